@@ -1,0 +1,118 @@
+"""Images <-> sets of vectors: the grid of patches, flattening, and the embedding that makes tokens.
+
+>>> patchify(torch.zeros(2, 3, 32, 32), patch_size=4).shape
+torch.Size([2, 64, 48])
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Rows x cols places for tokens; place (row, col) has index row * cols + col."""
+
+    rows: int
+    cols: int
+
+    def __post_init__(self) -> None:
+        if self.rows < 1 or self.cols < 1:
+            raise ValueError(f"a grid needs at least one row and one column, got {self.rows} x {self.cols}")
+
+    @property
+    def size(self) -> int:
+        """Number of tokens N."""
+        return self.rows * self.cols
+
+    def coordinates(self) -> Tensor:
+        """() -> (N, 2): row and column of each token, in index order."""
+        index = torch.arange(self.size)
+        return torch.stack((index // self.cols, index % self.cols), dim=1)
+
+
+def patch_grid(img_size: int | tuple[int, int], patch_size: int) -> Grid:
+    """Grid of the patches of an image.
+
+    Args:
+        img_size: height and width in pixels, or one number for both.
+        patch_size: side of a square patch in pixels.
+
+    Raises:
+        ValueError: the patch does not divide the image; the message lists the patch sizes that do.
+    """
+    height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
+    if patch_size < 1 or height % patch_size or width % patch_size:
+        shorter = min(height, width)
+        fits = [p for p in range(1, shorter + 1) if height % p == 0 and width % p == 0]
+        raise ValueError(
+            f"patch_size must divide the image's height and width, got {patch_size=} for "
+            f"{height} x {width} pixels; {', '.join(map(str, fits))} would fit"
+        )
+    return Grid(height // patch_size, width // patch_size)
+
+
+def patchify(images: Tensor, patch_size: int) -> Tensor:
+    """(B, C, H, W) -> (B, N, P): cut images into square patches and flatten each.
+
+    P = C * patch_size**2, ordered channel, row, column, as the weight of a convolution is.
+
+    Raises:
+        ValueError: the images are not 4-dimensional, or the patch does not divide them.
+    """
+    if images.ndim != 4:
+        raise ValueError(f"images must be (B, C, H, W), got shape {tuple(images.shape)}")
+    batch, channels, height, width = images.shape
+    grid = patch_grid((height, width), patch_size)
+    x = images.reshape(batch, channels, grid.rows, patch_size, grid.cols, patch_size)
+    return x.permute(0, 2, 4, 1, 3, 5).reshape(batch, grid.size, channels * patch_size**2)
+
+
+def unpatchify(patches: Tensor, grid: Grid, patch_size: int) -> Tensor:
+    """(B, N, P) -> (B, C, H, W): the exact inverse of `patchify`.
+
+    Raises:
+        ValueError: the number of patches is not the grid's, or P is no multiple of patch_size**2.
+    """
+    batch, count, width = patches.shape
+    if count != grid.size or width % patch_size**2:
+        raise ValueError(
+            f"patches must be (B, {grid.size}, C * {patch_size**2}) for {grid} and {patch_size=}, "
+            f"got shape {tuple(patches.shape)}"
+        )
+    x = patches.reshape(batch, grid.rows, grid.cols, -1, patch_size, patch_size)
+    return x.permute(0, 3, 1, 4, 2, 5).reshape(batch, -1, grid.rows * patch_size, grid.cols * patch_size)
+
+
+class PatchEmbed(nn.Module):
+    """(B, C, H, W) -> (B, N, embed_dim): one linear map on every flattened patch.
+
+    The stem of ViT (Dosovitskiy et al., 2021); its weight, reshaped to (embed_dim, C, patch_size,
+    patch_size), is that of the equal strided convolution.
+
+    Args:
+        img_size: height and width in pixels, or one number for both; forward accepts no other.
+        patch_size: side of a patch in pixels; must divide the image.
+        in_chans: channels of the images.
+        embed_dim: width of a token.
+    """
+
+    def __init__(
+        self,
+        img_size: int | tuple[int, int],
+        patch_size: int,
+        in_chans: int = 3,
+        embed_dim: int = 64,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.grid = patch_grid(img_size, patch_size)
+        self.patch_size = patch_size
+        self.proj = nn.Linear(in_chans * patch_size**2, embed_dim, device=device, dtype=dtype)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, N, embed_dim)."""
+        return self.proj(patchify(images, self.patch_size))
