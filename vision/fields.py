@@ -4,8 +4,11 @@
 [0, 1, 4, 5]
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
+from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +25,7 @@ class Field:
     Given in one of three ways, by increasing generality: full (neither `offsets` nor `allowed`); by
     `offsets`, the same for every query and clipped where they leave the key grid, as a zero-padded
     convolution's; or by `allowed`, any mask. Only a field by offsets costs time linear in the tokens.
+    Fields of equal grids, offsets and stride are equal and share their mask; masks compare by identity.
 
     Attributes:
         queries: grid of the queries, N_query places.
@@ -49,6 +53,12 @@ class Field:
                 f"got {self.allowed.dtype} of shape {tuple(self.allowed.shape)}"
             )
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Field) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
     @property
     def is_full(self) -> bool:
         """True where every query may attend to every key by construction."""
@@ -66,7 +76,23 @@ class Field:
         """
         return _neighbours(self, torch.device(device))
 
-    def block_mask(self, device: torch.device | str):
+    def slots(self, device: torch.device | str = "cpu") -> Tensor:
+        """() -> long (N_query, N_key): which of `offsets` leads from a query to a key, K where none does.
+
+        It reads a number per offset as a number per pair: `F.pad(numbers, (0, 1))[..., field.slots()]`.
+
+        Raises:
+            ValueError: the field is not given by offsets.
+        """
+        if self.offsets is None:
+            raise ValueError("only a field by offsets has slots; this one is full or a mask")
+        return _slots(self, torch.device(device))
+
+    def reachable(self, device: torch.device | str = "cpu") -> Tensor | None:
+        """() -> bool (N_query), False where a query has no key at all; None where every query has one."""
+        return _reachable(self, torch.device(device))
+
+    def block_mask(self, device: torch.device | str) -> Any:
         """() -> FlexAttention's BlockMask of this field, kept per device."""
         return _block_mask(self, torch.device(device))
 
@@ -88,6 +114,9 @@ class Field:
             return _by_offsets(self, tuple(sorted(set(self.offsets or ()) | set(other.offsets or ()))))
         return Field(self.queries, self.keys, allowed=self.mask() | other.mask())
 
+    def _key(self) -> tuple:
+        return self.queries, self.keys, self.offsets, self.stride, id(self.allowed)
+
     def _comparable(self, other: "Field") -> bool:
         return self.offsets is not None and other.offsets is not None and self.stride == other.stride
 
@@ -107,7 +136,9 @@ def neighbourhood(grid: Grid, kernel_size: int, *, dilation: int = 1, stride: in
         stride: step between queries; their grid has ceil(rows / stride) x ceil(cols / stride) places.
     """
     if kernel_size < 1 or kernel_size % 2 == 0:
-        raise ValueError(f"kernel_size must be odd and positive, so that a field has a centre, got {kernel_size=}")
+        raise ValueError(
+            f"kernel_size must be odd and positive, so that a field has a centre, got {kernel_size=}"
+        )
     padding = dilation * (kernel_size // 2)
     return convolution(grid, kernel_size, stride=stride, padding=padding, dilation=dilation)
 
@@ -176,51 +207,86 @@ def receptive_field(*layers: Field) -> Field:
     if not layers:
         raise ValueError("receptive_field needs at least one layer's field")
     reached = layers[0].mask()
-    for below, above in zip(layers, layers[1:], strict=False):
+    for below, above in pairwise(layers):
         if below.queries != above.keys:
             raise ValueError(f"a layer gives {below.queries} but the next one reads {above.keys}")
         reached = (above.mask().float() @ reached.float()) > 0
     return Field(layers[-1].queries, layers[0].keys, allowed=reached)
 
 
-@lru_cache(maxsize=256)
+def _kept(build: Callable[[Field, torch.device], Any]) -> Callable[[Field, torch.device], Any]:
+    cached = lru_cache(maxsize=256)(build)
+
+    @wraps(build)
+    def read(field: Field, device: torch.device) -> Any:
+        # Under a tracer a kept tensor would be a fake one, or a constant of somebody else's graph.
+        if torch.compiler.is_compiling() or not _plain(torch.empty(0)):
+            return build(field, device)
+        # What is first built while evaluating must still serve a backward pass later.
+        with torch.inference_mode(False), torch.no_grad():
+            return cached(field, device)
+
+    return read
+
+
+@_kept
 def _mask(field: Field, device: torch.device) -> Tensor:
     if field.allowed is not None:
         return field.allowed.to(device)
     if field.is_full:
         return torch.ones(field.queries.size, field.keys.size, dtype=torch.bool, device=device)
-    index, valid = field.neighbours(device)
+    return _slots(field, device) < len(field.offsets or ())
+
+
+@_kept
+def _slots(field: Field, device: torch.device) -> Tensor:
+    index, valid = _neighbours(field, device)
+    count = len(field.offsets or ())
     # Invalid neighbours are written to a spare column, which is cut off again.
-    mask = torch.zeros(field.queries.size, field.keys.size + 1, dtype=torch.bool, device=device)
-    mask.scatter_(1, index.masked_fill(~valid, field.keys.size), True)
-    return mask[:, :-1].contiguous()
+    shape = (field.queries.size, field.keys.size + 1)
+    slots = torch.full(shape, count, dtype=torch.long, device=device)
+    slots.scatter_(
+        1, index.masked_fill(~valid, field.keys.size), torch.arange(count, device=device).expand_as(index)
+    )
+    return slots[:, :-1].contiguous()
 
 
-@lru_cache(maxsize=256)
+@_kept
 def _neighbours(field: Field, device: torch.device) -> tuple[Tensor, Tensor]:
     if field.offsets is None:
-        mask = field.mask(device)
+        mask = _mask(field, device)
         valid, index = mask.to(torch.uint8).sort(dim=1, descending=True, stable=True)
         count = max(1, int(mask.sum(1).max()))
         valid = valid[:, :count].bool()
         return index[:, :count].masked_fill(~valid, 0), valid
-    step = torch.tensor(field.stride)
-    # (N_query, 1, 2) + (K, 2) -> (N_query, K, 2)
-    place = (field.queries.coordinates() * step)[:, None] + torch.tensor(field.offsets).reshape(-1, 2)
-    row, col = place.unbind(-1)
+    # (N_query, 1) + (K,) -> (N_query, K), for rows and for columns
+    number = torch.arange(field.queries.size, device=device)[:, None]
+    steps = torch.tensor(field.offsets, dtype=torch.long, device=device).reshape(-1, 2)
+    row = number // field.queries.cols * field.stride[0] + steps[:, 0]
+    col = number % field.queries.cols * field.stride[1] + steps[:, 1]
     valid = (row >= 0) & (row < field.keys.rows) & (col >= 0) & (col < field.keys.cols)
-    index = (row * field.keys.cols + col).masked_fill(~valid, 0)
-    return index.to(device), valid.to(device)
+    return (row * field.keys.cols + col).masked_fill(~valid, 0), valid
 
 
-@lru_cache(maxsize=64)
-def _block_mask(field: Field, device: torch.device):
+@_kept
+def _reachable(field: Field, device: torch.device) -> Tensor | None:
+    if field.is_full:
+        return None
+    some = (field.allowed.to(device) if field.allowed is not None else _neighbours(field, device)[1]).any(1)
+    # A tracer cannot look into a tensor: it gets the mask of the rows whether needed or not.
+    return some if torch.compiler.is_compiling() or not _plain(some) or not some.all() else None
+
+
+@_kept
+def _block_mask(field: Field, device: torch.device) -> Any:
     from torch.nn.attention.flex_attention import create_block_mask
 
-    mask = field.mask(device)
-    return create_block_mask(
-        lambda b, h, query, key: mask[query, key], None, None, field.queries.size, field.keys.size, device
-    )
+    mask, sizes = _mask(field, device), (field.queries.size, field.keys.size)
+    return create_block_mask(lambda b, h, query, key: mask[query, key], None, None, *sizes, device)
+
+
+def _plain(tensor: Tensor) -> bool:
+    return type(tensor) is Tensor and not tensor.is_meta
 
 
 def _by_offsets(like: Field, offsets: tuple[Offset, ...]) -> Field:

@@ -26,9 +26,9 @@ class Grid:
         """Number of tokens N."""
         return self.rows * self.cols
 
-    def coordinates(self) -> Tensor:
+    def coordinates(self, device: torch.device | str = "cpu") -> Tensor:
         """() -> (N, 2): row and column of each token, in index order."""
-        index = torch.arange(self.size)
+        index = torch.arange(self.size, device=device)
         return torch.stack((index // self.cols, index % self.cols), dim=1)
 
 
@@ -75,6 +75,8 @@ def unpatchify(patches: Tensor, grid: Grid, patch_size: int) -> Tensor:
     Raises:
         ValueError: the number of patches is not the grid's, or P is no multiple of patch_size**2.
     """
+    if patches.ndim != 3:
+        raise ValueError(f"patches must be (B, N, P), got shape {tuple(patches.shape)}")
     batch, count, width = patches.shape
     if count != grid.size or width % patch_size**2:
         raise ValueError(

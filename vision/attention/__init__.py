@@ -1,0 +1,10 @@
+"""Attention inside a field: `attend`, its backends, and the multi-head module around it.
+
+>>> x = torch.randn(2, 4, 64, 16)
+>>> attend(x, x, x, neighbourhood(Grid(8, 8), kernel_size=3)).shape
+torch.Size([2, 4, 64, 16])
+"""
+
+from vision.attention.dispatch import attend as attend
+from vision.attention.dispatch import backend_names as backend_names
+from vision.attention.multi_head import MultiHeadAttention as MultiHeadAttention

@@ -1,0 +1,33 @@
+"""Attention through torch's fused kernels, with the field as a dense bool mask: cost and mask are N^2.
+
+>>> out = attention(q, k, v, field.mask())
+"""
+
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+
+def attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None = None,
+    bias: Tensor | None = None,
+    reachable: Tensor | None = None,
+) -> Tensor:
+    """q (B, H, N_query, D), k (B, H, N_key, D), v (B, H, N_key, V) -> (B, H, N_query, V).
+
+    Args:
+        mask: bool, broadcastable to (B, H, N_query, N_key), True = may attend.
+        bias: added to the logits, same shape; one that needs a gradient leaves torch's fused path.
+        reachable: bool, broadcastable to (B, H, N_query), False where the mask leaves a query no key;
+            None where there is no such query. The output is 0 there.
+    """
+    if reachable is not None and mask is not None:
+        # Not every kernel answers 0 for an empty row: let it attend to all, then drop what it saw.
+        mask = mask | ~reachable[..., None]
+    if bias is not None:
+        bias = bias.to(q.dtype)
+        mask = bias if mask is None else bias.masked_fill(~mask, float("-inf"))
+    out = scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    return out if reachable is None else out.masked_fill(~reachable[..., None], 0.0)

@@ -1,0 +1,50 @@
+"""Token mixers by name: everything between a convolution and self-attention, (B, N, C) -> (B, N, C).
+
+>>> create_mixer("local_attention", 64, Grid(8, 8), kernel_size=3)(torch.randn(2, 64, 64)).shape
+torch.Size([2, 64, 64])
+"""
+
+from inspect import signature
+from typing import Any
+
+from torch import nn
+
+from vision.mixers.conv_attention import ConvAttention as ConvAttention
+from vision.mixers.convolution import Convolution as Convolution
+from vision.mixers.identity import Identity as Identity
+from vision.mixers.local_attention import LocalAttention as LocalAttention
+from vision.mixers.self_attention import SelfAttention as SelfAttention
+from vision.patches import Grid
+
+_MIXERS: dict[str, type[nn.Module]] = {
+    "self_attention": SelfAttention,
+    "local_attention": LocalAttention,
+    "conv_attention": ConvAttention,
+    "convolution": Convolution,
+    "identity": Identity,
+}
+
+
+def mixer_names() -> tuple[str, ...]:
+    """() -> the names that `create_mixer` takes."""
+    return tuple(_MIXERS)
+
+
+def create_mixer(name: str, dim: int, grid: Grid, **options: Any) -> nn.Module:
+    """Token mixer (B, N, C) -> (B, N, C) for tokens of width dim on a grid.
+
+    Args:
+        name: one of `mixer_names()`.
+        dim: width C of a token.
+        grid: where the tokens sit.
+        options: keyword arguments of the mixer's class.
+
+    Raises:
+        ValueError: the name or an option is unknown; the message lists those that exist.
+    """
+    if name not in _MIXERS:
+        raise ValueError(f"mixer must be one of {', '.join(_MIXERS)}; got {name!r}")
+    known = [p.name for p in signature(_MIXERS[name]).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    if unknown := [option for option in options if option not in known]:
+        raise ValueError(f"mixer {name!r} has no option {', '.join(unknown)}; it has {', '.join(known)}")
+    return _MIXERS[name](dim, grid, **options)

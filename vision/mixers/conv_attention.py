@@ -1,0 +1,122 @@
+"""A convolution as masked self-attention: one head per kernel position, one key per query; exact.
+
+>>> mixer = ConvAttention(64, Grid(8, 8), kernel_size=3, explicit=True)
+>>> mixer.attention_map(torch.randn(1, 64, 64)).shape
+torch.Size([1, 9, 64, 64])
+"""
+
+import torch
+from torch import Tensor, nn
+
+from vision.attention import attend
+from vision.fields import convolution, kernel_positions
+from vision.mixers.convolution import Size, convolve, same_padding
+from vision.patches import Grid
+
+
+class ConvAttention(nn.Module):
+    """(B, N, C) -> (B, N_query, out_chans): nn.Conv2d, written as attention inside a field.
+
+    Head (i, j) leaves query (a, b) the one key (a * stride + i * dilation - padding, likewise b) or, beyond
+    the border, none. A softmax over one entry is 1 whatever the logits are, so queries and keys are idle;
+    the head's value map is the tokens themselves and its output map weight[:, :, i, j]. The construction
+    of Cordonnier et al. (2020), made exact by the mask.
+
+    Parameters and their names are nn.Conv2d's (and those of the mixer `convolution`), so a state_dict
+    loads from the one into the other.
+
+    Args:
+        dim: width C of a token, Conv2d's in_channels.
+        grid: where the tokens sit.
+        out_chans: width of the output; None is dim.
+        kernel_size: tokens across, one number or (rows, cols).
+        stride: step between queries.
+        padding: rows and columns of zeros around the grid; None keeps the grid's size at stride 1, for odd
+            kernels.
+        dilation: step between the tokens of the kernel.
+        groups: blocks of channels that do not mix; dim makes it depthwise.
+        bias: add a learned bias.
+        explicit: run as attention, at a cost of K * N^2, which is the proof and what can be looked at; else
+            as F.conv2d on the same tokens and weights, which is how one trains. May be set at any time.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        grid: Grid,
+        *,
+        out_chans: int | None = None,
+        kernel_size: Size = 3,
+        stride: Size = 1,
+        padding: Size | None = None,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+        explicit: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        padding = same_padding(kernel_size, dilation) if padding is None else padding
+        self.field = convolution(grid, kernel_size, stride=stride, padding=padding, dilation=dilation)
+        self.heads = kernel_positions(self.field)
+        conv = nn.Conv2d(
+            dim,
+            out_chans or dim,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
+            device=device,
+            dtype=dtype,
+        )
+        self.grid, self.stride, self.padding, self.dilation, self.groups = (
+            grid,
+            stride,
+            padding,
+            dilation,
+            groups,
+        )
+        self.weight, self.bias, self.explicit = conv.weight, conv.bias, explicit
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N, C) -> (B, N_query, out_chans)."""
+        if self.explicit:
+            return self._merge_heads(attend(*self._qkv(x), self.heads))
+        return convolve(
+            x,
+            self.weight,
+            self.bias,
+            self.grid,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
+
+    def attention_map(self, x: Tensor) -> Tensor:
+        """(B, N, C) -> (B, K, N_query, N): each kernel position's weights, 1 at its key; 0 off the grid."""
+        return attend(*self._qkv(x), self.heads, need_weights=True)[1]
+
+    def extra_repr(self) -> str:
+        """() -> what nn.Module prints of this module."""
+        return f"weight={tuple(self.weight.shape)}, stride={self.stride}, explicit={self.explicit}"
+
+    def _qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, N, C) -> q (B, K, N_query, C), k and v (B, K, N, C): the tokens, for every head."""
+        rows, cols = self.field.queries.coordinates(x.device).unbind(1)
+        row = (rows * self.field.stride[0]).clamp(max=self.grid.rows - 1)
+        col = (cols * self.field.stride[1]).clamp(max=self.grid.cols - 1)
+        nearest = row * self.grid.cols + col
+        keys = x.unsqueeze(1).expand(-1, len(self.heads), -1, -1)
+        return keys[:, :, nearest], keys, keys
+
+    def _merge_heads(self, heads: Tensor) -> Tensor:
+        """(B, K, N_query, C) -> (B, N_query, out_chans): the output maps, block-diagonal over the groups."""
+        x = heads.unflatten(-1, (self.groups, -1))
+        # (G * O, I, kh, kw) -> (G, O, I, K)
+        maps = self.weight.flatten(2).unflatten(0, (self.groups, -1))
+        out = torch.einsum("bkngi,goik->bngo", x, maps).flatten(2)
+        return out if self.bias is None else out + self.bias

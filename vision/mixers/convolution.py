@@ -1,0 +1,99 @@
+"""The token mixer of CNNs: a convolution on the grid of tokens, run on a view of them."""
+
+import torch
+from torch import Tensor, nn
+
+from vision.patches import Grid
+
+Size = int | tuple[int, int]
+
+
+class Convolution(nn.Module):
+    """(B, N, C) -> (B, N, C): nn.Conv2d on the token grid, zero-padded to keep its size.
+
+    Parameters and their names are nn.Conv2d's, so a state_dict loads from the one into the other.
+
+    Args:
+        dim: width C of a token.
+        grid: where the tokens sit.
+        kernel_size: odd number of tokens across, one number or (rows, cols).
+        dilation: step between the tokens of the kernel.
+        groups: blocks of channels that do not mix; dim makes it depthwise.
+        bias: add a learned bias.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        grid: Grid,
+        *,
+        kernel_size: Size = 3,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        padding = same_padding(kernel_size, dilation)
+        conv = nn.Conv2d(
+            dim,
+            dim,
+            kernel_size,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+            bias=bias,
+            device=device,
+            dtype=dtype,
+        )
+        self.grid, self.padding, self.dilation, self.groups = grid, padding, dilation, groups
+        self.weight, self.bias = conv.weight, conv.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N, C) -> (B, N, C)."""
+        return convolve(
+            x,
+            self.weight,
+            self.bias,
+            self.grid,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
+
+
+def convolve(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    grid: Grid,
+    *,
+    stride: Size = 1,
+    padding: Size = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Tensor:
+    """(B, N, C_in) -> (B, N_query, C_out): F.conv2d on the tokens of a grid, without a copy.
+
+    Tokens (B, N, C) are images (B, C, rows, cols) in torch's channels_last layout, which is also the
+    layout of the result.
+    """
+    images = x.transpose(1, 2).unflatten(2, (grid.rows, grid.cols))
+    images = nn.functional.conv2d(images, weight, bias, stride, padding, dilation, groups)
+    return images.flatten(2).transpose(1, 2)
+
+
+def same_padding(kernel_size: Size, dilation: Size) -> tuple[int, int]:
+    """The zero padding, (rows, cols), with which a convolution of stride 1 keeps the size of its grid.
+
+    Raises:
+        ValueError: the kernel is even, so that both sides would need different padding.
+    """
+    kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+    step = (dilation, dilation) if isinstance(dilation, int) else dilation
+    if any(k % 2 == 0 for k in kernel):
+        raise ValueError(
+            f"kernel_size must be odd to keep the grid's size, or give padding, got {kernel_size=}"
+        )
+    return step[0] * (kernel[0] // 2), step[1] * (kernel[1] // 2)

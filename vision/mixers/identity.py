@@ -1,0 +1,24 @@
+"""The token mixer that mixes nothing: what the MLPs alone can do."""
+
+import torch
+from torch import Tensor, nn
+
+from vision.patches import Grid
+
+
+class Identity(nn.Module):
+    """(B, N, C) -> (B, N, C): the tokens themselves; dim, grid, device and dtype change nothing."""
+
+    def __init__(
+        self,
+        dim: int,
+        grid: Grid,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N, C) -> (B, N, C)."""
+        return x
