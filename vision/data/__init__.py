@@ -1,0 +1,18 @@
+"""Images for a run: where they come from, which of them, and batches of them on the device.
+
+>>> source = load_source(DataConfig(name="digits", source="digits"))
+>>> subset = draw_subset(source.train.labels, 500, seed=0, val_fraction=0.1)
+>>> mean, std = channel_statistics(source.train, subset.train)
+>>> batches = train_batches(source.train, subset.train, batch_size=64, mean=mean, std=std, seed=0)
+"""
+
+from vision.data.batches import channel_statistics as channel_statistics
+from vision.data.batches import eval_batches as eval_batches
+from vision.data.batches import train_batches as train_batches
+from vision.data.decoding import EncodedImages as EncodedImages
+from vision.data.images import Images as Images
+from vision.data.images import Source as Source
+from vision.data.sources import load_source as load_source
+from vision.data.sources import register_source as register_source
+from vision.data.subsets import Subset as Subset
+from vision.data.subsets import draw_subset as draw_subset

@@ -1,0 +1,172 @@
+"""Batches on the device: endless augmented ones to train on, plain ones in order to evaluate on.
+
+Images in memory are gathered, augmented and normalized where they lie. Images that are too many for that
+are decoded by worker processes, in the same order, and changed by the same code: the batches are the same.
+
+>>> batch = next(train_batches(images, subset.train, batch_size=64, mean=[0.3], std=[0.4], seed=0))
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from vision.config import AugmentConfig
+from vision.data.augmentation import Augmentation, Normalize
+from vision.data.decoding import EncodedImages
+from vision.data.images import Images, send
+
+Batch = tuple[Tensor, Tensor]
+MEASURED_AT_ONCE = 1024
+
+
+def train_batches(
+    images: Images,
+    indices: Tensor,
+    *,
+    batch_size: int,
+    mean: list[float],
+    std: list[float],
+    seed: int,
+    augment: AugmentConfig | None = None,
+    num_classes: int | None = None,
+    steps: int | None = None,
+    device: torch.device | str = "cpu",
+    workers: int = 0,
+) -> Iterator[Batch]:
+    """Yield `steps` batches, or without end: images (B, C, H, W) float32 and targets, on the device.
+
+    All images come once, in a new order, before any comes again. Batches are cut from this stream without
+    regard to where an epoch ends, so that each has batch_size images, however few there are.
+
+    Args:
+        images: the split that `indices` point into.
+        indices: int64 (N,), the images to train on.
+        batch_size: B.
+        mean: one value a channel, in [0, 1]; see channel_statistics.
+        std: likewise.
+        seed: of order and augmentation; order depends neither on augmentation nor on workers.
+        augment: random changes; None makes none.
+        num_classes: needed for Mixup and CutMix, which make the targets probabilities (B, num_classes);
+            without them targets are int64 (B,).
+        steps: number of batches.
+        device: where batches are to be.
+        workers: processes that decode images which are not in memory.
+
+    Raises:
+        ValueError: there are no images, the batch size is odd with Mixup or CutMix, or mean and std do not
+            fit the images' channels.
+    """
+    if not len(indices):
+        raise ValueError("there are no images to train on: the subset is empty")
+    device = torch.device(device)
+    change = Augmentation(
+        augment or AugmentConfig(),
+        mean=mean,
+        std=std,
+        batch_size=batch_size,
+        num_classes=num_classes,
+        generator=torch.Generator().manual_seed(2 * seed + 1),
+        device=device,
+    )
+    order = _Shuffled(indices, batch_size, seed=2 * seed, steps=steps)
+    return (change(x, y) for x, y in _read(images, order, device=device, workers=workers))
+
+
+def eval_batches(
+    images: Images,
+    indices: Tensor | None = None,
+    *,
+    batch_size: int,
+    mean: list[float],
+    std: list[float],
+    device: torch.device | str = "cpu",
+    workers: int = 0,
+) -> Iterator[Batch]:
+    """Yield all images once, in the order of `indices` (None: all there are), without augmentation.
+
+    Batches are as in train_batches, with labels int64 (B,); the last may be smaller.
+    """
+    if indices is None:
+        indices = torch.arange(len(images))
+    device = torch.device(device)
+    normalize = Normalize(mean, std, device=device)
+    batches = _read(images, indices.split(batch_size), device=device, workers=workers)
+    return ((normalize(x), y) for x, y in batches)
+
+
+def channel_statistics(
+    images: Images, indices: Tensor, *, workers: int = 0
+) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel over the images at `indices`, in [0, 1]."""
+    # whole numbers: the same result to the bit on every device and in every order
+    counts = torch.zeros(images.shape[0], 256, dtype=torch.int64)
+    for x, _ in _read(images, indices.split(MEASURED_AT_ONCE), device=torch.device("cpu"), workers=workers):
+        counts += torch.stack([plane.flatten().bincount(minlength=256) for plane in x.unbind(dim=1)])
+    share = counts / counts.sum(dim=1, keepdim=True, dtype=torch.float64)
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    mean = share @ levels
+    std = (share * (levels - mean[:, None]).square()).sum(dim=1).sqrt()
+    return mean.tolist(), std.tolist()
+
+
+class _Shuffled(Iterable[Tensor]):
+    """Batches of indices (B,) cut from one shuffle after another."""
+
+    def __init__(self, indices: Tensor, batch_size: int, *, seed: int, steps: int | None) -> None:
+        self.indices, self.batch_size, self.seed, self.steps = indices.cpu(), batch_size, seed, steps
+
+    def __iter__(self) -> Iterator[Tensor]:
+        generator = torch.Generator().manual_seed(self.seed)
+        left = self.indices[:0]
+        step = 0
+        while self.steps is None or step < self.steps:
+            while len(left) < self.batch_size:
+                left = torch.cat((left, self.indices[torch.randperm(len(self.indices), generator=generator)]))
+            yield left[: self.batch_size]
+            left = left[self.batch_size :]
+            step += 1
+
+
+def _read(
+    images: Images, order: Iterable[Tensor], *, device: torch.device, workers: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Pixels uint8 (B, C, H, W) and labels (B,) on the device for each batch of indices."""
+    pixels = images.pixels
+    if isinstance(pixels, EncodedImages):
+        yield from _stream(pixels, images.labels, order, device=device, workers=workers)
+        return
+    labels = images.labels.to(pixels.device)
+    for indices in order:
+        here = send(indices, pixels.device)
+        yield send(pixels.index_select(0, here), device), send(labels.index_select(0, here), device)
+
+
+def _stream(
+    images: EncodedImages, labels: Tensor, order: Iterable[Tensor], *, device: torch.device, workers: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Decode batches in workers, of which only indices and uint8 pixels come back."""
+    # fork: the launcher's own worker processes cannot start others in any other way
+    forked = "fork" if workers and sys.platform == "linux" else None
+    loader = DataLoader(
+        _Decoded(images),
+        sampler=order,  # whole batches of indices, and so no batch_size
+        batch_size=None,
+        num_workers=workers,
+        multiprocessing_context=forked,
+        pin_memory=device.type == "cuda",
+    )
+    for indices, x in loader:
+        yield send(x, device), send(labels[indices], device)
+
+
+class _Decoded(Dataset[tuple[Tensor, Tensor]]):
+    """Batches of indices (B,) -> the indices, and pixels uint8 (B, C, H, W)."""
+
+    def __init__(self, images: EncodedImages) -> None:
+        self.images = images
+
+    def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        return indices, torch.stack([self.images[index] for index in indices.tolist()])

@@ -1,0 +1,134 @@
+"""Labelled images, and where their pixels live: in memory as one tensor, or encoded and decoded as needed.
+
+>>> Images(torch.zeros(5, 1, 8, 8, dtype=torch.uint8), torch.arange(5)).shape
+(1, 8, 8)
+"""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vision.data.decoding import SIZE_HINT, EncodedImages, resize, sizes
+
+CHUNK = 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Images:
+    """One split of a data set.
+
+    Attributes:
+        pixels: uint8 (N, C, H, W), or encoded images that are decoded whenever they are read.
+        labels: int64 (N,), classes counted from 0.
+    """
+
+    pixels: Tensor | EncodedImages
+    labels: Tensor
+
+    def __post_init__(self) -> None:
+        if len(self.pixels) != len(self.labels):
+            raise ValueError(f"got {len(self.pixels)} images with {len(self.labels)} labels")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def resident(self) -> bool:
+        """Whether all pixels are in memory."""
+        return isinstance(self.pixels, Tensor)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of every image."""
+        channels, height, width = self.pixels.shape[-3:]
+        return channels, height, width
+
+    def pick(self, indices: Tensor) -> "Images":
+        """The images at the indices (N_picked,); those encoded stay so."""
+        if isinstance(self.pixels, Tensor):
+            return Images(self.pixels[indices], self.labels[indices])
+        items = [self.pixels.items[index] for index in indices.tolist()]
+        return Images(replace(self.pixels, items=items), self.labels[indices])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A data set: a split to train on, one to test on, and the names of the classes, label 0 first."""
+
+    train: Images
+    test: Images
+    classes: tuple[str, ...]
+
+
+def settle(source: Source, *, img_size: int | None, memory_share: float, device: torch.device) -> Source:
+    """Give all images one shape and a place: in the device's memory where they fit, encoded where not.
+
+    Images that come as a tensor stay one, in the host's memory where the device has no room.
+
+    Raises:
+        ValueError: labels are not whole numbers below the number of classes; or images are of different
+            sizes and img_size is None.
+    """
+    splits = (source.train, source.test)
+    for images in splits:
+        _check_labels(images.labels, source.classes)
+    shapes = set[tuple[int, int, int]]().union(*map(_shapes, splits))
+    if img_size is None and len({shape[1:] for shape in shapes}) > 1:
+        raise ValueError(f"images are of different sizes ({sizes(shapes)}, height x width); {SIZE_HINT}")
+    channels = max(shape[0] for shape in shapes)
+    height, width = (img_size, img_size) if img_size else next(iter(shapes))[1:]
+    total = sum(map(len, splits)) * channels * height * width
+    fits = total <= memory_share * min(_free_memory(device), _free_memory(torch.device("cpu")))
+    train, test = (_settled(images, (channels, height, width), img_size, fits, device) for images in splits)
+    return Source(train, test, source.classes)
+
+
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on the device; from the host to CUDA without waiting for what that is doing."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+def _settled(
+    images: Images, shape: tuple[int, int, int], img_size: int | None, fits: bool, device: torch.device
+) -> Images:
+    pixels = images.pixels
+    if isinstance(pixels, EncodedImages):
+        pixels = EncodedImages(pixels.items, shape, img_size)
+        pixels = pixels.decode_all() if fits else pixels
+    else:
+        if img_size is not None and pixels.shape[1:] != shape:
+            pixels = torch.cat([resize(chunk, img_size) for chunk in pixels.split(CHUNK)])
+        pixels = pixels.expand(-1, shape[0], -1, -1)
+    if fits and isinstance(pixels, Tensor):
+        return Images(pixels.contiguous().to(device), images.labels)
+    return Images(pixels, images.labels)
+
+
+def _shapes(images: Images) -> set[tuple[int, int, int]]:
+    return images.pixels.shapes() if isinstance(images.pixels, EncodedImages) else {images.shape}
+
+
+def _check_labels(labels: Tensor, classes: tuple[str, ...]) -> None:
+    if labels.dtype != torch.int64 or labels.ndim != 1 or not len(labels):
+        raise ValueError(f"labels must be int64 (N,) with N > 0, got {labels.dtype} {tuple(labels.shape)}")
+    if labels.min() < 0 or labels.max() >= len(classes):
+        raise ValueError(
+            f"labels must be from 0 to {len(classes) - 1} for {len(classes)} classes, "
+            f"got {int(labels.min())} to {int(labels.max())}"
+        )
+
+
+def _free_memory(device: torch.device) -> int:
+    """Bytes that could be had now; on Linux with what the page cache would give back."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        fields = dict(line.split(":") for line in meminfo.read_text().splitlines())
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2

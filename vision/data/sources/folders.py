@@ -1,0 +1,59 @@
+"""Image files in a folder for each class.
+
+    root/train/<class>/*.png and root/test/<class>/*.png (or root/val/), or root/<class>/*.png alone
+
+>>> load_source(DataConfig(name="pets", source="image_folder", root="pets", img_size=64))  # doctest: +SKIP
+"""
+
+from pathlib import Path
+
+import torch
+
+from vision.config import DataConfig
+from vision.data.decoding import EncodedImages
+from vision.data.images import Images, Source
+from vision.data.sources.registry import register_source
+from vision.data.subsets import hold_out
+
+TEST_SHARE = 0.2
+
+
+@register_source("image_folder")
+def load_folder(config: DataConfig) -> Source:
+    """Read root/train and root/test (or root/val); a root of classes alone is split.
+
+    The split of a single folder is stratified, holds out a fifth for the test and depends on nothing but
+    the files' names. Classes are named by their folders, in alphabetical order.
+
+    Raises:
+        FileNotFoundError: data.root is no such folder, or one of the layouts' parts is missing.
+        ValueError: the test folder has a class that the training folder lacks.
+    """
+    root = Path(config.root).absolute()
+    if not root.is_dir():
+        raise FileNotFoundError(f"data.root={config.root!r} is no folder: {root}")
+    if not (root / "train").is_dir():
+        images, classes = _read(root)
+        train, test = hold_out(images.labels, TEST_SHARE)
+        return Source(images.pick(train), images.pick(test), classes)
+    test_folder = next((root / name for name in ("test", "val") if (root / name).is_dir()), None)
+    if test_folder is None:
+        raise FileNotFoundError(f"data.root={config.root!r} has a folder train, but no test or val: {root}")
+    train, classes = _read(root / "train")
+    test, test_classes = _read(test_folder)
+    unknown = sorted(set(test_classes) - set(classes))
+    if unknown:
+        raise ValueError(f"{test_folder} has classes that {root / 'train'} lacks: {', '.join(unknown)}")
+    position = torch.tensor([classes.index(name) for name in test_classes])
+    return Source(train, Images(test.pixels, position[test.labels]), classes)
+
+
+def _read(folder: Path) -> tuple[Images, tuple[str, ...]]:
+    from torchvision.datasets import ImageFolder
+
+    try:
+        found = ImageFolder(str(folder))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"data.root needs a folder of images a class in {folder}: {error}") from error
+    paths, labels = zip(*found.samples, strict=True)
+    return Images(EncodedImages(paths), torch.tensor(labels)), tuple(found.classes)

@@ -1,0 +1,106 @@
+"""Data sets of torchvision, by the name of their class.
+
+>>> load_source(DataConfig(name="cifar10", source="torchvision", dataset="CIFAR10"))  # doctest: +SKIP
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vision.config import DataConfig
+from vision.data.decoding import EncodedImages
+from vision.data.images import Images, Source
+from vision.data.sources.registry import register_source
+from vision.data.subsets import hold_out
+
+TEST_SHARE = 0.2
+Parts = tuple[dict[str, Any], ...]
+FLAG: tuple[Parts, Parts] = (({"train": True},), ({"train": False},))
+SPLIT: tuple[Parts, Parts] = (({"split": "train"},), ({"split": "test"},))
+DATASETS: dict[str, tuple[Parts, Parts]] = {
+    "CIFAR10": FLAG,
+    "CIFAR100": FLAG,
+    "MNIST": FLAG,
+    "FashionMNIST": FLAG,
+    "SVHN": SPLIT,
+    "Food101": SPLIT,
+    # its own validation split too, as ours is taken from the training subset
+    "Flowers102": (({"split": "train"}, {"split": "val"}), ({"split": "test"},)),
+    "Imagenette": (({"split": "train"},), ({"split": "val"},)),
+    "EuroSAT": (({},), ()),  # has no test split: a fixed one is held out
+}
+
+
+@register_source("torchvision")
+def load_torchvision(config: DataConfig) -> Source:
+    """Read the splits of the class that data.dataset names; what is missing is fetched if data.download.
+
+    EuroSAT has one split only, of which a stratified fifth is held out for the test, by no seed of the run.
+    Flowers102's training and validation splits make up our training split. Imagenette is read from the
+    smallest of its three archives that data.img_size does not enlarge.
+
+    Raises:
+        ValueError: data.dataset is none of those known here.
+        FileNotFoundError: data.root lacks the files and they are not, or cannot be, downloaded.
+    """
+    if config.dataset not in DATASETS:
+        raise ValueError(f"data.dataset must be one of {', '.join(DATASETS)}, got {config.dataset!r}")
+    train_parts, test_parts = DATASETS[config.dataset]
+    sets = [_open(config, part) for part in train_parts]
+    train, classes = _join(sets), _classes(sets[0])
+    if test_parts:
+        return Source(train, _join([_open(config, part) for part in test_parts]), classes)
+    kept, held = hold_out(train.labels, TEST_SHARE)
+    return Source(train.pick(kept), train.pick(held), classes)
+
+
+def _open(config: DataConfig, part: dict[str, Any]) -> Any:
+    from torchvision import datasets
+
+    root = Path(config.root).absolute()
+    kind = getattr(datasets, str(config.dataset))
+    if config.dataset == "Imagenette":
+        part = {**part, "size": _archive(config.img_size)}
+    if config.dataset in ("Flowers102", "Food101", "Imagenette", "EuroSAT"):
+        part = {**part, "loader": str}  # items are paths: decoding is ours
+    try:
+        return kind(str(root), download=config.download, **part)
+    except (RuntimeError, OSError) as error:
+        way = "the download failed" if config.download else "set data.download=true to fetch it"
+        raise FileNotFoundError(
+            f"data.root={config.root!r} has no complete {config.dataset} in {root}; {way}: {error}"
+        ) from error
+
+
+def _archive(img_size: int | None) -> str:
+    sizes = (side for side in (160, 320) if img_size is not None and img_size <= side)
+    return next((f"{side}px" for side in sizes), "full")
+
+
+def _join(sets: list[Any]) -> Images:
+    """The images of all sets, one after the other: as an array where the class keeps one, else by path."""
+    if hasattr(sets[0], "data"):
+        parts = [(_channels_first(torch.as_tensor(part.data)), _targets(part)) for part in sets]
+        return Images(torch.cat([x for x, _ in parts]), torch.cat([y for _, y in parts]))
+    samples = [part[index] for part in sets for index in range(len(part))]
+    paths, labels = zip(*samples, strict=True)
+    return Images(EncodedImages(paths), torch.tensor(labels))
+
+
+def _channels_first(data: Tensor) -> Tensor:
+    """(N, H, W), (N, H, W, 3) or (N, C, H, W) -> (N, C, H, W)."""
+    if data.ndim == 3:
+        return data[:, None]
+    return data.permute(0, 3, 1, 2) if data.shape[1] > 3 else data
+
+
+def _targets(part: Any) -> Tensor:
+    return torch.as_tensor(part.targets if hasattr(part, "targets") else part.labels).long()
+
+
+def _classes(part: Any) -> tuple[str, ...]:
+    """Names of the classes; numbers where there are none, the first of several (Imagenette)."""
+    names = getattr(part, "classes", None) or range(int(_targets(part).max()) + 1)
+    return tuple(name[0] if isinstance(name, tuple) else str(name) for name in names)

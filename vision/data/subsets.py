@@ -1,0 +1,119 @@
+"""Which images a run trains on: stratified, seeded, nested over sizes, and the same for every model.
+
+>>> draw_subset(torch.arange(10).repeat(100), 50, seed=0, val_fraction=0.1).train.shape
+torch.Size([45])
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subset:
+    """Indices into a training split, in ascending order; train and val share none.
+
+    Attributes:
+        train: int64 (N_train,), images to train on.
+        val: int64 (N_val,), images held out to choose by; empty where there are too few to spare.
+        sha256: fingerprint of train and val together: the SHA-256 of their sorted int64 little-endian bytes.
+    """
+
+    train: Tensor
+    val: Tensor
+    sha256: str
+
+
+def draw_subset(labels: Tensor, train_size: Any, *, seed: int, val_fraction: float) -> Subset:
+    """Draw train_size images, validation included, and set the validation split apart.
+
+    The first images are one of each class; further ones keep the classes' proportions (Webster's method), so
+    that counts of classes of one size differ by at most one. All of it is nested: at one seed, what is in the
+    subset, in `train` or in `val` at one size is there at every larger size too.
+
+    Every class gives about val_fraction of its images to validation, but never its first. In all, for
+    balanced classes, floor(val_fraction * train_size) images, and fewer only where classes of one or two
+    images have none to spare; with one image a class `val` is empty.
+
+    Args:
+        labels: int64 (N,), the class of every image of the training split.
+        train_size: a whole number, as a string too, from one image a class to N; or "all".
+        seed: of the draw; a model's seed has no part in it.
+        val_fraction: share of the subset to hold out, from 0 up to but not including 1.
+
+    Raises:
+        ValueError: train_size or val_fraction is out of range; the message says what would be right.
+    """
+    if not 0 <= val_fraction < 1:
+        raise ValueError(f"val_fraction must be from 0 up to but not including 1, got {val_fraction}")
+    classes = labels.cpu().numpy()
+    size = _whole_number(train_size, least=len(np.unique(classes)), most=len(classes))
+    chosen = stratified_order(classes, seed=seed)[:size]
+    held_out = _held_out(classes[chosen], val_fraction, seed=seed)
+    everything = np.sort(chosen).astype("<i8").tobytes()
+    return Subset(
+        train=torch.from_numpy(np.sort(chosen[~held_out])),
+        val=torch.from_numpy(np.sort(chosen[held_out])),
+        sha256=hashlib.sha256(everything).hexdigest(),
+    )
+
+
+def hold_out(labels: Tensor, share: float, *, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Split indices into the rest and a stratified share, both ascending; for data without a test split."""
+    order = stratified_order(labels.cpu().numpy(), seed=seed)
+    kept = len(order) - math.ceil(share * len(order))
+    return torch.from_numpy(np.sort(order[:kept])), torch.from_numpy(np.sort(order[kept:]))
+
+
+def stratified_order(labels: np.ndarray, *, seed: int) -> np.ndarray:
+    """Indices of all images in a random order of which every beginning is stratified: (N,) -> (N,)."""
+    # RandomState and not default_rng: numpy promises that its stream never changes, so hashes stay good.
+    random = np.random.RandomState(seed)
+    order = random.permutation(len(labels))
+    rank = _rank_within_class(labels[order])
+    quotient = (rank + 0.5) / np.bincount(labels)[labels[order]]
+    quotient[rank == 0] = -1.0  # one image of each class before all else
+    return order[np.lexsort((random.rand(len(order)), quotient))]
+
+
+def _held_out(labels: np.ndarray, fraction: float, *, seed: int) -> np.ndarray:
+    """Mark the images for validation by class and rank within it alone, which keeps the split nested."""
+    # An offset of its own for each class spreads the rounding: floor(x) + floor(x + 1/n) + ... = floor(nx).
+    classes = int(labels.max()) + 1
+    offset = np.random.RandomState(seed).permutation(classes)[labels] / classes
+    rank = _rank_within_class(labels)
+
+    def held(count: np.ndarray) -> np.ndarray:
+        return np.minimum(np.floor(count * fraction + offset + 1e-9), count - 1).clip(min=0)
+
+    return held(rank + 1) > held(rank)
+
+
+def _rank_within_class(labels: np.ndarray) -> np.ndarray:
+    """How many images of its class stand before each: [3, 5, 3, 3, 5] -> [0, 0, 1, 2, 1]."""
+    by_class = np.argsort(labels, kind="stable")
+    counts = np.bincount(labels)
+    rank = np.empty(len(labels), dtype=np.int64)
+    rank[by_class] = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return rank
+
+
+def _whole_number(train_size: Any, *, least: int, most: int) -> int:
+    if train_size == "all":
+        return most
+    try:
+        size = int(train_size)
+        exact = not isinstance(train_size, bool) and (isinstance(train_size, str) or size == train_size)
+    except (TypeError, ValueError, OverflowError):
+        size, exact = 0, False
+    if not (exact and least <= size <= most):
+        raise ValueError(
+            f"train_size must be a whole number from {least} (one image per class) to {most} (all of them), "
+            f"or 'all', got {train_size!r}"
+        )
+    return size
