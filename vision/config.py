@@ -4,6 +4,7 @@
 0
 """
 
+import importlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -146,6 +147,23 @@ class RunConfig:
     seed: int = 0
     sweep: str = "runs"
     out: str = "outputs"
+
+
+def import_named(setting: str, module: str | None) -> None:
+    """Import the user's own module that `setting` names, for what it registers; None imports nothing.
+
+    Raises:
+        ValueError: it cannot be imported; the message names the setting and the cause.
+    """
+    if module is None:
+        return
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise ValueError(
+            f"{setting} must be a module that Python can import from here or from PYTHONPATH, "
+            f"got {module!r}: {error}"
+        ) from error
 
 
 def check(config: RunConfig) -> None:

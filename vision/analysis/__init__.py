@@ -1,0 +1,3 @@
+"""Records in, numbers out."""
+
+from vision.analysis.curves import accuracy_curves as accuracy_curves

@@ -1,0 +1,85 @@
+"""What a person sees while runs are going: where a long run is, and one line for each that ends."""
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+from vision import results
+from vision.config import RunConfig
+
+SWEEP = "VISION_SWEEP"
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def announce(*, total: int, finished: int) -> None:
+    """Say what a sweep has before it, and tell its runs, in whatever process they are."""
+    print(f"{total} runs, {finished} finished before, {total - finished} to do", file=sys.stderr)
+    os.environ[SWEEP] = json.dumps({"total": total, "before": finished, "started": time.time()})
+
+
+class Progress:
+    """Reports one run on stderr: a line every 10 s while it goes, rewritten in place on a terminal."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self._sweep = json.loads(os.environ[SWEEP]) if SWEEP in os.environ else None
+        self._config = config
+        self._known: dict[str, Any] = {}
+        self._last = time.perf_counter()
+
+    @property
+    def in_sweep(self) -> bool:
+        """Whether the run is one of several."""
+        return self._sweep is not None
+
+    def __call__(self, record: dict[str, Any]) -> None:
+        """Take in the figures of a step."""
+        self._known |= record
+        if time.perf_counter() - self._last < SECONDS_BETWEEN_LINES:
+            return
+        self._last = time.perf_counter()
+        figures = [f"step {self._known['step']}/{self._known['steps']}"]
+        for name in ("train_loss", "val_accuracy"):
+            if name in self._known:
+                figures.append(f"{name} {self._known[name]:.3f}")
+        self._line(", ".join(figures))
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Say how the run ended, and how far the sweep is."""
+        if result["skipped"]:
+            self._line(f"test accuracy {result['test_accuracy']:.3f}, finished before, in {result['folder']}")
+            return
+        self._line(
+            f"test accuracy {result['test_accuracy']:.3f} after {result['train_seconds']:.1f} s{self._left()}"
+        )
+        if not self.in_sweep:
+            print(result["folder"])
+
+    def fail(self, error: Exception) -> None:
+        """Say why the run failed and where its traceback is."""
+        where = results.run_folder(self._config) / results.FAILURE
+        kept = f" (traceback in {where})" if where.exists() else ""
+        self._line(f"failed: {type(error).__name__}: {error}{kept}")
+
+    def _left(self) -> str:
+        if self._sweep is None:
+            return ""
+        folder = results.run_folder(self._config)
+        sweep = folder.parents[2]
+        done = sum((sweep / run / results.RESULT).exists() for run in results.read_plan(sweep))
+        new = done - self._sweep["before"]
+        seconds = (time.time() - self._sweep["started"]) / max(1, new) * (self._sweep["total"] - done)
+        return f" [{done}/{self._sweep['total']}, about {_duration(seconds)} left]"
+
+    def _line(self, text: str) -> None:
+        label = self._config.model.label or self._config.model.name
+        print(
+            f"{label} n={self._config.train_size} seed={self._config.seed}: {text}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,113 @@
+"""A Hydra sweeper that resumes: every config is composed and compared with its folder before any run starts.
+
+Chosen in conf/train.yaml as hydra/sweeper: resuming.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from vision import results
+from vision.cli.progress import announce
+from vision.config import RunConfig, check
+
+# These two change no other part of a config, so configs that differ in them only are composed once.
+QUICK = ("train_size", "seed")
+
+
+class ResumingSweeper(BasicSweeper):
+    """Hydra's basic sweeper, which leaves finished runs out and writes down what the sweep is to hold.
+
+    A wrong setting, two runs for one folder, or a finished run with another config stop the sweep before
+    its first run. A run that fails does not stop the others; the command then exits with status 1.
+    """
+
+    # Hydra takes plugins only from modules below hydra_plugins.
+    __module__ = "hydra_plugins.vision"
+
+    def get_job_batch(self) -> Sequence[Sequence[str]]:
+        """Overrides of the runs of this batch that are not finished."""
+        batch = super().get_job_batch()
+        runs = [self._config(overrides) for overrides in batch]
+        folders = [results.run_folder(run) for run in runs]
+        _refuse_shared(folders, batch)
+        done = [results.finished(folder, run) is not None for folder, run in zip(folders, runs, strict=True)]
+        self._note_plan(runs, folders)
+        announce(total=len(batch), finished=sum(done))
+        return [overrides for overrides, is_done in zip(batch, done, strict=True) if not is_done]
+
+    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
+        """Nothing left to do: `get_job_batch` composed every config."""
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run what is missing; exit with status 1 where a run of the sweep failed."""
+        self._composed = lru_cache(maxsize=None)(self._compose)
+        self._planned: list[Path] = []
+        started = time.perf_counter()
+        returned = super().sweep(arguments)
+        failed = [folder for folder in self._planned if not (folder / results.RESULT).exists()]
+        for folder in failed:
+            print(f"failed: {folder}, see {folder / results.FAILURE}", file=sys.stderr)
+        seconds = time.perf_counter() - started
+        print(
+            f"{len(self._planned) - len(failed)} of {len(self._planned)} runs finished, {seconds:.0f} s",
+            file=sys.stderr,
+        )
+        if failed:
+            raise SystemExit(1)
+        return returned
+
+    def _config(self, overrides: Sequence[str]) -> RunConfig:
+        quick = {o.split("=", 1)[0]: o for o in overrides if o.split("=", 1)[0] in QUICK}
+        config = self._composed(tuple(o for o in overrides if o not in quick.values())).copy()
+        config.merge_with(OmegaConf.from_dotlist(list(quick.values())))
+        run = to_run_config(config)
+        check(run)
+        return run
+
+    def _compose(self, overrides: tuple[str, ...]) -> DictConfig:
+        assert self.hydra_context is not None
+        config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
+        with open_dict(config):
+            del config["hydra"]
+        return config
+
+    def _note_plan(self, runs: Sequence[RunConfig], folders: Sequence[Path]) -> None:
+        self._planned += folders
+        sweeps = [Path(run.out) / run.sweep for run in runs]
+        for sweep in set(sweeps):
+            results.write_plan(sweep, [f for f, s in zip(folders, sweeps, strict=True) if s == sweep])
+
+
+def to_run_config(config: DictConfig) -> RunConfig:
+    """The typed config of a composed one that has no `hydra` node."""
+    typed = OmegaConf.to_object(config)
+    assert isinstance(typed, RunConfig)
+    return typed
+
+
+def register() -> None:
+    """Make the sweeper known to Hydra as hydra/sweeper=resuming."""
+    Plugins.instance().register(ResumingSweeper)
+    node = {"_target_": "hydra_plugins.vision.ResumingSweeper", "max_batch_size": None, "params": None}
+    ConfigStore.instance().store(group="hydra/sweeper", name="resuming", node=node, provider="vision")
+
+
+def _refuse_shared(folders: Sequence[Path], batch: Sequence[Sequence[str]]) -> None:
+    first: dict[Path, Sequence[str]] = {}
+    for folder, overrides in zip(folders, batch, strict=True):
+        other = first.setdefault(folder, overrides)
+        if other is not overrides:
+            differing = sorted(set(other) ^ set(overrides))
+            raise ValueError(
+                f"two runs would share the folder {folder}, but differ in {', '.join(differing)}; "
+                "part them by the sweep's name, for example sweep='lr-${training.lr}'"
+            )

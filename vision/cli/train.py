@@ -1,0 +1,68 @@
+"""`vision train`: Hydra composes the config of each run, and each run is carried out or skipped.
+
+vision train -m experiment=data_size data=digits
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+import vision
+from vision.cli import sweeper
+from vision.cli.progress import Progress
+from vision.config import RunConfig
+
+
+def train(arguments: Sequence[str]) -> int:
+    """Run `vision train` with Hydra's arguments; returns the exit status."""
+    ConfigStore.instance().store(name="schema", node=RunConfig, provider="vision")
+    sweeper.register()
+    # Modules of the user's own, named by data.module and model.module, may lie where the command is given.
+    sys.path.append(os.getcwd())
+    sys.argv = ["vision", *arguments]
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(_run)()
+    except (ValueError, OmegaConfBaseException) as error:
+        print(f"vision train: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def complete(arguments: Sequence[str]) -> int:
+    """Serve the shell's completion: subcommands by ourselves, the settings of train through Hydra."""
+    line = os.environ.get("COMP_LINE", "")
+    words = line.split()
+    if "query=bash" in arguments and (len(words) < 2 or words[1] != "train"):
+        print("train plot status models")
+        return 0
+    os.environ["COMP_LINE"] = line.replace("train", "", 1)
+    return train(arguments)
+
+
+def conf_folder() -> Path:
+    """Folder of the configs: beside the package in a checkout, inside it in an installed wheel."""
+    package = Path(vision.__file__).parent
+    checkout = package.parent / "conf"
+    return checkout if (checkout / "train.yaml").exists() else package / "conf"
+
+
+def _run(composed: DictConfig) -> None:
+    from vision.experiment import run
+
+    config = sweeper.to_run_config(composed)
+    progress = Progress(config)
+    try:
+        progress.finish(run(config, progress))
+    except Exception as error:
+        progress.fail(error)
+        if "VISION_DEBUG" in os.environ:
+            traceback.print_exc()
+        if not progress.in_sweep:
+            raise SystemExit(1) from error

@@ -1,0 +1,13 @@
+"""Models, all in timm's registry: our families, and any other model that timm knows.
+
+>>> arguments = complete_arguments("convnext_atto", img_size=32, in_chans=3, num_classes=10)
+>>> model = create_model("convnext_atto", **arguments)
+"""
+
+from vision.models.backbone import Backbone as Backbone
+from vision.models.cost import Cost as Cost
+from vision.models.cost import cost as cost
+from vision.models.registry import complete_arguments as complete_arguments
+from vision.models.registry import create_model as create_model
+from vision.models.registry import our_models as our_models
+from vision.models.resnet import SmallImageResNet as SmallImageResNet

@@ -1,0 +1,141 @@
+"""The names of our models in timm's registry, and one way to build any model for given images.
+
+>>> timm.create_model("field_cnn", img_size=32, params=500_000).num_features
+88
+"""
+
+import difflib
+import sys
+from typing import Any
+
+import timm
+from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
+from timm.models.resnet import BasicBlock
+from torch import nn
+
+from vision.models.backbone import Backbone
+from vision.models.resnet import SmallImageResNet
+from vision.models.small_images import small_image_arguments, token_patch
+
+# timm reads a registered model's configuration from this name, in the module of its entry point.
+default_cfgs = generate_default_cfgs(
+    {
+        **{
+            name: {
+                "input_size": (3, 32, 32),
+                "num_classes": 10,
+                "mean": (0.5, 0.5, 0.5),
+                "std": (0.5, 0.5, 0.5),
+                "interpolation": "bicubic",
+                "crop_pct": 1.0,
+                "first_conv": "patch_embed.proj",
+                "classifier": "head",
+                "fixed_input_size": True,
+            }
+            for name in ("field_vit", "field_local", "field_cnn", "field_cnn_attention", "field_identity")
+        },
+        "resnet18_small": {
+            "input_size": (3, 32, 32),
+            "num_classes": 10,
+            "mean": (0.5, 0.5, 0.5),
+            "std": (0.5, 0.5, 0.5),
+            "interpolation": "bicubic",
+            "crop_pct": 1.0,
+            "first_conv": "conv1",
+            "classifier": "fc",
+            "pool_size": (4, 4),
+        },
+    }
+)
+
+
+def our_models() -> list[str]:
+    """Names of the models that this package adds to timm's registry."""
+    return sorted(timm.list_models(module=_short_name()))
+
+
+def complete_arguments(
+    name: str, *, img_size: int | tuple[int, int], in_chans: int, num_classes: int, **given: Any
+) -> dict[str, Any]:
+    """All arguments for the model `name` on images (B, in_chans, *img_size): `given` and what it leaves open.
+
+    Our backbones get the image's size and, where none is given, a patch that leaves about 8 x 8 tokens of at
+    least 2 x 2 pixels; for timm's models see `vision.models.small_images`.
+
+    Raises:
+        ValueError: the name is unknown; near ones are suggested.
+    """
+    if not timm.is_model(name):
+        near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}? " if near else ""
+        raise ValueError(f"model.name must be in timm's registry, got {name!r}; {hint}See `vision models`")
+    if name.startswith("field_"):
+        sizes = {"img_size": img_size, "patch_size": token_patch(img_size)}
+    elif name in our_models():
+        sizes = {}
+    else:
+        sizes = small_image_arguments(name, img_size=img_size, **given)
+    return {**sizes, **given, "in_chans": in_chans, "num_classes": num_classes}
+
+
+def create_model(name: str, **arguments: Any) -> nn.Module:
+    """timm.create_model, with an error that says which argument is wrong.
+
+    Raises:
+        ValueError: the constructor does not take an argument.
+    """
+    try:
+        return timm.create_model(name, **arguments)
+    except TypeError as error:
+        raise ValueError(f"model {name!r} does not take the arguments {arguments}: {error}") from error
+
+
+@register_model
+def field_vit(pretrained: bool = False, **kwargs: Any) -> Backbone:
+    """The ViT: self-attention over all patches, learned positions."""
+    return _backbone("field_vit", "self_attention", pretrained, {"pos_embed": "learned"}, _heads(kwargs))
+
+
+@register_model
+def field_local(pretrained: bool = False, **kwargs: Any) -> Backbone:
+    """Local self-attention: content weights in a k x k neighbourhood, learned positions."""
+    return _backbone("field_local", "local_attention", pretrained, {"pos_embed": "learned"}, _heads(kwargs))
+
+
+@register_model
+def field_cnn(pretrained: bool = False, **kwargs: Any) -> Backbone:
+    """The CNN of the same backbone: a k x k convolution mixes the tokens."""
+    return _backbone("field_cnn", "convolution", pretrained, {}, kwargs)
+
+
+@register_model
+def field_cnn_attention(pretrained: bool = False, **kwargs: Any) -> Backbone:
+    """`field_cnn` as masked attention: one head per kernel position; the same state_dict."""
+    return _backbone("field_cnn_attention", "conv_attention", pretrained, {}, kwargs)
+
+
+@register_model
+def field_identity(pretrained: bool = False, **kwargs: Any) -> Backbone:
+    """The 1 x 1 end of the line: no token sees another before the mean."""
+    return _backbone("field_identity", "identity", pretrained, {}, kwargs)
+
+
+@register_model
+def resnet18_small(pretrained: bool = False, **kwargs: Any) -> SmallImageResNet:
+    """ResNet-18 with a 3 x 3 stem, for images of about 32 x 32 pixels."""
+    arguments = {"block": BasicBlock, "layers": (2, 2, 2, 2), **kwargs}
+    return build_model_with_cfg(SmallImageResNet, "resnet18_small", pretrained, **arguments)
+
+
+def _backbone(
+    variant: str, mixer: str, pretrained: bool, defaults: dict[str, Any], kwargs: dict[str, Any]
+) -> Backbone:
+    return build_model_with_cfg(Backbone, variant, pretrained, **{"mixer": mixer, **defaults, **kwargs})
+
+
+def _heads(kwargs: dict[str, Any]) -> dict[str, Any]:
+    return {**kwargs, "mixer_options": {"num_heads": 4, **(kwargs.get("mixer_options") or {})}}
+
+
+def _short_name() -> str:
+    return sys.modules[__name__].__name__.split(".")[-1]
