@@ -93,8 +93,8 @@ def eval_batches(
         indices = torch.arange(len(images))
     device = torch.device(device)
     normalize = Normalize(mean, std, device=device)
-    batches = _read(images, indices.split(batch_size), device=device, workers=workers)
-    return ((normalize(x), y) for x, y in batches)
+    order = indices.split(batch_size) if len(indices) else ()
+    return ((normalize(x), y) for x, y in _read(images, order, device=device, workers=workers))
 
 
 def channel_statistics(
