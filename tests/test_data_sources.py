@@ -1,4 +1,4 @@
-"""Sources: the images and labels that were written come back, whatever the format; errors name the setting."""
+"""Sources: the images and labels that were written come back; errors name the setting."""
 
 import sys
 
@@ -84,7 +84,7 @@ def test_image_folder_with_fewer_classes_in_the_test(digits, tmp_path):
     save(digits.test.pixels[0], tmp_path / "test" / "class7" / "a.png")
     assert load_source(config("image_folder", root=str(tmp_path))).test.labels.tolist() == [7]
     save(digits.test.pixels[0], tmp_path / "test" / "other" / "a.png")
-    with pytest.raises(ValueError, match="classes that .*train lacks: other"):
+    with pytest.raises(ValueError, match=r"classes that .*train lacks: other"):
         load_source(config("image_folder", root=str(tmp_path), memory_share=0.4))
 
 

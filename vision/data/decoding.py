@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -89,23 +88,13 @@ def decode(item: str | bytes) -> Tensor:
     """
     import numpy as np
     from PIL import Image
-    from torchvision.io import decode_jpeg
 
-    if isinstance(item, str):
-        with open(item, "rb") as file:
-            item = file.read()
-    if item[:2] == b"\xff\xd8":  # JPEG: torchvision takes half of Pillow's time
-        try:
-            image = cast(Tensor, decode_jpeg(torch.frombuffer(bytearray(item), dtype=torch.uint8)))
-        except RuntimeError as error:
-            raise OSError(str(error).splitlines()[0]) from error
-        if image.shape[0] in (1, 3):
-            return image
-    with Image.open(BytesIO(item)) as file:
+    with Image.open(item if isinstance(item, str) else BytesIO(item)) as file:
         if file.mode.startswith("I"):
             return torch.from_numpy((np.asarray(file) >> 8).astype(np.uint8))[None]
-        image = file.convert("L" if file.mode in GREY_MODES else "RGB")
-    return torch.from_numpy(np.array(image)).view(image.height, image.width, -1).permute(2, 0, 1)
+        mode = "L" if file.mode in GREY_MODES else "RGB"
+        pixels = torch.from_numpy(np.array(file if file.mode == mode else file.convert(mode)))
+    return pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)
 
 
 def resize(images: Tensor, img_size: int) -> Tensor:
