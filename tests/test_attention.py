@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from vision.attention import MultiHeadAttention, attend, backend_names
+from vision.attention import MultiHeadAttention, attend, backend_names, native, shift
 from vision.fields import Field, convolution, full, kernel_positions, neighbourhood, truncated
 from vision.patches import Grid
 
@@ -48,12 +48,12 @@ OTHERS = {
 
 
 def qkv(
-    field: Field, *, heads: int = 2, dim: int = 5, value_dim: int = 3, dtype=torch.float64, seed: int = 0
+    field: Field, *, heads: int = 2, dim: int = 5, value_dim: int = 3, batch: int = 2, dtype=torch.float64
 ):
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     shapes = (field.queries.size, dim), (field.keys.size, dim), (field.keys.size, value_dim)
     # memory (B, N, H, D), as a linear map of tokens leaves it
-    draws = [torch.randn(2, n, heads, d, generator=generator, dtype=dtype) for n, d in shapes]
+    draws = [torch.randn(batch, n, heads, d, generator=generator, dtype=dtype) for n, d in shapes]
     return [x.transpose(1, 2).requires_grad_() for x in draws]
 
 
@@ -85,7 +85,7 @@ def bias_for(field: Field, form: str, heads: int = 2):
 
 
 @pytest.mark.parametrize("form", ["none", "per_offset"])
-@pytest.mark.parametrize("backend", ["dense", "shift", "auto"])
+@pytest.mark.parametrize("backend", ["dense", "shift", "native", "auto"])
 @pytest.mark.parametrize("name", BY_OFFSETS)
 def test_backends_equal_the_reference_on_fields_by_offsets(name, backend, form):
     field = BY_OFFSETS[name]
@@ -125,24 +125,81 @@ def test_weights_sum_to_one_or_to_zero_and_make_the_output(name):
     torch.testing.assert_close(weights @ v, attend(q, k, v, field), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("batch", [1, 2, 5])
+@pytest.mark.parametrize(("dim", "value_dim"), [(16, 16), (32, 32), (64, 64), (7, 7), (32, 8)])
+def test_native_in_every_width_on_several_threads(batch, dim, value_dim):
+    field, threads = neighbourhood(Grid(6, 5), 3, stride=2), torch.get_num_threads()
+    inputs = qkv(field, heads=3, dim=dim, value_dim=value_dim, batch=batch)
+    bias = bias_for(field, "per_offset", heads=3)
+    wanted = with_gradients(inputs, field, bias, backend="reference")
+    try:
+        torch.set_num_threads(2)
+        assert_same(with_gradients(inputs, field, bias, backend="native"), wanted)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_native_reads_any_layout():
+    field = neighbourhood(GRID, 3)
+    inputs = [x.detach().contiguous().requires_grad_() for x in qkv(field)]
+    expanded = [inputs[0], inputs[1][:1].expand(2, -1, -1, -1), inputs[2].mT.contiguous().mT]
+    wanted = with_gradients(expanded, field, backend="reference")
+    assert_same(with_gradients(expanded, field, backend="native"), wanted)
+
+
+def test_a_missing_compiler_costs_speed_and_one_warning(monkeypatch):
+    def missing(dtype):
+        raise OSError("no C++ compiler found")
+
+    field = neighbourhood(Grid(24, 25), 3)
+    inputs = qkv(field)
+    wanted = with_gradients(inputs, field, backend="reference")
+    monkeypatch.setattr(native, "_library", missing)
+    native.available.cache_clear()
+    try:
+        with pytest.warns(UserWarning, match="no C\\+\\+ compiler") as caught:
+            assert_same(with_gradients(inputs, field), wanted)
+            assert_same(with_gradients(inputs, field), wanted)
+        assert len(caught) == 1
+        with pytest.raises(ValueError, match="did not compile here"):
+            attend(*inputs, field, backend="native")
+    finally:
+        native.available.cache_clear()
+
+
+def test_attention_goes_through_vmap_and_grad_of_torch_func():
+    field = neighbourhood(Grid(24, 25), 3)
+    inputs = [x.detach() for x in qkv(field)]
+    bias = bias_for(field, "per_offset").detach()
+    wanted = torch.autograd.functional.jvp(
+        lambda b: attend(*inputs, field, b, backend="reference"), bias, torch.ones_like(bias)
+    )[0]
+    stacked = torch.func.vmap(lambda b: attend(*inputs, field, b))(torch.stack([bias, bias]))
+    torch.testing.assert_close(stacked[1], wanted, rtol=0, atol=1e-12)
+    gradient = torch.func.grad(lambda b: attend(*inputs, field, b).square().sum())(bias)
+    leaf = bias.clone().requires_grad_()
+    attend(*inputs, field, leaf).square().sum().backward()
+    torch.testing.assert_close(gradient, leaf.grad, rtol=0, atol=1e-11)
+
+
 def test_equal_logits_average_the_neighbourhood():
     field = neighbourhood(GRID, 3)
     _, _, v = qkv(field)
     q = torch.zeros(2, 2, 30, 5, dtype=torch.float64)
     counts = field.mask().double()
     wanted = (counts / counts.sum(1, keepdim=True)) @ v
-    for backend in ("dense", "shift", "auto"):
+    for backend in ("dense", "shift", "native", "auto"):
         torch.testing.assert_close(attend(q, q, v, field, backend=backend), wanted, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("backend", ["dense", "shift"])
+@pytest.mark.parametrize("backend", ["dense", "shift", "native"])
 def test_large_logits_stay_finite(backend):
     q, k, v = qkv(neighbourhood(GRID, 3), dtype=torch.float32)
     got = with_gradients([(q * 1e4).detach().requires_grad_(), k, v], neighbourhood(GRID, 3), backend=backend)
     assert all(x.isfinite().all() for x in got)
 
 
-@pytest.mark.parametrize("backend", ["dense", "shift", "auto"])
+@pytest.mark.parametrize("backend", ["dense", "shift", "native", "auto"])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 def test_low_precision_stays_near_the_reference(backend, dtype):
     field = neighbourhood(Grid(16, 17), 3)
@@ -168,7 +225,7 @@ class Largest(TorchDispatchMode):
         return out
 
 
-@pytest.mark.parametrize("backend", ["shift", "auto"])
+@pytest.mark.parametrize("backend", ["shift", "native"])
 def test_memory_of_a_field_by_offsets_is_linear_in_the_tokens(backend):
     largest = []
     for side in (16, 32, 64):
@@ -279,3 +336,12 @@ def test_flex_equals_the_reference(form):
     bias = None if bias is None else bias.detach().float().cuda().requires_grad_()
     got = with_gradients(inputs, field, bias, backend="flex")
     assert_same(got, with_gradients(inputs, field, bias, backend="reference"), 5e-3)
+
+
+@pytest.mark.parametrize("name", [name for name, field in BY_OFFSETS.items() if field.mask().any()])
+def test_the_traceable_form_of_shift_equals_the_reference(name, monkeypatch):
+    field = BY_OFFSETS[name]
+    inputs, bias = qkv(field), bias_for(field, "per_offset")
+    wanted = with_gradients(inputs, field, bias, backend="reference")
+    monkeypatch.setattr(shift, "is_traced", lambda: True)
+    assert_same(with_gradients(inputs, field, bias, backend="shift"), wanted)

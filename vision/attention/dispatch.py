@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Literal, overload
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import pad
 from torch.overrides import handle_torch_function, has_torch_function
 
-from vision.attention import dense, flex, reference, shift
+from vision.attention import dense, flex, native, reference, shift
 from vision.fields import Field
 
-_BACKENDS = ("reference", "dense", "shift", "flex")
+_BACKENDS = ("reference", "dense", "shift", "native", "flex")
 
 
 def backend_names() -> tuple[str, ...]:
@@ -68,7 +68,11 @@ def attend(
         field: one field for all heads, a sequence of one per head, or None for full attention.
         bias: added to the logits: broadcastable to (B, H, N_query, N_key), or, for a field by K offsets,
             (H, K), one number per head and offset.
-        backend: "auto", or one of `backend_names()`.
+        backend: "auto", or one of `backend_names()`. "auto" is, for N_key keys and a field by K offsets,
+            - native, where 2 K <= N_key: eager on a CPU that has a C++ compiler, float32, float64, bfloat16;
+            - shift, where 64 K <= N_key: else, as under torch.compile, or on other devices (not measured);
+            - dense: else, and for full fields, masks, fields per head and dense biases.
+            Measured with scripts/benchmark.py, forward + backward; gradients and batch change no choice.
         need_weights: return (out, weights) with weights (B, H, N_query, N_key). They are N^2 by nature,
             so the reference computes both, whatever the backend.
 
@@ -93,12 +97,18 @@ def attend(
         return (out, weights) if need_weights else out
     if backend == "dense":
         return dense.attention(q, k, v, call.mask, call.dense_bias, call.reachable)
-    linear = {"shift": shift, "flex": flex}[backend]
+    linear = {"shift": shift, "native": native, "flex": flex}[backend]
     return linear.attention(q, k, v, call.one_field, bias)
 
 
 def _choose(call: "_Call") -> str:
-    return "shift" if call.by_offsets and call.q.shape[2] >= 256 and call.linear_bias else "dense"
+    """The table in `attend`'s docstring."""
+    if not (call.by_offsets and call.linear_bias):
+        return "dense"
+    offsets, keys = len(call.one_field.offsets or ()), call.k.shape[2]
+    if 2 * offsets <= keys and not _refusal("native", call) and native.available(call.q.dtype):
+        return "native"
+    return "shift" if 64 * offsets <= keys else "dense"
 
 
 def _refusal(backend: str, call: "_Call") -> str | None:
@@ -113,6 +123,10 @@ def _refusal(backend: str, call: "_Call") -> str | None:
         return "the field is not given by offsets"
     if not call.linear_bias:
         return f"its bias must be (num_heads, K), got shape {tuple(call.bias.shape)}"  # type: ignore[union-attr]
+    if backend == "native" and not call.on_cpu:
+        return "it runs eagerly on a CPU, q, k and v in one of float32, float64, bfloat16"
+    if backend == "native" and not native.available(call.q.dtype):
+        return "its C++ kernel did not compile here"
     return None
 
 
@@ -141,6 +155,13 @@ class _Call:
     @property
     def by_offsets(self) -> bool:
         return isinstance(self.field, Field) and self.field.offsets is not None
+
+    @property
+    def on_cpu(self) -> bool:
+        """Plain CPU tensors of a type that the C++ kernel reads, and nobody tracing."""
+        one_type = self.q.dtype == self.k.dtype == self.v.dtype and self.q.dtype in native.DTYPES
+        plain = (type(x) in (Tensor, nn.Parameter) and x.is_cpu for x in (self.q, self.k, self.v))
+        return one_type and not shift.is_traced() and all(plain)
 
     @property
     def linear_bias(self) -> bool:

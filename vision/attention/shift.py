@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from vision.fields import Field
+from vision.patches import Grid
 
 Region = tuple[slice, slice, slice]
 
@@ -26,14 +27,18 @@ def attention(q: Tensor, k: Tensor, v: Tensor, field: Field, bias: Tensor | None
         bias: (H, K), added to the logits of each head and offset.
     """
     grids = on_grid(q, field.queries), on_grid(k, field.keys), on_grid(v, field.keys)
-    if torch.compiler.is_compiling() or torch._C._is_tracing():
-        out = _forward(*grids, bias, field)[0]
-    else:
-        out = _Shift.apply(*grids, bias, field)
+    out = _plain(*grids, bias, field) if is_traced() else _Shift.apply(*grids, bias, field)
     return out.flatten(1, 2).transpose(1, 2)
 
 
-def on_grid(x: Tensor, grid: Any) -> Tensor:
+def is_traced() -> bool:
+    """() -> whether torch.compile, export, jit or func looks on, which wants plain operations."""
+    return (
+        torch.compiler.is_compiling() or torch._C._is_tracing() or torch._C._are_functorch_transforms_active()
+    )
+
+
+def on_grid(x: Tensor, grid: Grid) -> Tensor:
     """(B, H, N, D) -> (B, rows, cols, H, D): a view."""
     return x.transpose(1, 2).unflatten(1, (grid.rows, grid.cols))
 
@@ -71,6 +76,30 @@ def _forward(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, field: Field)
     for slot, here, there in _overlaps(field):
         out[here] += weights[slot][here].unsqueeze(-1) * v[there]
     return out, weights
+
+
+def _plain(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, field: Field) -> Tensor:
+    """`_forward` without writing in place: what a tracer can differentiate, batch and fuse."""
+    overlaps = list(_overlaps(field))
+    if not overlaps:
+        return v.new_zeros(*q.shape[:-1], v.shape[-1])
+    slots, wide = [slot for slot, _, _ in overlaps], torch.promote_types(q.dtype, torch.float32)
+    scores = [(q * _moved(k, here, there, field)).sum(-1, dtype=wide) for _, here, there in overlaps]
+    logits = torch.stack(scores) * q.shape[-1] ** -0.5
+    if bias is not None:
+        logits = logits + bias.T[slots][:, None, None, None]
+    valid = field.neighbours(q.device)[1].T[slots].view(-1, 1, *q.shape[1:3], 1)
+    floor = torch.finfo(wide).min
+    weights = logits.masked_fill(~valid, floor).softmax(0).masked_fill(~valid, 0.0).to(v.dtype)
+    values = (_moved(v, here, there, field) for _, here, there in overlaps)
+    return torch.stack([w.unsqueeze(-1) * value for w, value in zip(weights, values, strict=True)]).sum(0)
+
+
+def _moved(x: Tensor, here: Region, there: Region, field: Field) -> Tensor:
+    """(B, key rows, key cols, H, D) -> (B, rows, cols, H, D): a query's key at one offset, else 0."""
+    rows, cols = here[1:]
+    sides = (cols.start, field.queries.cols - cols.stop, rows.start, field.queries.rows - rows.stop)
+    return torch.nn.functional.pad(x[there], (0, 0, 0, 0, *sides))
 
 
 def _backward(dout: Tensor, q: Tensor, k: Tensor, v: Tensor, weights: Tensor, field: Field) -> tuple:
