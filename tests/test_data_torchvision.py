@@ -168,6 +168,20 @@ def test_imagenette_takes_the_smallest_archive_that_will_do(digits, tmp_path, im
     assert source.train.shape == (3, img_size or 32, img_size or 32)
 
 
+def test_two_processes_do_not_fetch_at_once(digits, tmp_path, any_checksum, monkeypatch):
+    import fcntl
+
+    def fetch(self):
+        with (tmp_path / ".lock").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        raise OSError("no network")
+
+    monkeypatch.setattr(svhn.SVHN, "download", fetch)
+    config = DataConfig(name="svhn", source="torchvision", dataset="SVHN", root=str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="the download failed: no network"):
+        load_source(config)
+
+
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_missing_files_are_named(dataset, tmp_path):
     with pytest.raises(FileNotFoundError) as error:

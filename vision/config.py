@@ -43,7 +43,8 @@ class DataConfig:
         dataset: the source's own name for the data: torchvision's class name, Hugging Face's data set id.
         root: folder that holds the files, or where they are downloaded to.
         download: let the source fetch what is missing.
-        img_size: side in pixels that every image is resized to; null keeps images of one size as they are.
+        img_size: side in pixels that every image's central square is resized to; null keeps images of one
+            size as they are.
         val_fraction: share of the training subset that is held out for validation.
         subset_seed: seed of the subset and of the validation split.
         train_sizes: the sizes that a sweep over the training-set size takes, comma-separated.

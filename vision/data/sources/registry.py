@@ -4,7 +4,6 @@
 ... def load_mine(config: DataConfig) -> Source: ...
 """
 
-import importlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import fields
@@ -13,7 +12,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from vision.config import DataConfig
+from vision.config import DataConfig, import_named
 from vision.data.images import Source, settle
 
 KEPT = 2  # sources that stay in memory, so that a sweep's runs read theirs once
@@ -58,8 +57,7 @@ def load_source(config: DataConfig, *, device: torch.device | str = "cpu") -> So
         FileNotFoundError: data.root lacks the files.
     """
     place = torch.device(device)
-    if config.module is not None:
-        _import(config.module)
+    import_named("data.module", config.module)
     if config.source not in _sources:
         raise ValueError(f"data.source must be one of {', '.join(sorted(_sources))}, got {config.source!r}")
     load = _sources[config.source]
@@ -77,12 +75,3 @@ def load_source(config: DataConfig, *, device: torch.device | str = "cpu") -> So
 def _reading(config: DataConfig) -> tuple[Any, ...]:
     """The settings that decide what is read."""
     return tuple(getattr(config, field.name) for field in fields(config) if field.name not in NOT_READING)
-
-
-def _import(module: str) -> None:
-    try:
-        importlib.import_module(module)
-    except ImportError as error:
-        raise ValueError(
-            f"data.module={module!r} cannot be imported ({error}); it must be a module on Python's path"
-        ) from error

@@ -3,6 +3,8 @@
 >>> load_source(DataConfig(name="cifar10", source="torchvision", dataset="CIFAR10"))  # doctest: +SKIP
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +68,29 @@ def _open(config: DataConfig, part: dict[str, Any]) -> Any:
     if config.dataset in ("Flowers102", "Food101", "Imagenette", "EuroSAT"):
         part = {**part, "loader": str}  # items are paths: decoding is ours
     try:
-        return kind(str(root), download=config.download, **part)
+        with _alone(root) if config.download else nullcontext():
+            return kind(str(root), download=config.download, **part)
     except (RuntimeError, OSError) as error:
         way = "the download failed" if config.download else "set data.download=true to fetch it"
         raise FileNotFoundError(
             f"data.root={config.root!r} has no complete {config.dataset} in {root}; {way}: {error}"
         ) from error
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """One process at a time: two that fetch into one folder would spoil each other's files."""
+    try:
+        import fcntl
+
+        root.mkdir(parents=True, exist_ok=True)
+        lock = (root / ".lock").open("w")
+    except (ImportError, OSError):  # no such locks here, or a folder that is only read
+        yield
+        return
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _archive(img_size: int | None) -> str:
