@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.config_store import ConfigStore
-from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from vision import results
 from vision.cli.progress import announce
+from vision.cli.schema import to_run_config
 from vision.config import RunConfig, check
 
 # These two change no other part of a config, so configs that differ in them only are composed once.
@@ -29,9 +28,6 @@ class ResumingSweeper(BasicSweeper):
     A wrong setting, two runs for one folder, or a finished run with another config stop the sweep before
     its first run. A run that fails does not stop the others; the command then exits with status 1.
     """
-
-    # Hydra takes plugins only from modules below hydra_plugins.
-    __module__ = "hydra_plugins.vision"
 
     def get_job_batch(self) -> Sequence[Sequence[str]]:
         """Overrides of the runs of this batch that are not finished."""
@@ -85,20 +81,6 @@ class ResumingSweeper(BasicSweeper):
         sweeps = [Path(run.out) / run.sweep for run in runs]
         for sweep in set(sweeps):
             results.write_plan(sweep, [f for f, s in zip(folders, sweeps, strict=True) if s == sweep])
-
-
-def to_run_config(config: DictConfig) -> RunConfig:
-    """The typed config of a composed one that has no `hydra` node."""
-    typed = OmegaConf.to_object(config)
-    assert isinstance(typed, RunConfig)
-    return typed
-
-
-def register() -> None:
-    """Make the sweeper known to Hydra as hydra/sweeper=resuming."""
-    Plugins.instance().register(ResumingSweeper)
-    node = {"_target_": "hydra_plugins.vision.ResumingSweeper", "max_batch_size": None, "params": None}
-    ConfigStore.instance().store(group="hydra/sweeper", name="resuming", node=node, provider="vision")
 
 
 def _refuse_shared(folders: Sequence[Path], batch: Sequence[Sequence[str]]) -> None:

@@ -7,23 +7,21 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 
 import hydra
 from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-import vision
-from vision.cli import sweeper
 from vision.cli.progress import Progress
-from vision.config import RunConfig
+from vision.cli.schema import conf_folder, store_schema, to_run_config
 
 
 def train(arguments: Sequence[str]) -> int:
     """Run `vision train` with Hydra's arguments; returns the exit status."""
-    ConfigStore.instance().store(name="schema", node=RunConfig, provider="vision")
-    sweeper.register()
+    store_schema()
+    _register_sweeper()
     # Modules of the user's own, named by data.module and model.module, may lie where the command is given.
     sys.path.append(os.getcwd())
     sys.argv = ["vision", *arguments]
@@ -46,17 +44,20 @@ def complete(arguments: Sequence[str]) -> int:
     return train(arguments)
 
 
-def conf_folder() -> Path:
-    """Folder of the configs: beside the package in a checkout, inside it in an installed wheel."""
-    package = Path(vision.__file__).parent
-    checkout = package.parent / "conf"
-    return checkout if (checkout / "train.yaml").exists() else package / "conf"
+def _register_sweeper() -> None:
+    plugins = Plugins.instance()
+    # Only now: making `plugins` loads Hydra's own sweepers anew, and ours derives from one of them.
+    from hydra_plugins._vision import ResumingSweeper
+
+    plugins.register(ResumingSweeper)
+    node = {"_target_": "hydra_plugins._vision.ResumingSweeper", "max_batch_size": None, "params": None}
+    ConfigStore.instance().store(group="hydra/sweeper", name="resuming", node=node, provider="vision")
 
 
 def _run(composed: DictConfig) -> None:
     from vision.experiment import run
 
-    config = sweeper.to_run_config(composed)
+    config = to_run_config(composed)
     progress = Progress(config)
     try:
         progress.finish(run(config, progress))

@@ -190,7 +190,8 @@ def _counted(**arguments: Any):
 
 
 def _init_weights(module: nn.Module) -> None:
+    # Xavier, as in ViT's own code: 0.02 is made for wider models and slows one of 64 channels down.
     if isinstance(module, nn.Linear):
-        nn.init.trunc_normal_(module.weight, std=0.02)
+        nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:
             nn.init.zeros_(module.bias)

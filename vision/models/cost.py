@@ -4,11 +4,16 @@
 Cost(params=8, macs=6)
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from vision.attention import MultiHeadAttention
+from vision.mixers import ConvAttention
 
 
 class Cost(NamedTuple):
@@ -16,8 +21,9 @@ class Cost(NamedTuple):
 
     Attributes:
         params: trainable numbers.
-        macs: multiply-adds in matrix products, convolutions and attention; an attention field counts
-            only the pairs that it allows. Biases, norms and activations are left out, as is usual.
+        macs: multiply-adds in matrix products, convolutions and attention. Attention inside a field counts
+            the pairs that the field allows, a convolution as attention what the convolution takes. Biases,
+            norms and activations are left out, as is usual.
     """
 
     params: int
@@ -28,9 +34,38 @@ def cost(model: nn.Module, input_shape: tuple[int, ...]) -> Cost:
     """Parameters and multiply-adds of `model` on one input of `input_shape`, (C, H, W) for images."""
     params = sum(p.numel() for p in model.parameters() if p.requires_grad)
     like = next(model.parameters())
-    training = model.training
-    model.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with _countable(model), torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, *input_shape, device=like.device, dtype=like.dtype))
-    model.train(training)
-    return Cost(params, counter.get_total_flops() // 2)
+    attention = [m for m in model.modules() if isinstance(m, MultiHeadAttention)]
+    return Cost(params, counter.get_total_flops() // 2 - sum(_masked_macs(m) for m in attention))
+
+
+@contextmanager
+def _countable(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode, and every attention on a path that the counter sees through."""
+    before = [
+        (m, m.training, getattr(m, "backend", None), getattr(m, "explicit", None)) for m in model.modules()
+    ]
+    model.eval()
+    for module in model.modules():
+        if isinstance(module, MultiHeadAttention):
+            module.backend = "dense"
+        elif isinstance(module, ConvAttention):
+            module.explicit = False
+    try:
+        yield
+    finally:
+        for module, training, backend, explicit in before:
+            module.training = training
+            if isinstance(module, MultiHeadAttention):
+                module.backend = backend
+            elif isinstance(module, ConvAttention):
+                module.explicit = explicit
+
+
+def _masked_macs(attention: MultiHeadAttention) -> int:
+    """Multiply-adds that the dense path spends on pairs outside the field: scores and weighted sums."""
+    if attention.field is None:
+        return 0
+    outside = int((~attention.field.mask()).sum())
+    return 2 * outside * attention.num_heads * attention.head_dim

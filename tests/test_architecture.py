@@ -1,0 +1,83 @@
+"""The import rule: data flows down the page, imports never go up."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "vision"
+
+# Each part of the package, and the parts it may import.
+MAY_IMPORT = {
+    "config": set(),
+    "patches": set(),
+    "fields": {"patches"},
+    "positions": {"patches", "fields"},
+    "attention": {"patches", "fields", "positions"},
+    "mixers": {"patches", "fields", "positions", "attention"},
+    "models": {"patches", "fields", "positions", "attention", "mixers"},
+    "data": {"config"},
+    "training": {"config"},
+    "results": {"config"},
+    "analysis": {"results", "attention", "models"},
+    "plots": set(),
+    "experiment": {"config", "data", "models", "training", "results"},
+    "cli": {"config", "models", "results", "analysis", "plots", "experiment"},
+}
+# Libraries that only some parts may import.
+ONLY_IN = {"matplotlib": {"plots"}, "hydra": {"cli"}, "omegaconf": {"cli"}, "rich": {"cli"}}
+NEVER_IN = {"results": {"torch", "timm"}, "analysis": {"matplotlib"}, "plots": {"torch", "timm"}}
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """Absolute names that a file imports, "from vision import results" as vision.results."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            whole = node.module or ""
+            names |= {f"vision.{a.name}" for a in node.names} if whole == "vision" else {whole}
+    return names
+
+
+FILES = sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")
+
+
+def test_every_part_has_a_rule():
+    assert {part_of(path) for path in FILES} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_never_go_up(path):
+    part = part_of(path)
+    for name in imports(path):
+        library, _, rest = name.partition(".")
+        if library == "vision" and rest:
+            inner = rest.split(".")[0]
+            assert inner == part or inner in MAY_IMPORT[part], f"{part} must not import vision.{inner}"
+        assert part in ONLY_IN.get(library, {part}), f"only {ONLY_IN[library]} may import {library}"
+        assert library not in NEVER_IN.get(part, set()), f"{part} must not import {library}"
+
+
+def test_the_rule_has_no_circle():
+    for part, below in MAY_IMPORT.items():
+        reached, todo = set(), set(below)
+        while todo:
+            one = todo.pop()
+            reached.add(one)
+            todo |= MAY_IMPORT[one] - reached
+        assert part not in reached
+
+
+def test_import_vision_loads_neither_matplotlib_nor_hydra():
+    code = "import sys, vision; print(sorted({'matplotlib', 'hydra', 'omegaconf', 'pandas'} & set(sys.modules)))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
