@@ -118,9 +118,14 @@ def fit(
         weight_decay=config.weight_decay,
         fused=device.type in ("cpu", "cuda"),
     )
-    # One step more than there are, so that the last one still moves the weights.
+    warmup = round(config.warmup * steps)
     schedule = CosineLRScheduler(
-        optimizer, t_initial=steps + 1, warmup_t=round(config.warmup * steps), t_in_epochs=False
+        optimizer,
+        t_initial=max(1, steps - warmup),
+        warmup_t=warmup,
+        warmup_lr_init=config.lr / (warmup + 1),
+        warmup_prefix=True,
+        t_in_epochs=False,
     )
     ema = ModelEmaV3(model, decay=config.ema, use_warmup=True) if config.ema else None
     evaluated: nn.Module = ema.module if ema else model
@@ -131,7 +136,7 @@ def fit(
 
     model.train()
     for step, (images, targets) in enumerate(batches, start=1):
-        schedule.step_update(step)
+        schedule.step_update(step - 1)
         lr = optimizer.param_groups[0]["lr"]
         with autocast:
             logits = forward(images)

@@ -1,0 +1,28 @@
+"""Small runs on real digits, shared by the tests of training, results and the command."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from vision.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def digits() -> DataConfig:
+    return DataConfig(name="digits", source="digits")
+
+
+@pytest.fixture
+def small_run(tmp_path: Path, digits: DataConfig) -> RunConfig:
+    """A run of 12 steps on 60 digits, in a folder of its own."""
+    return RunConfig(
+        data=digits,
+        model=ModelConfig(name="field_cnn", label="CNN", kwargs={"embed_dim": 16, "depth": 1}),
+        training=TrainingConfig(steps=12, batch_size=16, evaluations=3, precision="float32", device="cpu"),
+        train_size=60,
+        out=str(tmp_path / "outputs"),
+        sweep="test",
+    )

@@ -1,0 +1,127 @@
+"""A run's folder: nothing finished is lost, reused for another config, or overwritten."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from vision import results
+from vision.config import RunConfig
+
+
+def write_run(config: RunConfig, accuracy: float = 0.5) -> Path:
+    folder = results.run_folder(config)
+    with results.writing(folder, config) as partial:
+        record = {"label": "CNN", "train_size": config.train_size, "seed": config.seed, "test_accuracy": accuracy}
+        results.write_json(partial / results.RESULT, record)
+    return folder
+
+
+def test_the_folder_says_what_the_run_is(small_run):
+    assert results.run_folder(small_run).parts[-4:] == ("test", "CNN", "n60", "s0")
+
+
+def test_a_finished_run_is_found_again(small_run):
+    assert results.finished(results.run_folder(small_run), small_run) is None
+    folder = write_run(small_run)
+    assert results.finished(folder, small_run)["test_accuracy"] == 0.5
+    moved = replace(small_run, training=replace(small_run.training, threads=2))
+    assert results.finished(folder, moved) is not None
+
+
+def test_another_config_for_the_same_folder_shows_each_difference(small_run):
+    folder = write_run(small_run)
+    other = replace(small_run, training=replace(small_run.training, lr=0.5, steps=13))
+    with pytest.raises(results.ConfigMismatch) as caught:
+        results.finished(folder, other)
+    assert "training.lr: 0.001 there, 0.5 asked for" in str(caught.value)
+    assert "training.steps: 12 there, 13 asked for" in str(caught.value)
+    assert "weight_decay" not in str(caught.value)
+
+
+def test_nothing_is_under_the_final_name_before_the_end(small_run):
+    folder = results.run_folder(small_run)
+    with results.writing(folder, small_run) as partial:
+        assert partial.is_dir() and not folder.exists()
+        assert results.status(folder.parents[2])["running"] == ["CNN/n60/s0"]
+    assert folder.is_dir() and not partial.exists()
+
+
+def test_an_error_leaves_its_traceback_and_no_result(small_run):
+    folder = results.run_folder(small_run)
+    with pytest.raises(ZeroDivisionError), results.writing(folder, small_run):
+        1 / 0  # noqa: B018
+    failure = results.read_failure(folder)
+    assert "ZeroDivisionError" in failure["traceback"] and failure["error"].startswith("ZeroDivisionError")
+    assert results.finished(folder, small_run) is None
+    write_run(small_run)
+    assert results.finished(folder, small_run) and not (folder / results.FAILURE).exists()
+
+
+def test_an_interrupt_leaves_nothing(small_run):
+    folder = results.run_folder(small_run)
+    with pytest.raises(KeyboardInterrupt), results.writing(folder, small_run):
+        raise KeyboardInterrupt
+    assert list(folder.parent.iterdir()) == []
+
+
+def test_a_finished_run_is_never_overwritten(small_run):
+    folder = results.run_folder(small_run)
+    with results.writing(folder, small_run) as late:
+        partial_of_other = folder.with_name("other")
+        partial_of_other.mkdir()
+        results.write_json(partial_of_other / results.RESULT, {"test_accuracy": 0.9})
+        partial_of_other.rename(folder)
+        results.write_json(late / results.RESULT, {"test_accuracy": 0.1})
+    assert json.loads((folder / results.RESULT).read_text())["test_accuracy"] == 0.9
+    with pytest.raises(ZeroDivisionError), results.writing(folder, small_run):
+        1 / 0  # noqa: B018
+    assert json.loads((folder / results.RESULT).read_text())["test_accuracy"] == 0.9
+
+
+def test_what_a_killed_process_left_is_cleared_away(small_run):
+    folder = results.run_folder(small_run)
+    killed = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    name = f"{folder.name}{results.PARTIAL}{os.uname().nodename}-{killed.stdout.strip()}"
+    (folder.parent / name).mkdir(parents=True)
+    assert results.status(folder.parents[2])["running"] == []
+    write_run(small_run)
+    assert [p.name for p in folder.parent.iterdir()] == ["s0"]
+
+
+def test_status_tells_finished_failed_and_missing(small_run):
+    runs = [replace(small_run, seed=seed) for seed in range(3)]
+    sweep = Path(small_run.out) / small_run.sweep
+    results.write_plan(sweep, [results.run_folder(run) for run in runs[:2]])
+    results.write_plan(sweep, [results.run_folder(run) for run in runs[1:]])
+    write_run(runs[0])
+    with pytest.raises(ValueError), results.writing(results.run_folder(runs[1]), runs[1]):
+        raise ValueError("on purpose")
+    expected = {"finished": ["CNN/n60/s0"], "failed": ["CNN/n60/s1"], "running": [], "missing": ["CNN/n60/s2"]}
+    assert results.status(sweep) == expected
+    assert results.status(sweep.parent)["missing"] == ["test/CNN/n60/s2"]
+
+
+def test_collect_gathers_finished_runs_in_order(small_run):
+    for seed, size in ((1, 60), (0, 60), (0, 20)):
+        write_run(replace(small_run, seed=seed, train_size=size), accuracy=seed / 10)
+    table = results.collect(small_run.out)
+    assert table[["train_size", "seed"]].values.tolist() == [[20, 0], [60, 0], [60, 1]]
+    assert table["folder"].tolist()[0] == "test/CNN/n20/s0"
+
+
+def test_collect_says_what_is_missing(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is no folder"):
+        results.collect(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="no finished run"):
+        results.collect(tmp_path)
+
+
+def test_provenance_names_versions_and_commit():
+    record = results.provenance()
+    assert set(record["versions"]) >= {"torch", "timm", "hydra-core", "vit-vs-cnn"}
+    assert record["commit"] is None or len(record["commit"].split("+")[0]) == 40
