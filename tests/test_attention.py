@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from vision.attention import MultiHeadAttention, attend, backend_names, native, shift
+from vision.attention import MultiHeadAttention, attend, backend_names, flex, native, shift
 from vision.fields import Field, convolution, full, kernel_positions, neighbourhood, truncated
 from vision.patches import Grid
 
@@ -345,3 +345,34 @@ def test_the_traceable_form_of_shift_equals_the_reference(name, monkeypatch):
     wanted = with_gradients(inputs, field, bias, backend="reference")
     monkeypatch.setattr(shift, "is_traced", lambda: True)
     assert_same(with_gradients(inputs, field, bias, backend="shift"), wanted)
+
+
+def test_multiply_adds_of_native_are_those_of_the_pairs_that_the_field_allows():
+    from torch.utils.flop_counter import FlopCounterMode
+
+    field = neighbourhood(GRID, 3)
+    q, k, v = qkv(field)
+    with FlopCounterMode(display=False) as counter:
+        out = attend(q, k, v, field, backend="native")
+    pairs = 2 * 2 * int(field.mask().sum())
+    assert counter.get_total_flops() == 2 * pairs * (5 + 3)
+    with FlopCounterMode(display=False) as counter:
+        out.sum().backward()
+    assert counter.get_total_flops() == 4 * pairs * (5 + 3)
+
+
+@pytest.mark.parametrize("form", ["none", "per_offset", "dense"])
+@pytest.mark.parametrize("name", ["3x3", "padded", "masked0"])
+@pytest.mark.filterwarnings("ignore:.*flex_attention called without torch.compile.*")
+def test_flex_uncompiled_equals_the_reference(name, form, monkeypatch):
+    from torch.nn.attention.flex_attention import flex_attention
+
+    field = (OTHERS | BY_OFFSETS)[name]
+    if form == "per_offset" and field.offsets is None:
+        pytest.skip("a bias per offset needs a field by offsets")
+    inputs = [x.detach() for x in qkv(field)]
+    bias = bias_for(field, form)
+    bias = None if bias is None else bias.detach()
+    monkeypatch.setattr(flex, "_compiled", lambda: flex_attention)
+    got = flex.attention(*inputs, field, bias)
+    torch.testing.assert_close(got, attend(*inputs, field, bias, backend="reference"), rtol=0, atol=1e-6)

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.utils.flop_counter import register_flop_formula
 
 from vision.fields import Field
 
@@ -81,9 +82,7 @@ class _Native(torch.autograd.Function):
         q, k, v = (x if x.stride(-1) == 1 else x.contiguous() for x in (q, k, v))
         index, wide = _index(field), torch.promote_types(q.dtype, torch.float32)
         added = None if bias is None else bias.to(wide).contiguous()
-        out = q.new_empty(*q.shape[:-1], v.shape[-1])
-        weights = q.new_empty(*q.shape[:-1], index.shape[1], dtype=wide)
-        _run(q, k, v, index, bias=added, out=out, weights=weights)
+        out, weights = torch.ops.vision.native_attention(q, k, v, index, added)
         ctx.save_for_backward(q, k, v, weights)
         ctx.field, ctx.bias_dtype = field, None if bias is None else bias.dtype
         return out
@@ -93,14 +92,55 @@ class _Native(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple:
         q, k, v, weights = ctx.saved_tensors
         grad = grads[0] if grads[0].stride(-1) == 1 else grads[0].contiguous()
-        dq = q.new_empty(q.shape)
-        dk, dv = (x.new_empty(x.shape, dtype=weights.dtype) for x in (k, v))
-        some = ctx.needs_input_grad[3]
-        dbias = weights.new_empty(q.shape[0], *weights.shape[2:]) if some else None
-        index = _index(ctx.field)
-        _run(q, k, v, index, back=True, weights=weights, grad=grad, dq=dq, dk=dk, dv=dv, dbias=dbias)
-        total = None if dbias is None else dbias.sum(0).to(ctx.bias_dtype)
+        dq, dk, dv, dbias = torch.ops.vision.native_attention_backward(
+            grad, q, k, v, weights, _index(ctx.field)
+        )
+        total = dbias.sum(0).to(ctx.bias_dtype) if ctx.needs_input_grad[3] else None
         return dq, dk.to(k.dtype), dv.to(v.dtype), total, None
+
+
+def _forward(q: Tensor, k: Tensor, v: Tensor, index: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+    wide = torch.promote_types(q.dtype, torch.float32)
+    out = q.new_empty(*q.shape[:-1], v.shape[-1])
+    weights = q.new_empty(*q.shape[:-1], index.shape[1], dtype=wide)
+    _run(q, k, v, index, bias=bias, out=out, weights=weights)
+    return out, weights
+
+
+def _backward(
+    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, weights: Tensor, index: Tensor
+) -> tuple[Tensor, ...]:
+    dq = q.new_empty(q.shape)
+    dk, dv = (x.new_empty(x.shape, dtype=weights.dtype) for x in (k, v))
+    dbias = weights.new_empty(q.shape[0], *weights.shape[2:])
+    _run(q, k, v, index, back=True, weights=weights, grad=grad, dq=dq, dk=dk, dv=dv, dbias=dbias)
+    return dq, dk, dv, dbias
+
+
+# As operators of torch the two are seen by its profiler and by its counter of multiply-adds.
+_OPERATORS = torch.library.Library("vision", "DEF")
+_OPERATORS.define(
+    "native_attention(Tensor q, Tensor k, Tensor v, Tensor index, Tensor? bias) -> (Tensor, Tensor)"
+)
+_OPERATORS.define(
+    "native_attention_backward(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor weights, Tensor index) "
+    "-> (Tensor, Tensor, Tensor, Tensor)"
+)
+_OPERATORS.impl("native_attention", _forward, "CPU")
+_OPERATORS.impl("native_attention_backward", _backward, "CPU")
+
+
+@register_flop_formula(torch.ops.vision.native_attention, get_raw=True)
+def _flops(q: Tensor, k: Tensor, v: Tensor, index: Tensor, *args: Any, **kwargs: Any) -> int:
+    """Two per multiply-add of the pairs that the field allows, for the logits and for the values."""
+    return 2 * q.shape[0] * q.shape[2] * int((index >= 0).sum()) * (q.shape[3] + v.shape[3])
+
+
+@register_flop_formula(torch.ops.vision.native_attention_backward, get_raw=True)
+def _backward_flops(
+    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, weights: Tensor, index: Tensor, **kwargs: Any
+) -> int:
+    return 2 * _flops(q, k, v, index)
 
 
 def _run(
