@@ -1,0 +1,120 @@
+"""One call of `attend`: its arguments, checked against each other, and what the backends read from them.
+
+>>> Call(q, k, v, neighbourhood(Grid(8, 8), kernel_size=3), None).mask
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from vision.attention import native, shift
+from vision.fields import Field
+
+
+@dataclass
+class Call:
+    """The arguments of one call, checked against each other, and what the backends read from them."""
+
+    q: Tensor
+    k: Tensor
+    v: Tensor
+    field: Field | Sequence[Field] | None
+    bias: Tensor | None
+
+    @property
+    def fields(self) -> Sequence[Field]:
+        """None, one for all heads, or one per head."""
+        if self.field is None:
+            return ()
+        return (self.field,) if isinstance(self.field, Field) else self.field
+
+    @property
+    def one_field(self) -> Field:
+        """The field of all heads; a ValueError where there is none, or one per head."""
+        if isinstance(self.field, Field):
+            return self.field
+        raise ValueError(f"this backend needs one field for all heads, got {self.field}")
+
+    @property
+    def by_offsets(self) -> bool:
+        """Whether all heads share a field by offsets, the kind that costs time linear in the tokens."""
+        return isinstance(self.field, Field) and self.field.offsets is not None
+
+    @property
+    def on_cpu(self) -> bool:
+        """Plain CPU tensors of a type that the C++ kernel reads, and nobody tracing."""
+        one_type = self.q.dtype == self.k.dtype == self.v.dtype and self.q.dtype in native.DTYPES
+        plain = (type(x) in (Tensor, nn.Parameter) and x.is_cpu for x in (self.q, self.k, self.v))
+        return one_type and not shift.is_traced() and all(plain)
+
+    @property
+    def linear_bias(self) -> bool:
+        """Whether the bias, if any, is one per head and offset."""
+        return self.bias is None or self.bias.ndim == 2
+
+    @property
+    def mask(self) -> Tensor | None:
+        """bool (N_query, N_key), or (H, N_query, N_key) with one field per head; None if full."""
+        if all(field.is_full for field in self.fields):
+            return None
+        masks = [field.mask(self.q.device) for field in self.fields]
+        return masks[0] if isinstance(self.field, Field) else torch.stack(masks)
+
+    @property
+    def reachable(self) -> Tensor | None:
+        """bool (N_query), or (H, N_query); None where every query has a key."""
+        rows = [field.reachable(self.q.device) for field in self.fields]
+        if all(row is None for row in rows):
+            return None
+        every = torch.ones(self.q.shape[2], dtype=torch.bool, device=self.q.device)
+        rows = [every if row is None else row for row in rows]
+        return rows[0] if isinstance(self.field, Field) else torch.stack(rows)
+
+    @property
+    def dense_bias(self) -> Tensor | None:
+        """The bias, broadcastable to (B, H, N_query, N_key)."""
+        if self.bias is None or self.bias.ndim == 4:
+            return self.bias
+        return pad(self.bias, (0, 1))[:, self.one_field.slots(self.q.device)].unsqueeze(0)
+
+    def check(self) -> None:
+        """Raise a ValueError that names the first argument that does not fit the others."""
+        q, k, v = (tuple(x.shape) for x in (self.q, self.k, self.v))
+        if not len(q) == len(k) == len(v) == 4:
+            raise ValueError(f"q, k and v must be (B, num_heads, N, head_dim), got shapes {q}, {k}, {v}")
+        if q[:2] != k[:2] or k[:3] != v[:3] or q[3] != k[3]:
+            raise ValueError(
+                "q, k and v must share B and num_heads, q and k their head_dim, k and v their N_key, "
+                f"got shapes {q}, {k}, {v}"
+            )
+        if isinstance(self.field, Sequence) and len(self.field) != q[1]:
+            raise ValueError(
+                f"a sequence of fields needs one per head, got {len(self.field)} fields, {q[1]} heads"
+            )
+        for field in self.fields:
+            if (field.queries.size, field.keys.size) != (q[2], k[2]):
+                raise ValueError(
+                    f"the field has queries on {field.queries} and keys on {field.keys}, so q and k need "
+                    f"{field.queries.size} and {field.keys.size} tokens, got {q[2]} and {k[2]}"
+                )
+        if self.bias is not None:
+            self._check_bias(self.bias)
+
+    def _check_bias(self, bias: Tensor) -> None:
+        heads, shape = self.q.shape[1], tuple(bias.shape)
+        if bias.ndim == 2:
+            if not self.by_offsets:
+                raise ValueError(f"a bias per head and offset, {shape=}, needs one field by offsets")
+            if shape != (heads, count := len(self.one_field.offsets or ())):
+                raise ValueError(
+                    f"a bias per offset must be (num_heads, K) = ({heads}, {count}), got {shape=}"
+                )
+            return
+        full = (*self.q.shape[:3], self.k.shape[2])
+        if bias.ndim != 4 or any(size not in (1, whole) for size, whole in zip(shape, full, strict=True)):
+            raise ValueError(
+                f"bias must broadcast to {full} or be (num_heads, K) for a field by offsets, got {shape=}"
+            )
