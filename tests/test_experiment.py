@@ -1,0 +1,110 @@
+"""One whole run on real digits: what its folder holds, and that the same run is the same to the bit."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import timm
+import torch
+import yaml
+
+from vision import results
+from vision.config import AugmentConfig, RunConfig, check
+from vision.data import eval_batches, load_source
+from vision.experiment import run
+
+
+def test_a_run_leaves_all_that_its_record_needs(small_run):
+    reported: list[dict] = []
+    result = run(small_run, reported.append)
+    folder = results.run_folder(small_run)
+    assert {p.name for p in folder.iterdir()} == {
+        "config.yaml", "config.json", "result.json", "metrics.jsonl", "model.safetensors", "test_predictions.npy",
+    }  # fmt: skip
+    kept = json.loads((folder / "result.json").read_text())
+    assert kept == {k: v for k, v in result.items() if k not in ("folder", "skipped")}
+    assert kept["n_train"] + kept["n_val"] == kept["train_size"] == 60
+    assert len(kept["subset_sha256"]) == 64 and kept["params"] > 0 and kept["macs"] > 0
+    assert yaml.safe_load((folder / "config.yaml").read_text())["training"]["steps"] == 12
+    metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [m["step"] for m in metrics] == [4, 8, 12] and "val_accuracy" in metrics[0]
+    assert max(r["step"] for r in reported) == 12
+    test = load_source(small_run.data).test
+    predictions = np.load(folder / "test_predictions.npy")
+    assert (predictions == test.labels.numpy()).mean() == pytest.approx(kept["test_accuracy"])
+
+
+def test_the_weights_come_back_through_timm(small_run):
+    result = run(small_run)
+    model = timm.create_model(f"local-dir:{result['folder']}", pretrained=True).eval()
+    test = load_source(small_run.data).test
+    train = load_source(small_run.data).train
+    from vision.data import channel_statistics, draw_subset
+
+    subset = draw_subset(train.labels, 60, seed=0, val_fraction=0.1)
+    mean, std = channel_statistics(train, subset.train)
+    with torch.no_grad():
+        guessed = [model(x).argmax(1) for x, _ in eval_batches(test, batch_size=500, mean=mean, std=std)]
+    assert np.array_equal(torch.cat(guessed).numpy(), np.load(f"{result['folder']}/test_predictions.npy"))
+
+
+@pytest.mark.parametrize("name", ["field_cnn", "field_vit", "field_local"])
+def test_the_same_seed_is_the_same_run_to_the_bit(small_run, name):
+    augment = AugmentConfig(crop_padding=1, flip=True, mixup=0.2, erasing=0.2)
+    config = replace(
+        small_run, data=replace(small_run.data, augment=augment), model=replace(small_run.model, name=name)
+    )
+    folders = [run(replace(config, sweep=sweep))["folder"] for sweep in ("one", "two")]
+    weights = [open(f"{folder}/model.safetensors", "rb").read() for folder in folders]
+    assert weights[0] == weights[1]
+    other = run(replace(config, sweep="three", seed=1))["folder"]
+    assert open(f"{other}/model.safetensors", "rb").read() != weights[0]
+
+
+def test_issued_again_a_finished_run_is_not_trained_again(small_run):
+    first = run(small_run)
+    again = run(small_run, lambda record: pytest.fail("it trained"))
+    assert again["skipped"] and again["finished"] == first["finished"]
+
+
+def test_every_model_sees_the_same_images(small_run):
+    other = replace(small_run, model=replace(small_run.model, name="field_vit", label="ViT"))
+    assert run(small_run)["subset_sha256"] == run(other)["subset_sha256"]
+
+
+def test_subset_and_training_seed_are_two_settings(small_run):
+    subsets = [run(replace(small_run, seed=seed))["subset_sha256"] for seed in (0, 1)]
+    assert subsets[0] == subsets[1]
+
+
+def test_a_diverging_run_is_kept_as_failed_with_step_and_learning_rate(small_run):
+    config = replace(small_run, training=replace(small_run.training, lr=1e30, clip_grad=None))
+    with pytest.raises(RuntimeError, match="the loss is"):
+        run(config)
+    failure = results.read_failure(results.run_folder(config))
+    assert failure["status"] == "failed" and failure["step"] >= 1 and failure["lr"] > 0
+    assert "NonFiniteLoss" in failure["traceback"]
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value", "message"),
+    [
+        ("training", "precision", "float8", "training.precision must be one of auto, float32, bfloat16, got 'float8'"),
+        ("training", "lr", -1.0, "training.lr must be above 0, got -1.0"),
+        ("training", "steps", None, "training.steps or as training.epochs"),
+        ("training", "warmup", 1.5, "training.warmup must be from 0"),
+        ("data", "val_fraction", 1.0, "data.val_fraction must be from 0"),
+        ("data", "mean", [0.5], "both data.mean and data.std"),
+    ],
+)
+def test_wrong_settings_are_refused_by_name(small_run: RunConfig, group, name, value, message):
+    wrong = replace(small_run, **{group: replace(getattr(small_run, group), **{name: value})})
+    with pytest.raises(ValueError, match=message.replace(".", r"\.")):
+        check(wrong)
+
+
+@pytest.mark.parametrize("size", [5, 5000, "many", 60.5])
+def test_a_training_set_size_out_of_range_says_the_range(small_run, size):
+    with pytest.raises(ValueError, match="train_size .*10 .*1437"):
+        run(replace(small_run, train_size=size))
