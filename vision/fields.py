@@ -220,7 +220,7 @@ def _kept(build: Callable[[Field, torch.device], Any]) -> Callable[[Field, torch
     @wraps(build)
     def read(field: Field, device: torch.device) -> Any:
         # Under a tracer a kept tensor would be a fake one, or a constant of somebody else's graph.
-        if torch.compiler.is_compiling() or not _plain(torch.empty(0)):
+        if torch.compiler.is_compiling() or torch.jit.is_tracing() or not _plain(torch.empty(0)):
             return build(field, device)
         # What is first built while evaluating must still serve a backward pass later.
         with torch.inference_mode(False), torch.no_grad():
