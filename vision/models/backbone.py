@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 from timm.layers import DropPath, Mlp
-from timm.models import checkpoint_seq
+from timm.models import checkpoint, checkpoint_seq
+from timm.models._features import feature_take_indices
 from torch import Tensor, nn
 
 from vision.mixers import create_mixer
@@ -97,13 +98,13 @@ class Backbone(nn.Module):
             widths = fit_widths(build, params, mlp_ratio=mlp_ratio, multiple=options.get("num_heads", 1))
         dim = widths.embed_dim
 
-        self.num_classes = num_classes
+        self.num_classes, self.in_chans = num_classes, in_chans
         self.num_features = self.head_hidden_size = self.embed_dim = dim
         self.grad_checkpointing = False
         self.patch_embed = PatchEmbed(img_size, patch_size, in_chans, dim, **dd)
         grid = self.patch_embed.grid
         self.pos_embed = create_position(pos_embed, grid, dim, **dd)
-        rates = torch.linspace(0, drop_path_rate, depth).tolist()
+        rates = torch.linspace(0, drop_path_rate, depth, device="cpu").tolist()
         self.blocks = nn.Sequential(
             *(
                 Block(
@@ -147,6 +148,49 @@ class Backbone(nn.Module):
         """(B, C, H, W) -> (B, num_classes): the logits."""
         return self.forward_head(self.forward_features(x))
 
+    def forward_intermediates(
+        self,
+        x: Tensor,
+        indices: int | list[int] | None = None,
+        norm: bool = False,
+        stop_early: bool = False,
+        output_fmt: str = "NCHW",
+        intermediates_only: bool = False,
+    ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
+        """(B, C, H, W) -> (B, N, C) of `forward_features`, and each block's (B, C, rows, cols).
+
+        Args:
+            x: images.
+            indices: the last so many blocks, the blocks of these numbers, or all.
+            norm: apply the last norm to every block's tokens.
+            stop_early: leave out the blocks after the last that is asked for.
+            output_fmt: NCHW, or NLC for (B, N, C).
+            intermediates_only: return the list alone.
+        """
+        if output_fmt not in ("NCHW", "NLC"):
+            raise ValueError(f"output_fmt must be NCHW or NLC, got {output_fmt!r}")
+        take, last = feature_take_indices(len(self.blocks), indices)
+        x, taken = self.pos_embed(self.patch_embed(x)), []
+        for i, block in enumerate(self.blocks[: last + 1] if stop_early else self.blocks):
+            x = checkpoint(block, x) if self.grad_checkpointing else block(x)
+            if i in take:
+                taken.append(self.norm(x) if norm else x)
+        if output_fmt == "NCHW":
+            taken = [t.transpose(1, 2).unflatten(2, (self.grid.rows, self.grid.cols)) for t in taken]
+        return taken if intermediates_only else (self.norm(x), taken)
+
+    def prune_intermediate_layers(
+        self, indices: int | list[int] = 1, prune_norm: bool = False, prune_head: bool = True
+    ) -> list[int]:
+        """Drop what the intermediates of `indices` do not need; returns their numbers."""
+        take, last = feature_take_indices(len(self.blocks), indices)
+        self.blocks = self.blocks[: last + 1]
+        if prune_norm:
+            self.norm = nn.Identity()
+        if prune_head:
+            self.reset_classifier(0)
+        return take
+
     def get_classifier(self) -> nn.Module:
         """The head."""
         return self.head
@@ -155,11 +199,11 @@ class Backbone(nn.Module):
         """Replace the head by a new one with `num_classes` outputs, of the same device and dtype."""
         if global_pool not in (None, "avg"):
             raise ValueError(f"global_pool must be 'avg': masked models pool by mean, got {global_pool!r}")
-        like = self.norm.weight
+        like = self.patch_embed.proj.weight
         self.num_classes = num_classes
-        head = nn.Linear(self.num_features, num_classes, device=like.device, dtype=like.dtype)
-        self.head = head if num_classes else nn.Identity()
-        self.head.apply(_init_weights)
+        dd: Any = {"device": like.device, "dtype": like.dtype}
+        self.head = nn.Linear(self.num_features, num_classes, **dd) if num_classes else nn.Identity()
+        self.head.apply(_init_weights).train(self.training)
 
     @torch.jit.ignore
     def no_weight_decay(self) -> set[str]:

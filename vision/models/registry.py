@@ -54,6 +54,14 @@ def our_models() -> list[str]:
     return sorted(timm.list_models(module=_short_name()))
 
 
+def check_name(name: str) -> None:
+    """Raise a ValueError with near names where timm's registry has no model `name`."""
+    if not timm.is_model(name):
+        near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}? " if near else ""
+        raise ValueError(f"model.name must be in timm's registry, got {name!r}; {hint}See `vision models`")
+
+
 def complete_arguments(
     name: str, *, img_size: int | tuple[int, int], in_chans: int, num_classes: int, **given: Any
 ) -> dict[str, Any]:
@@ -65,10 +73,7 @@ def complete_arguments(
     Raises:
         ValueError: the name is unknown; near ones are suggested.
     """
-    if not timm.is_model(name):
-        near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.5)
-        hint = f"did you mean {', '.join(near)}? " if near else ""
-        raise ValueError(f"model.name must be in timm's registry, got {name!r}; {hint}See `vision models`")
+    check_name(name)
     if name.startswith("field_"):
         sizes = {"img_size": img_size, "patch_size": token_patch(img_size)}
     elif name in our_models():
@@ -130,7 +135,9 @@ def resnet18_small(pretrained: bool = False, **kwargs: Any) -> SmallImageResNet:
 def _backbone(
     variant: str, mixer: str, pretrained: bool, defaults: dict[str, Any], kwargs: dict[str, Any]
 ) -> Backbone:
-    return build_model_with_cfg(Backbone, variant, pretrained, **{"mixer": mixer, **defaults, **kwargs})
+    features = {"out_indices": 3, "feature_cls": "getter"}
+    arguments = {"mixer": mixer, **defaults, **kwargs}
+    return build_model_with_cfg(Backbone, variant, pretrained, feature_cfg=features, **arguments)
 
 
 def _heads(kwargs: dict[str, Any]) -> dict[str, Any]:
