@@ -122,6 +122,7 @@ def _train_and_score(config: RunConfig, folder: Path, report: Report) -> dict[st
     test = score(trained, source.test)
     train = score(trained, source.train, subset.train[:TRAIN_IMAGES_SCORED])
     val = score(trained, source.train, subset.val) if len(subset.val) else None
+    _note_preprocessing(trained, source.train.shape, reading)
     save_for_hf(trained, folder, model_args=arguments, safe_serialization=True)
     np.save(folder / results.PREDICTIONS, test.predictions.numpy().astype(np.int16))
     return {
@@ -183,6 +184,12 @@ def _reported(batches: Iterable[Batch], steps: int, report: Report) -> Iterator[
     for step, batch in enumerate(batches, start=1):
         yield batch
         report({"step": step, "steps": steps})
+
+
+def _note_preprocessing(model: Any, shape: tuple[int, int, int], reading: dict[str, Any]) -> None:
+    """Let config.json say which images the weights know; timm.data.resolve_model_data_config reads it."""
+    measured = {name: tuple(reading[name]) for name in ("mean", "std")}
+    model.pretrained_cfg = {**model.pretrained_cfg, **measured, "input_size": shape, "crop_pct": 1.0}
 
 
 def _seed_everything(seed: int) -> None:
