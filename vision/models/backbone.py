@@ -92,7 +92,7 @@ class Backbone(nn.Module):
             "num_classes": num_classes,
         }
         inside = {"depth": depth, "mixer": mixer, "mixer_options": options, "pos_embed": pos_embed}
-        widths = Widths(embed_dim, int(embed_dim * mlp_ratio))
+        widths = Widths(embed_dim, round(embed_dim * mlp_ratio))
         if params is not None:
             build = _counted(**shape, **inside)
             widths = fit_widths(build, params, mlp_ratio=mlp_ratio, multiple=options.get("num_heads", 1))

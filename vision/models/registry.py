@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import timm
+import torch
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from timm.models.resnet import BasicBlock
 from torch import nn
@@ -68,7 +69,8 @@ def complete_arguments(
     """All arguments for the model `name` on images (B, in_chans, *img_size): `given` and what it leaves open.
 
     Our backbones get the image's size and, where none is given, a patch that leaves about 8 x 8 tokens of at
-    least 2 x 2 pixels; for timm's models see `vision.models.small_images`.
+    least 2 x 2 pixels, and the widths that `params` stands for, which then hold for another head too; for
+    timm's models see `vision.models.small_images`.
 
     Raises:
         ValueError: the name is unknown; near ones are suggested.
@@ -80,7 +82,8 @@ def complete_arguments(
         sizes = {}
     else:
         sizes = small_image_arguments(name, img_size=img_size, **given)
-    return {**sizes, **given, "in_chans": in_chans, "num_classes": num_classes}
+    arguments = {**sizes, **given, "in_chans": in_chans, "num_classes": num_classes}
+    return _with_widths(name, arguments) if name.startswith("field_") and given.get("params") else arguments
 
 
 def create_model(name: str, **arguments: Any) -> nn.Module:
@@ -138,6 +141,14 @@ def _backbone(
     features = {"out_indices": 3, "feature_cls": "getter"}
     arguments = {"mixer": mixer, **defaults, **kwargs}
     return build_model_with_cfg(Backbone, variant, pretrained, feature_cfg=features, **arguments)
+
+
+def _with_widths(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    with torch.device("meta"):
+        model: Any = create_model(name, **arguments)
+    ratio = model.blocks[0].mlp.fc1.out_features / model.embed_dim
+    rest = {key: value for key, value in arguments.items() if key != "params"}
+    return {**rest, "embed_dim": model.embed_dim, "mlp_ratio": ratio}
 
 
 def _heads(kwargs: dict[str, Any]) -> dict[str, Any]:
