@@ -90,7 +90,12 @@ def test_a_diverging_run_is_kept_as_failed_with_step_and_learning_rate(small_run
 @pytest.mark.parametrize(
     ("group", "name", "value", "message"),
     [
-        ("training", "precision", "float8", "training.precision must be one of auto, float32, bfloat16, got 'float8'"),
+        (
+            "training",
+            "precision",
+            "float8",
+            "training.precision must be one of auto, float32, bfloat16, got 'float8'",
+        ),
         ("training", "lr", -1.0, "training.lr must be above 0, got -1.0"),
         ("training", "steps", None, "training.steps or as training.epochs"),
         ("training", "warmup", 1.5, "training.warmup must be from 0"),

@@ -14,9 +14,14 @@ BACKBONES = [name for name in our_models() if name.startswith("field_")]
 
 
 def test_ours_are_in_timms_registry():
-    assert {"field_vit", "field_local", "field_cnn", "field_cnn_attention", "field_identity", "resnet18_small"} <= set(
-        timm.list_models()
-    )
+    assert {
+        "field_vit",
+        "field_local",
+        "field_cnn",
+        "field_cnn_attention",
+        "field_identity",
+        "resnet18_small",
+    } <= set(timm.list_models())
     assert set(our_models()) == set(timm.list_models("field_*")) | {"resnet18_small"}
 
 
@@ -38,7 +43,9 @@ def test_shapes_follow_timms_contract(name, img_size, patch_size, in_chans):
 
 @pytest.mark.parametrize("name", BACKBONES)
 @pytest.mark.parametrize("params", [60_000, 210_000, 1_000_000])
-@pytest.mark.parametrize("images", [{"img_size": 8, "patch_size": 2, "in_chans": 1}, {"img_size": 32, "num_classes": 100}])
+@pytest.mark.parametrize(
+    "images", [{"img_size": 8, "patch_size": 2, "in_chans": 1}, {"img_size": 32, "num_classes": 100}]
+)
 def test_compared_models_have_equal_parameters_within_2_percent(name, params, images):
     model = timm.create_model(name, params=params, device="meta", **images)
     assert sum(p.numel() for p in model.parameters()) == pytest.approx(params, rel=0.02)
@@ -68,7 +75,11 @@ def test_the_backbone_is_permutation_equivariant_only_without_a_field():
 def test_one_state_dict_serves_the_cnn_and_its_attention():
     torch.manual_seed(0)
     cnn = timm.create_model("field_cnn", img_size=16, mixer_options={"kernel_size": 3}).double().eval()
-    attention = timm.create_model("field_cnn_attention", img_size=16, mixer_options={"explicit": True}).double().eval()
+    attention = (
+        timm.create_model("field_cnn_attention", img_size=16, mixer_options={"explicit": True})
+        .double()
+        .eval()
+    )
     attention.load_state_dict(cnn.state_dict())
     images = torch.randn(2, 3, 16, 16, dtype=torch.float64)
     torch.testing.assert_close(attention(images), cnn(images), rtol=1e-10, atol=1e-10)
@@ -109,7 +120,9 @@ def test_cost_of_a_vit_by_hand():
 
 
 def test_cost_counts_only_the_pairs_of_the_field():
-    full, local = (cost(timm.create_model(n, depth=1), (3, 32, 32)).macs for n in ("field_vit", "field_local"))
+    full, local = (
+        cost(timm.create_model(n, depth=1), (3, 32, 32)).macs for n in ("field_vit", "field_local")
+    )
     pairs = (3 * 8 - 2) ** 2
     assert full - local == 2 * (64**2 - pairs) * 64
 
@@ -144,12 +157,16 @@ def test_timms_own_arguments_fit_small_images(name, img_size, expected):
     assert small_image_arguments(name, img_size=img_size) == expected
 
 
-@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "convnext_atto", "resnet18", "mobilenetv3_small_050", "vgg11"])
+@pytest.mark.parametrize(
+    "name", ["vit_tiny_patch16_224", "convnext_atto", "resnet18", "mobilenetv3_small_050", "vgg11"]
+)
 @pytest.mark.parametrize("img_size", [8, 32])
 def test_any_timm_model_takes_small_images(name, img_size):
     if name == "vgg11" and img_size == 8:
         pytest.skip("five poolings leave nothing of 8 x 8 pixels, in timm as in the paper")
-    model = create_model(name, **complete_arguments(name, img_size=img_size, in_chans=1, num_classes=5)).eval()
+    model = create_model(
+        name, **complete_arguments(name, img_size=img_size, in_chans=1, num_classes=5)
+    ).eval()
     assert model(torch.zeros(2, 1, img_size, img_size)).shape == (2, 5)
 
 

@@ -16,7 +16,12 @@ from vision.config import RunConfig
 def write_run(config: RunConfig, accuracy: float = 0.5) -> Path:
     folder = results.run_folder(config)
     with results.writing(folder, config) as partial:
-        record = {"label": "CNN", "train_size": config.train_size, "seed": config.seed, "test_accuracy": accuracy}
+        record = {
+            "label": "CNN",
+            "train_size": config.train_size,
+            "seed": config.seed,
+            "test_accuracy": accuracy,
+        }
         results.write_json(partial / results.RESULT, record)
     return folder
 
@@ -85,7 +90,9 @@ def test_a_finished_run_is_never_overwritten(small_run):
 
 def test_what_a_killed_process_left_is_cleared_away(small_run):
     folder = results.run_folder(small_run)
-    killed = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    killed = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
+    )
     name = f"{folder.name}{results.PARTIAL}{os.uname().nodename}-{killed.stdout.strip()}"
     (folder.parent / name).mkdir(parents=True)
     assert results.status(folder.parents[2])["running"] == []
@@ -101,7 +108,12 @@ def test_status_tells_finished_failed_and_missing(small_run):
     write_run(runs[0])
     with pytest.raises(ValueError), results.writing(results.run_folder(runs[1]), runs[1]):
         raise ValueError("on purpose")
-    expected = {"finished": ["CNN/n60/s0"], "failed": ["CNN/n60/s1"], "running": [], "missing": ["CNN/n60/s2"]}
+    expected = {
+        "finished": ["CNN/n60/s0"],
+        "failed": ["CNN/n60/s1"],
+        "running": [],
+        "missing": ["CNN/n60/s2"],
+    }
     assert results.status(sweep) == expected
     assert results.status(sweep.parent)["missing"] == ["test/CNN/n60/s2"]
 

@@ -29,7 +29,9 @@ def trained(config: TrainingConfig, records: list | None = None, model: nn.Modul
     torch.manual_seed(0)
     model = model or nn.Linear(4, 4)
     keep = (lambda m, r: records.append(r)) if records is not None else None
-    return fit(model, batches(config.steps or 0), config, steps=config.steps or 0, device=CPU, on_evaluation=keep)
+    return fit(
+        model, batches(config.steps or 0), config, steps=config.steps or 0, device=CPU, on_evaluation=keep
+    )
 
 
 def test_it_learns_and_reports():

@@ -27,7 +27,7 @@ from vision.data import (
     load_source,
     train_batches,
 )
-from vision.models import complete_arguments, cost, create_model
+from vision.models import check_name, complete_arguments, cost, create_model
 from vision.training import (
     Batch,
     Scores,
@@ -41,6 +41,13 @@ from vision.training import (
 Report = Callable[[dict[str, Any]], None]
 EVAL_BATCH_SIZE = 500
 TRAIN_IMAGES_SCORED = 10_000
+
+
+def check_run(config: RunConfig) -> None:
+    """Raise a ValueError for what is wrong with a config and can be told without its data."""
+    check(config)
+    import_named("model.module", config.model.module)
+    check_name(config.model.name)
 
 
 def run(config: RunConfig, report: Report | None = None) -> dict[str, Any]:
@@ -59,7 +66,7 @@ def run(config: RunConfig, report: Report | None = None) -> dict[str, Any]:
         NonFiniteLoss: training diverged. This and every other error past the first checks is kept, with its
             traceback, in the run's folder.
     """
-    check(config)
+    check_run(config)
     folder = results.run_folder(config)
     done = results.finished(folder, config)
     if done is not None:
@@ -158,7 +165,6 @@ def _train_and_score(config: RunConfig, folder: Path, report: Report) -> dict[st
 
 
 def _build_model(config: RunConfig, source: Source) -> tuple[nn.Module, dict[str, Any]]:
-    import_named("model.module", config.model.module)
     channels, height, width = source.train.shape
     arguments = complete_arguments(
         config.model.name,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue
 
 import vision
 from vision.config import RunConfig
@@ -22,7 +23,14 @@ def store_schema() -> None:
 
 
 def to_run_config(config: DictConfig) -> RunConfig:
-    """The typed config of a composed one that has no `hydra` node."""
-    typed = OmegaConf.to_object(config)
+    """The typed config of a composed one that has no `hydra` node.
+
+    Raises:
+        ValueError: a setting without a default is not given.
+    """
+    try:
+        typed = OmegaConf.to_object(config)
+    except MissingMandatoryValue as error:
+        raise ValueError(f"{error.full_key} must be given, as {error.full_key}=VALUE") from error
     assert isinstance(typed, RunConfig)
     return typed

@@ -16,7 +16,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from vision import results
 from vision.cli.progress import announce
 from vision.cli.schema import to_run_config
-from vision.config import RunConfig, check
+from vision.config import RunConfig
+from vision.experiment import check_run
 
 # These two change no other part of a config, so configs that differ in them only are composed once.
 QUICK = ("train_size", "seed")
@@ -31,7 +32,13 @@ class ResumingSweeper(BasicSweeper):
 
     def get_job_batch(self) -> Sequence[Sequence[str]]:
         """Overrides of the runs of this batch that are not finished."""
-        batch = super().get_job_batch()
+        try:
+            return self._unfinished(super().get_job_batch())
+        except ValueError as error:
+            print(f"vision train: {error}", file=sys.stderr)
+            raise SystemExit(2) from error
+
+    def _unfinished(self, batch: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
         runs = [self._config(overrides) for overrides in batch]
         folders = [results.run_folder(run) for run in runs]
         _refuse_shared(folders, batch)
@@ -66,7 +73,7 @@ class ResumingSweeper(BasicSweeper):
         config = self._composed(tuple(o for o in overrides if o not in quick.values())).copy()
         config.merge_with(OmegaConf.from_dotlist(list(quick.values())))
         run = to_run_config(config)
-        check(run)
+        check_run(run)
         return run
 
     def _compose(self, overrides: tuple[str, ...]) -> DictConfig:

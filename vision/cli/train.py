@@ -12,10 +12,11 @@ import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from vision.cli.progress import Progress
 from vision.cli.schema import conf_folder, store_schema, to_run_config
+
+MULTIRUN = ("-m", "--multirun")
 
 
 def train(arguments: Sequence[str]) -> int:
@@ -24,10 +25,11 @@ def train(arguments: Sequence[str]) -> int:
     _register_sweeper()
     # Modules of the user's own, named by data.module and model.module, may lie where the command is given.
     sys.path.append(os.getcwd())
-    sys.argv = ["vision", *arguments]
+    # argparse loses what stands behind a flag among the settings, so -m goes first.
+    sys.argv = ["vision", *sorted(arguments, key=lambda argument: argument not in MULTIRUN)]
     try:
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(_run)()
-    except (ValueError, OmegaConfBaseException) as error:
+    except ValueError as error:  # Hydra's own flags, used against each other
         print(f"vision train: {error}", file=sys.stderr)
         return 2
     return 0
@@ -55,9 +57,14 @@ def _register_sweeper() -> None:
 
 
 def _run(composed: DictConfig) -> None:
-    from vision.experiment import run
+    from vision.experiment import check_run, run
 
-    config = to_run_config(composed)
+    try:
+        config = to_run_config(composed)
+        check_run(config)
+    except ValueError as error:
+        print(f"vision train: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
     progress = Progress(config)
     try:
         progress.finish(run(config, progress))

@@ -7,6 +7,7 @@
 from vision.models.backbone import Backbone as Backbone
 from vision.models.cost import Cost as Cost
 from vision.models.cost import cost as cost
+from vision.models.registry import check_name as check_name
 from vision.models.registry import complete_arguments as complete_arguments
 from vision.models.registry import create_model as create_model
 from vision.models.registry import our_models as our_models

@@ -1,0 +1,206 @@
+"""The command as a person uses it: each test starts the installed `vision`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+VISION = Path(sys.executable).parent / "vision"
+TINY = ["debug=smoke", "model.kwargs.params=20000", "+model.kwargs.depth=1", "training.threads=1"]
+
+
+def vision(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(VISION), *arguments],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two models, three sizes of which one is too small, so that two of six runs fail."""
+    folder = tmp_path_factory.mktemp("sweep")
+    done = vision(folder, "train", "-m", *TINY, "model=vit,cnn", "train_size=5,20,40", "seed=0")
+    assert done.returncode == 1, done.stderr
+    assert "4 of 6 runs finished" in done.stderr and "Traceback" not in done.stderr
+    assert "train_size must be a whole number from 10" in done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("command", ["plot", "status", "models"])
+def test_every_help_shows_an_example(command, tmp_path):
+    shown = vision(tmp_path, command, "--help")
+    assert shown.returncode == 0 and f"example: vision {command}" in shown.stdout
+
+
+def test_the_help_of_train_shows_examples_and_groups(tmp_path):
+    shown = vision(tmp_path, "train", "--help").stdout
+    for text in ("vision train -m experiment=data_size", "model: ", "cifar10_jpeg", "batch_size: 64"):
+        assert text in shown
+
+
+def test_cfg_job_prints_the_settings_and_runs_nothing(tmp_path):
+    shown = vision(tmp_path, "train", "--cfg", "job", "data=cifar10", "model=cnn")
+    assert shown.returncode == 0
+    assert "name: field_cnn" in shown.stdout and "source: torchvision" in shown.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+WRONG = {
+    "trainng.lr=1": ["trainng"],
+    "training.learning_rate=1": ["learning_rate", "TrainingConfig"],
+    "training.lr=fast": ["training.lr", "fast", "Float"],
+    "model=vot": ["vot", "vit"],
+    "training.precision=half": ["training.precision", "half", "bfloat16"],
+    "model=timm model.name=convnxt_atto": ["model.name", "convnxt_atto", "convnext_atto"],
+    "data=parquet": ["data.name must be given"],
+    "-m training.lr=0.1,0.2": ["share the folder", "training.lr=0.1", "sweep="],
+    "-m model=vit,cnn training.warmup=2": ["training.warmup", "got 2"],
+    "-m model=cnn --cfg job": ["Only one of"],
+}
+
+
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
+    """Exit status and message for each line of WRONG, all given to one process, which saves start-ups."""
+    folder = tmp_path_factory.mktemp("wrong")
+    script = """
+import contextlib, io, json, sys
+from vision.cli import main
+for line in json.loads(sys.argv[1]):
+    said, status = io.StringIO(), 0
+    with contextlib.redirect_stderr(said):
+        try:
+            status = main(["train", "debug=smoke", *line.split()])
+        except SystemExit as stop:
+            status = stop.code
+    print(json.dumps([line, status, said.getvalue()]))
+"""
+    command = [sys.executable, "-c", script, json.dumps(list(WRONG))]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=240)
+    assert not list(folder.rglob("*.json")), "nothing may be written"
+    return {line: (status, said) for line, status, said in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_wrong_input_is_refused_by_name_before_anything_is_written(refusals, line):
+    status, said = refusals[line]
+    assert status != 0 and "Traceback" not in said
+    for word in WRONG[line]:
+        assert word in said
+
+
+def test_a_failed_run_stops_no_other_and_is_counted(sweep):
+    shown = vision(sweep, "status", "outputs/smoke")
+    assert shown.returncode == 1
+    assert "4 finished, 2 failed, 0 running, 0 missing" in shown.stdout
+    assert "train_size must be a whole number" in shown.stdout
+    failure = json.loads((sweep / "outputs/smoke/CNN/n5/s0/failure.json").read_text())
+    assert "Traceback" in failure["traceback"] and "ValueError" in failure["error"]
+
+
+def test_issued_again_only_what_is_missing_runs(sweep):
+    before = {p: p.stat().st_mtime_ns for p in sweep.rglob("result.json")}
+    again = vision(sweep, "train", "-m", *TINY, "model=vit,cnn", "train_size=5,20,40", "seed=0")
+    assert again.returncode == 1 and "6 runs, 4 finished before, 2 to do" in again.stderr
+    finished = vision(sweep, "train", "-m", *TINY, "model=vit,cnn", "train_size=20,40", "seed=0")
+    assert finished.returncode == 0 and "4 runs, 4 finished before, 0 to do" in finished.stderr
+    assert {p: p.stat().st_mtime_ns for p in sweep.rglob("result.json")} == before
+
+
+def test_another_config_in_a_finished_folder_is_an_error_that_shows_the_difference(sweep):
+    for many in ([], ["-m"]):
+        refused = vision(sweep, "train", *many, *TINY, "model=cnn", "train_size=20", "training.steps=4")
+        assert refused.returncode != 0
+        assert "training.steps: 3 there, 4 asked for" in refused.stderr and "sweep=" in refused.stderr
+
+
+def test_a_single_run_is_skipped_too(sweep):
+    again = vision(sweep, "train", *TINY, "model=cnn", "train_size=20")
+    assert again.returncode == 0 and "finished before" in again.stderr
+    assert again.stdout.strip() == "outputs/smoke/CNN/n20/s0"
+
+
+def test_plot_writes_figure_tables_and_says_where(sweep):
+    shown = vision(sweep, "plot", "outputs/smoke", COLUMNS="160")
+    assert shown.returncode == 0, shown.stderr
+    for name in ("accuracy.png", "accuracy.svg", "records.csv", "records.parquet", "curves.csv"):
+        path = sweep / "outputs/smoke" / name
+        assert path.stat().st_size > 0 and f"wrote outputs/smoke/{name}" in shown.stdout
+    assert "2 failed beside these" in shown.stdout
+    records = pd.read_parquet(sweep / "outputs/smoke/records.parquet")
+    assert len(records) == 4 and set(records["label"]) == {"ViT", "CNN"}
+    pd.testing.assert_frame_equal(
+        records[["label", "test_accuracy"]],
+        pd.read_csv(sweep / "outputs/smoke/records.csv")[["label", "test_accuracy"]],
+        check_dtype=False,
+    )
+    svg = (sweep / "outputs/smoke/accuracy.svg").read_text()
+    assert svg.startswith("<?xml")
+
+
+def test_a_killed_sweep_is_resumed_where_it_was(tmp_path):
+    arguments = ["train", "-m", *TINY, "model=cnn", "train_size=20", "seed=range(8)", "training.steps=100"]
+    going = subprocess.Popen([str(VISION), *arguments], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    deadline = time.time() + 120
+    while len(list(tmp_path.rglob("result.json"))) < 2 and time.time() < deadline:
+        time.sleep(0.02)
+    going.send_signal(signal.SIGKILL)
+    going.wait()
+    kept = {p: p.read_bytes() for p in tmp_path.rglob("s?/result.json")}
+    assert 2 <= len(kept) < 8
+    shown = vision(tmp_path, "status", "outputs/smoke")
+    assert f"{len(kept)} finished, 0 failed, 0 running, {8 - len(kept)} missing" in shown.stdout
+    assert vision(tmp_path, "plot", "outputs/smoke").returncode == 0
+    resumed = vision(tmp_path, *arguments)
+    assert resumed.returncode == 0, resumed.stderr
+    assert f"8 runs, {len(kept)} finished before" in resumed.stderr
+    assert {p: p.read_bytes() for p in kept} == kept
+    assert len(list(tmp_path.rglob("result.json"))) == 8 and not list(tmp_path.rglob("*.partial-*"))
+
+
+def test_the_local_launcher_runs_side_by_side_with_the_same_result(tmp_path):
+    runs = ["train", "-m", *TINY, "model=cnn", "train_size=20", "seed=0,1"]
+    assert vision(tmp_path, *runs, "sweep=one").returncode == 0
+    side_by_side = vision(tmp_path, *runs, "sweep=two", "hydra/launcher=local")
+    assert side_by_side.returncode == 0, side_by_side.stderr
+    for seed in (0, 1):
+        one, two = (tmp_path / f"outputs/{name}/CNN/n20/s{seed}/model.safetensors" for name in ("one", "two"))
+        assert one.read_bytes() == two.read_bytes()
+
+
+def test_sizes_of_a_sweep_come_from_the_data(tmp_path):
+    composed = vision(tmp_path, "train", "experiment=data_size", "data=digits", "--cfg", "all", "--resolve")
+    assert "train_size: 50,100,250,500,1200" in composed.stdout, composed.stderr
+    assert "sweep: data_size-digits" in composed.stdout
+
+
+def test_completion_knows_subcommands_and_settings(tmp_path):
+    assert "train plot status models" in vision(tmp_path, "-sc", "query=bash", COMP_LINE="vision ").stdout
+    offered = vision(tmp_path, "-sc", "query=bash", COMP_LINE="vision train model=").stdout
+    assert "model=vit" in offered and "model=cnn" in offered
+    script = vision(tmp_path, "-sc", "install=bash").stdout
+    assert "complete -o nospace" in script and script.strip().endswith("vision")
+
+
+def test_models_lists_ours_with_their_cost_and_timms_by_pattern(tmp_path):
+    ours = vision(tmp_path, "models", COLUMNS="160").stdout
+    assert "field_vit" in ours and "207,946" in ours
+    assert "convnext_atto" in vision(tmp_path, "models", "convnext*").stdout
+    assert vision(tmp_path, "models", "zzz").returncode == 2
+
+
+def test_plot_and_status_of_nothing_say_so(tmp_path):
+    for command in ("plot", "status"):
+        refused = vision(tmp_path, command, "nowhere")
+        assert refused.returncode == 2 and "is no folder" in refused.stderr
