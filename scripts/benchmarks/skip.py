@@ -1,0 +1,53 @@
+"""What a finished run costs when its sweep is issued again: the whole command, and each further run."""
+
+import statistics
+from tempfile import TemporaryDirectory
+
+from benchmarks.turns import VISION, Row, Seconds, Section, goal, run_processes, say
+
+REPEATS = 3
+MANY = 12
+SMALLEST = ("debug=smoke", "data=digits", "training.steps=1", "training.threads=1")
+ONE = ("model=identity", "train_size=50", "seed=0")
+# Configs that differ in seed and train_size only are composed once; with other settings each is composed.
+KINDS = {
+    "by seed": (*ONE[:2], f"seed=range({MANY})"),
+    "by learning rate": (
+        *ONE,
+        "training.lr=" + ",".join(f"{lr}e-4" for lr in range(1, MANY + 1)),
+        "sweep='lr-${training.lr}'",
+    ),
+}
+
+
+def skip(rounds: int) -> Section:
+    """Sweeps of 12 finished runs, and one of 1, issued again in turns."""
+    sweeps = {"one": ONE, **KINDS}
+    with TemporaryDirectory() as folder:
+        commands = {
+            name: (*VISION, "train", "-m", *SMALLEST, f"out={folder}", *s) for name, s in sweeps.items()
+        }
+        say("  training the runs that are to be skipped")
+        run_processes(list(commands.values()))
+        taken: dict[str, list[Seconds]] = {name: [] for name in commands}
+        for turn in range(min(rounds, REPEATS)):
+            say(f"  turn {turn + 1}")
+            for name, command in commands.items():
+                taken[name].append(run_processes([command]))
+    rows = [_row(name, 1 if name == "one" else MANY, taken) for name in commands]
+    goals = [goal(f"one run more, {r['sweep']}: s", r["CPU s per further run"], "<= 0.05") for r in rows[1:]]
+    whole = goal(f"issuing {MANY} finished runs again, start included: s", rows[1]["wall s"])
+    return Section(rows, [*goals, whole])
+
+
+def _row(name: str, runs: int, taken: dict[str, list[Seconds]]) -> Row:
+    """The median of the differences in a turn stands for the further runs."""
+    more = [many.cpu - one.cpu for many, one in zip(taken[name], taken["one"], strict=True)]
+    return {
+        "sweep": name,
+        "runs": runs,
+        "wall s": statistics.median(s.wall for s in taken[name]),
+        "CPU s": statistics.median(s.cpu for s in taken[name]),
+        "CPU s per further run": statistics.median(more) / (runs - 1) if runs > 1 else "",
+        "n": len(more),
+    }

@@ -1,0 +1,105 @@
+"""Alternatives measured in turns, and what came out beside its goal.
+
+>>> ratio([2.0, 4.0], [1.0, 2.0])
+2.0
+"""
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+Row = dict[str, Any]
+Step = Callable[[], Any]
+
+ROOT = Path(__file__).parents[2]
+VISION = (sys.executable, "-c", "import sys; from vision.cli import main; sys.exit(main())")
+LEAST_TURNS = 3
+
+
+class Section(NamedTuple):
+    """What a section found: the rows of its table, and the figures that have a goal."""
+
+    cases: list[Row]
+    goals: list[Row]
+
+
+class Seconds(NamedTuple):
+    """How long something took: by the clock, and CPU time of the process with all its children."""
+
+    wall: float
+    cpu: float
+
+
+def times(steps: dict[str, Step], rounds: int, *, seconds: float = 3.0) -> dict[str, list[float]]:
+    """Seconds of CPU time of each step in each round; the steps take turns, after one round to warm up.
+
+    No round is begun once `seconds` are spent, but for the first three (or `rounds`, where that is fewer).
+    """
+    taken: dict[str, list[float]] = {name: [] for name in steps}
+    begun = time.process_time()
+    for turn in range(rounds + 1):
+        if turn > LEAST_TURNS and time.process_time() - begun > seconds:
+            break
+        for name, step in steps.items():
+            start = time.process_time()
+            step()
+            if turn:
+                taken[name].append(time.process_time() - start)
+    return taken
+
+
+def ratio(one: Iterable[float], other: Iterable[float]) -> float:
+    """The median of the paired ratios of two lists of times."""
+    return statistics.median(a / b for a, b in zip(one, other, strict=True))
+
+
+def goal(what: str, measured: float, bound: str | None = None) -> Row:
+    """One figure beside its goal, written "<= 1.05" or ">= 4"; None has none."""
+    verdict = "" if bound is None else "met" if _holds(measured, bound) else "missed"
+    return {"what": what, "measured": measured, "goal": bound or "", "verdict": verdict}
+
+
+def run_processes(commands: Sequence[Sequence[str]], *, at_once: int = 1) -> Seconds:
+    """Run the commands in the checkout, one thread each and so many at once, until the last has ended.
+
+    Raises:
+        SystemExit: one of them failed; with the end of what it wrote.
+    """
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    cpu, wall = _children(), time.perf_counter()
+    waiting, running = list(commands), []
+    while waiting or running:
+        while waiting and len(running) < at_once:
+            running.append(_start(waiting.pop(0), environment))
+        process = running.pop(0)
+        wrote, _ = process.communicate()
+        if process.returncode:
+            raise SystemExit(f"{' '.join(process.args)} failed:\n{wrote[-2000:]}")
+    return Seconds(time.perf_counter() - wall, _children() - cpu)
+
+
+def say(text: str) -> None:
+    """Tell on stderr how far the measuring is."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _start(command: Sequence[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _holds(measured: float, bound: str) -> bool:
+    sign, limit = bound.split()
+    return measured <= float(limit) if sign == "<=" else measured >= float(limit)
