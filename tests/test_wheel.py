@@ -1,0 +1,90 @@
+"""The wheel as a stranger has it: what it holds, and the command in an empty folder, without the checkout."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True, text=True)
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory) -> Path:
+    """A folder of packages inside somebody else's git checkout."""
+    checkout = tmp_path_factory.mktemp("checkout")
+    subprocess.run(["git", "init", "--quiet", str(checkout)], check=True)
+    site = checkout / "site"
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--target",
+        str(site),
+    ]
+    subprocess.run([*install, str(wheel)], check=True, capture_output=True, text=True)
+    return site
+
+
+def test_the_wheel_holds_what_a_run_needs_and_no_more(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {"vision/py.typed", "vision/attention/native.cpp", "hydra_plugins/_vision.py"} <= names
+    conf = {f"vision/{p.relative_to(ROOT).as_posix()}" for p in (ROOT / "conf").rglob("*.yaml")}
+    assert {name for name in names if name.startswith("vision/conf/")} == conf
+    modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "vision").rglob("*.py")}
+    assert {name for name in names if name.startswith("vision/") and name.endswith(".py")} == modules
+    script = next(name for name in names if name.endswith("entry_points.txt"))
+    assert "vision = vision.cli:main" in zipfile.ZipFile(wheel).read(script).decode()
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"vision", "hydra_plugins"}
+
+
+def test_the_installed_command_works_in_an_empty_folder(installed, tmp_path):
+    # The packages that ours needs lie in this environment, and with them, maybe, a link to the checkout.
+    code = f"""
+import sys
+sys.path = [{str(installed)!r}] + [folder for folder in sys.path if folder != {str(ROOT)!r}]
+from importlib.util import find_spec
+files = [find_spec(name).origin for name in ("vision", "hydra_plugins._vision")]
+assert all(file.startswith({str(installed)!r}) for file in files), files
+from vision.cli import main
+sys.exit(main())
+"""
+
+    def vision(*arguments: str) -> str:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    vision("train", "debug=smoke")
+    assert "2 runs, 1 finished before, 1 to do" in vision("train", "-m", "debug=smoke", "model=vit,cnn")
+    record = json.loads((tmp_path / "outputs/smoke/CNN/n20/s0/result.json").read_text())
+    assert record["commit"] is None and record["versions"]["vit-vs-cnn"]
+    assert vision("status", "outputs/smoke").startswith("2 finished, 0 failed, 0 running, 0 missing")
+    vision("plot", "outputs/smoke")
+    assert {"accuracy.png", "accuracy.svg", "curves.csv", "records.csv", "records.parquet"} <= {
+        p.name for p in (tmp_path / "outputs/smoke").iterdir()
+    }
+    assert "field_cnn_attention" in vision("models")
+    assert {p.name for p in tmp_path.iterdir()} == {"outputs"}
