@@ -77,90 +77,119 @@ def run(config: RunConfig, report: Report | None = None) -> dict[str, Any]:
     return {**result, "folder": str(folder), "skipped": False}
 
 
+class _Stage:
+    """What a run stands on: device, images, subset, and how batches of them are read."""
+
+    def __init__(self, config: RunConfig) -> None:
+        data = config.data
+        if config.training.threads:
+            torch.set_num_threads(config.training.threads)
+        self.config, self.device = config, resolve_device(config.training.device)
+        self.source = load_source(data, device=self.device)
+        labels = self.source.train.labels
+        self.subset = draw_subset(
+            labels, config.train_size, seed=data.subset_seed, val_fraction=data.val_fraction
+        )
+        mean, std = data.mean, data.std
+        if mean is None or std is None:
+            mean, std = channel_statistics(self.source.train, self.subset.train, workers=data.workers)
+        self.reading: dict[str, Any] = {
+            "mean": mean,
+            "std": std,
+            "device": self.device,
+            "workers": data.workers,
+        }
+        self.steps = budget_steps(config.training, len(self.subset.train))
+
+    def train_batches(self) -> Iterator[Batch]:
+        return train_batches(
+            self.source.train,
+            self.subset.train,
+            batch_size=self.config.training.batch_size,
+            seed=self.config.seed,
+            augment=self.config.data.augment,
+            num_classes=len(self.source.classes),
+            steps=self.steps,
+            **self.reading,
+        )
+
+    def score(self, model: nn.Module, images: Images, indices: Tensor | None = None) -> Scores:
+        batches = eval_batches(images, indices, batch_size=EVAL_BATCH_SIZE, **self.reading)
+        return evaluate(model, batches, device=self.device, precision=self.config.training.precision)
+
+    def score_val(self, model: nn.Module) -> dict[str, float | None]:
+        if not len(self.subset.val):
+            return {"val_loss": None, "val_accuracy": None}
+        val = self.score(model, self.source.train, self.subset.val)
+        return {"val_loss": val.loss, "val_accuracy": val.accuracy}
+
+
 def _train_and_score(config: RunConfig, folder: Path, report: Report) -> dict[str, Any]:
     started = results.now()
-    if config.training.threads:
-        torch.set_num_threads(config.training.threads)
-    device = resolve_device(config.training.device)
-    source = load_source(config.data, device=device)
-    subset = draw_subset(
-        source.train.labels,
-        config.train_size,
-        seed=config.data.subset_seed,
-        val_fraction=config.data.val_fraction,
-    )
+    stage = _Stage(config)
     _seed_everything(config.seed)
-    model, arguments = _build_model(config, source)
-    model.to(device)
-    reading = _reading(config, source.train, subset.train, device)
-    steps = budget_steps(config.training, len(subset.train))
-
-    def score(model: nn.Module, images: Images, indices: Tensor | None = None) -> Scores:
-        batches = eval_batches(images, indices, batch_size=EVAL_BATCH_SIZE, **reading)
-        return evaluate(model, batches, device=device, precision=config.training.precision)
-
-    def on_evaluation(current: nn.Module, record: dict[str, float]) -> None:
-        if len(subset.val):
-            val = score(current, source.train, subset.val)
-            record |= {"val_loss": val.loss, "val_accuracy": val.accuracy}
-        results.append_metrics(folder, record)
-        report({**record, "steps": steps})
-
-    batches = train_batches(
-        source.train,
-        subset.train,
-        batch_size=config.training.batch_size,
-        seed=config.seed,
-        augment=config.data.augment,
-        num_classes=len(source.classes),
-        steps=steps,
-        **reading,
-    )
+    model, arguments = _build_model(config, stage.source)
+    model.to(stage.device)
     begun = perf_counter()
-    trained = fit(
-        model,
-        _reported(batches, steps, report),
-        config.training,
-        steps=steps,
-        device=device,
-        on_evaluation=on_evaluation,
-    )
-    train_seconds = perf_counter() - begun
-    test = score(trained, source.test)
-    train = score(trained, source.train, subset.train[:TRAIN_IMAGES_SCORED])
-    val = score(trained, source.train, subset.val) if len(subset.val) else None
-    _note_preprocessing(trained, source.train.shape, reading)
+    trained = _train(stage, model, folder, report)
+    seconds = perf_counter() - begun
+    train, test = stage.source.train, stage.source.test
+    tested = stage.score(trained, test)
+    refound = stage.score(trained, train, stage.subset.train[:TRAIN_IMAGES_SCORED])
+    _note_preprocessing(trained, train.shape, stage.reading)
     save_for_hf(trained, folder, model_args=arguments, safe_serialization=True)
-    np.save(folder / results.PREDICTIONS, test.predictions.numpy().astype(np.int16))
+    np.save(folder / results.PREDICTIONS, tested.predictions.numpy().astype(np.int16))
     return {
         "status": "finished",
         "data": config.data.name,
         "model": config.model.name,
         "label": config.model.label or config.model.name,
-        "train_size": len(subset.train) + len(subset.val),
+        "train_size": len(stage.subset.train) + len(stage.subset.val),
         "seed": config.seed,
         "subset_seed": config.data.subset_seed,
-        "test_accuracy": test.accuracy,
-        "test_loss": test.loss,
-        "train_accuracy": train.accuracy,
-        "train_loss": train.loss,
-        "val_accuracy": val.accuracy if val else None,
-        "val_loss": val.loss if val else None,
-        "n_test": len(source.test),
-        "n_train": len(subset.train),
-        "n_val": len(subset.val),
-        "steps": steps,
-        "train_seconds": round(train_seconds, 3),
-        **cost(trained, source.train.shape)._asdict(),
+        "test_accuracy": tested.accuracy,
+        "test_loss": tested.loss,
+        "train_accuracy": refound.accuracy,
+        "train_loss": refound.loss,
+        **stage.score_val(trained),
+        "n_test": len(test),
+        "n_train": len(stage.subset.train),
+        "n_val": len(stage.subset.val),
+        "steps": stage.steps,
+        "train_seconds": round(seconds, 3),
+        **cost(trained, train.shape)._asdict(),
         "model_arguments": arguments,
-        "device": _device_name(device),
-        "precision": str(resolve_precision(config.training.precision, device)).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-        "subset_sha256": subset.sha256,
-        "config_sha256": results.fingerprint(config),
+        **_circumstances(config, stage),
         "started": started,
         "finished": results.now(),
         **results.provenance(),
+    }
+
+
+def _train(stage: _Stage, model: nn.Module, folder: Path, report: Report) -> nn.Module:
+    def on_evaluation(current: nn.Module, record: dict[str, Any]) -> None:
+        record |= stage.score_val(current)
+        results.append_metrics(folder, record)
+        report({**record, "steps": stage.steps})
+
+    return fit(
+        model,
+        _reported(stage.train_batches(), stage.steps, report),
+        stage.config.training,
+        steps=stage.steps,
+        device=stage.device,
+        on_evaluation=on_evaluation,
+    )
+
+
+def _circumstances(config: RunConfig, stage: _Stage) -> dict[str, Any]:
+    precision = resolve_precision(config.training.precision, stage.device)
+    return {
+        "device": _device_name(stage.device),
+        "precision": str(precision).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "subset_sha256": stage.subset.sha256,
+        "config_sha256": results.fingerprint(config),
     }
 
 
@@ -174,16 +203,6 @@ def _build_model(config: RunConfig, source: Source) -> tuple[nn.Module, dict[str
         **config.model.kwargs,
     )
     return create_model(config.model.name, **arguments), arguments
-
-
-def _reading(config: RunConfig, images: Images, indices: Tensor, device: torch.device) -> dict[str, Any]:
-    """What training and evaluation batches have in common."""
-    data = config.data
-    if data.mean is not None and data.std is not None:
-        mean, std = data.mean, data.std
-    else:
-        mean, std = channel_statistics(images, indices, workers=data.workers)
-    return {"mean": mean, "std": std, "device": device, "workers": data.workers}
 
 
 def _reported(batches: Iterable[Batch], steps: int, report: Report) -> Iterator[Batch]:

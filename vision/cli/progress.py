@@ -4,6 +4,8 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from vision import results
@@ -13,10 +15,12 @@ SWEEP = "VISION_SWEEP"
 SECONDS_BETWEEN_LINES = 10.0
 
 
-def announce(*, total: int, finished: int) -> None:
+def announce(folders: Sequence[Path], *, finished: int) -> None:
     """Say what a sweep has before it, and tell its runs, in whatever process they are."""
+    total = len(folders)
     print(f"{total} runs, {finished} finished before, {total - finished} to do", file=sys.stderr)
-    os.environ[SWEEP] = json.dumps({"total": total, "before": finished, "started": time.time()})
+    sweep = {"folders": [str(folder) for folder in folders], "before": finished, "started": time.time()}
+    os.environ[SWEEP] = json.dumps(sweep)
 
 
 class Progress:
@@ -41,7 +45,7 @@ class Progress:
         self._last = time.perf_counter()
         figures = [f"step {self._known['step']}/{self._known['steps']}"]
         for name in ("train_loss", "val_accuracy"):
-            if name in self._known:
+            if self._known.get(name) is not None:
                 figures.append(f"{name} {self._known[name]:.3f}")
         self._line(", ".join(figures))
 
@@ -65,12 +69,10 @@ class Progress:
     def _left(self) -> str:
         if self._sweep is None:
             return ""
-        folder = results.run_folder(self._config)
-        sweep = folder.parents[2]
-        done = sum((sweep / run / results.RESULT).exists() for run in results.read_plan(sweep))
-        new = done - self._sweep["before"]
-        seconds = (time.time() - self._sweep["started"]) / max(1, new) * (self._sweep["total"] - done)
-        return f" [{done}/{self._sweep['total']}, about {_duration(seconds)} left]"
+        folders, before = self._sweep["folders"], self._sweep["before"]
+        done = sum((Path(folder) / results.RESULT).exists() for folder in folders)
+        a_run = (time.time() - self._sweep["started"]) / max(1, done - before)
+        return f" [{done}/{len(folders)}, about {_duration(a_run * (len(folders) - done))} left]"
 
     def _line(self, text: str) -> None:
         label = self._config.model.label or self._config.model.name

@@ -44,7 +44,7 @@ class ResumingSweeper(BasicSweeper):
         _refuse_shared(folders, batch)
         done = [results.finished(folder, run) is not None for folder, run in zip(folders, runs, strict=True)]
         self._note_plan(runs, folders)
-        announce(total=len(batch), finished=sum(done))
+        announce(folders, finished=sum(done))
         return [overrides for overrides, is_done in zip(batch, done, strict=True) if not is_done]
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
