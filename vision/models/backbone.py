@@ -7,7 +7,8 @@ torch.Size([2, 10])
 from typing import Any
 
 import torch
-from timm.layers import DropPath, Mlp
+from timm.layers.drop import DropPath
+from timm.layers.mlp import Mlp
 from timm.models import checkpoint, checkpoint_seq
 from timm.models._features import feature_take_indices
 from torch import Tensor, nn
@@ -133,10 +134,7 @@ class Backbone(nn.Module):
     def forward_features(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, N, C): tokens after the last block and norm."""
         x = self.pos_embed(self.patch_embed(x))
-        if self.grad_checkpointing and not torch.jit.is_scripting():
-            x = checkpoint_seq(self.blocks, x)
-        else:
-            x = self.blocks(x)
+        x = checkpoint_seq(self.blocks, x) if self.grad_checkpointing else self.blocks(x)
         return self.norm(x)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
@@ -205,12 +203,10 @@ class Backbone(nn.Module):
         self.head = nn.Linear(self.num_features, num_classes, **dd) if num_classes else nn.Identity()
         self.head.apply(_init_weights).train(self.training)
 
-    @torch.jit.ignore
     def no_weight_decay(self) -> set[str]:
         """Names of parameters that weight decay spares besides norms and biases."""
         return {name for name, _ in self.named_parameters() if "pos_embed" in name or "relative_bias" in name}
 
-    @torch.jit.ignore
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """timm's grouping of parameters into layers."""
         return {
@@ -218,7 +214,6 @@ class Backbone(nn.Module):
             "blocks": [(r"^blocks\.(\d+)", None), (r"^norm", (99999,))],
         }
 
-    @torch.jit.ignore
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Recompute activations in the backward pass instead of keeping them."""
         self.grad_checkpointing = enable

@@ -6,7 +6,7 @@ Cost(params=8, macs=6)
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -43,7 +43,7 @@ def cost(model: nn.Module, input_shape: tuple[int, ...]) -> Cost:
 @contextmanager
 def _countable(model: nn.Module) -> Iterator[None]:
     """Evaluation mode, and every attention on a path that the counter sees through."""
-    before = [
+    before: list[tuple[Any, ...]] = [
         (m, m.training, getattr(m, "backend", None), getattr(m, "explicit", None)) for m in model.modules()
     ]
     model.eval()

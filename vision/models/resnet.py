@@ -19,10 +19,11 @@ class SmallImageResNet(ResNet):
 
     def __init__(self, block: Any, layers: tuple[int, ...], in_chans: int = 3, **kwargs: Any) -> None:
         super().__init__(block, layers, in_chans=in_chans, **kwargs)
-        dd = {"device": kwargs.get("device"), "dtype": kwargs.get("dtype")}
-        width = self.bn1.num_features
+        dd: dict[str, Any] = {"device": kwargs.get("device"), "dtype": kwargs.get("dtype")}
+        width: Any = self.bn1.num_features
         self.conv1 = nn.Conv2d(in_chans, width, 3, padding=1, bias=False, **dd)
         nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out", nonlinearity="relu")
         self.maxpool = nn.Identity()
-        for info in self.feature_info:
+        stages: Any = self.feature_info
+        for info in stages:
             info["reduction"] = max(1, info["reduction"] // 4)
