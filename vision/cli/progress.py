@@ -17,10 +17,10 @@ SECONDS_BETWEEN_LINES = 10.0
 
 def announce(folders: Sequence[Path], *, finished: int) -> None:
     """Say what a sweep has before it, and tell its runs, in whatever process they are."""
-    total = len(folders)
+    total, sweeps = len(folders), sorted({str(folder.parents[2]) for folder in folders})
     print(f"{total} runs, {finished} finished before, {total - finished} to do", file=sys.stderr)
-    sweep = {"folders": [str(folder) for folder in folders], "before": finished, "started": time.time()}
-    os.environ[SWEEP] = json.dumps(sweep)
+    counted = {"total": total, "before": finished, "sweeps": sweeps, "there": _results(sweeps)}
+    os.environ[SWEEP] = json.dumps({**counted, "started": time.time()})
 
 
 class Progress:
@@ -69,10 +69,10 @@ class Progress:
     def _left(self) -> str:
         if self._sweep is None:
             return ""
-        folders, before = self._sweep["folders"], self._sweep["before"]
-        done = sum((Path(folder) / results.RESULT).exists() for folder in folders)
-        a_run = (time.time() - self._sweep["started"]) / max(1, done - before)
-        return f" [{done}/{len(folders)}, about {_duration(a_run * (len(folders) - done))} left]"
+        new = _results(self._sweep["sweeps"]) - self._sweep["there"]
+        done, total = self._sweep["before"] + new, self._sweep["total"]
+        seconds = (time.time() - self._sweep["started"]) / max(1, new) * (total - done)
+        return f" [{done}/{total}, about {_duration(seconds)} left]"
 
     def _line(self, text: str) -> None:
         label = self._config.model.label or self._config.model.name
@@ -81,6 +81,11 @@ class Progress:
             file=sys.stderr,
             flush=True,
         )
+
+
+def _results(sweeps: Sequence[str]) -> int:
+    """Number of finished runs in the folders of these sweeps, whoever finished them."""
+    return sum(1 for sweep in sweeps for _ in Path(sweep).glob(f"*/*/*/{results.RESULT}"))
 
 
 def _duration(seconds: float) -> str:
