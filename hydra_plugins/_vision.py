@@ -1,6 +1,7 @@
 """Where Hydra finds our sweeper: it takes plugins only from below hydra_plugins.
 
-The leading underscore keeps other Hydra programs in the same environment from importing torch to look for plugins.
+The leading underscore keeps other Hydra programs in the same environment from importing torch while they
+look for plugins.
 """
 
 from vision.cli.sweeper import ResumingSweeper as _ResumingSweeper

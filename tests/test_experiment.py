@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,8 +21,13 @@ def test_a_run_leaves_all_that_its_record_needs(small_run):
     result = run(small_run, reported.append)
     folder = results.run_folder(small_run)
     assert {p.name for p in folder.iterdir()} == {
-        "config.yaml", "config.json", "result.json", "metrics.jsonl", "model.safetensors", "test_predictions.npy",
-    }  # fmt: skip
+        "config.yaml",
+        "config.json",
+        "result.json",
+        "metrics.jsonl",
+        "model.safetensors",
+        "test_predictions.npy",
+    }
     kept = json.loads((folder / "result.json").read_text())
     assert kept == {k: v for k, v in result.items() if k not in ("folder", "skipped")}
     assert kept["n_train"] + kept["n_val"] == kept["train_size"] == 60
@@ -55,11 +61,13 @@ def test_the_same_seed_is_the_same_run_to_the_bit(small_run, name):
     config = replace(
         small_run, data=replace(small_run.data, augment=augment), model=replace(small_run.model, name=name)
     )
-    folders = [run(replace(config, sweep=sweep))["folder"] for sweep in ("one", "two")]
-    weights = [open(f"{folder}/model.safetensors", "rb").read() for folder in folders]
-    assert weights[0] == weights[1]
-    other = run(replace(config, sweep="three", seed=1))["folder"]
-    assert open(f"{other}/model.safetensors", "rb").read() != weights[0]
+
+    def weights(sweep: str, seed: int) -> bytes:
+        folder = run(replace(config, sweep=sweep, seed=seed))["folder"]
+        return (Path(folder) / "model.safetensors").read_bytes()
+
+    assert weights("one", 0) == weights("two", 0)
+    assert weights("three", 1) != weights("two", 0)
 
 
 def test_issued_again_a_finished_run_is_not_trained_again(small_run):
@@ -111,5 +119,14 @@ def test_wrong_settings_are_refused_by_name(small_run: RunConfig, group, name, v
 
 @pytest.mark.parametrize("size", [5, 5000, "many", 60.5])
 def test_a_training_set_size_out_of_range_says_the_range(small_run, size):
-    with pytest.raises(ValueError, match="train_size .*10 .*1437"):
+    with pytest.raises(ValueError, match=r"train_size .*10 .*1437"):
         run(replace(small_run, train_size=size))
+
+
+def test_a_model_that_could_not_be_saved_is_refused_before_it_is_trained(small_run):
+    @timm.models.register_model
+    def bare_linear(pretrained=False, num_classes=10, in_chans=1, **kwargs):
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, num_classes))
+
+    with pytest.raises(ValueError, match=r"model.name='bare_linear'.*build_model_with_cfg"):
+        run(replace(small_run, model=replace(small_run.model, name="bare_linear", kwargs={})))

@@ -137,7 +137,7 @@ def _train_and_score(config: RunConfig, folder: Path, report: Report) -> dict[st
     tested = stage.score(trained, test)
     refound = stage.score(trained, train, stage.subset.train[:TRAIN_IMAGES_SCORED])
     _note_preprocessing(trained, train.shape, stage.reading)
-    save_for_hf(trained, folder, model_args=arguments, safe_serialization=True)
+    save_for_hf(trained, str(folder), model_args=arguments, safe_serialization=True)
     np.save(folder / results.PREDICTIONS, tested.predictions.numpy().astype(np.int16))
     return {
         "status": "finished",
@@ -202,7 +202,13 @@ def _build_model(config: RunConfig, source: Source) -> tuple[nn.Module, dict[str
         num_classes=len(source.classes),
         **config.model.kwargs,
     )
-    return create_model(config.model.name, **arguments), arguments
+    model = create_model(config.model.name, **arguments)
+    if not hasattr(model, "pretrained_cfg"):
+        raise ValueError(
+            f"model.name={config.model.name!r} cannot be saved: its entry point must build it "
+            "with timm.models.build_model_with_cfg, see docs/extending.md"
+        )
+    return model, arguments
 
 
 def _reported(batches: Iterable[Batch], steps: int, report: Report) -> Iterator[Batch]:

@@ -24,11 +24,8 @@ def accuracy_curves(records: pd.DataFrame, *, metric: str = "test_accuracy") -> 
     """
     groups = records.groupby(["data", "label", "train_size"])[metric]
     curves = groups.agg(n="count", mean="mean", std="std").reset_index()
-    half = (
-        stats.t.ppf((1 + CONFIDENCE) / 2, (curves["n"] - 1).clip(lower=1))
-        * curves["std"]
-        / curves["n"] ** 0.5
-    )
-    curves["low"] = (curves["mean"] - half).clip(lower=0.0).where(half.notna())
-    curves["high"] = (curves["mean"] + half).clip(upper=1.0).where(half.notna())
+    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, (curves["n"] - 1).clip(lower=1).to_numpy())
+    half = curves["std"] / curves["n"] ** 0.5 * quantile
+    curves["low"] = (curves["mean"] - half).clip(lower=0.0)
+    curves["high"] = (curves["mean"] + half).clip(upper=1.0)
     return curves

@@ -3,7 +3,9 @@
 >>> status(Path("outputs/data_size-digits"))  # doctest: +SKIP
 """
 
+from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -92,22 +94,24 @@ def models(pattern: str | None) -> int:
 
 
 def _accuracy_table(curves: pd.DataFrame, records: pd.DataFrame) -> Table:
-    sizes = sorted(set(curves["train_size"]))
+    points = curves.to_dict("records")
+    costs = {(run["data"], run["label"]): run for run in records.to_dict("records")}
+    sizes = sorted({point["train_size"] for point in points})
     table = Table("model", "parameters", "multiply-adds", *(f"{size:,}" for size in sizes))
     table.title = "test accuracy, mean ± half of the 95% interval (n)"
-    for (data, label), curve in curves.groupby(["data", "label"], sort=False):
-        one = records[(records["data"] == data) & (records["label"] == label)].iloc[0]
-        cells = {row.train_size: _cell(row) for row in curve.itertuples()}
-        name = label if curves["data"].nunique() == 1 else f"{label} on {data}"
-        table.add_row(
-            name, f"{one['params']:,}", f"{one['macs']:,}", *(cells.get(size, "") for size in sizes)
-        )
+    for (data, label), one in costs.items():
+        cells = {p["train_size"]: _cell(p) for p in points if (p["data"], p["label"]) == (data, label)}
+        name = label if len({key[0] for key in costs}) == 1 else f"{label} on {data}"
+        size = (f"{one['params']:,}", f"{one['macs']:,}")
+        table.add_row(name, *size, *(cells.get(train_size, "") for train_size in sizes))
     return table
 
 
-def _cell(row) -> str:
-    spread = "" if pd.isna(row.high) else f" ± {max(row.high - row.mean, row.mean - row.low):.3f}"
-    return f"{row.mean:.3f}{spread} ({row.n})"
+def _cell(point: dict[Hashable, Any]) -> str:
+    if pd.isna(point["high"]):
+        return f"{point['mean']:.3f} ({point['n']})"
+    half = max(point["high"] - point["mean"], point["mean"] - point["low"])
+    return f"{point['mean']:.3f} ± {half:.3f} ({point['n']})"
 
 
 def _notes(records: pd.DataFrame, states: dict[str, list[str]]) -> str:
@@ -116,7 +120,7 @@ def _notes(records: pd.DataFrame, states: dict[str, list[str]]) -> str:
 
     total = sum(len(runs) for runs in states.values())
     counts = records.groupby(["data", "label", "train_size"]).size()
-    seeds = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+    seeds = " to ".join(dict.fromkeys((str(counts.min()), str(counts.max()))))
     torch_versions = ", ".join(dict.fromkeys(v["torch"] for v in records["versions"]))
     commits = ", ".join(
         dict.fromkeys(str(c)[:10] + ("+changes" if "+" in str(c) else "") for c in records["commit"])

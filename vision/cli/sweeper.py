@@ -77,7 +77,7 @@ class ResumingSweeper(BasicSweeper):
         return run
 
     def _compose(self, overrides: tuple[str, ...]) -> DictConfig:
-        assert self.hydra_context is not None
+        assert self.hydra_context is not None and self.config is not None
         config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
         with open_dict(config):
             del config["hydra"]

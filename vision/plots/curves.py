@@ -29,7 +29,7 @@ def plot_accuracy(
     panels = figure.subplots(1, len(names), squeeze=False)[0]
     labels = list(dict.fromkeys(curves["label"]))
     for panel, name in zip(panels, names, strict=True):
-        _panel(panel, curves[curves["data"] == name], labels)
+        _panel(panel, curves.query("data == @name"), labels)
         panel.set(xlabel=f"training images ({name}, log scale)", ylabel=f"{metric} (%)")
     figure.suptitle(title, fontsize=12)
     if notes:
