@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from vision import results
 
@@ -23,7 +24,7 @@ def plot(folder: Path, out: Path) -> int:
     curves = accuracy_curves(records)
     states = results.status(folder)
     console = Console()
-    console.print(_accuracy_table(curves, records))
+    console.print(_cost_table(records), _accuracy_table(curves, records))
     unfinished = {state: len(runs) for state, runs in states.items() if runs and state != "finished"}
     if unfinished:
         console.print(", ".join(f"{count} {state}" for state, count in unfinished.items()) + " beside these")
@@ -93,25 +94,38 @@ def models(pattern: str | None) -> int:
     return 0
 
 
-def _accuracy_table(curves: pd.DataFrame, records: pd.DataFrame) -> Table:
-    points = curves.to_dict("records")
-    costs = {(run["data"], run["label"]): run for run in records.to_dict("records")}
-    sizes = sorted({point["train_size"] for point in points})
-    table = Table("model", "parameters", "multiply-adds", *(f"{size:,}" for size in sizes))
-    table.title = "test accuracy, mean ± half of the 95% interval (n)"
-    for (data, label), one in costs.items():
-        cells = {p["train_size"]: _cell(p) for p in points if (p["data"], p["label"]) == (data, label)}
-        name = label if len({key[0] for key in costs}) == 1 else f"{label} on {data}"
-        size = (f"{one['params']:,}", f"{one['macs']:,}")
-        table.add_row(name, *size, *(cells.get(train_size, "") for train_size in sizes))
+def _cost_table(records: pd.DataFrame) -> Table:
+    table = Table("model", "parameters", "multiply-adds an image", box=SIMPLE_HEAD)
+    for run in records.drop_duplicates(["data", "label"]).to_dict("records"):
+        table.add_row(_name(run, records), f"{run['params']:,}", f"{run['macs']:,}")
     return table
 
 
-def _cell(point: dict[Hashable, Any]) -> str:
+def _accuracy_table(curves: pd.DataFrame, records: pd.DataFrame) -> Table:
+    points = curves.to_dict("records")
+    sizes = sorted({point["train_size"] for point in points})
+    counts = sorted({point["n"] for point in points})
+    first = Column("images", no_wrap=True)
+    table = Table(first, *(f"{size:,}" for size in sizes), box=SIMPLE_HEAD, pad_edge=False)
+    n = f"n = {counts[0]}" if len(counts) == 1 else "(n)"
+    table.title = f"test accuracy in %, mean ± half of the 95% interval, {n}"
+    for run in records.drop_duplicates(["data", "label"]).to_dict("records"):
+        own = {p["train_size"]: p for p in points if (p["data"], p["label"]) == (run["data"], run["label"])}
+        cells = [_cell(own[size], with_n=len(counts) > 1) if size in own else "" for size in sizes]
+        table.add_row(_name(run, records), *cells)
+    return table
+
+
+def _name(run: dict[Hashable, Any], records: pd.DataFrame) -> str:
+    return run["label"] if records["data"].nunique() == 1 else f"{run['label']} on {run['data']}"
+
+
+def _cell(point: dict[Hashable, Any], *, with_n: bool) -> str:
+    n = f" ({point['n']})" if with_n else ""
     if pd.isna(point["high"]):
-        return f"{point['mean']:.3f} ({point['n']})"
+        return f"{100 * point['mean']:.1f}{n}"
     half = max(point["high"] - point["mean"], point["mean"] - point["low"])
-    return f"{point['mean']:.3f} ± {half:.3f} ({point['n']})"
+    return f"{100 * point['mean']:.1f} ± {100 * half:.1f}{n}"
 
 
 def _notes(records: pd.DataFrame, states: dict[str, list[str]]) -> str:
