@@ -28,6 +28,8 @@ def write_run(config: RunConfig, accuracy: float = 0.5) -> Path:
 
 def test_the_folder_says_what_the_run_is(small_run):
     assert results.run_folder(small_run).parts[-4:] == ("test", "CNN", "n60", "s0")
+    spaced = replace(small_run, model=replace(small_run.model, label="local attention, 3 x 3/2"))
+    assert results.run_folder(spaced).parts[-3] == "local-attention-3-x-3-2"
 
 
 def test_a_finished_run_is_found_again(small_run):

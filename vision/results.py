@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import socket
 import subprocess
@@ -39,8 +40,8 @@ class ConfigMismatch(ValueError):
 
 
 def run_folder(config: RunConfig) -> Path:
-    """Folder of a run: <out>/<sweep>/<model label>/n<train_size>/s<seed>."""
-    label = (config.model.label or config.model.name).replace("/", "_")
+    """Folder of a run: <out>/<sweep>/<model label>/n<train_size>/s<seed>; odd characters become dashes."""
+    label = re.sub(r"[^\w.+-]+", "-", config.model.label or config.model.name)
     return Path(config.out) / config.sweep / label / f"n{config.train_size}" / f"s{config.seed}"
 
 

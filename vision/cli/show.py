@@ -125,7 +125,7 @@ def _cell(point: dict[Hashable, Any], *, with_n: bool) -> str:
     if pd.isna(point["high"]):
         return f"{100 * point['mean']:.1f}{n}"
     half = max(point["high"] - point["mean"], point["mean"] - point["low"])
-    return f"{100 * point['mean']:.1f} ± {100 * half:.1f}{n}"
+    return f"{100 * point['mean']:.1f} ±{100 * half:.1f}{n}"
 
 
 def _notes(records: pd.DataFrame, states: dict[str, list[str]]) -> str:
