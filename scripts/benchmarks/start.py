@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.turns import VISION, Row, Seconds, Section, ratio, run_processes, say
 
-REPEATS = 3
+REPEATS = 2
 # The run ends at its first report, which comes when the first step is done.
 FIRST_STEP = """
 import os, sys

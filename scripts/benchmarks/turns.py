@@ -36,7 +36,7 @@ class Seconds(NamedTuple):
     cpu: float
 
 
-def times(steps: dict[str, Step], rounds: int, *, seconds: float = 3.0) -> dict[str, list[float]]:
+def times(steps: dict[str, Step], rounds: int, *, seconds: float = 2.0) -> dict[str, list[float]]:
     """Seconds of CPU time of each step in each round; the steps take turns, after one round to warm up.
 
     No round is begun once `seconds` are spent, but for the first three (or `rounds`, where that is fewer).
