@@ -21,6 +21,7 @@ def write_run(config: RunConfig, accuracy: float = 0.5) -> Path:
             "train_size": config.train_size,
             "seed": config.seed,
             "test_accuracy": accuracy,
+            "config_sha256": results.fingerprint(config),
         }
         results.write_json(partial / results.RESULT, record)
     return folder

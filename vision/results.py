@@ -60,20 +60,13 @@ def finished(folder: Path, config: RunConfig) -> dict[str, Any] | None:
     path = folder / RESULT
     if not path.exists():
         return None
-    there, wanted = dict(_flatten(yaml.safe_load((folder / CONFIG).read_text()))), settings(config)
-    names = sorted((there.keys() | wanted.keys()) - set(ELSEWHERE))
-    missing = object()
-    differing = [n for n in names if there.get(n, missing) != wanted.get(n, missing)]
-    if differing:
-        rows = "\n".join(
-            f"  {n}: {there.get(n, '(none)')!r} there, {wanted.get(n, '(none)')!r} asked for"
-            for n in differing
-        )
+    result = json.loads(path.read_text())
+    if result["config_sha256"] != fingerprint(config):
         raise ConfigMismatch(
-            f"{folder} holds a finished run of another config:\n{rows}\n"
+            f"{folder} holds a finished run of another config:\n{_differences(folder, config)}\n"
             "Nothing was changed. Give this one another folder, for example with sweep=NAME"
         )
-    return json.loads(path.read_text())
+    return result
 
 
 @contextmanager
@@ -206,6 +199,18 @@ def processor() -> str:
 def fingerprint(config: RunConfig) -> str:
     """SHA-256 of `settings`."""
     return hashlib.sha256(json.dumps(settings(config), sort_keys=True).encode()).hexdigest()
+
+
+def _differences(folder: Path, config: RunConfig) -> str:
+    """A line for each setting in which the run in `folder` differs from `config`."""
+    there, wanted = dict(_flatten(yaml.safe_load((folder / CONFIG).read_text()))), settings(config)
+    names = sorted((there.keys() | wanted.keys()) - set(ELSEWHERE))
+    none = "(none)"
+    return "\n".join(
+        f"  {name}: {there.get(name, none)!r} there, {wanted.get(name, none)!r} asked for"
+        for name in names
+        if there.get(name, none) != wanted.get(name, none)
+    )
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
