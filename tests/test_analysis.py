@@ -11,7 +11,14 @@ from vision.plots import plot_accuracy
 
 def records(values: dict[tuple[str, int], list[float]]) -> pd.DataFrame:
     rows = [
-        {"data": "digits", "label": label, "train_size": size, "seed": seed, "test_accuracy": value}
+        {
+            "data": "digits",
+            "label": label,
+            "train_size": size,
+            "seed": seed,
+            "subset_seed": seed,
+            "test_accuracy": value,
+        }
         for (label, size), several in values.items()
         for seed, value in enumerate(several)
     ]

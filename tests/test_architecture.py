@@ -20,10 +20,11 @@ MAY_IMPORT = {
     "models": {"patches", "fields", "positions", "attention", "mixers"},
     "data": {"config"},
     "training": {"config"},
-    "results": {"config"},
+    "provenance": set(),
+    "results": {"config", "provenance"},
     "analysis": {"results", "attention", "models"},
     "plots": set(),
-    "experiment": {"config", "data", "models", "training", "results"},
+    "experiment": {"config", "data", "models", "training", "provenance", "results"},
     "cli": {"config", "models", "results", "analysis", "plots", "experiment"},
 }
 # Libraries that only some parts may import.

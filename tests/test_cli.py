@@ -169,6 +169,14 @@ def test_a_killed_sweep_is_resumed_where_it_was(tmp_path):
     assert len(list(tmp_path.rglob("result.json"))) == 8 and not list(tmp_path.rglob("*.partial-*"))
 
 
+def test_odd_spellings_of_a_size_are_the_same_run(tmp_path):
+    done = vision(tmp_path, "train", "-m", *TINY, "model=cnn", "train_size=20,40.0", "seed=0")
+    assert done.returncode == 0, done.stderr
+    again = vision(tmp_path, "train", "-m", *TINY, "model=cnn", "train_size=20.0,040", "seed=0")
+    assert again.returncode == 0 and "2 runs, 2 finished before" in again.stderr, again.stderr
+    assert vision(tmp_path, "status", "outputs/smoke").returncode == 0
+
+
 def test_the_local_launcher_runs_side_by_side_with_the_same_result(tmp_path):
     runs = ["train", "-m", *TINY, "model=cnn", "train_size=20", "seed=0,1"]
     assert vision(tmp_path, *runs, "sweep=one").returncode == 0

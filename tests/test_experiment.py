@@ -130,3 +130,10 @@ def test_a_model_that_could_not_be_saved_is_refused_before_it_is_trained(small_r
 
     with pytest.raises(ValueError, match=r"model.name='bare_linear'.*build_model_with_cfg"):
         run(replace(small_run, model=replace(small_run.model, name="bare_linear", kwargs={})))
+
+
+def test_a_model_that_diverges_in_its_last_step_is_failed_too(small_run):
+    recipe = replace(small_run.training, lr=1e30, steps=1, evaluations=1, clip_grad=None)
+    with pytest.raises(RuntimeError, match="the loss is"):
+        run(replace(small_run, training=recipe))
+    assert not (results.run_folder(small_run) / results.RESULT).exists()

@@ -193,3 +193,16 @@ def test_wrong_models_are_refused_by_name():
 def test_the_public_names_are_there():
     assert vision.Grid(2, 3).size == 6
     assert vision.create_model is create_model
+
+
+def test_images_of_another_shape_are_refused():
+    """Also where the patches would be as many: the grid would be another one."""
+    model = timm.create_model("field_cnn", img_size=(16, 32), patch_size=4)
+    for shape in ((1, 3, 32, 16), (1, 1, 16, 32), (1, 3, 16, 16)):
+        with pytest.raises(ValueError, match=r"images must be \(B, 3, 16, 32\), got shape"):
+            model(torch.zeros(shape))
+
+
+def test_params_and_embed_dim_exclude_each_other():
+    with pytest.raises(ValueError, match=r"params=210000, embed_dim=32"):
+        complete_arguments("field_vit", img_size=8, in_chans=1, num_classes=10, params=210_000, embed_dim=32)

@@ -47,8 +47,10 @@ def test_its_commands_compose():
     script = """
 import json, sys
 from hydra import compose, initialize_config_dir
+from vision.cli.train import _register_sweeper
 from vision.cli.schema import conf_folder, store_schema, to_run_config
 store_schema()
+_register_sweeper()
 with initialize_config_dir(str(conf_folder()), version_base="1.3"):
     for line in json.loads(sys.argv[1]):
         first = [word.split(",")[0] for word in line if "=" in word and not word.startswith("hydra/")]

@@ -11,6 +11,7 @@ import pytest
 
 from vision import results
 from vision.config import RunConfig
+from vision.provenance import provenance
 
 
 def write_run(config: RunConfig, accuracy: float = 0.5) -> Path:
@@ -82,13 +83,34 @@ def test_a_finished_run_is_never_overwritten(small_run):
     with results.writing(folder, small_run) as late:
         partial_of_other = folder.with_name("other")
         partial_of_other.mkdir()
-        results.write_json(partial_of_other / results.RESULT, {"test_accuracy": 0.9})
+        same = {"config_sha256": results.fingerprint(small_run)}
+        results.write_json(partial_of_other / results.RESULT, {"test_accuracy": 0.9, **same})
         partial_of_other.rename(folder)
         results.write_json(late / results.RESULT, {"test_accuracy": 0.1})
     assert json.loads((folder / results.RESULT).read_text())["test_accuracy"] == 0.9
     with pytest.raises(ZeroDivisionError), results.writing(folder, small_run):
         1 / 0  # noqa: B018
     assert json.loads((folder / results.RESULT).read_text())["test_accuracy"] == 0.9
+
+
+def test_two_processes_are_not_at_one_run(small_run):
+    folder = results.run_folder(small_run)
+    other = folder.with_name(f"{folder.name}{results.PARTIAL}{os.uname().nodename}-{os.getppid()}")
+    other.mkdir(parents=True)
+    with pytest.raises(results.RunInProgress, match=other.name), results.writing(folder, small_run):
+        pytest.fail("it began")
+    assert other.is_dir()
+
+
+def test_a_run_that_another_config_overtook_is_an_error_not_a_result(small_run):
+    folder = results.run_folder(small_run)
+    other = replace(small_run, training=replace(small_run.training, lr=0.5))
+    with pytest.raises(results.ConfigMismatch), results.writing(folder, small_run) as late:
+        results.write_json(late / results.RESULT, {"config_sha256": results.fingerprint(small_run)})
+        late.rename(folder.with_name("aside"))
+        write_run(other)
+        folder.with_name("aside").rename(late)
+    assert results.finished(folder, other)
 
 
 def test_what_a_killed_process_left_is_cleared_away(small_run):
@@ -137,6 +159,6 @@ def test_collect_says_what_is_missing(tmp_path):
 
 
 def test_provenance_names_versions_and_commit():
-    record = results.provenance()
+    record = provenance()
     assert set(record["versions"]) >= {"torch", "timm", "hydra-core", "vit-vs-cnn"}
     assert record["commit"] is None or len(record["commit"].split("+")[0]) == 40

@@ -149,6 +149,13 @@ class RunConfig:
     sweep: str = "runs"
     out: str = "outputs"
 
+    def __post_init__(self) -> None:
+        # One spelling a size: 500, "500" and 500.0 are one run in one folder.
+        size = self.train_size
+        spelled = isinstance(size, str) and size.strip().isdecimal()
+        if spelled or (isinstance(size, float) and size.is_integer()):
+            self.train_size = int(size)
+
 
 def import_named(setting: str, module: str | None) -> None:
     """Import the user's own module that `setting` names, for what it registers; None imports nothing.
@@ -191,6 +198,12 @@ def check(config: RunConfig) -> None:
     _above_zero("data.memory_share", data.memory_share)
     if (data.mean is None) != (data.std is None):
         raise ValueError(f"give both data.mean and data.std or neither, got {data.mean} and {data.std}")
+    for name, values in (("mean", data.mean), ("std", data.std)):
+        if any(not 0 <= value <= 1 for value in values or ()):
+            raise ValueError(f"data.{name} is of pixels scaled to [0, 1] and must be so too, got {values}")
+    for name, seed in (("seed", config.seed), ("data.subset_seed", data.subset_seed)):
+        if not 0 <= seed < 2**32:
+            raise ValueError(f"{name} must be from 0 to {2**32 - 1}, got {seed}")
     for name in ("crop_padding", "mixup", "cutmix"):
         _at_least(f"data.augment.{name}", getattr(data.augment, name), 0)
     if not 0 <= data.augment.erasing <= 1:

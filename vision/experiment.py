@@ -5,6 +5,7 @@
 (0.93, 'outputs/runs/ViT/n500/s0')
 """
 
+import math
 import random
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -28,8 +29,10 @@ from vision.data import (
     train_batches,
 )
 from vision.models import check_name, complete_arguments, cost, create_model
+from vision.provenance import now, processor, provenance
 from vision.training import (
     Batch,
+    NonFiniteLoss,
     Scores,
     budget_steps,
     evaluate,
@@ -48,6 +51,8 @@ def check_run(config: RunConfig) -> None:
     check(config)
     import_named("model.module", config.model.module)
     check_name(config.model.name)
+    if taken := {"img_size", "in_chans", "num_classes"} & config.model.kwargs.keys():
+        raise ValueError(f"model.kwargs must not set {', '.join(sorted(taken))}, which come from the data")
 
 
 def run(config: RunConfig, report: Report | None = None) -> dict[str, Any]:
@@ -71,6 +76,7 @@ def run(config: RunConfig, report: Report | None = None) -> dict[str, Any]:
     done = results.finished(folder, config)
     if done is not None:
         return {**done, "folder": str(folder), "skipped": True}
+    results.write_plan(Path(config.out) / config.sweep, [folder])
     with results.writing(folder, config) as partial:
         result = _train_and_score(config, partial, report or (lambda record: None))
         results.write_json(partial / results.RESULT, result)
@@ -125,7 +131,7 @@ class _Stage:
 
 
 def _train_and_score(config: RunConfig, folder: Path, report: Report) -> dict[str, Any]:
-    started = results.now()
+    started = now()
     stage = _Stage(config)
     _seed_everything(config.seed)
     model, arguments = _build_model(config, stage.source)
@@ -135,6 +141,8 @@ def _train_and_score(config: RunConfig, folder: Path, report: Report) -> dict[st
     seconds = perf_counter() - begun
     train, test = stage.source.train, stage.source.test
     tested = stage.score(trained, test)
+    if not math.isfinite(tested.loss):
+        raise NonFiniteLoss(stage.steps, config.training.lr, tested.loss)
     refound = stage.score(trained, train, stage.subset.train[:TRAIN_IMAGES_SCORED])
     _note_preprocessing(trained, train.shape, stage.reading)
     save_for_hf(trained, str(folder), model_args=arguments, safe_serialization=True)
@@ -161,8 +169,8 @@ def _train_and_score(config: RunConfig, folder: Path, report: Report) -> dict[st
         "model_arguments": arguments,
         **_circumstances(config, stage),
         "started": started,
-        "finished": results.now(),
-        **results.provenance(),
+        "finished": now(),
+        **provenance(),
     }
 
 
@@ -190,6 +198,7 @@ def _circumstances(config: RunConfig, stage: _Stage) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "subset_sha256": stage.subset.sha256,
         "config_sha256": results.fingerprint(config),
+        "recipe_sha256": results.fingerprint(config, leave_out=results.VARIED),
     }
 
 
@@ -232,4 +241,4 @@ def _seed_everything(seed: int) -> None:
 def _device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return results.processor() if device.type == "cpu" else device.type
+    return processor() if device.type == "cpu" else device.type

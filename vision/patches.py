@@ -10,7 +10,9 @@ import torch
 import torch.fx
 from torch import Tensor, nn
 
-torch.fx.wrap("patchify")  # symbolic tracing records one call, as its checks cannot be traced
+# Symbolic tracing records a call of these, as their checks cannot be traced.
+torch.fx.wrap("patchify")
+torch.fx.wrap("_of_shape")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,19 @@ class PatchEmbed(nn.Module):
         super().__init__()
         self.grid = patch_grid(img_size, patch_size)
         self.patch_size = patch_size
+        self.shape = (in_chans, self.grid.rows * patch_size, self.grid.cols * patch_size)
         self.proj = nn.Linear(in_chans * patch_size**2, embed_dim, device=device, dtype=dtype)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, N, embed_dim)."""
-        return self.proj(patchify(images, self.patch_size))
+        """(B, C, H, W) -> (B, N, embed_dim).
+
+        Raises:
+            ValueError: the images are not of the channels and size that the module was made for.
+        """
+        return self.proj(patchify(_of_shape(images, self.shape), self.patch_size))
+
+
+def _of_shape(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    if tuple(images.shape[1:]) != shape:
+        raise ValueError(f"images must be (B, {', '.join(map(str, shape))}), got shape {tuple(images.shape)}")
+    return images

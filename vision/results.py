@@ -6,19 +6,14 @@
 import hashlib
 import json
 import os
-import platform
 import re
 import shutil
 import socket
-import subprocess
-import sys
+import time
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
-from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +21,29 @@ import pandas as pd
 import yaml
 
 from vision.config import RunConfig
+from vision.provenance import now, provenance
 
 RESULT, FAILURE, CONFIG = "result.json", "failure.json", "config.yaml"
 METRICS, PREDICTIONS, PLAN = "metrics.jsonl", "test_predictions.npy", "plan.json"
 PARTIAL = ".partial-"
+ABANDONED_SECONDS = 24 * 3600
 # Settings that say where and how fast, not what: two runs that differ in these only are the same run.
+# What may differ between the runs of one curve.
+VARIED = ("seed", "data.subset_seed", "train_size")
 ELSEWHERE = ("out", "sweep", "data.download", "data.workers", "data.memory_share", "training.threads")
-PACKAGES = ("torch", "torchvision", "timm", "hydra-core", "numpy", "vit-vs-cnn")
 
 
 class ConfigMismatch(ValueError):
     """A folder holds a run that was made with another config."""
 
 
+class RunInProgress(RuntimeError):
+    """Another process is computing the run of this folder."""
+
+
 def run_folder(config: RunConfig) -> Path:
     """Folder of a run: <out>/<sweep>/<model label>/n<train_size>/s<seed>; odd characters become dashes."""
-    label = re.sub(r"[^\w.+-]+", "-", config.model.label or config.model.name)
+    label = re.sub(r"[^\w.+-]+|^\.+", "-", config.model.label or config.model.name)
     return Path(config.out) / config.sweep / label / f"n{config.train_size}" / f"s{config.seed}"
 
 
@@ -75,12 +77,16 @@ def writing(folder: Path, config: RunConfig) -> Iterator[Path]:
 
     Where the block raises, the folder holds the traceback in failure.json and no result. A finished run
     that another process put there in the meantime is kept, and this one is thrown away.
+
+    Raises:
+        RunInProgress: another process is at this run.
+        ConfigMismatch: another process finished this folder in the meantime, with another config.
     """
     partial = folder.with_name(f"{folder.name}{PARTIAL}{socket.gethostname()}-{os.getpid()}")
-    for stale in _partials(folder):
-        if not _is_alive(stale):
-            shutil.rmtree(stale)
-    shutil.rmtree(partial, ignore_errors=True)
+    for other in folder.parent.glob(f"{folder.name}{PARTIAL}*"):
+        if other != partial and _is_alive(other):
+            raise RunInProgress(f"{folder} is being computed by another process, in {other}")
+        shutil.rmtree(other)
     partial.mkdir(parents=True)
     (partial / CONFIG).write_text(yaml.safe_dump(asdict(config), sort_keys=False))
     try:
@@ -92,12 +98,15 @@ def writing(folder: Path, config: RunConfig) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(partial)
         raise
-    _put_in_place(partial, folder)
+    if finished(folder, config):
+        shutil.rmtree(partial)
+    else:
+        _put_in_place(partial, folder)
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
     """Write a record as indented JSON."""
-    path.write_text(json.dumps(record, indent=2) + "\n")
+    path.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
 def append_metrics(folder: Path, record: dict[str, Any]) -> None:
@@ -108,10 +117,12 @@ def append_metrics(folder: Path, record: dict[str, Any]) -> None:
 
 def write_plan(sweep: Path, folders: Iterable[Path]) -> None:
     """Add run folders to what the sweep is meant to hold, so that missing ones can be told."""
-    known = set(read_plan(sweep)) | {str(folder.relative_to(sweep)) for folder in folders}
+    before, added = set(read_plan(sweep)), {str(folder.relative_to(sweep)) for folder in folders}
+    if added <= before:
+        return
     sweep.mkdir(parents=True, exist_ok=True)
     temporary = sweep / f"{PLAN}{PARTIAL}{os.getpid()}"
-    write_json(temporary, {"runs": sorted(known)})
+    write_json(temporary, {"runs": sorted(before | added)})
     temporary.replace(sweep / PLAN)
 
 
@@ -131,18 +142,17 @@ def status(sweep: Path) -> dict[str, list[str]]:
 
     A run whose process was killed is missing: nothing of it counts.
     """
-    states: dict[str, list[str]] = {"finished": [], "failed": [], "running": [], "missing": []}
-    seen: set[str] = set()
-    for state, name in (("finished", RESULT), ("failed", FAILURE)):
-        states[state] = sorted(
-            str(p.parent.relative_to(sweep)) for p in sweep.rglob(name) if PARTIAL not in str(p)
-        )
-        seen |= set(states[state])
-    alive = (p for p in sweep.rglob(f"*{PARTIAL}*") if p.is_dir() and _is_alive(p))
-    states["running"] = sorted({str(p.relative_to(sweep)).split(PARTIAL)[0] for p in alive})
-    plans = {str(p.parent.relative_to(sweep) / run) for p in sweep.rglob(PLAN) for run in read_plan(p.parent)}
-    states["missing"] = sorted(plans - seen - set(states["running"]))
-    return states
+    found: dict[str, set[str]] = {"finished": set(), "failed": set(), "running": set(), "missing": set()}
+    for folder, files in _walk(sweep):
+        name = str(folder.relative_to(sweep))
+        if PARTIAL in folder.name:
+            found["running"] |= {name.split(PARTIAL)[0]} if _is_alive(folder) else set()
+        elif RESULT in files or FAILURE in files:
+            found["finished" if RESULT in files else "failed"].add(name)
+        elif PLAN in files:
+            found["missing"] |= {str((folder / run).relative_to(sweep)) for run in read_plan(folder)}
+    found["missing"] -= found["finished"] | found["failed"] | found["running"]
+    return {state: sorted(runs) for state, runs in found.items()}
 
 
 def collect(sweep: Path | str) -> pd.DataFrame:
@@ -156,7 +166,9 @@ def collect(sweep: Path | str) -> pd.DataFrame:
         raise FileNotFoundError(
             f"{sweep.absolute()} is no folder; give the folder of a sweep, as outputs/NAME"
         )
-    paths = sorted(p for p in sweep.rglob(RESULT) if PARTIAL not in str(p))
+    paths = sorted(
+        folder / RESULT for folder, files in _walk(sweep) if RESULT in files and PARTIAL not in folder.name
+    )
     if not paths:
         raise FileNotFoundError(
             f"no finished run below {sweep.absolute()}; `vision status {sweep}` says what there is"
@@ -165,40 +177,10 @@ def collect(sweep: Path | str) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values(["label", "train_size", "seed"], ignore_index=True)
 
 
-@lru_cache(maxsize=1)
-def provenance() -> dict[str, Any]:
-    """What a record says of its making: time, host, Python, package versions and the code's commit."""
-    return {
-        "host": socket.gethostname(),
-        "python": sys.version.split()[0],
-        "versions": {name: version(name) for name in PACKAGES},
-        "commit": _commit(),
-    }
-
-
-def now() -> str:
-    """The time in UTC, to the second, as ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def processor() -> str:
-    """Name of this machine's CPU, with its number of cores."""
-    info = Path("/proc/cpuinfo")
-    names = (
-        [
-            line.split(":", 1)[1].strip()
-            for line in info.read_text().splitlines()
-            if line.startswith("model name")
-        ]
-        if info.exists()
-        else []
-    )
-    return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
-
-
-def fingerprint(config: RunConfig) -> str:
-    """SHA-256 of `settings`."""
-    return hashlib.sha256(json.dumps(settings(config), sort_keys=True).encode()).hexdigest()
+def fingerprint(config: RunConfig, *, leave_out: tuple[str, ...] = ()) -> str:
+    """SHA-256 of `settings`, but for those named in leave_out."""
+    kept = {name: value for name, value in settings(config).items() if name not in leave_out}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
 def _differences(folder: Path, config: RunConfig) -> str:
@@ -242,14 +224,17 @@ def _put_in_place(partial: Path, folder: Path) -> None:
     partial.rename(folder)
 
 
-def _partials(folder: Path) -> list[Path]:
-    return list(folder.parent.glob(f"{folder.name}{PARTIAL}*"))
+def _walk(sweep: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Folders with their files; those that take another name meanwhile, as runs do, are passed over."""
+    for folder, _, files in os.walk(sweep):
+        yield Path(folder), files
 
 
 def _is_alive(partial: Path) -> bool:
     host, _, pid = partial.name.rpartition(PARTIAL)[2].rpartition("-")
     if host != socket.gethostname():
-        return True
+        # Nobody can ask another host: what has not been touched for a day is taken for left behind.
+        return partial.exists() and time.time() - partial.stat().st_mtime < ABANDONED_SECONDS
     try:
         os.kill(int(pid), 0)
     except (ProcessLookupError, ValueError):
@@ -257,21 +242,3 @@ def _is_alive(partial: Path) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _commit() -> str | None:
-    here = Path(__file__).parent
-    try:
-        if Path(_git("rev-parse", "--show-toplevel", cwd=here)).resolve() != here.parent.resolve():
-            return None  # an installed package inside somebody else's checkout
-        commit = _git("rev-parse", "HEAD", cwd=here)
-        return commit + (
-            "+changes" if _git("status", "--porcelain", "--untracked-files=no", cwd=here) else ""
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _git(*arguments: str, cwd: Path) -> str:
-    done = subprocess.run(["git", *arguments], cwd=cwd, check=True, capture_output=True, text=True)
-    return done.stdout.strip()

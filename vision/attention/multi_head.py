@@ -42,7 +42,9 @@ class MultiHeadAttention(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        if head_dim is None and (num_heads < 1 or dim % num_heads):
+        if num_heads < 1 or (head_dim is not None and head_dim < 1):
+            raise ValueError(f"num_heads and head_dim must be at least 1, got {num_heads=}, {head_dim=}")
+        if head_dim is None and dim % num_heads:
             fits = ", ".join(str(n) for n in range(1, dim + 1) if dim % n == 0)
             raise ValueError(f"num_heads must divide dim, got {dim=}, {num_heads=}; {fits} would fit")
         if field is not None and field.queries.size != field.keys.size:

@@ -24,7 +24,7 @@ def announce(folders: Sequence[Path], *, finished: int) -> None:
 
 
 class Progress:
-    """Reports one run on stderr: a line every 10 s while it goes, rewritten in place on a terminal."""
+    """Reports one run on stderr: a line every 10 s while it goes, and one at its end."""
 
     def __init__(self, config: RunConfig) -> None:
         self._sweep = json.loads(os.environ[SWEEP]) if SWEEP in os.environ else None

@@ -21,6 +21,7 @@ def plot(folder: Path, out: Path) -> int:
     from vision.plots import plot_accuracy
 
     records = results.collect(folder)
+    _refuse_mixed_recipes(records)
     curves = accuracy_curves(records)
     states = results.status(folder)
     console = Console()
@@ -55,6 +56,10 @@ def status(folder: Path) -> int:
             f"{folder.absolute()} is no folder; give the folder of a sweep, as outputs/NAME"
         )
     states = results.status(folder)
+    if not any(states.values()):
+        raise FileNotFoundError(
+            f"no run below {folder.absolute()}; give the folder of a sweep, as outputs/NAME"
+        )
     console = Console()
     console.print(", ".join(f"{len(runs)} {state}" for state, runs in states.items()))
     for run in states["failed"]:
@@ -62,7 +67,7 @@ def status(folder: Path) -> int:
         console.print(f"failed: {folder / run}: {error}", soft_wrap=True, highlight=False)
     for run in states["missing"]:
         console.print(f"missing: {folder / run}", soft_wrap=True, highlight=False)
-    return int(bool(states["failed"] or states["missing"]))
+    return int(any(runs for state, runs in states.items() if state != "finished"))
 
 
 def models(pattern: str | None) -> int:
@@ -92,6 +97,19 @@ def models(pattern: str | None) -> int:
     else:
         console.print(f"and {len(others)} of timm's; vision models 'convnext*' lists those that match")
     return 0
+
+
+def _refuse_mixed_recipes(records: pd.DataFrame) -> None:
+    """A point must not average runs whose settings differ in more than seed, subset and size."""
+    if "recipe_sha256" not in records:
+        return
+    for (data, label), runs in records.groupby(["data", "label"]):
+        folders = runs.drop_duplicates("recipe_sha256")["folder"].tolist()
+        if len(folders) > 1:
+            raise ValueError(
+                f"the runs of {label} on {data} differ in more than seed and size, as {folders[0]} and "
+                f"{folders[1]} do in their config.yaml; plot one sweep at a time, or set model.label"
+            )
 
 
 def _cost_table(records: pd.DataFrame) -> Table:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from vision import results
@@ -40,6 +41,11 @@ class ResumingSweeper(BasicSweeper):
 
     def _unfinished(self, batch: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
         runs = [self._config(overrides) for overrides in batch]
+        if len({run.data.train_sizes for run in runs}) > 1 and not self._sizes_given:
+            raise ValueError(
+                "data sets with train_sizes of their own cannot share one sweep over them; "
+                "give train_size=..., or one data set at a time"
+            )
         folders = [results.run_folder(run) for run in runs]
         _refuse_shared(folders, batch)
         done = [results.finished(folder, run) is not None for folder, run in zip(folders, runs, strict=True)]
@@ -54,6 +60,7 @@ class ResumingSweeper(BasicSweeper):
         """Run what is missing; exit with status 1 where a run of the sweep failed."""
         self._composed = lru_cache(maxsize=None)(self._compose)
         self._planned: list[Path] = []
+        self._sizes_given = any(argument.startswith("train_size=") for argument in arguments)
         started = time.perf_counter()
         returned = super().sweep(arguments)
         failed = [folder for folder in self._planned if not (folder / results.RESULT).exists()]
@@ -69,9 +76,10 @@ class ResumingSweeper(BasicSweeper):
         return returned
 
     def _config(self, overrides: Sequence[str]) -> RunConfig:
-        quick = {o.split("=", 1)[0]: o for o in overrides if o.split("=", 1)[0] in QUICK}
-        config = self._composed(tuple(o for o in overrides if o not in quick.values())).copy()
-        config.merge_with(OmegaConf.from_dotlist(list(quick.values())))
+        quick = [override for override in overrides if override.split("=", 1)[0] in QUICK]
+        config = self._composed(tuple(o for o in overrides if o not in quick)).copy()
+        for override in OverridesParser.create().parse_overrides(quick):
+            OmegaConf.update(config, override.key_or_group, override.value())
         run = to_run_config(config)
         check_run(run)
         return run

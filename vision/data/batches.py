@@ -157,6 +157,8 @@ def _stream(
         num_workers=workers,
         multiprocessing_context=forked,
         pin_memory=device.type == "cuda",
+        # else it would draw a seed from the global generator, which dropout uses too
+        generator=torch.Generator(),
     )
     for indices, x in loader:
         yield send(x, device), send(labels[indices], device)

@@ -73,17 +73,26 @@ def complete_arguments(
     timm's models see `vision.models.small_images`.
 
     Raises:
-        ValueError: the name is unknown; near ones are suggested.
+        ValueError: the name is unknown (near ones are suggested), or both params and embed_dim are given.
     """
     check_name(name)
-    if name.startswith("field_"):
-        sizes = {"img_size": img_size, "patch_size": token_patch(img_size)}
-    elif name in our_models():
+    ours = our_models()
+    backbone = name in ours and name.startswith("field_")
+    if backbone:
+        sizes: dict[str, Any] = {"img_size": img_size, "patch_size": token_patch(img_size)}
+    elif name in ours:
         sizes = {}
     else:
         sizes = small_image_arguments(name, img_size=img_size, **given)
     arguments = {**sizes, **given, "in_chans": in_chans, "num_classes": num_classes}
-    return _with_widths(name, arguments) if name.startswith("field_") and given.get("params") else arguments
+    if backbone and given.get("params"):
+        if "embed_dim" in given:
+            raise ValueError(
+                "params solves for the widths, so embed_dim cannot be given beside it, got "
+                f"params={given['params']}, embed_dim={given['embed_dim']}; set params=null for it"
+            )
+        return _with_widths(name, arguments)
+    return arguments
 
 
 def create_model(name: str, **arguments: Any) -> nn.Module:

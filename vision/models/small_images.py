@@ -41,10 +41,13 @@ def small_image_arguments(name: str, *, img_size: int | tuple[int, int], **given
 
 
 def token_patch(img_size: int | tuple[int, int]) -> int:
-    """Side of a patch, at least 2 pixels, that divides the image and leaves nearest to 8 tokens a side."""
+    """Side of a patch that divides the image and leaves nearest to 8 tokens a side.
+
+    It is at least 2 pixels, and leaves at least 2 tokens a side, or is 1 pixel where no such patch divides.
+    """
     height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
     common = gcd(height, width)
-    fits = [p for p in range(2, common + 1) if common % p == 0] or [1]
+    fits = [p for p in range(2, common // 2 + 1) if common % p == 0] or [1]
     return min(fits, key=lambda p: abs(min(height, width) / p - 8))
 
 

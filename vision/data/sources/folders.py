@@ -48,11 +48,18 @@ def load_folder(config: DataConfig) -> Source:
     return Source(train, Images(test.pixels, position[test.labels]), classes)
 
 
+def _is_image(path: str) -> bool:
+    from PIL import Image
+
+    Image.init()
+    return Image.registered_extensions().get(Path(path).suffix.lower()) in Image.OPEN
+
+
 def _read(folder: Path) -> tuple[Images, tuple[str, ...]]:
     from torchvision.datasets import ImageFolder
 
     try:
-        found = ImageFolder(str(folder))
+        found = ImageFolder(str(folder), is_valid_file=_is_image)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"data.root needs a folder of images a class in {folder}: {error}") from error
     paths, labels = zip(*found.samples, strict=True)

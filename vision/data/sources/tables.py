@@ -36,7 +36,12 @@ def load_parquet(config: DataConfig) -> Source:
     root = Path(config.root).absolute()
     if not root.is_dir():
         raise FileNotFoundError(f"data.root={config.root!r} is no folder: {root}")
-    (train, classes), (test, _) = (_split(_read(root, part, config.root)) for part in ("train", "test"))
+    (train, classes), (test, tested) = (_split(_read(root, part, config.root)) for part in ("train", "test"))
+    if tested != classes and len(tested) == len(classes):
+        raise ValueError(
+            f"the files in data.root={config.root!r} name their classes differently: {classes} to train on, "
+            f"{tested} to test on; the same label must mean the same class in both"
+        )
     return Source(train, test, classes)
 
 
