@@ -177,6 +177,14 @@ def test_odd_spellings_of_a_size_are_the_same_run(tmp_path):
     assert vision(tmp_path, "status", "outputs/smoke").returncode == 0
 
 
+def test_runs_of_different_recipes_are_not_averaged(tmp_path):
+    for seed, steps in (("0", "3"), ("1", "4")):
+        done = vision(tmp_path, "train", *TINY, "model=cnn", f"seed={seed}", f"training.steps={steps}")
+        assert done.returncode == 0, done.stderr
+    refused = vision(tmp_path, "plot", "outputs/smoke")
+    assert refused.returncode == 2 and "CNN/n20/s0 and CNN/n20/s1" in refused.stderr
+
+
 def test_the_local_launcher_runs_side_by_side_with_the_same_result(tmp_path):
     runs = ["train", "-m", *TINY, "model=cnn", "train_size=20", "seed=0,1"]
     assert vision(tmp_path, *runs, "sweep=one").returncode == 0

@@ -51,12 +51,10 @@ class Progress:
 
     def finish(self, result: dict[str, Any]) -> None:
         """Say how the run ended, and how far the sweep is."""
-        if result["skipped"]:
-            self._line(f"test accuracy {result['test_accuracy']:.3f}, finished before, in {result['folder']}")
-            return
-        self._line(
-            f"test accuracy {result['test_accuracy']:.3f} after {result['train_seconds']:.1f} s{self._left()}"
+        how = (
+            "finished before" if result["skipped"] else f"after {result['train_seconds']:.1f} s{self._left()}"
         )
+        self._line(f"test accuracy {result['test_accuracy']:.3f} {how}")
         if not self.in_sweep:
             print(result["folder"])
 

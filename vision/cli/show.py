@@ -103,12 +103,14 @@ def _refuse_mixed_recipes(records: pd.DataFrame) -> None:
     """A point must not average runs whose settings differ in more than seed, subset and size."""
     if "recipe_sha256" not in records:
         return
-    for (data, label), runs in records.groupby(["data", "label"]):
-        folders = runs.drop_duplicates("recipe_sha256")["folder"].tolist()
-        if len(folders) > 1:
+    first: dict[tuple[str, str], dict[Hashable, Any]] = {}
+    for run in records.to_dict("records"):
+        other = first.setdefault((run["data"], run["label"]), run)
+        if run["recipe_sha256"] != other["recipe_sha256"]:
             raise ValueError(
-                f"the runs of {label} on {data} differ in more than seed and size, as {folders[0]} and "
-                f"{folders[1]} do in their config.yaml; plot one sweep at a time, or set model.label"
+                f"the runs of {run['label']} on {run['data']} differ in more than seed and size, as "
+                f"{other['folder']} and {run['folder']} do in their config.yaml; plot one sweep at a time, "
+                "or tell them apart by model.label"
             )
 
 
@@ -135,7 +137,7 @@ def _accuracy_table(curves: pd.DataFrame, records: pd.DataFrame) -> Table:
 
 
 def _name(run: dict[Hashable, Any], records: pd.DataFrame) -> str:
-    return run["label"] if records["data"].nunique() == 1 else f"{run['label']} on {run['data']}"
+    return run["label"] if len(set(records["data"])) == 1 else f"{run['label']} on {run['data']}"
 
 
 def _cell(point: dict[Hashable, Any], *, with_n: bool) -> str:
