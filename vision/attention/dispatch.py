@@ -28,7 +28,6 @@ def attend(
     v: Tensor,
     field: Field | Sequence[Field] | None = None,
     bias: Tensor | None = None,
-    *,
     backend: str = "auto",
     need_weights: Literal[False] = False,
 ) -> Tensor: ...
@@ -41,8 +40,8 @@ def attend(
     v: Tensor,
     field: Field | Sequence[Field] | None = None,
     bias: Tensor | None = None,
-    *,
     backend: str = "auto",
+    *,
     need_weights: Literal[True],
 ) -> tuple[Tensor, Tensor]: ...
 
@@ -53,7 +52,6 @@ def attend(
     v: Tensor,
     field: Field | Sequence[Field] | None = None,
     bias: Tensor | None = None,
-    *,
     backend: str = "auto",
     need_weights: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
