@@ -84,7 +84,7 @@ class _Column(Sequence[str | bytes]):
 
 def _fetch(config: DataConfig) -> Any:
     try:
-        import datasets
+        import datasets  # pyright: ignore[reportMissingImports]  (an extra)
     except ImportError as error:
         raise ValueError(
             "data.source=huggingface needs the package `datasets`: pip install 'vit-vs-cnn[huggingface]'"
