@@ -98,10 +98,8 @@ def writing(folder: Path, config: RunConfig) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(partial)
         raise
-    if finished(folder, config):
-        shutil.rmtree(partial)
-    else:
-        _put_in_place(partial, folder)
+    finished(folder, config)  # raises where another config got there first
+    _put_in_place(partial, folder)
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:

@@ -5,7 +5,6 @@
 """
 
 import difflib
-import sys
 from typing import Any
 
 import timm
@@ -18,41 +17,28 @@ from vision.models.backbone import Backbone
 from vision.models.resnet import SmallImageResNet
 from vision.models.small_images import small_image_arguments, token_patch
 
+_IMAGES = {
+    "input_size": (3, 32, 32),
+    "num_classes": 10,
+    "mean": (0.5, 0.5, 0.5),
+    "std": (0.5, 0.5, 0.5),
+    "interpolation": "bicubic",
+    "crop_pct": 1.0,
+}
+_BACKBONE = {**_IMAGES, "first_conv": "patch_embed.proj", "classifier": "head", "fixed_input_size": True}
+_BACKBONES = ("field_vit", "field_local", "field_cnn", "field_cnn_attention", "field_identity")
 # timm reads a registered model's configuration from this name, in the module of its entry point.
 default_cfgs = generate_default_cfgs(
     {
-        **{
-            name: {
-                "input_size": (3, 32, 32),
-                "num_classes": 10,
-                "mean": (0.5, 0.5, 0.5),
-                "std": (0.5, 0.5, 0.5),
-                "interpolation": "bicubic",
-                "crop_pct": 1.0,
-                "first_conv": "patch_embed.proj",
-                "classifier": "head",
-                "fixed_input_size": True,
-            }
-            for name in ("field_vit", "field_local", "field_cnn", "field_cnn_attention", "field_identity")
-        },
-        "resnet18_small": {
-            "input_size": (3, 32, 32),
-            "num_classes": 10,
-            "mean": (0.5, 0.5, 0.5),
-            "std": (0.5, 0.5, 0.5),
-            "interpolation": "bicubic",
-            "crop_pct": 1.0,
-            "first_conv": "conv1",
-            "classifier": "fc",
-            "pool_size": (4, 4),
-        },
+        **dict.fromkeys(_BACKBONES, _BACKBONE),
+        "resnet18_small": {**_IMAGES, "first_conv": "conv1", "classifier": "fc", "pool_size": (4, 4)},
     }
 )
 
 
 def our_models() -> list[str]:
     """Names of the models that this package adds to timm's registry."""
-    return sorted(timm.list_models(module=_short_name()))
+    return sorted(timm.list_models(module=__name__.rpartition(".")[2]))
 
 
 def check_name(name: str) -> None:
@@ -77,7 +63,7 @@ def complete_arguments(
     """
     check_name(name)
     ours = our_models()
-    backbone = name in ours and name.startswith("field_")
+    backbone = name in _BACKBONES
     if backbone:
         sizes: dict[str, Any] = {"img_size": img_size, "patch_size": token_patch(img_size)}
     elif name in ours:
@@ -162,7 +148,3 @@ def _with_widths(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _heads(kwargs: dict[str, Any]) -> dict[str, Any]:
     return {**kwargs, "mixer_options": {"num_heads": 4, **(kwargs.get("mixer_options") or {})}}
-
-
-def _short_name() -> str:
-    return sys.modules[__name__].__name__.split(".")[-1]
