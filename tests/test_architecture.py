@@ -18,14 +18,15 @@ MAY_IMPORT = {
     "attention": {"patches", "fields", "positions"},
     "mixers": {"patches", "fields", "positions", "attention"},
     "models": {"patches", "fields", "positions", "attention", "mixers"},
+    "convert": {"patches", "fields", "positions", "attention", "mixers", "models"},
     "data": {"config"},
     "training": {"config"},
     "provenance": set(),
     "results": {"config", "provenance"},
-    "analysis": {"results", "attention", "models"},
+    "analysis": {"results", "patches", "fields", "attention", "models", "convert"},
     "plots": set(),
     "experiment": {"config", "data", "models", "training", "provenance", "results"},
-    "cli": {"config", "models", "results", "analysis", "plots", "experiment"},
+    "cli": {"config", "data", "models", "convert", "results", "analysis", "plots", "experiment"},
 }
 # Libraries that only some parts may import.
 ONLY_IN = {"matplotlib": {"plots"}, "hydra": {"cli"}, "omegaconf": {"cli"}, "rich": {"cli"}}

@@ -47,6 +47,17 @@ OTHERS = {
 }
 
 
+def by_indices(field: Field) -> Field:
+    """The same field, its columns in another order, given by its keys one by one."""
+    index, valid = field.neighbours()
+    indices = torch.where(valid, index, -1).flip(1)
+    return Field(field.queries, field.keys, indices=indices)
+
+
+BY_INDICES = {f"indices, {name}": by_indices(field) for name, field in BY_OFFSETS.items()}
+OTHERS |= {name: BY_INDICES[name] for name in ("indices, 3x3", "indices, strided")}
+
+
 def qkv(
     field: Field, *, heads: int = 2, dim: int = 5, value_dim: int = 3, batch: int = 2, dtype=torch.float64
 ):
@@ -74,7 +85,7 @@ def assert_same(got, wanted, tolerance=1e-12):
 def bias_for(field: Field, form: str, heads: int = 2):
     generator = torch.Generator().manual_seed(4)
     sizes = {
-        "per_offset": (heads, len(field.offsets or ())),
+        "per_offset": (heads, field.columns if field.is_linear else 0),
         "dense": (1, heads, field.queries.size, field.keys.size),
     }
     return (
@@ -85,13 +96,31 @@ def bias_for(field: Field, form: str, heads: int = 2):
 
 
 @pytest.mark.parametrize("form", ["none", "per_offset"])
-@pytest.mark.parametrize("backend", ["dense", "shift", "native", "auto"])
+@pytest.mark.parametrize("backend", ["dense", "gather", "shift", "native", "auto"])
 @pytest.mark.parametrize("name", BY_OFFSETS)
 def test_backends_equal_the_reference_on_fields_by_offsets(name, backend, form):
     field = BY_OFFSETS[name]
     inputs, bias = qkv(field), bias_for(field, form)
     wanted = with_gradients(inputs, field, bias, backend="reference")
     assert_same(with_gradients(inputs, field, bias, backend=backend), wanted)
+
+
+@pytest.mark.parametrize("form", ["none", "per_offset"])
+@pytest.mark.parametrize("backend", ["dense", "gather", "auto"])
+@pytest.mark.parametrize("name", BY_INDICES)
+def test_backends_equal_the_reference_on_fields_by_indices(name, backend, form):
+    field = BY_INDICES[name]
+    inputs, bias = qkv(field), bias_for(field, form)
+    wanted = with_gradients(inputs, field, bias, backend="reference")
+    assert_same(with_gradients(inputs, field, bias, backend=backend), wanted)
+
+
+@pytest.mark.parametrize("name", BY_OFFSETS)
+def test_a_field_by_indices_is_the_field_by_offsets(name):
+    one, other = BY_INDICES[f"indices, {name}"], BY_OFFSETS[name]
+    assert torch.equal(one.mask(), other.mask())
+    same = (one.reachable(), other.reachable())
+    assert same == (None, None) or torch.equal(*same)
 
 
 @pytest.mark.parametrize("form", ["none", "dense"])
@@ -108,7 +137,7 @@ def test_a_field_per_head_equals_the_heads_one_by_one():
     fields = kernel_positions(convolution(GRID, 2, stride=2, padding=1))
     inputs = qkv(fields[0], heads=4)
     wanted = [attend(*(x[:, [h]] for x in inputs), fields[h], backend="reference") for h in range(4)]
-    for backend in ("reference", "dense", "auto"):
+    for backend in ("reference", "dense", "gather", "auto"):
         torch.testing.assert_close(
             attend(*inputs, fields, backend=backend), torch.cat(wanted, 1), rtol=0, atol=1e-12
         )
@@ -199,7 +228,7 @@ def test_large_logits_stay_finite(backend):
     assert all(x.isfinite().all() for x in got)
 
 
-@pytest.mark.parametrize("backend", ["dense", "shift", "native", "auto"])
+@pytest.mark.parametrize("backend", ["dense", "gather", "shift", "native", "auto"])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 def test_low_precision_stays_near_the_reference(backend, dtype):
     field = neighbourhood(Grid(16, 17), 3)
@@ -299,7 +328,7 @@ def test_errors_name_the_argument_and_what_would_be_right():
         attend(q, k, v, neighbourhood(Grid(5, 5), 3))
     with pytest.raises(ValueError, match=r"not given by offsets; backend='auto'"):
         attend(q, k, v, full(GRID), backend="shift")
-    with pytest.raises(ValueError, match="one field per head needs a dense mask"):
+    with pytest.raises(ValueError, match="it takes one field for all heads"):
         attend(q, k, v, [field, field], backend="shift")
     with pytest.raises(ValueError, match="got 1 fields, 2 heads"):
         attend(q, k, v, [field])
@@ -368,7 +397,7 @@ def test_flex_uncompiled_equals_the_reference(name, form, monkeypatch):
     from torch.nn.attention.flex_attention import flex_attention
 
     field = (OTHERS | BY_OFFSETS)[name]
-    if form == "per_offset" and field.offsets is None:
+    if form == "per_offset" and not field.is_linear:
         pytest.skip("a bias per offset needs a field by offsets")
     inputs = [x.detach() for x in qkv(field)]
     bias = bias_for(field, form)

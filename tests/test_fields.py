@@ -165,13 +165,13 @@ def test_errors_say_what_would_be_right():
         Field(grid, grid, allowed=torch.ones(16, 16))
     with pytest.raises(ValueError, match="must not repeat"):
         Field(grid, grid, offsets=((0, 0), (0, 0)))
-    with pytest.raises(ValueError, match="by offsets or by a mask"):
+    with pytest.raises(ValueError, match="by offsets, by indices or by a mask"):
         Field(grid, grid, offsets=((0, 0),), allowed=torch.ones(16, 16, dtype=torch.bool))
     with pytest.raises(ValueError, match="same grids only"):
         full(grid) & full(Grid(2, 2))
     with pytest.raises(ValueError, match="the next one reads"):
         receptive_field(full(grid), full(Grid(2, 2)))
-    with pytest.raises(ValueError, match="has slots"):
+    with pytest.raises(ValueError, match="has columns"):
         full(grid).slots()
     with pytest.raises(ValueError, match="splits into kernel positions"):
         kernel_positions(full(grid))

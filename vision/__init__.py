@@ -6,6 +6,9 @@ Importing this adds our models to timm's registry.
 from vision.attention import MultiHeadAttention as MultiHeadAttention
 from vision.attention import attend as attend
 from vision.config import RunConfig as RunConfig
+from vision.convert import as_attention as as_attention
+from vision.convert import release as release
+from vision.convert import soft_convolution as soft_convolution
 from vision.fields import Field as Field
 from vision.models import Backbone as Backbone
 from vision.models import create_model as create_model

@@ -22,16 +22,18 @@ Offset = tuple[int, int]
 class Field:
     """Which keys each query may attend to.
 
-    Given in one of three ways, by increasing generality: full (neither `offsets` nor `allowed`); by
-    `offsets`, the same for every query and clipped where they leave the key grid, as a zero-padded
-    convolution's; or by `allowed`, any mask. Only a field by offsets costs time linear in the tokens.
-    Fields of equal grids, offsets and stride are equal and share their mask; masks compare by identity.
+    Given in one of four ways, by increasing generality: full (nothing else given); by `offsets`, the same
+    for every query and clipped where they leave the key grid, as a zero-padded convolution's; by `indices`,
+    the keys of each query; or by `allowed`, any mask. Offsets and indices cost time linear in the tokens.
+    Fields of equal grids, offsets and stride are equal and share their mask; tensors compare by identity.
 
     Attributes:
         queries: grid of the queries, N_query places.
         keys: grid of the keys, N_key places.
         offsets: (row, col) of each key relative to `stride` * the query's place, without repeats.
         stride: step on the key grid between neighbouring queries, (rows, cols).
+        indices: long (N_query, K), the keys of each query; -1 where it has fewer than K. A key that repeats
+            is attended to as often by the backend "gather", which is the only one to allow it.
         allowed: bool (N_query, N_key), True = may attend.
     """
 
@@ -39,12 +41,13 @@ class Field:
     keys: Grid
     offsets: tuple[Offset, ...] | None = None
     stride: Offset = (1, 1)
+    indices: Tensor | None = None
     allowed: Tensor | None = None
 
     def __post_init__(self) -> None:
         shape = (self.queries.size, self.keys.size)
-        if self.offsets is not None and self.allowed is not None:
-            raise ValueError("a field is given by offsets or by a mask, not by both")
+        if sum(given is not None for given in (self.offsets, self.indices, self.allowed)) > 1:
+            raise ValueError("a field is given by offsets, by indices or by a mask, not by two of them")
         if self.offsets is not None and len(set(self.offsets)) != len(self.offsets):
             raise ValueError(f"offsets must not repeat, got {self.offsets}")
         if self.allowed is not None and (self.allowed.dtype != torch.bool or self.allowed.shape != shape):
@@ -52,6 +55,8 @@ class Field:
                 f"allowed must be a bool tensor of shape {shape} (N_query, N_key), "
                 f"got {self.allowed.dtype} of shape {tuple(self.allowed.shape)}"
             )
+        if self.indices is not None:
+            self._check(self.indices)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Field) and self._key() == other._key()
@@ -62,7 +67,25 @@ class Field:
     @property
     def is_full(self) -> bool:
         """True where every query may attend to every key by construction."""
-        return self.offsets is None and self.allowed is None
+        return self.offsets is None and self.indices is None and self.allowed is None
+
+    @property
+    def is_linear(self) -> bool:
+        """True where the cost of attention grows with the tokens, not with their square."""
+        return self.offsets is not None or self.indices is not None
+
+    @property
+    def columns(self) -> int:
+        """K, the number of columns of `neighbours`; only a field by offsets or indices tells without looking.
+
+        Raises:
+            ValueError: the field is full or a mask.
+        """
+        if self.indices is not None:
+            return self.indices.shape[1]
+        if self.offsets is None:
+            raise ValueError("only a field by offsets or indices has columns; this one is full or a mask")
+        return len(self.offsets)
 
     def mask(self, device: torch.device | str = "cpu") -> Tensor:
         """() -> bool (N_query, N_key), True = may attend; kept per device, so do not write to it."""
@@ -71,21 +94,20 @@ class Field:
     def neighbours(self, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
         """() -> index (N_query, K) and valid (N_query, K): the keys of each query.
 
-        By offsets, column j belongs to offsets[j] and K = len(offsets); else K is the largest number of
-        keys a query has. Where `valid` is False the index is 0 and means nothing.
+        By offsets, column j belongs to offsets[j] and K = len(offsets); by indices, it is their column j;
+        else K is the largest number of keys a query has. Where `valid` is False the index is 0 and means
+        nothing.
         """
         return _neighbours(self, torch.device(device))
 
     def slots(self, device: torch.device | str = "cpu") -> Tensor:
-        """() -> long (N_query, N_key): which of `offsets` leads from a query to a key, K where none does.
+        """() -> long (N_query, N_key): which column of `neighbours` leads to a key, K where none does.
 
         It reads a number per offset as a number per pair: `F.pad(numbers, (0, 1))[..., field.slots()]`.
 
         Raises:
-            ValueError: the field is not given by offsets.
+            ValueError: the field is full or a mask.
         """
-        if self.offsets is None:
-            raise ValueError("only a field by offsets has slots; this one is full or a mask")
         return _slots(self, torch.device(device))
 
     def reachable(self, device: torch.device | str = "cpu") -> Tensor | None:
@@ -115,7 +137,18 @@ class Field:
         return Field(self.queries, self.keys, allowed=self.mask() | other.mask())
 
     def _key(self) -> tuple:
-        return self.queries, self.keys, self.offsets, self.stride, id(self.allowed)
+        return self.queries, self.keys, self.offsets, self.stride, id(self.indices), id(self.allowed)
+
+    def _check(self, indices: Tensor) -> None:
+        if indices.dtype != torch.long or indices.ndim != 2 or len(indices) != self.queries.size:
+            raise ValueError(
+                f"indices must be long of shape ({self.queries.size}, K), got {indices.dtype} of shape "
+                f"{tuple(indices.shape)}"
+            )
+        if indices.numel() and (int(indices.min()) < -1 or int(indices.max()) >= self.keys.size):
+            raise ValueError(
+                f"indices must lie in -1 to {self.keys.size - 1}, got {indices.min()} to {indices.max()}"
+            )
 
     def _comparable(self, other: "Field") -> bool:
         return self.offsets is not None and other.offsets is not None and self.stride == other.stride
@@ -235,13 +268,13 @@ def _mask(field: Field, device: torch.device) -> Tensor:
         return field.allowed.to(device)
     if field.is_full:
         return torch.ones(field.queries.size, field.keys.size, dtype=torch.bool, device=device)
-    return _slots(field, device) < len(field.offsets or ())
+    return _slots(field, device) < field.columns
 
 
 @_kept
 def _slots(field: Field, device: torch.device) -> Tensor:
+    count = field.columns
     index, valid = _neighbours(field, device)
-    count = len(field.offsets or ())
     # Invalid neighbours are written to a spare column, which is cut off again.
     shape = (field.queries.size, field.keys.size + 1)
     slots = torch.full(shape, count, dtype=torch.long, device=device)
@@ -253,6 +286,9 @@ def _slots(field: Field, device: torch.device) -> Tensor:
 
 @_kept
 def _neighbours(field: Field, device: torch.device) -> tuple[Tensor, Tensor]:
+    if field.indices is not None:
+        index = field.indices.to(device)
+        return index.clamp(min=0), index >= 0
     if field.offsets is None:
         mask = _mask(field, device)
         valid, index = mask.to(torch.uint8).sort(dim=1, descending=True, stable=True)

@@ -44,6 +44,25 @@ class Call:
         return isinstance(self.field, Field) and self.field.offsets is not None
 
     @property
+    def by_columns(self) -> bool:
+        """Whether each field is by offsets or indices, with as many keys a query in each head."""
+        linear = bool(self.fields) and all(field.is_linear for field in self.fields)
+        return linear and len({field.columns for field in self.fields}) == 1
+
+    @property
+    def by_indices(self) -> bool:
+        """Whether the fields are by columns and "gather" is the one linear backend for them."""
+        return self.by_columns and not self.by_offsets
+
+    @property
+    def neighbours(self) -> tuple[Tensor, Tensor]:
+        """index and valid (N_query, K), or (H, N_query, K) with one field per head."""
+        pairs = [field.neighbours(self.q.device) for field in self.fields]
+        if isinstance(self.field, Field):
+            return pairs[0]
+        return torch.stack([index for index, _ in pairs]), torch.stack([valid for _, valid in pairs])
+
+    @property
     def on_cpu(self) -> bool:
         """Plain CPU tensors of a type that the C++ kernel reads, and nobody tracing."""
         one_type = self.q.dtype == self.k.dtype == self.v.dtype and self.q.dtype in native.DTYPES
@@ -106,9 +125,11 @@ class Call:
     def _check_bias(self, bias: Tensor) -> None:
         heads, shape = self.q.shape[1], tuple(bias.shape)
         if bias.ndim == 2:
-            if not self.by_offsets:
-                raise ValueError(f"a bias per head and offset, {shape=}, needs one field by offsets")
-            if shape != (heads, count := len(self.one_field.offsets or ())):
+            if not (isinstance(self.field, Field) and self.field.is_linear):
+                raise ValueError(
+                    f"a bias per head and offset, {shape=}, needs one field by offsets or indices"
+                )
+            if shape != (heads, count := self.field.columns):
                 raise ValueError(
                     f"a bias per offset must be (num_heads, K) = ({heads}, {count}), got {shape=}"
                 )

@@ -9,11 +9,11 @@ from typing import Literal, overload
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
-from vision.attention import dense, flex, native, reference, shift
+from vision.attention import dense, flex, gather, native, reference, shift
 from vision.attention.call import Call
 from vision.fields import Field
 
-_BACKENDS = ("reference", "dense", "shift", "native", "flex")
+_BACKENDS = ("reference", "dense", "gather", "shift", "native", "flex")
 
 
 def backend_names() -> tuple[str, ...]:
@@ -62,12 +62,15 @@ def attend(
 
     Args:
         field: one field for all heads, a sequence of one per head, or None for full attention.
-        bias: added to the logits: broadcastable to (B, H, N_query, N_key), or, for a field by K offsets,
-            (H, K), one number per head and offset.
-        backend: "auto", or one of `backend_names()`. "auto" is, for N_key keys and a field by K offsets,
-            - native, where 2 K <= N_key: eager on a CPU that has a C++ compiler, float32, float64, bfloat16;
-            - shift, where 64 K <= N_key: else, as under torch.compile, or on other devices (not measured);
-            - dense: else, and for full fields, masks, fields per head and dense biases.
+        bias: added to the logits: broadcastable to (B, H, N_query, N_key), or, for a field by K offsets or
+            indices, (H, K), one number per head and column of its `neighbours`.
+        backend: "auto", or one of `backend_names()`. "auto" is, for N_key keys and a field of K keys a query,
+            - by offsets, native, where 2 K <= N_key: eager on a CPU that has a C++ compiler, float32,
+              float64, bfloat16;
+            - by offsets, shift, where 64 K <= N_key: else, as under torch.compile, or on other devices (not
+              measured);
+            - by indices, or one such field per head, gather, where 16 K <= N_key;
+            - dense: else, and for full fields, masks and dense biases.
             Measured with scripts/benchmark.py, forward + backward; gradients and batch change no choice.
         need_weights: return (out, weights) with weights (B, H, N_query, N_key). They are N^2 by nature,
             so the reference computes both, whatever the backend.
@@ -93,13 +96,19 @@ def attend(
         return (out, weights) if need_weights else out
     if backend == "dense":
         return dense.attention(q, k, v, call.mask, call.dense_bias, call.reachable)
+    if backend == "gather":
+        return gather.attention(q, k, v, *call.neighbours, bias)
     linear = {"shift": shift, "native": native, "flex": flex}[backend]
     return linear.attention(q, k, v, call.one_field, bias)
 
 
 def _choose(call: Call) -> str:
     """The table in `attend`'s docstring."""
-    if not (call.by_offsets and call.linear_bias):
+    if not call.linear_bias:
+        return "dense"
+    if call.by_indices:
+        return "gather" if 16 * call.fields[0].columns <= call.k.shape[2] else "dense"
+    if not call.by_offsets:
         return "dense"
     offsets, keys = len(call.one_field.offsets or ()), call.k.shape[2]
     if 2 * offsets <= keys and not _refusal("native", call) and native.available(call.q.dtype):
@@ -111,8 +120,12 @@ def _refusal(backend: str, call: Call) -> str | None:
     """Why a backend cannot serve a call, or None where it can."""
     if backend in ("reference", "dense"):
         return None
+    if backend == "gather":
+        if not call.linear_bias:
+            return f"its bias must be (num_heads, K), got shape {tuple(call.bias.shape)}"  # type: ignore[union-attr]
+        return None if call.by_columns else "the field is not given by offsets or indices, K of them per head"
     if isinstance(call.field, Sequence):
-        return "one field per head needs a dense mask, as backend='dense' makes"
+        return "it takes one field for all heads; backend='dense' and 'gather' take one per head"
     if backend == "flex":
         return None if call.q.is_cuda else f"it runs on a CUDA device, got tensors on {call.q.device}"
     if not call.by_offsets:

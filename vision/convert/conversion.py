@@ -1,0 +1,208 @@
+"""`as_attention`: a copy of any model in which everything convolutional is masked attention.
+
+>>> model = as_attention(torchvision.models.resnet18().eval())
+>>> print(model.conversion)  # doctest: +SKIP
+"""
+
+import copy
+from collections.abc import Iterator
+from typing import Literal
+
+from torch import nn
+from torch.nn.modules import conv, pooling
+from torch.nn.modules.conv import _ConvNd
+
+from vision.convert import norms
+from vision.convert.calls import convertible, layer_for_call
+from vision.convert.functional import rewrite
+from vision.convert.layer import AttentionLayer
+from vision.convert.probe import Probe, probe
+from vision.convert.report import Report, left_row
+from vision.convert.rules import CannotConvert, Settings, has_rule, layer_for
+
+Heads = Literal["kernel", "min"]
+Pooling = Literal["exact", "soft"]
+
+
+def as_attention(
+    model: nn.Module,
+    input_size: int | tuple[int, ...] | None = None,
+    heads: Heads = "kernel",
+    pooling: Pooling = "exact",
+    *,
+    beta: float = 100.0,
+    explicit: bool = False,
+    strict: bool = False,
+) -> nn.Module:
+    """model -> a copy in which convolutions and pools are masked multi-head attention, with equal outputs.
+
+    Every convolution (1-D to 3-D, transposed too), average, maximum, adaptive and global pool and patch stem
+    becomes an `AttentionLayer`, whether it is a module or a function called in a forward. Batch norm in
+    evaluation mode is folded into the convolution before it where nothing else reads in between, else kept
+    as a scale and shift of each channel. Attention, activations, other norms, squeeze-excite and residual
+    sums stay as they are. The result's attribute `conversion` is a `Report` of all this.
+
+    The construction is that of Cordonnier, Loukas and Jaggi (2020), made exact by masks; docs/equivalence.md.
+
+    Args:
+        model: any module that maps images (B, C, *size) to something; left as it is. Call model.eval()
+            before, or its batch norms stay.
+        input_size: the images: one number for square ones, (rows, cols), or (channels, *size), as 1-D and
+            3-D models need it. None takes the model's own configuration if it has one, else 224. The result
+            runs on other sizes too; its fields, and the report, speak of this one.
+        heads: "kernel", one head for each kernel position; "min", as few position-only heads as the rank of
+            the kernel needs, r or r + 1.
+        pooling: "exact" maximum pools are hard attention; "soft" ones a softmax, wrong by at most
+            ln(window) / beta each.
+        beta: inverse temperature of soft pools.
+        explicit: run as attention with weights at once; `set_explicit` changes it later.
+        strict: refuse a model of which anything is left as it was.
+
+    Raises:
+        ValueError: an argument is out of range, the model does not run on such images, or, with `strict`,
+            something cannot be converted; the message names it.
+    """
+    _check(heads, pooling, beta)
+    settings = Settings(minimal=heads == "min", beta=beta if pooling == "soft" else None)
+    shape = input_shape(model, input_size)
+    converted = copy.deepcopy(model)
+    seen = _probed(converted, shape)
+    report = Report(shape, {"heads": heads, "pooling": pooling, "beta": beta})
+    _fold_norms(converted, seen, report)
+    converted = _replace(converted, seen, settings, report)
+    report.rows.sort(key=lambda row: row.order)
+    if strict and report.left:
+        raise ValueError(f"strict=True, but {len(report.left)} cannot be converted: {report.left_text()}")
+    converted.conversion = report  # type: ignore[assignment]
+    return set_explicit(converted, explicit)
+
+
+def set_explicit(model: nn.Module, explicit: bool) -> nn.Module:
+    """model -> the same, its attention layers run with weights (explicit) or as torch's own operations."""
+    for _, layer in attention_layers(model):
+        layer.explicit = explicit
+    return model
+
+
+def attention_layers(model: nn.Module) -> Iterator[tuple[str, AttentionLayer]]:
+    """model -> name and layer of each converted part, in the order of the modules."""
+    return ((name, m) for name, m in model.named_modules() if isinstance(m, AttentionLayer))
+
+
+def input_shape(model: nn.Module, input_size: int | tuple[int, ...] | None) -> tuple[int, ...]:
+    """(C, *size) of a model's images, what `input_size` leaves open taken from the model.
+
+    Raises:
+        ValueError: the model has no convolution that would tell the channels, and input_size does not.
+    """
+    config = getattr(model, "pretrained_cfg", None) or getattr(model, "default_cfg", None) or {}
+    first = next((m for m in model.modules() if isinstance(m, _ConvNd)), None)
+    dims = next((_dimensions(m) for m in model.modules() if _dimensions(m)), 2)
+    if input_size is None and config.get("input_size"):
+        return tuple(config["input_size"])
+    if input_size is None:
+        input_size = 224 if dims == 2 else ()
+    size = (input_size,) * dims if isinstance(input_size, int) else tuple(input_size)
+    if len(size) == dims + 1:
+        return size
+    channels = config["input_size"][0] if config.get("input_size") else getattr(first, "in_channels", None)
+    if len(size) != dims or channels is None or min(size, default=0) < 1:
+        raise ValueError(
+            f"input_size must be one number, {dims} places, or (channels, *places) for this model, "
+            f"got {input_size!r}"
+        )
+    return (channels, *size)
+
+
+def _dimensions(module: nn.Module) -> int:
+    """1 to 3 for a convolution or pool of torch's, or of a class made from one; 0 for all else."""
+    names = [c.__name__ for c in type(module).__mro__ if c.__module__ in (conv.__name__, pooling.__name__)]
+    return next((int(name[-2]) for name in names if name[-2:] in ("1d", "2d", "3d")), 0)
+
+
+def _check(heads: str, pooling: str, beta: float) -> None:
+    if heads not in ("kernel", "min"):
+        raise ValueError(f"heads must be 'kernel' or 'min', got {heads!r}")
+    if pooling not in ("exact", "soft"):
+        raise ValueError(f"pooling must be 'exact' or 'soft', got {pooling!r}")
+    if not beta > 0:
+        raise ValueError(f"beta must be above 0, got {beta!r}")
+
+
+def _probed(model: nn.Module, shape: tuple[int, ...]) -> Probe:
+    try:
+        return probe(model, shape)
+    except Exception as error:
+        raise ValueError(
+            f"the model does not run on images of shape {shape} (C, *size); give input_size. "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _fold_norms(model: nn.Module, seen: Probe, report: Report) -> None:
+    """Fold each batch norm into the convolution that feeds it and nothing else; else keep an affine map."""
+    modules = dict(model.named_modules())
+    writers = {s.writes: name for name, s in seen.modules.items() if isinstance(modules[name], _ConvNd)}
+    for name, norm in modules.items():
+        if not norms.is_norm(norm) or name not in seen.modules:
+            continue
+        if reason := norms.refusal(norm):
+            report.left.append(left_row(name, norm, reason))
+            continue
+        writer = writers.get(seen.modules[name].reads)
+        if writer and norms.takes(modules[writer]) and seen.feeds_only(writer, name):
+            norms.fold(modules[writer], norm)  # type: ignore[arg-type]
+            report.folded[writer] = name
+            rest = norms.after(norm)
+            _put(model, name, nn.Sequential(*rest) if rest else nn.Identity())
+        elif name:
+            report.kept.append(name)
+            _put(model, name, norms.affine(norm))
+
+
+def _replace(model: nn.Module, seen: Probe, settings: Settings, report: Report) -> nn.Module:
+    """The model with attention layers in place of all that has a rule; a shared module stays shared."""
+    made: dict[int, nn.Module] = {}
+    replaced: list[str] = []
+    for name, module in list(model.named_modules(remove_duplicate=False)):
+        if any(name.startswith(f"{parent}.") for parent in replaced):
+            continue
+        if id(module) not in made:
+            layer = _layer(name, module, seen, settings, report)
+            if layer is None:
+                continue
+            made[id(module)] = layer.train(module.training)
+        if not name:
+            return made[id(module)]
+        replaced.append(name)
+        _put(model, name, made[id(module)])
+    return model
+
+
+def _layer(name: str, module: nn.Module, seen: Probe, settings: Settings, report: Report) -> nn.Module | None:
+    """The layer in place of a module; None where it stays, perhaps with other calls in its forward."""
+    watched = seen.modules.get(name)
+    if watched is None:
+        if has_rule(module):
+            report.left.append(left_row(name, module, "it did not run in evaluation mode"))
+        return None
+    try:
+        layer = layer_for(module, watched.shape, watched.calls, settings)
+        if layer is not None:
+            report.add(name, layer, watched.order)
+            return layer
+        calls = [call for call in watched.own_calls if convertible(call)]
+        layers = [(call.function, layer_for_call(call, settings)) for call in calls]
+        if layers:
+            for added, (_, one), call in zip(rewrite(module, layers), layers, calls, strict=True):
+                report.add(f"{name}.{added}".lstrip("."), one, call.order)
+    except CannotConvert as error:
+        report.left.append(left_row(name, module, str(error)))
+        return None
+    report.look_at(name, module, watched)
+    return None
+
+
+def _put(model: nn.Module, name: str, module: nn.Module) -> None:
+    parent, _, last = name.rpartition(".")
+    setattr(model.get_submodule(parent), last, module)

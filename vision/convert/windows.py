@@ -1,0 +1,180 @@
+"""Which input places each output place reads: the geometry of convolutions and pools, in any dimension.
+
+>>> convolution_window(nn.Conv1d(1, 1, 3, padding=1)).axes((4,))[0].tolist()
+[[-1, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, -1]]
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil, prod
+
+import torch
+from torch import Tensor
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+from vision.fields import Field
+from vision.patches import Grid
+
+Size = tuple[int, ...]
+PADDED = -1  # a place of the padding: a convolution reads 0 there
+BEYOND = -2  # a place beyond the padding too, which only ceil_mode and adaptive windows have
+
+
+@dataclass(frozen=True)
+class Window:
+    """A kernel's places over an input of any size; all tuples have one entry a dimension.
+
+    Attributes:
+        padding: (before, after) on each axis.
+        padding_mode: zeros, replicate, circular or reflect; all but zeros read an inner place instead.
+        same: the padding is TensorFlow's "same", from the size of the input; `padding` is then not read.
+        ceil_mode: round the size of the output up, as pools may.
+        transposed: a transposed convolution's: output o reads (o + padding - k * dilation) / stride.
+        output_padding: places that a transposed convolution adds at the end of each axis.
+    """
+
+    kernel_size: Size
+    stride: Size
+    padding: tuple[tuple[int, int], ...]
+    dilation: Size
+    padding_mode: str = "zeros"
+    same: bool = False
+    ceil_mode: bool = False
+    transposed: bool = False
+    output_padding: Size = ()
+
+    @property
+    def count(self) -> int:
+        """K, the number of kernel positions."""
+        return prod(self.kernel_size)
+
+    def pads(self, input_size: Size) -> tuple[tuple[int, int], ...]:
+        """(before, after) on each axis for an input of this size."""
+        if not self.same:
+            return self.padding
+        totals = (
+            max((ceil(n / s) - 1) * s + (k - 1) * d + 1 - n, 0)
+            for n, k, s, d in zip(input_size, self.kernel_size, self.stride, self.dilation, strict=True)
+        )
+        return tuple((total // 2, total - total // 2) for total in totals)
+
+    def axes(self, input_size: Size) -> list[Tensor]:
+        """() -> for each axis long (outputs, kernel): the input place read, PADDED or BEYOND."""
+        pads = self.pads(input_size)
+        return [self._axis(axis, n, pads[axis]) for axis, n in enumerate(input_size)]
+
+    def _axis(self, axis: int, n: int, pad: tuple[int, int]) -> Tensor:
+        k, s, d = self.kernel_size[axis], self.stride[axis], self.dilation[axis]
+        if self.transposed:
+            outputs = (n - 1) * s - sum(pad) + d * (k - 1) + self.output_padding[axis] + 1
+            place = torch.arange(outputs)[:, None] + pad[0] - torch.arange(k) * d
+            inside = (place % s == 0) & (place >= 0) & (place < n * s)
+            return torch.where(inside, place // s, PADDED)
+        room = n + sum(pad) - d * (k - 1) - 1
+        outputs = (ceil(room / s) if self.ceil_mode else room // s) + 1
+        if self.ceil_mode and (outputs - 1) * s >= n + pad[0]:
+            outputs -= 1  # torch drops a window that would start in the padding behind the input
+        if outputs < 1:
+            raise ValueError(f"a kernel of {k} with dilation {d} and padding {pad} does not fit {n} places")
+        place = torch.arange(outputs)[:, None] * s + torch.arange(k) * d - pad[0]
+        beyond = place >= n + pad[1]
+        return torch.where(beyond, BEYOND, _remap(place, n, self.padding_mode))
+
+
+@dataclass(frozen=True)
+class AdaptiveWindow:
+    """The windows of adaptive pooling: output_size of them on each axis, which may differ by a place."""
+
+    output_size: Size
+
+    def axes(self, input_size: Size) -> list[Tensor]:
+        """() -> for each axis long (outputs, longest window): the input place read, or BEYOND."""
+        return [_adaptive(n, m) for n, m in zip(input_size, self.output_size, strict=True)]
+
+
+def convolution_window(conv: _ConvNd, *, same: bool = False) -> Window:
+    """The window of an nn.Conv1d to 3d or nn.ConvTranspose1d to 3d."""
+    kernel, dilation = conv.kernel_size, conv.dilation
+    if conv.padding == "same":
+        totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+        pads = tuple((total // 2, total - total // 2) for total in totals)
+    elif conv.padding == "valid":
+        pads = ((0, 0),) * len(kernel)
+    else:
+        pads = tuple((int(p), int(p)) for p in conv.padding)
+    transposed = isinstance(conv, _ConvTransposeNd)
+    return Window(
+        kernel,
+        conv.stride,
+        pads,
+        dilation,
+        padding_mode=conv.padding_mode,
+        same=same,
+        transposed=transposed,
+        output_padding=conv.output_padding if transposed else (),
+    )
+
+
+def output_size(window: Window | AdaptiveWindow, input_size: Size) -> Size:
+    """Places of the output on each axis."""
+    return tuple(len(axis) for axis in window.axes(input_size))
+
+
+@lru_cache(maxsize=512)
+def indices(window: Window | AdaptiveWindow, input_size: Size) -> Tensor:
+    """() -> long (N_query, K): the token that each query reads at each kernel position, PADDED or BEYOND.
+
+    Tokens are numbered row by row, the last axis fastest. Kept, so do not write to it.
+    """
+    index, status = torch.zeros(1, 1, dtype=torch.long), torch.zeros(1, 1, dtype=torch.long)
+    for axis, n in zip(window.axes(input_size), input_size, strict=True):
+        # (Q, K) and (q, k) -> (Q * q, K * k)
+        index = (index[:, None, :, None] * n + axis.clamp(min=0)[None, :, None, :]).flatten(2).flatten(0, 1)
+        outside = axis.clamp(max=0)[None, :, None, :]
+        status = torch.minimum(status[:, None, :, None], outside).flatten(2).flatten(0, 1)
+    return torch.where(status < 0, status, index)
+
+
+def grid_of(size: Size) -> Grid:
+    """The grid of an n-dimensional set of tokens; a volume's planes stand one below the other."""
+    return Grid(prod(size[:-1]), size[-1])
+
+
+@lru_cache(maxsize=512)
+def kernel_fields(window: Window, input_size: Size) -> tuple[Field, ...]:
+    """One field a kernel position, each leaving a query one key, or none beyond the border."""
+    grids = grid_of(output_size(window, input_size)), grid_of(input_size)
+    columns = indices(window, input_size).clamp(min=PADDED).unbind(1)
+    return tuple(Field(*grids, indices=column[:, None].contiguous()) for column in columns)
+
+
+@lru_cache(maxsize=512)
+def whole_field(window: Window | AdaptiveWindow, input_size: Size) -> Field:
+    """All keys of each query."""
+    grids = grid_of(output_size(window, input_size)), grid_of(input_size)
+    return Field(*grids, indices=_distinct(indices(window, input_size).clamp(min=PADDED)))
+
+
+def _remap(place: Tensor, n: int, mode: str) -> Tensor:
+    if mode == "circular":
+        return place % n
+    if mode == "replicate":
+        return place.clamp(0, n - 1)
+    if mode == "reflect":
+        return (n - 1) - ((n - 1) - place.abs()).abs()
+    return torch.where((place < 0) | (place >= n), PADDED, place)
+
+
+def _adaptive(n: int, m: int) -> Tensor:
+    start = torch.arange(m) * n // m
+    stop = ((torch.arange(m) + 1) * n + m - 1) // m
+    place = start[:, None] + torch.arange(int((stop - start).max()))
+    return torch.where(place < stop[:, None], place, BEYOND)
+
+
+def _distinct(index: Tensor) -> Tensor:
+    """The same keys without repeats, which padding by other than zeros makes."""
+    ordered = index.sort(dim=1).values
+    repeats = torch.zeros_like(ordered, dtype=torch.bool)
+    repeats[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
+    return torch.where(repeats, PADDED, ordered) if bool((repeats & (ordered >= 0)).any()) else index
