@@ -1,0 +1,99 @@
+"""Weights from a file into a model that is there, and what to say where they do not fit.
+
+>>> misfit({"fc.weight": (10, 64)}, {"fc.weight": (1000, 64)})
+'1 of another shape: fc.weight is (10, 64) in the model and (1000, 64) in the file'
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from timm.models import load_state_dict
+from torch import Tensor, nn
+
+Shapes = Mapping[str, Sequence[int]]
+SHOWN = 5
+
+
+def load_checkpoint(model: nn.Module, file: str | Path) -> None:
+    """Put the weights of a .safetensors, .pth or .pt file into a model, in place.
+
+    Read with weights_only, so that a file runs no code. What training writes is found inside: a dict with
+    state_dict_ema, model_ema, state_dict or model, tried in this order, and names behind module. of
+    DistributedDataParallel. Parts that the model was built without, as auxiliary heads, are passed over.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it holds no weights, or those of another model; the message names the keys.
+    """
+    path = Path(file)
+    if not path.is_file():
+        raise FileNotFoundError(f"checkpoint {path} is no file; give one of .safetensors, .pth or .pt")
+    state = {name: value for name, value in _read(path).items() if not _left_out(model, name)}
+    own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    given = {name: tuple(value.shape) for name, value in state.items()}
+    if wrong := misfit(own, given):
+        raise ValueError(
+            f"the weights in {path} do not fit {type(model).__name__}: {wrong}{_hint(own, given)}"
+        )
+    model.load_state_dict(state)
+
+
+def misfit(own: Shapes, given: Shapes) -> str | None:
+    """Which keys of a file do not fit a model, five of each kind; None where all do.
+
+    Args:
+        own: the shape of each tensor of the model.
+        given: those of the file.
+    """
+    missing = [name for name in own if name not in given]
+    unexpected = [name for name in given if name not in own]
+    shapes = [
+        f"{name} is {tuple(own[name])} in the model and {tuple(given[name])} in the file"
+        for name in own
+        if name in given and tuple(own[name]) != tuple(given[name])
+    ]
+    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
+    parts = [f"{len(keys)} {kind}: {_first(keys)}" for kind, keys in kinds.items() if keys]
+    return "; ".join(parts) or None
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        state = load_state_dict(str(path), weights_only=True)
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"{path} holds no weights that can be read safely; save model.state_dict() alone. "
+            f"{type(error).__name__}: {reason}"
+        ) from error
+    other = [name for name, value in state.items() if not isinstance(value, Tensor)]
+    if other or not state:
+        raise ValueError(
+            f"{path} must hold a state_dict, tensors by name, got {_first(other) or 'nothing'} beside them"
+        )
+    return state
+
+
+def _left_out(model: nn.Module, name: str) -> bool:
+    """Whether a key belongs to a part that a model has a name for, but was built without."""
+    first = name.partition(".")[0]
+    return hasattr(model, first) and getattr(model, first) is None
+
+
+def _hint(own: Shapes, given: Shapes) -> str:
+    """What to say where the number of classes is all that differs."""
+    differ = [name for name in own if name in given and tuple(own[name]) != tuple(given[name])]
+    firsts = {given[name][0] for name in differ if own[name][1:] == given[name][1:] and len(own[name]) > 0}
+    if own.keys() != given.keys() or len(firsts) != 1 or len(differ) > 4:
+        return ""
+    return f". The file has {firsts.pop()} classes: give --classes N, or num_classes=N, that number"
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+
+
+def shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor."""
+    return {name: tuple(value.shape) for name, value in tensors.items()}

@@ -1,0 +1,145 @@
+"""Any model by its name: timm's, ours among them, torchvision's, and what a run of this suite has saved.
+
+>>> found = find_named("torchvision/squeezenet1_1", num_classes=10)
+>>> build_named(found.name, **found.arguments).num_classes
+10
+"""
+
+import difflib
+import inspect
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import timm
+import torchvision
+from torch import nn
+
+from vision.models.registry import create_model
+
+TORCHVISION = "torchvision/"
+RUN_CONFIG, RUN_WEIGHTS = "config.json", "model.safetensors"
+# The size of the images is the model's own in these families of torchvision, under two names.
+_IMAGE_SIZE, _INPUT_SIZE = ("vit_",), ("maxvit",)
+_AUXILIARY = ("googlenet", "inception_v3")
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a name stands for.
+
+    Attributes:
+        name: a name that `build_named` takes.
+        arguments: how to build it; plain numbers and strings, so that a file can hold them.
+        weights: the file of the weights, where the name was a run's folder.
+    """
+
+    name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    weights: Path | None = None
+
+
+def find_named(name: str, *, img_size: int | None = None, num_classes: int | None = None) -> Named:
+    """What a name of a model stands for: in timm's registry, torchvision/NAME, or the folder of a run.
+
+    Args:
+        name: the name, or the folder of a finished run.
+        img_size: side of the images in pixels, passed on to a model that is built for one size.
+        num_classes: number of outputs; None is the model's own.
+
+    Raises:
+        ValueError: the name is unknown, near ones are suggested; or num_classes is given for a run's model.
+    """
+    if not _is_known(name) and Path(name).is_dir():
+        return _of_run(Path(name), num_classes)
+    check_named(name)
+    arguments: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
+    bare = name.removeprefix(TORCHVISION)
+    if bare == name:
+        config = timm.get_pretrained_cfg(name)
+        if img_size is not None and config is not None and config.fixed_input_size:
+            arguments["img_size"] = img_size
+        return Named(name, arguments)
+    if bare in _AUXILIARY:  # as torchvision builds them for its own weights
+        arguments |= {"aux_logits": False, "init_weights": False, "transform_input": True}
+    if img_size is not None and bare.startswith(_IMAGE_SIZE):
+        arguments["image_size"] = img_size
+    if img_size is not None and bare.startswith(_INPUT_SIZE):
+        arguments["input_size"] = [img_size, img_size]
+    return Named(name, arguments)
+
+
+def build_named(name: str, *, pretrained: bool = False, **arguments: Any) -> nn.Module:
+    """The model `name`, of timm's registry or as torchvision/NAME, with random or published weights.
+
+    Args:
+        name: as `Named.name`.
+        pretrained: with the weights that its library publishes, which are fetched where they are not cached.
+        arguments: for the model's own constructor.
+
+    Raises:
+        ValueError: the name is unknown, near ones are suggested; an argument is not taken; or there are no
+            published weights to be had.
+    """
+    check_named(name)
+    if not pretrained:
+        return _build(name, pretrained, arguments)
+    try:
+        return _build(name, pretrained, arguments)
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"no published weights for {name!r} could be had: {type(error).__name__}: {reason}"
+        ) from error
+
+
+def check_named(name: str) -> None:
+    """Raise a ValueError with near names of both registries where `build_named` does not know a name."""
+    if _is_known(name):
+        return
+    full = {one: [one] for one in timm.list_models()}
+    for one in torchvision.models.list_models():
+        full.setdefault(one, []).append(f"{TORCHVISION}{one}")
+    bare = name.removeprefix(TORCHVISION)
+    near = [one for close in difflib.get_close_matches(bare, full, n=4, cutoff=0.5) for one in full[close]]
+    hint = f"did you mean {', '.join(near)}? " if near else ""
+    raise ValueError(
+        f"NAME must be a model of timm's, torchvision/NAME or the folder of a finished run, got {name!r}; "
+        f"{hint}`vision models 'resnet*'` lists timm's"
+    )
+
+
+def _is_known(name: str) -> bool:
+    if name.startswith(TORCHVISION):
+        return name.removeprefix(TORCHVISION) in torchvision.models.list_models()
+    return timm.is_model(name)
+
+
+def _build(name: str, pretrained: bool, arguments: dict[str, Any]) -> nn.Module:
+    if not name.startswith(TORCHVISION):
+        return create_model(name, pretrained=pretrained, **arguments)
+    bare = name.removeprefix(TORCHVISION)
+    known = inspect.signature(torchvision.models.get_model_builder(bare)).parameters
+    backbone = {"weights_backbone": None} if "weights_backbone" in known else {}
+    try:
+        weights = "DEFAULT" if pretrained else None
+        return torchvision.models.get_model(bare, weights=weights, **backbone, **arguments)
+    except TypeError as error:
+        raise ValueError(f"model {name!r} does not take the arguments {arguments}: {error}") from error
+
+
+def _of_run(folder: Path, num_classes: int | None) -> Named:
+    """The model in a run's folder, in timm's format: the constructor, its arguments and the weights."""
+    for file in (RUN_CONFIG, RUN_WEIGHTS):
+        if not (folder / file).is_file():
+            raise ValueError(
+                f"{folder} holds no {file}; give the folder of a finished run, as outputs/demo/CNN/n1200/s0"
+            )
+    config = json.loads((folder / RUN_CONFIG).read_text())
+    if num_classes not in (None, config["num_classes"]):
+        raise ValueError(f"the model in {folder} has {config['num_classes']} classes, got {num_classes}")
+    images = {key: config["pretrained_cfg"][key] for key in ("mean", "std", "input_size")}
+    arguments = {**config.get("model_args", {}), "pretrained_cfg_overlay": images}
+    check_named(config["architecture"])
+    return Named(config["architecture"], arguments, folder / RUN_WEIGHTS)
