@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 # Each is a function of that name in a file of that name, loaded when it is wanted.
-SECTIONS = ("attention", "convolution", "step", "start", "skip", "sweep")
+SECTIONS = ("attention", "convolution", "convert", "step", "start", "skip", "sweep")
 
 
 def machine() -> Row:

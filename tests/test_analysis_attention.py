@@ -196,9 +196,10 @@ def test_pools_and_the_global_pool_by_hand():
         1,
         4,
     ]
-    # Zeros around the image have no place: a corner of this pool looks at itself and 3 others.
-    (average,) = distances(converted(nn.AvgPool2d(3, 1, 1), size=2), images[..., :2, :2])
-    assert average == pytest.approx((0 + 1 + 1 + ROOT) / 4)
+    # Zeros around the image have no place, though this pool counts them: of a row of 3, the middle pixel
+    # looks at 3, the outer ones at 2.
+    row = vision.as_attention(nn.Sequential(nn.AvgPool2d((1, 3), 1, (0, 1))).eval(), (3, 1, 3))
+    assert distances(row, torch.randn(1, 3, 1, 3)) == pytest.approx([(1 / 2 + 2 / 3 + 1 / 2) / 3])
 
 
 def test_a_convolution_by_few_heads_weighs_the_places_of_its_window():
@@ -221,6 +222,33 @@ def test_equal_attention_without_its_prefix_tokens_is_the_mean_over_pairs(before
     assert table["distance"].tolist() == pytest.approx([mean_distance_by_hand(2, 4, (8, 8))] * 6)
     assert table["depth"].tolist() == [1, 1, 1, 2, 2, 2] and table["head"].tolist() == [0, 1, 2] * 2
     assert set(table["queries"]) == set(table["keys"]) == {8} and set(table["kind"]) == {"attention"}
+
+
+def test_distances_are_the_maps_without_their_prefix_renormalised():
+    model, images = timm_vit(reg_tokens=2), torch.randn(2, 3, 32, 32)
+    for block in model.blocks:
+        nn.init.normal_(block.attn.qkv.weight)
+    places = [(8 * r + 4, 8 * c + 4) for r, c in product(range(4), range(4))]
+    away = torch.tensor([[dist(q, k) for k in places] for q in places])
+    expected = []
+    for weights in attention_maps(model, images).values():
+        inside = weights[:, :, 3:, 3:] / weights[:, :, 3:, 3:].sum(-1, keepdim=True)
+        expected += (inside * away).sum(-1).mean((0, 2)).tolist()
+    assert distances(model, images) == pytest.approx(expected, rel=1e-5)
+    assert max(expected) - min(expected) > 0.5
+
+
+def test_queries_and_fewer_keys_have_places_of_their_own():
+    class Reduced(nn.Module):
+        def forward(self, x):
+            q, k = x.flatten(2).mT, nn.functional.avg_pool2d(x, 2).flatten(2).mT
+            return F.scaled_dot_product_attention(q, 0 * k, k)
+
+    places = [(r + 0.5, c + 0.5) for r, c in product(range(4), range(4))]
+    keys = [(1, 1), (1, 3), (3, 1), (3, 3)]
+    table = attention_distance(Reduced(), torch.randn(2, 3, 4, 4))
+    assert table["distance"].tolist() == pytest.approx([sum(dist(q, k) for q in places for k in keys) / 64])
+    assert table[["queries", "keys", "heads"]].to_numpy().tolist() == [[16, 4, 1]]
 
 
 def test_torchvisions_vit_has_distances_though_it_names_no_prefix_tokens():

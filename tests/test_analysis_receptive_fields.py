@@ -53,6 +53,16 @@ def residual_stride_2():
     return nn.Sequential(*unit(3, 4), Residual(body, nn.Sequential(conv(4, 6, 1, 2), nn.BatchNorm2d(6))))
 
 
+def trained(model):
+    """With norms and biases that would leave every ReLU off."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.constant_(module.running_mean, 3)
+        if getattr(module, "bias", None) is not None:
+            nn.init.constant_(module.bias, -2)
+    return model
+
+
 MODELS = {
     "chain": lambda: nn.Sequential(*unit(3, 4), *unit(4, 4, 5, 2), *unit(4, 4)),
     "dilated": lambda: nn.Sequential(conv(3, 4, dilation=2, padding=2), conv(4, 4, dilation=3, padding=3)),
@@ -62,7 +72,7 @@ MODELS = {
     "pre-activation": lambda: nn.Sequential(
         conv(3, 4), Residual(nn.Sequential(nn.BatchNorm2d(4), nn.ReLU(), conv(4, 4)))
     ),
-    "bounded": lambda: nn.Sequential(*[Residual(nn.Sequential(conv(3, 3), nn.ReLU6())) for _ in range(3)]),
+    "bounded": lambda: nn.Sequential(*[Residual(nn.Sequential(conv(3, 3), nn.ReLU6())) for _ in range(4)]),
     "gated": lambda: nn.Sequential(conv(3, 4), Gated(4), conv(4, 4, stride=2)),
     "circular": lambda: nn.Sequential(
         conv(3, 4, padding_mode="circular"), conv(4, 4, padding_mode="reflect")
@@ -73,7 +83,7 @@ MODELS = {
 
 @pytest.mark.parametrize("name", MODELS)
 def test_composed_fields_are_the_gradients_support(name):
-    model = MODELS[name]().eval()
+    model = trained(MODELS[name]()).eval()
     composed = composed_field(vision.as_attention(model, (3, 8, 12)), (8, 12))
     support = gradient_support(model, (3, 8, 12))
     assert composed.keys == Grid(8, 12) and torch.equal(composed.mask(), support)
@@ -177,6 +187,19 @@ def test_the_effective_field_of_one_convolution_is_its_kernel():
     expected = torch.zeros(6, 7)
     expected[2:5, 2:5] = model.weight.sum(0).abs().mean(0).detach()  # around the token at (3, 3)
     torch.testing.assert_close(found, expected)
+
+
+def test_what_is_written_into_a_layers_output_later_is_not_the_layers():
+    class Off(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = conv(1, 1, bias=False)
+            nn.init.constant_(self.conv.weight, -1)
+
+        def forward(self, x):
+            return self.conv(x).relu_().mean((2, 3))
+
+    assert effective_receptive_field(Off(), torch.ones(1, 1, 5, 5)).sum() == 9
 
 
 def test_the_effective_field_of_box_filters_is_a_pyramid_and_converts_unchanged():

@@ -68,6 +68,7 @@ def test_titles_name_the_layer_and_the_extents_and_the_outline_is_at_the_fields_
     assert len(legend.get_texts()) == 3 and figure.get_supxlabel() == "n = 1"
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_field_over_the_whole_image_or_nothing_can_be_drawn():
     everything, nothing = np.ones((12, 16), dtype=bool), np.zeros((12, 16), dtype=bool)
     figure = plot_fields(np.zeros((12, 16)), [Layer("full", nothing, everything)], title="fields")

@@ -69,7 +69,7 @@ def attend(
               float64, bfloat16;
             - by offsets, shift, where 64 K <= N_key: else, as under torch.compile, or on other devices (not
               measured);
-            - by indices, or one such field per head, gather, where 16 K <= N_key;
+            - by indices, or one field by offsets or indices per head, gather, where 64 K <= N_key;
             - dense: else, and for full fields, masks and dense biases.
             Measured with scripts/benchmark.py, forward + backward; gradients and batch change no choice.
         need_weights: return (out, weights) with weights (B, H, N_query, N_key). They are N^2 by nature,
@@ -107,7 +107,7 @@ def _choose(call: Call) -> str:
     if not call.linear_bias:
         return "dense"
     if call.by_indices:
-        return "gather" if 16 * call.fields[0].columns <= call.k.shape[2] else "dense"
+        return "gather" if 64 * call.fields[0].columns <= call.k.shape[2] else "dense"
     if not call.by_offsets:
         return "dense"
     offsets, keys = len(call.one_field.offsets or ()), call.k.shape[2]

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="vision",
-        description="Vision transformers against CNNs: train, sweep over training-set sizes, plot.",
+        description="Vision transformers against CNNs: train, sweep over training-set sizes, plot, convert.",
         epilog="example: vision train -m experiment=demo && vision plot outputs/demo",
     )
     parser.add_argument("--version", action="version", version=version("vit-vs-cnn"))
@@ -69,7 +69,36 @@ def _parser() -> argparse.ArgumentParser:
         "pattern", nargs="?", metavar="PATTERN", help="which of timm's names to list, as 'convnext*'"
     )
     models.set_defaults(run=_models)
+    _add_convert(commands)
     return parser
+
+
+def _add_convert(commands: argparse._SubParsersAction) -> None:
+    convert = _command(
+        commands,
+        "convert",
+        "turn a CNN into masked attention, and measure how equal the two are",
+        "vision convert resnet18 --data photos --out outputs/resnet18",
+    )
+    name = "a model of timm's, torchvision/NAME, or the folder of a finished run"
+    convert.add_argument("name", metavar="NAME", help=name)
+    convert.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights: .safetensors, .pth or .pt")
+    convert.add_argument("--pretrained", action="store_true", help="the weights that its library publishes")
+    convert.add_argument("--input-size", type=int, metavar="N", help="side of the images in pixels")
+    convert.add_argument("--classes", type=int, metavar="N", help="number of the model's outputs")
+    convert.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="images to compare on, eight at most (default: noise)"
+    )
+    heads = "one head a kernel position, or as few as the kernel's rank needs (default: %(default)s)"
+    convert.add_argument("--heads", choices=("kernel", "min"), default="kernel", help=heads)
+    pooling = "maximum pools as hard attention, or as a softmax (default: %(default)s)"
+    convert.add_argument("--pooling", choices=("exact", "soft"), default="exact", help=pooling)
+    convert.add_argument("--precision", choices=("float32", "float64"), default="float32")
+    convert.add_argument("--strict", action="store_true", help="refuse a model of which anything is left")
+    convert.add_argument(
+        "--out", type=Path, metavar="DIR", help="write the converted model, its figure and its table there"
+    )
+    convert.set_defaults(run=_convert)
 
 
 def _command(
@@ -96,3 +125,10 @@ def _models(options: argparse.Namespace) -> int:
     from vision.cli.show import models
 
     return models(options.pattern)
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from vision.cli.convert import convert
+
+    given = {key: value for key, value in vars(options).items() if key not in ("command", "run")}
+    return convert(**given)

@@ -3,6 +3,7 @@
 from vision.convert.conversion import as_attention as as_attention
 from vision.convert.conversion import attention_layers as attention_layers
 from vision.convert.conversion import set_explicit as set_explicit
+from vision.convert.convolution import ConvolutionAttention as ConvolutionAttention
 from vision.convert.layer import AttentionLayer as AttentionLayer
 from vision.convert.release import release as release
 from vision.convert.release import released_layers as released_layers

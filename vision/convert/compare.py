@@ -152,7 +152,8 @@ def _measuring(model: nn.Module, converted: nn.Module, explicit: bool) -> Iterat
     """Both in evaluation mode, the attention layers explicit or not; then as before."""
     training = [(module, module.training) for one in (model, converted) for module in one.modules()]
     modes = [(layer, layer.explicit) for _, layer in attention_layers(converted)]
-    model.eval(), set_explicit(converted.eval(), explicit)
+    model.eval()
+    set_explicit(converted.eval(), explicit)
     try:
         with torch.no_grad():
             yield

@@ -30,9 +30,7 @@ CONVERSION, WEIGHTS = "conversion.json", "model.safetensors"
 PACKAGES = ("torch", "torchvision", "timm", "vit-vs-cnn")
 
 
-def save_converted(
-    model: nn.Module, folder: str | Path, *, source: Mapping[str, Any] | None = None
-) -> None:
+def save_converted(model: nn.Module, folder: str | Path, *, source: Mapping[str, Any] | None = None) -> None:
     """Write a model that `as_attention` made into a folder, which is then whole or not there at all.
 
     Args:
@@ -93,11 +91,10 @@ def load_converted(folder: str | Path, model: nn.Module | None = None) -> nn.Mod
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:
     """Parameters and buffers of a state_dict, shared ones once, under their first name."""
-    first: dict[int, str] = {}
+    first: dict[int, tuple[str, Tensor]] = {}
     for name, tensor in model.state_dict(keep_vars=True).items():
-        first.setdefault(id(tensor), name)
-    named = model.state_dict(keep_vars=True)
-    return {name: named[name] for name in first.values()}
+        first.setdefault(id(tensor), (name, tensor))
+    return dict(first.values())
 
 
 def _record(model: nn.Module, tensors: dict[str, Tensor], source: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -109,7 +106,9 @@ def _record(model: nn.Module, tensors: dict[str, Tensor], source: Mapping[str, A
     types = Counter(tensor.dtype for tensor in tensors.values() if tensor.is_floating_point())
     dtype = types.most_common(1)[0][0] if types else torch.float32
     # Convolutions on another layout in memory may round in another order.
-    strides = {name: t.stride() for name, t in tensors.items() if not t.is_contiguous() and 0 not in t.stride()}
+    strides = {
+        name: t.stride() for name, t in tensors.items() if not t.is_contiguous() and 0 not in t.stride()
+    }
     record = {
         "format": FORMAT,
         "source": source,
@@ -161,7 +160,9 @@ def _read(folder: Path) -> dict[str, Any]:
 def _named(folder: Path, record: dict[str, Any]) -> nn.Module:
     source = record["source"]
     if not source or not source.get("name"):
-        raise ValueError(f"{folder} names no model to build; give the architecture: load_converted(folder, model)")
+        raise ValueError(
+            f"{folder} names no model to build; give the architecture: load_converted(folder, model)"
+        )
     return build_named(source["name"], **source.get("arguments", {}))
 
 
@@ -190,11 +191,16 @@ def _fill(folder: Path, converted: nn.Module, strides: dict[str, list[int]]) -> 
         for part in ("positions", "values")
     }
     # How many heads a layer has is up to its weights.
-    wanted = {n: (given[n].shape[:1] if n in solved and n in given else t.shape[:1]) + t.shape[1:] for n, t in own.items()}
+    wanted = {
+        n: (given[n].shape[:1] if n in solved and n in given else t.shape[:1]) + t.shape[1:]
+        for n, t in own.items()
+    }
     if wrong := misfit(wanted, {name: tensor.shape for name, tensor in given.items()}):
         raise ValueError(f"the weights in {folder} do not fit {type(converted).__name__}: {wrong}")
     for name, tensor in own.items():
         value = given[name].to(tensor.device)
         if name in strides:
-            value = torch.empty_strided(value.shape, strides[name], dtype=value.dtype, device=value.device).copy_(value)
+            value = torch.empty_strided(
+                value.shape, strides[name], dtype=value.dtype, device=value.device
+            ).copy_(value)
         tensor.data = value

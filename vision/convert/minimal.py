@@ -74,7 +74,8 @@ class MinimalConvolutionAttention(ConvolutionAttention):
     def attend(self, q: Tensor, k: Tensor, v: Tensor, *, size: Size | None = None) -> Tensor:
         """q, k, v as `qkv` gives them -> (B, H, N_query, C)."""
         # A border of copies leads two columns to one token, which no dense mask can say.
-        return attend(q, k, v, self.attended(size or self.input_size), self.scores(), backend="gather")
+        backend = "auto" if self.window.padding_mode == "zeros" else "gather"
+        return attend(q, k, v, self.attended(size or self.input_size), self.scores(), backend=backend)
 
     def scores(self) -> Tensor:
         """() -> (H, K): the logarithm of each head's weights, but for a constant."""

@@ -7,7 +7,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
@@ -92,8 +91,3 @@ def _hint(own: Shapes, given: Shapes) -> str:
 
 def _first(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
-
-
-def shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
-    """The shape of each tensor."""
-    return {name: tuple(value.shape) for name, value in tensors.items()}

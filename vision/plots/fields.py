@@ -103,9 +103,11 @@ def _shaded(image: np.ndarray, panel: Panel) -> np.ndarray:
 def _outline(place: Axes, mask: np.ndarray, colour: str) -> None:
     # A border of False around the mask closes the line where the field meets the image's edge.
     height, width = mask.shape
+    place.set(xlim=(-1, width), ylim=(height, -1))
+    if not mask.any():
+        return
     rows, cols = np.arange(-1, height + 1), np.arange(-1, width + 1)
     place.contour(cols, rows, np.pad(mask, 1).astype(float), levels=[0.5], colors=colour, linewidths=1.6)
-    place.set(xlim=(-1, width), ylim=(height, -1))
 
 
 def _extent(mask: np.ndarray) -> str:
