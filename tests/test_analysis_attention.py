@@ -3,6 +3,7 @@
 from itertools import product
 from math import dist, sqrt
 
+import sys
 import pytest
 import timm
 import torch
@@ -11,7 +12,6 @@ from torch.nn import functional as F
 from torchvision.models import VisionTransformer
 
 import vision
-from vision.analysis import attention_maps as maps_module
 from vision.analysis.attention_distance import attention_distance, square_patches
 from vision.analysis.attention_maps import attention_maps, watch_attention
 from vision.convert.soft import soft_convolution
@@ -125,7 +125,7 @@ def test_our_own_modules_and_converted_layers_give_their_maps():
 
 
 def test_a_map_too_large_to_look_at_is_left_out_with_a_warning(monkeypatch):
-    monkeypatch.setattr(maps_module, "LARGEST_MAP", 9 * 64 * 64)
+    monkeypatch.setattr(sys.modules["vision.analysis.attention_maps"], "LARGEST_MAP", 9 * 64 * 64)
     model = converted(nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 1))
     with pytest.warns(UserWarning, match="0 is left out"):
         assert list(attention_maps(model, torch.randn(2, 3, 8, 8))) == ["1"]

@@ -5,26 +5,24 @@ vision convert resnet18 --data photos --out outputs/resnet18
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vision.cli.convert_show import Measured, picture, read_images, show, write_layers
+from vision.cli.convert_images import NOISE, SEED, image_files, noise, normalised, picture, read_images
+from vision.cli.convert_show import Measured, console, progress, show, write_layers
 from vision.convert import as_attention, attention_layers, set_explicit
-from vision.convert.compare import Difference, layer_differences, logits_difference
+from vision.convert.compare import layer_differences, logits, logits_difference
 from vision.convert.conversion import Heads, Pooling
 from vision.convert.files import save_converted
+from vision.convert.norms import is_norm
+from vision.convert.report import Report
 from vision.models.checkpoint import load_checkpoint
 from vision.models.named import Named, build_named, find_named
 
-SEED = 0
 LARGEST_INPUT = 1024  # the explicit pass holds a weight for each head, query and place of the window
-NOISE_IMAGES = 2
 
 
 def convert(
@@ -41,24 +39,135 @@ def convert(
     strict: bool,
     out: Path | None,
 ) -> int:
-    """Convert the model `name`, print how its layers and logits compare, and write it to `out` if given.
+    """Convert the model `name`, print how it compares with the original, and write it to `out` if given.
 
     Raises:
         ValueError: an option is wrong, weights do not fit, or the model cannot be converted.
-        FileNotFoundError: a file or folder that was named is not there.
+        FileNotFoundError: a file or folder that an option names is not there.
     """
-    _check(input_size, classes, out)
+    _check(input_size, classes, checkpoint, pretrained)
+    files = None if data is None else image_files(data)
     found = find_named(name, img_size=input_size, num_classes=classes)
     model, weights = _built(found, checkpoint, pretrained)
     model = model.to(getattr(torch, precision)).eval()
     converted = as_attention(model, input_size, heads, pooling, strict=strict)
-    shape = converted.conversion.input_shape  # type: ignore[union-attr]
-    pixels = None if data is None else read_images(data, shape)
-    images, about = _inputs(model, pixels, shape)
+    report: Report = converted.conversion  # type: ignore[assignment]
+    pixels = None if files is None else read_images(files, report.input_shape)
+    images = noise(report.input_shape) if pixels is None else normalised(pixels, model)
     if out is not None:
         save_converted(converted, out, source={"name": found.name, "arguments": found.arguments})
     measured = _measure(model, converted, images.to(getattr(torch, precision)))
-    console = show(name, converted, measured, notes=[weights, about], precision=precision)
+    seen = f"{NOISE} images of noise (seed {SEED})" if data is None else f"{len(images)} images of {data}"
+    show(name, report, measured, notes=[weights, f"compared in {precision} on {seen}"])
     if out is not None:
-        ...
+        _write(out, name, converted, measured, pixels)
     return 0
+
+
+def _check(input_size: int | None, classes: int | None, checkpoint: Path | None, pretrained: bool) -> None:
+    if input_size is not None and not 1 <= input_size <= LARGEST_INPUT:
+        raise ValueError(f"--input-size must be from 1 to {LARGEST_INPUT} pixels, got {input_size}")
+    if classes is not None and classes < 1:
+        raise ValueError(f"--classes must be 1 or more, got {classes}")
+    if checkpoint is not None and pretrained:
+        raise ValueError(f"--pretrained and --checkpoint {checkpoint} are two sources of weights; give one")
+
+
+def _built(found: Named, checkpoint: Path | None, pretrained: bool) -> tuple[nn.Module, str]:
+    """The model, and what to say of its weights."""
+    if found.weights is not None and (checkpoint is not None or pretrained):
+        raise ValueError(f"the weights are those of {found.weights}; leave out --checkpoint and --pretrained")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        model = build_named(found.name, pretrained=pretrained, **found.arguments)
+        if checkpoint is None and found.weights is None and not pretrained:
+            _randomise_norms(model)
+    file = checkpoint or found.weights
+    if file is not None:
+        load_checkpoint(model, file)
+        return model, f"weights from {file}"
+    if pretrained:
+        return model, f"weights as published for {found.name}"
+    given = "give --checkpoint or --pretrained for others"
+    return model, f"the weights are random (seed {SEED}), batch norms' statistics as well; {given}"
+
+
+def _randomise_norms(model: nn.Module) -> None:
+    """As they start, with mean 0, variance 1 and often a scale of 0, folding them would change nothing."""
+    ranges = {
+        "weight": (0.5, 1.5),
+        "running_var": (0.5, 1.5),
+        "bias": (-0.5, 0.5),
+        "running_mean": (-0.5, 0.5),
+    }
+    for norm in filter(is_norm, model.modules()):
+        for name, (low, high) in ranges.items():
+            if (tensor := getattr(norm, name, None)) is not None:
+                tensor.data.uniform_(low, high)
+
+
+def _measure(model: nn.Module, converted: nn.Module, images: Tensor) -> Measured:
+    fast = logits_difference(model, converted, images, explicit=False)
+    seconds = {"fast": _seconds(set_explicit(converted, False), images[:1])}
+    before = _peak_memory()
+    explicit = logits_difference(model, converted, images)
+    seconds["explicit"] = _seconds(set_explicit(converted, True), images[:1])
+    after = _peak_memory()
+    set_explicit(converted, False)
+    with progress(sum(1 for _ in attention_layers(converted))) as listener:
+        layers = layer_differences(model, converted, images, report=listener)
+    memory = {"before": before, "after": after} if before and after else {}
+    return Measured(layers, explicit, fast, _spread(model, images), seconds, memory)
+
+
+def _write(out: Path, name: str, converted: nn.Module, measured: Measured, pixels: Tensor | None) -> None:
+    """The table, and the fields through depth on an image, beside the converted model."""
+    report: Report = converted.conversion  # type: ignore[assignment]
+    write_layers(out / "layers.csv", report, measured)
+    written = ["model.safetensors", "conversion.json", "layers.csv"]
+    try:
+        figure = _figure(name, converted, pixels)
+    except ValueError as error:
+        print(f"vision convert: no figure of the fields: {error}", file=sys.stderr)
+    else:
+        for file in ("fields.png", "fields.svg"):
+            figure.savefig(out / file, dpi=160)
+            written.append(file)
+    for file in written:
+        console().print(f"wrote {out / file}", soft_wrap=True, markup=False)
+
+
+def _figure(name: str, converted: nn.Module, pixels: Tensor | None) -> Any:
+    from vision.analysis.receptive_fields import fields_through_depth
+    from vision.plots.fields import plot_fields
+
+    report: Report = converted.conversion  # type: ignore[assignment]
+    shape = report.input_shape
+    panels = fields_through_depth(converted, shape)
+    title = f"What the central token of {name} sees, {shape[1]} x {shape[2]} pixels"
+    return plot_fields(picture(pixels, shape), panels, title=title)
+
+
+def _seconds(model: nn.Module, image: Tensor) -> float:
+    with torch.no_grad():
+        begun = time.perf_counter()
+        model(image)
+        return time.perf_counter() - begun
+
+
+def _spread(model: nn.Module, images: Tensor) -> float | None:
+    if len(images) < 2:
+        return None
+    with torch.no_grad():
+        found = logits(model, images)
+    return float((found - found[:1]).abs().max() / found.abs().max())
+
+
+def _peak_memory() -> int | None:
+    """The most memory that this process has held, in bytes; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -5,6 +5,7 @@ from vision.convert.conversion import attention_layers as attention_layers
 from vision.convert.conversion import set_explicit as set_explicit
 from vision.convert.convolution import ConvolutionAttention as ConvolutionAttention
 from vision.convert.layer import AttentionLayer as AttentionLayer
+from vision.convert.minimal import heads_by_layer as heads_by_layer
 from vision.convert.release import release as release
 from vision.convert.release import released_layers as released_layers
 from vision.convert.report import Report as Report

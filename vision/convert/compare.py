@@ -4,6 +4,7 @@
 True
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,11 @@ from vision.convert.probe import BATCH, Call
 
 
 class Difference(NamedTuple):
-    """The largest absolute difference, and what share it is of the original's largest absolute value."""
+    """The largest absolute difference, and what share it is of the original's largest absolute value.
+
+    The share is NaN where both give 0 everywhere, as behind a batch norm that starts with a scale of 0:
+    nothing was compared there.
+    """
 
     absolute: float
     relative: float
@@ -71,10 +76,12 @@ def logits_difference(
         explicit: attention with weights, else torch's own operations; afterwards, modes are as they were.
     """
     with _measuring(model, converted, explicit):
-        theirs, ours = (
-            torch.cat([_first_tensor(one(image)) for image in images.split(1)]) for one in (model, converted)
-        )
-    return _difference(theirs, ours)
+        return _difference(logits(model, images), logits(converted, images))
+
+
+def logits(model: nn.Module, images: Tensor) -> Tensor:
+    """images (B, C, *size) -> the first tensor of the model's output, computed image by image."""
+    return torch.cat([_first_tensor(model(image)) for image in images.split(1)])
 
 
 class _Comparison(TorchFunctionMode):
@@ -193,7 +200,7 @@ def _one_by_one(layer: nn.Module, x: Tensor, *rest: Any) -> Tensor:
 def _difference(theirs: Tensor, ours: Tensor) -> Difference:
     largest = float(theirs.abs().max())
     absolute = float((theirs - ours).abs().max())
-    return Difference(absolute, absolute / largest if largest else absolute)
+    return Difference(absolute, absolute / largest if largest else math.inf if absolute else math.nan)
 
 
 def _first_tensor(output: Any) -> Tensor:

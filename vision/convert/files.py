@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from vision.convert import norms
@@ -53,7 +53,7 @@ def save_converted(model: nn.Module, folder: str | Path, *, source: Mapping[str,
     partial.mkdir(parents=True)
     try:
         whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(whole, partial / WEIGHTS, metadata={"format": "pt"})
+        (partial / WEIGHTS).write_bytes(save(whole, metadata={"format": "pt"}))
         (partial / CONVERSION).write_text(json.dumps(record, indent=2) + "\n")
         partial.rename(folder)
     except BaseException:

@@ -5,6 +5,7 @@ torch.Size([1, 9])
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -132,6 +133,32 @@ def positional_heads(weight: Tensor, tolerance: float | None = None) -> tuple[Te
     weights = torch.from_numpy(_position_weights(*_column_space(weight, tolerance)))
     values = torch.linalg.lstsq(weights.T, flat, driver="gelsd").solution
     return weights.to(weight), values.reshape(len(weights), *weight.shape[:2]).to(weight)
+
+
+def heads_by_layer(model: nn.Module, tolerance: float | None = None) -> list[dict[str, Any]]:
+    """model -> for each convolution, as it is or converted: how many position-only heads it needs.
+
+    Rows with layer, positions (K), heads, and error: the largest difference of the kernel that the heads
+    make, over its largest weight.
+
+    Args:
+        model: a CNN or its conversion; a trained one, as random kernels need all K.
+        tolerance: singular values below this share of a kernel's largest are dropped; None is rounding's own.
+    """
+    rows = []
+    for name, module in model.named_modules():
+        if isinstance(module, ConvolutionAttention) and module.kernel() is not None:
+            kernel = module.kernel().detach()
+        elif isinstance(module, _ConvNd):
+            kernel = module.weight.detach()
+        else:
+            continue
+        weights, values = positional_heads(kernel, tolerance)
+        made = torch.einsum("hk,hoi->oik", weights, values)
+        error = (made - kernel.flatten(2)).abs().max() / kernel.abs().max()
+        heads, positions = weights.shape
+        rows.append({"layer": name, "positions": positions, "heads": heads, "error": float(error)})
+    return rows
 
 
 def _column_space(weight: Tensor, tolerance: float | None) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,227 @@
+"""One model of each family as masked attention: how far its logits are from the CNN's, and its heads.
+
+    python scripts/equivalence.py                              # prints the tables
+    python scripts/equivalence.py --write docs/equivalence.md  # puts them, and the figures, where they stand
+
+Weights are random, and batch norms have the statistics of a trained network's kind, so that nothing is
+fetched; --pretrained takes those that timm and torchvision publish. The network whose heads are counted is
+trained here, on scanned digits.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+import timm
+import torch
+from torch import Tensor, nn
+
+from vision import RunConfig, as_attention
+from vision.analysis import attention_distance
+from vision.config import DataConfig, ModelConfig, TrainingConfig
+from vision.convert import heads_by_layer, set_explicit
+from vision.data import load_source
+from vision.experiment import run
+from vision.models.named import build_named, find_named
+from vision.plots import plot_attention_distance, plot_heads
+from vision.provenance import now, processor, provenance
+
+# family -> name, (C, *size) of the images: small where the architecture allows, as there is more border then.
+FAMILIES = {
+    "ResNet": ("torchvision/resnet18", (3, 64, 64)),
+    "ResNeXt": ("torchvision/resnext50_32x4d", (3, 64, 64)),
+    "pre-activation ResNet": ("resnetv2_50", (3, 64, 64)),
+    "DenseNet": ("torchvision/densenet121", (3, 64, 64)),
+    "VGG": ("torchvision/vgg11_bn", (3, 64, 64)),
+    "MobileNet v2": ("torchvision/mobilenet_v2", (3, 64, 64)),
+    "MobileNet v3": ("mobilenetv3_small_100", (3, 64, 64)),
+    "EfficientNet, TensorFlow's padding": ("tf_efficientnet_b0", (3, 66, 64)),
+    "RegNet": ("regnety_002", (3, 64, 64)),
+    "ConvNeXt": ("convnext_atto", (3, 64, 64)),
+    "ConvMixer": ("convmixer_768_32", (3, 56, 56)),
+    "RepVGG": ("repvgg_a0", (3, 64, 64)),
+    "Inception v3": ("inception_v3", (3, 96, 96)),
+    "GoogLeNet": ("torchvision/googlenet", (3, 64, 64)),
+    "SqueezeNet": ("torchvision/squeezenet1_1", (3, 64, 64)),
+    "ResNet with a CIFAR stem": ("resnet18_small", (3, 32, 32)),
+    "this suite's CNN": ("field_cnn", (3, 32, 32)),
+    "ResNet with blur pools": ("resnetblur18", (3, 64, 64)),
+    "MixNet, mixed kernels": ("tf_mixnet_s", (3, 64, 64)),
+    "BiT, weight standardization": ("resnetv2_50x1_bit", (3, 64, 64)),
+    "normalizer-free RegNet": ("nf_regnet_b0", (3, 64, 64)),
+    "SE-ResNet": ("seresnet18", (3, 64, 64)),
+    "ShuffleNet v2": ("torchvision/shufflenet_v2_x0_5", (3, 64, 64)),
+    "GhostNet": ("ghostnet_100", (3, 64, 64)),
+    "ViT, its stem": ("vit_tiny_patch16_224", (3, 224, 224)),
+}
+TOLERANCES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+IMAGES = 2
+
+
+def build(name: str, *, pretrained: bool = False) -> nn.Module:
+    """A model in evaluation mode whose batch norms have statistics and scales as training leaves them."""
+    torch.manual_seed(0)
+    found = find_named(name)
+    model = build_named(found.name, pretrained=pretrained, **found.arguments).eval()
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not pretrained:
+            drawn = torch.rand(4, module.num_features) - 0.5
+            module.running_mean.copy_(drawn[0])  # type: ignore[union-attr]
+            module.running_var.copy_(drawn[1] + 1)  # type: ignore[union-attr]
+            if module.affine:
+                module.weight.data.copy_(drawn[2] + 1)
+                module.bias.data.copy_(drawn[3])
+    return model
+
+
+def relative(got: Tensor, wanted: Tensor) -> float:
+    """The largest difference over the largest value."""
+    return float((got - wanted).abs().max() / wanted.abs().max())
+
+
+def differences(model: nn.Module, shape: tuple[int, ...]) -> dict[str, Any]:
+    """What the logits of a model and of its conversion differ by, in both precisions and both ways to run."""
+    images = torch.randn(IMAGES, *shape, generator=torch.Generator().manual_seed(0))
+    found: dict[str, Any] = {}
+    with torch.no_grad():
+        for dtype, name in ((torch.float32, "float32"), (torch.float64, "float64")):
+            model, x = model.to(dtype), images.to(dtype)
+            converted, wanted = as_attention(model, shape), model(x)
+            found[f"{name}, fast"] = relative(converted(x), wanted)
+            found[f"{name}, explicit"] = relative(set_explicit(converted, True)(x), wanted)
+            found["report"] = converted.conversion
+    return found
+
+
+def family_row(family: str, name: str, shape: tuple[int, ...], *, pretrained: bool) -> dict[str, Any]:
+    """One line of the table."""
+    found = differences(build(name, pretrained=pretrained), shape)
+    rows = found.pop("report").rows
+    kinds = [row.kind.partition(",")[0] for row in rows]
+    return {
+        "family": family,
+        "model": f"`{name}`",
+        "image": " x ".join(map(str, shape[1:])),
+        "convolutions": kinds.count("convolution"),
+        "pools": sum(kind.endswith("pool") for kind in kinds),
+        "attention before": sum(kind.startswith("attention") for kind in kinds),
+        "heads": sum(row.heads for row in rows),
+        **{key: f"{value:.0e}" for key, value in found.items()},
+    }
+
+
+def trained(name: str, folder: str, **arguments: Any) -> nn.Module:
+    """A model of this suite after 300 steps on 1,200 scanned digits, from the folder of its run."""
+    config = RunConfig(
+        data=DataConfig(name="digits", source="digits"),
+        model=ModelConfig(name=name, kwargs=arguments),
+        training=TrainingConfig(steps=300, precision="float32", device="cpu"),
+        train_size=1200,
+        out=folder,
+        sweep="equivalence",
+    )
+    result = run(config)
+    print(f"{name}: {result['test_accuracy']:.1%} of the test digits", file=sys.stderr)
+    return timm.create_model(f"local-dir:{result['folder']}", pretrained=True).eval()
+
+
+def heads_table(model: nn.Module) -> pd.DataFrame:
+    """Heads that the convolutions of more than one position need, by tolerance."""
+    rows = [
+        {"tolerance": tolerance, **row}
+        for tolerance in TOLERANCES
+        for row in heads_by_layer(model, tolerance or None)
+        if row["positions"] > 1
+    ]
+    return pd.DataFrame(rows)
+
+
+def heads_summary(table: pd.DataFrame) -> pd.DataFrame:
+    """By tolerance: heads of all layers, of a layer on average, and the largest error of a kernel."""
+    found = table.groupby("tolerance").agg(
+        layers=("layer", "size"),
+        heads=("heads", "sum"),
+        of=("positions", "sum"),
+        fewest=("heads", "min"),
+        error=("error", "max"),
+    )
+    return found.reset_index().assign(error=[f"{error:.0e}" for error in found["error"]])
+
+
+def distances(models: dict[str, nn.Module], images: Tensor) -> pd.DataFrame:
+    """Attention distance of every layer and head of several models, on the same images."""
+    return pd.concat(
+        [attention_distance(model, images).assign(model=name) for name, model in models.items()],
+        ignore_index=True,
+    )
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A table as Markdown."""
+    rows = [list(table.columns), ["---"] * len(table.columns), *table.astype(str).to_numpy().tolist()]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def put(document: Path, name: str, text: str) -> None:
+    """Replace what stands in a document between <!-- name --> and <!-- /name -->."""
+    pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    before = document.read_text()
+    if not pattern.search(before):
+        raise SystemExit(f"{document} has no <!-- {name} --> ... <!-- /{name} -->")
+    document.write_text(pattern.sub(lambda found: f"{found[1]}{text}\n{found[2]}", before))
+
+
+def main() -> None:
+    """Measure, print, and write what was asked for."""
+    parser = argparse.ArgumentParser(description="Compare CNNs with themselves as masked attention.")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables between its markers")
+    parser.add_argument("--figures", type=Path, metavar="DIR", default=Path("docs/figures"))
+    parser.add_argument("--pretrained", action="store_true", help="published weights, which are fetched")
+    options = parser.parse_args()
+    torch.set_num_threads(2)
+    rows = []
+    for family, (name, shape) in FAMILIES.items():
+        rows.append(family_row(family, name, shape, pretrained=options.pretrained))
+        print(f"{family}: {rows[-1]['float64, explicit']}", file=sys.stderr, flush=True)
+    families = pd.DataFrame(rows)
+    with TemporaryDirectory() as folder:
+        cnn = trained("resnet18_small", folder)
+        vit = trained("field_vit", folder, params=60_000)
+        local = trained("field_local", folder, params=60_000)
+    heads = heads_table(cnn)
+    made = provenance()
+    versions = ", ".join(f"{one} {made['versions'][one]}" for one in ("torch", "torchvision", "timm"))
+    notes = f"{versions}; {processor()}; commit {str(made['commit'])[:10]}; {now()[:10]}"
+    weights = "published weights" if options.pretrained else "random weights, batch norms as if trained"
+    texts = {
+        "families": f"{markdown(families)}\n\n{IMAGES} images each, {weights}; {notes}.",
+        "heads": f"{markdown(heads_summary(heads))}\n\nOne network, n = 1; {notes}.",
+    }
+    for name, text in texts.items():
+        print(f"\n{text}")
+        if options.write:
+            put(options.write, name, text)
+    if options.write:
+        options.figures.mkdir(parents=True, exist_ok=True)
+        digits = load_source(DataConfig(name="digits", source="digits")).test.pixels[:64]
+        images = (torch.as_tensor(digits) / 255 - 0.3) / 0.4
+        models = {"ResNet-18 as attention": as_attention(cnn), "ViT": vit, "local attention": local}
+        figures = {
+            "heads": plot_heads(heads, title="Heads that a trained ResNet-18's layers need", notes=notes),
+            "attention_distance": plot_attention_distance(
+                distances(models, images),
+                title="How far attention looks: one measure for both kinds",
+                notes=notes,
+            ),
+        }
+        for name, figure in figures.items():
+            for kind, extra in (("svg", {"metadata": {"Date": None}}), ("png", {"dpi": 150})):
+                figure.savefig(options.figures / f"{name}.{kind}", **extra)
+
+
+if __name__ == "__main__":
+    main()
