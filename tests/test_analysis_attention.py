@@ -1,9 +1,9 @@
 """Attention maps and distances: against the formula, and against distances worked out by hand."""
 
+import sys
 from itertools import product
 from math import dist, sqrt
 
-import sys
 import pytest
 import timm
 import torch

@@ -8,39 +8,12 @@ import pytest
 import timm
 import torch
 import torchvision
+from equivalence import FAMILIES, build, differences
 from torch import nn
 from torch.nn import functional as F
 
 import vision
 from vision.convert import attention_layers, release, set_explicit
-
-# Inputs are small where the architecture allows: the arithmetic is the same, and there is more border.
-FAMILIES = {
-    "resnet": (lambda: torchvision.models.resnet18(), (3, 64, 64)),
-    "resnext": (lambda: torchvision.models.resnext50_32x4d(), (3, 64, 64)),
-    "preact resnet": (lambda: timm.create_model("resnetv2_50"), (3, 64, 64)),
-    "densenet": (lambda: torchvision.models.densenet121(), (3, 64, 64)),
-    "vgg": (lambda: torchvision.models.vgg11_bn(), (3, 64, 64)),
-    "mobilenet v2": (lambda: torchvision.models.mobilenet_v2(), (3, 64, 64)),
-    "mobilenet v3": (lambda: timm.create_model("mobilenetv3_small_100"), (3, 64, 64)),
-    "efficientnet, same padding": (lambda: timm.create_model("tf_efficientnet_b0"), (3, 66, 64)),
-    "regnet": (lambda: timm.create_model("regnety_002"), (3, 64, 64)),
-    "convnext": (lambda: timm.create_model("convnext_atto"), (3, 64, 64)),
-    "convmixer": (lambda: timm.create_model("convmixer_768_32"), (3, 56, 56)),
-    "repvgg": (lambda: timm.create_model("repvgg_a0"), (3, 64, 64)),
-    "inception": (lambda: timm.create_model("inception_v3"), (3, 96, 96)),
-    "googlenet": (lambda: torchvision.models.googlenet(init_weights=False, aux_logits=False), (3, 64, 64)),
-    "squeezenet": (lambda: torchvision.models.squeezenet1_1(), (3, 64, 64)),
-    "resnet, CIFAR stem": (lambda: timm.create_model("resnet18_small"), (3, 32, 32)),
-    "this suite's CNN": (lambda: timm.create_model("field_cnn"), (3, 32, 32)),
-    "blur pool": (lambda: timm.create_model("resnetblur18"), (3, 64, 64)),
-    "mixed kernels": (lambda: timm.create_model("tf_mixnet_s"), (3, 64, 64)),
-    "weight standardization": (lambda: timm.create_model("resnetv2_50x1_bit"), (3, 64, 64)),
-    "normalizer-free": (lambda: timm.create_model("nf_regnet_b0"), (3, 64, 64)),
-    "squeeze-excite": (lambda: timm.create_model("seresnet18"), (3, 64, 64)),
-    "shufflenet": (lambda: torchvision.models.shufflenet_v2_x0_5(), (3, 64, 64)),
-    "ghostnet": (lambda: timm.create_model("ghostnet_100"), (3, 64, 64)),
-}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,27 +42,29 @@ def relative(got: torch.Tensor, wanted: torch.Tensor) -> float:
     return float(((got - wanted).abs().max() / wanted.abs().max()).detach())
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_logits_are_equal(name):
-    build, shape = FAMILIES[name]
-    torch.manual_seed(0)
-    model = trained(build())
+@pytest.mark.parametrize("family", FAMILIES)
+def test_logits_are_equal(family):
+    name, shape = FAMILIES[family]
+    model = build(name)
     before = copy.deepcopy(model.state_dict())
-    x = torch.randn(2, *shape)
-    single = vision.as_attention(model, shape)
-    with torch.no_grad():
-        wanted = model(x)
-        assert relative(single(x), wanted) <= 1e-4
-        assert relative(set_explicit(single, True)(x), wanted) <= 1e-4
-        double = vision.as_attention(copy.deepcopy(model).double(), shape)
-        wanted = model.double()(x.double())
-        assert relative(double(x.double()), wanted) <= 1e-10
-        assert relative(set_explicit(double, True)(x.double()), wanted) <= 1e-10
-    assert not double.conversion.left
-    convolutions = [m for m in double.modules() if isinstance(m, nn.modules.conv._ConvNd)]
-    assert not convolutions and len(list(attention_layers(double))) == len(double.conversion.rows)
+    found = differences(model, shape)
+    report = found.pop("report")
+    assert max(error for key, error in found.items() if key.startswith("float32")) <= 1e-4
+    assert max(error for key, error in found.items() if key.startswith("float64")) <= 1e-10
+    assert len(found) == 4 and not report.left
     after = model.float().state_dict()
     assert all(torch.equal(after[key], value) for key, value in before.items())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_nothing_convolutional_is_left(family):
+    name, shape = FAMILIES[family]
+    converted = vision.as_attention(build(name), shape)
+    kinds = nn.modules.conv._ConvNd, nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd
+    assert not [m for m in converted.modules() if isinstance(m, (*kinds, nn.BatchNorm2d))]
+    layers = dict(attention_layers(converted))
+    rows = {row.name for row in converted.conversion.rows if not row.kind.startswith("attention")}
+    assert set(layers) == rows
 
 
 def test_fewest_heads_and_soft_pools_in_a_whole_model():

@@ -3,16 +3,14 @@
 Both `composed_field` and `gradient_support` ask a copy of the model for the gradient of one output token with
 respect to the pixels, and differ in who answers: the fields of the attention layers, or the model's own
 operations. So residual branches are united, and a global operation reaches everywhere, as the model really
-runs. For the gradient to be non-zero exactly where something is connected, the copy is made positive: in
-float64 and eval mode, weights drawn positive and scaled by their fan-in, biases and shifts 0, batch norms
-reset, maximum pools averaging, the input positive and small, so that no ReLU is off and no gate saturated.
+runs. For the gradient to be non-zero exactly where something is connected, the copy is `positive`, and the
+input positive and small, so that no ReLU is off and no gate saturated.
 
 >>> composed_field(vision.as_attention(model, 32), 32).mask().shape  # doctest: +SKIP
 torch.Size([64, 1024])
 """
 
-from collections.abc import Callable, Collection, Sequence
-from copy import deepcopy
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -25,8 +23,8 @@ from torch.nn.functional import interpolate
 
 from vision.analysis.attention_distance import square_patches
 from vision.analysis.attention_maps import evaluating
+from vision.analysis.positive import factors, fields_of, positive_by_fields, positive_copy
 from vision.convert.conversion import input_shape
-from vision.convert.layer import AttentionLayer
 from vision.fields import Field
 from vision.patches import Grid
 
@@ -65,7 +63,7 @@ def composed_field(model: nn.Module, input_size: Size, layer: str | None = None)
     Raises:
         ValueError: no layer has a field, or the layer's output is on no grid.
     """
-    return _support(_by_fields(model), input_size, layer)
+    return _support(positive_by_fields(model), input_size, layer)
 
 
 def gradient_support(model: nn.Module, input_size: Size, layer: str | None = None) -> Tensor:
@@ -78,7 +76,7 @@ def gradient_support(model: nn.Module, input_size: Size, layer: str | None = Non
     Raises:
         ValueError: the layer's output is on no grid.
     """
-    return _support(_positive(model), input_size, layer).mask()
+    return _support(positive_copy(model), input_size, layer).mask()
 
 
 def effective_receptive_field(model: nn.Module, images: Tensor, layer: str | None = None) -> Tensor:
@@ -113,9 +111,9 @@ def fields_through_depth(model: nn.Module, input_size: Size, layers: int = 6) ->
     Raises:
         ValueError: no layer has a field that mixes tokens.
     """
-    copy = _by_fields(model)
+    copy = positive_by_fields(model)
     fields = {
-        name: field for name, field in _fields(copy).items() if field.queries.size > 1 and _mixes(field)
+        name: field for name, field in fields_of(copy).items() if field.queries.size > 1 and _mixes(field)
     }
     if not fields:
         raise ValueError(
@@ -159,86 +157,13 @@ def _support(model: nn.Module, input_size: Size, layer: str | None) -> Field:
     return Field(grid, Grid(*image.shape[-2:]), allowed=torch.cat(rows))
 
 
-def _positive(model: nn.Module) -> nn.Module:
-    copy = deepcopy(model).cpu().double().eval()
-    generator = torch.Generator().manual_seed(0)
-    for name, parameter in copy.named_parameters():
-        parameter.requires_grad_(False)
-        fan_in = parameter[0].numel() if parameter.ndim > 1 else 1
-        values = torch.rand(parameter.shape, generator=generator, dtype=torch.double) + 0.5
-        parameter.copy_(torch.zeros_like(values) if name.endswith(("bias", "shift")) else values / fan_in)
-    for name, module in list(copy.named_modules()):
-        if getattr(module, "running_mean", None) is not None:
-            module.reset_running_stats()  # type: ignore[operator]
-        if type(module) is nn.MaxPool2d and name:
-            copy.set_submodule(name, _averaging(module))
-    return copy
-
-
-def _averaging(pool: nn.MaxPool2d) -> nn.Module:
-    if pool.dilation not in (1, (1, 1)):
-        raise ValueError(
-            f"gradient_support knows no maximum pool with dilation, got {pool}; compose its field"
-        )
-    return nn.AvgPool2d(pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode)
-
-
-def _by_fields(model: nn.Module) -> nn.Module:
-    copy = _positive(model)
-    fields = _fields(copy)
-    if not fields:
-        raise ValueError(
-            f"composed fields need layers with a field, got {type(model).__name__} without any; "
-            "convert it first: vision.as_attention(model, input_size)"
-        )
-    for name, field in fields.items():
-        module: Any = copy.get_submodule(name)
-        if isinstance(module, AttentionLayer):
-            module.explicit = False
-            module.fast = partial(_mean_over_field, module.fast, field, True)  # type: ignore[method-assign]
-        else:
-            module.forward = partial(_mean_over_field, module.forward, field, False)
-    return copy
-
-
-def _fields(model: nn.Module) -> dict[str, Field]:
-    named = ((name, getattr(module, "field", None)) for name, module in model.named_modules())
-    return {name: field for name, field in named if isinstance(field, Field)}
-
-
 def _mixes(field: Field) -> bool:
     return field.keys.size > 1 if field.is_full else bool((field.neighbours()[1].sum(1) > 1).any())
 
 
-def _mean_over_field(
-    forward: Callable[..., Tensor], field: Field, images_first: bool, x: Tensor, *values: Any
-) -> Tensor:
-    """(B, C, rows, cols) or (B, N, C) -> forward's shape: each query's keys and all channels, averaged."""
-    with torch.no_grad():
-        shape = forward(x, *values).shape
-    tokens = x.flatten(2).transpose(1, 2) if images_first else x
-    if tokens.shape[1] != field.keys.size:
-        raise ValueError(
-            f"a field is for {field.keys}, got {tokens.shape[1]} tokens; convert for this input_size"
-        )
-    # (B, N): one number a token; its factors differ by channel, or a layer norm would turn it to 0.
-    mixed = (tokens * _factors(tokens.shape[2])).mean(-1)
-    if field.is_full:
-        mean = mixed.mean(1, keepdim=True).expand(-1, field.queries.size)
-    else:
-        index, valid = field.neighbours()
-        mean = (mixed[:, index] * valid).mean(-1)
-    out = mean[..., None] * _factors(shape[1] if images_first else shape[2])
-    return out.transpose(1, 2).reshape(shape) if images_first else out
-
-
-def _factors(count: int) -> Tensor:
-    return torch.rand(count, generator=torch.Generator().manual_seed(count), dtype=torch.double) + 0.5
-
-
 def _readout(tokens: Tensor) -> Tensor:
     """(B, C) -> (): a positive sum, different for each channel."""
-    return (tokens * _factors(tokens.shape[1])).sum()
+    return (tokens * factors(tokens.shape[1])).sum()
 
 
 def _small_input(model: nn.Module, input_size: Size, batch: int = 1) -> Tensor:
@@ -251,7 +176,7 @@ def _small_input(model: nn.Module, input_size: Size, batch: int = 1) -> Tensor:
     shape = input_shape(model, input_size)
     if len(shape) != 3:
         raise ValueError(f"receptive fields are those of images (C, H, W), got {input_size=}")
-    return (_SMALL * _factors(prod(shape))).view(1, *shape).repeat(batch, 1, 1, 1).requires_grad_()
+    return (_SMALL * factors(prod(shape))).view(1, *shape).repeat(batch, 1, 1, 1).requires_grad_()
 
 
 def _output(model: nn.Module, x: Tensor, layer: str | None) -> Tensor:

@@ -1,0 +1,100 @@
+"""A copy of a model in which nothing cancels: its gradient is non-zero exactly where something is connected.
+
+In float64 and evaluation mode, weights drawn positive and scaled by their fan-in, biases and shifts 0, batch
+norms reset, maximum pools averaging. On an input that is positive and small, no ReLU is off and no gate full.
+
+>>> positive_copy(nn.Conv2d(1, 1, 3)).weight.min() > 0
+tensor(True)
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vision.convert import AttentionLayer
+from vision.fields import Field
+
+
+def positive_copy(model: nn.Module) -> nn.Module:
+    """model -> its positive copy, on the CPU."""
+    copy = deepcopy(model).cpu().double().eval()
+    generator = torch.Generator().manual_seed(0)
+    for name, parameter in copy.named_parameters():
+        parameter.requires_grad_(False)
+        fan_in = parameter[0].numel() if parameter.ndim > 1 else 1
+        values = torch.rand(parameter.shape, generator=generator, dtype=torch.double) + 0.5
+        parameter.copy_(torch.zeros_like(values) if name.endswith(("bias", "shift")) else values / fan_in)
+    for name, module in list(copy.named_modules()):
+        if getattr(module, "running_mean", None) is not None:
+            module.reset_running_stats()  # type: ignore[operator]
+        if type(module) is nn.MaxPool2d and name:
+            copy.set_submodule(name, _averaging(module))
+    return copy
+
+
+def _averaging(pool: nn.MaxPool2d) -> nn.Module:
+    if pool.dilation not in (1, (1, 1)):
+        raise ValueError(
+            f"gradient_support knows no maximum pool with dilation, got {pool}; compose its field"
+        )
+    return nn.AvgPool2d(pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode)
+
+
+def positive_by_fields(model: nn.Module) -> nn.Module:
+    """model -> a positive copy in which every module with a field takes the mean over that field.
+
+    Raises:
+        ValueError: no module has a field.
+    """
+    copy = positive_copy(model)
+    fields = fields_of(copy)
+    if not fields:
+        raise ValueError(
+            f"composed fields need layers with a field, got {type(model).__name__} without any; "
+            "convert it first: vision.as_attention(model, input_size)"
+        )
+    for name, field in fields.items():
+        module: Any = copy.get_submodule(name)
+        if isinstance(module, AttentionLayer):
+            module.explicit = False
+            module.fast = partial(_mean_over_field, module.fast, field, True)  # type: ignore[method-assign]
+        else:
+            module.forward = partial(_mean_over_field, module.forward, field, False)
+    return copy
+
+
+def fields_of(model: nn.Module) -> dict[str, Field]:
+    """model -> the fields of its modules, by name."""
+    named = ((name, getattr(module, "field", None)) for name, module in model.named_modules())
+    return {name: field for name, field in named if isinstance(field, Field)}
+
+
+def _mean_over_field(
+    forward: Callable[..., Tensor], field: Field, images_first: bool, x: Tensor, *values: Any
+) -> Tensor:
+    """(B, C, rows, cols) or (B, N, C) -> forward's shape: each query's keys and all channels, averaged."""
+    with torch.no_grad():
+        shape = forward(x, *values).shape
+    tokens = x.flatten(2).transpose(1, 2) if images_first else x
+    if tokens.shape[1] != field.keys.size:
+        raise ValueError(
+            f"a field is for {field.keys}, got {tokens.shape[1]} tokens; convert for this input_size"
+        )
+    # (B, N): one number a token; its factors differ by channel, or a layer norm would turn it to 0.
+    mixed = (tokens * factors(tokens.shape[2])).mean(-1)
+    if field.is_full:
+        mean = mixed.mean(1, keepdim=True).expand(-1, field.queries.size)
+    else:
+        index, valid = field.neighbours()
+        mean = (mixed[:, index] * valid).mean(-1)
+    out = mean[..., None] * factors(shape[1] if images_first else shape[2])
+    return out.transpose(1, 2).reshape(shape) if images_first else out
+
+
+def factors(count: int) -> Tensor:
+    """() -> (count) numbers from 0.5 to 1.5, always the same and all different."""
+    return torch.rand(count, generator=torch.Generator().manual_seed(count), dtype=torch.double) + 0.5
