@@ -207,8 +207,9 @@ def main() -> None:
             put(options.write, name, text)
     if options.write:
         options.figures.mkdir(parents=True, exist_ok=True)
-        digits = load_source(DataConfig(name="digits", source="digits")).test.pixels[:64]
-        images = (torch.as_tensor(digits) / 255 - 0.3) / 0.4
+        digits = torch.as_tensor(load_source(DataConfig(name="digits", source="digits")).test.pixels)
+        known = vit.pretrained_cfg  # type: ignore[union-attr]
+        images = (digits[:64] / 255 - known["mean"][0]) / known["std"][0]  # type: ignore[index]
         models = {"ResNet-18 as attention": as_attention(cnn), "ViT": vit, "local attention": local}
         figures = {
             "heads": plot_heads(heads, title="Heads that a trained ResNet-18's layers need", notes=notes),
@@ -219,8 +220,8 @@ def main() -> None:
             ),
         }
         for name, figure in figures.items():
-            for kind, extra in (("svg", {"metadata": {"Date": None}}), ("png", {"dpi": 150})):
-                figure.savefig(options.figures / f"{name}.{kind}", **extra)
+            figure.savefig(options.figures / f"{name}.svg", metadata={"Date": None})
+            figure.savefig(options.figures / f"{name}.png", dpi=150)
 
 
 if __name__ == "__main__":

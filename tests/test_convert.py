@@ -271,7 +271,7 @@ def test_the_report_counts():
     assert "80 -> 20" in str(report) and report.input_shape == (1, 8, 10)
 
 
-def test_hypothetical_share_of_null_rows_of_the_mathematics():
+def test_the_share_of_null_rows_at_a_border():
     report = vision.as_attention(nn.Conv2d(1, 1, 3, padding=1), (1, 8, 10)).conversion
     assert report.rows[0].null_share == pytest.approx(0.14, abs=0.005)
     report = vision.as_attention(nn.Conv2d(1, 1, 5, padding=2), (1, 8, 10)).conversion

@@ -4,6 +4,7 @@ import json
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import partial
 
 import timm
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from benchmarks.turns import ROOT, Row, Section, goal, ratio, say, times
 from vision.attention import attend
 from vision.convert import ConvolutionAttention, as_attention
+from vision.fields import Field
 
 MODELS = ("resnet18", "mobilenetv3_small_100", "convnext_atto")
 # sides of a grid on which a 3 x 3 convolution runs explicitly, dense and by gathered neighbours
@@ -81,7 +83,7 @@ def _backends(rounds: int) -> float:
     return worst
 
 
-def _attend(inputs: list[Tensor], fields: list, backend: str) -> None:
+def _attend(inputs: list[Tensor], fields: Sequence[Field], backend: str) -> None:
     q, k, v = inputs
     out = attend(q, k, v, fields, backend=backend)
     torch.autograd.grad(out, inputs, torch.ones_like(out))

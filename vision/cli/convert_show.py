@@ -116,12 +116,13 @@ def _table(name: str, report: Report, measured: Measured) -> Table:
 def _cells(found: Difference | None) -> tuple[str, str]:
     if found is None:
         return "as it was", ""
-    return f"{found.absolute:.1e}", "0 of 0" if isnan(found.relative) else f"{found.relative:.1e}"
+    return f"{found.absolute:.1e}", "all are 0" if isnan(found.relative) else f"{found.relative:.1e}"
 
 
 def _summary(report: Report, measured: Measured) -> Iterator[str]:
     for kind, one in (("as explicit attention", measured.explicit), ("by torch's operations", measured.fast)):
-        yield f"logits {kind}: max difference {one.absolute:.1e}, {one.relative:.1e} of the largest"
+        share = "all are 0" if isnan(one.relative) else f"{one.relative:.1e} of the largest"
+        yield f"logits {kind}: max difference {one.absolute:.1e}, {share}"
     if measured.spread is not None and measured.spread < FADED:
         yield (
             f"logits of different images differ by {measured.spread:.0e} of the largest only, so they say "

@@ -23,8 +23,8 @@ from vision.convert.probe import BATCH, Call
 class Difference(NamedTuple):
     """The largest absolute difference, and what share it is of the original's largest absolute value.
 
-    The share is NaN where both give 0 everywhere, as behind a batch norm that starts with a scale of 0:
-    nothing was compared there.
+    The share is NaN where both give 0 everywhere, as behind a batch norm that starts with a scale of 0: a
+    comparison that shows nothing.
     """
 
     absolute: float
@@ -198,6 +198,10 @@ def _one_by_one(layer: nn.Module, x: Tensor, *rest: Any) -> Tensor:
 
 
 def _difference(theirs: Tensor, ours: Tensor) -> Difference:
+    if theirs.shape != ours.shape:
+        raise ValueError(f"outputs of different shapes cannot be compared: {theirs.shape}, {ours.shape}")
+    if not theirs.numel():
+        return Difference(0.0, math.nan)
     largest = float(theirs.abs().max())
     absolute = float((theirs - ours).abs().max())
     return Difference(absolute, absolute / largest if largest else math.inf if absolute else math.nan)

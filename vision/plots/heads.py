@@ -30,7 +30,7 @@ def plot_heads(table: pd.DataFrame, *, title: str, notes: str = "") -> Figure:
             markersize=5,
             label=f"{tolerance:g}" if tolerance else "exact",
         )
-    most = int(table["positions"].max())
+    most = max(table["positions"].tolist())
     panel.axhline(most, color="0.6", linestyle=":", linewidth=1)
     panel.annotate(f"{most} kernel positions", (0.99, most), xycoords=("axes fraction", "data"), ha="right")
     panel.set(
