@@ -1,4 +1,4 @@
-"""`vision convert` as a person uses it, in this process: what is printed, what is written, what is refused."""
+"""`vision convert` as a person uses it, in this process: what it prints, writes and refuses."""
 
 import csv
 import re
@@ -30,7 +30,8 @@ def convert(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int
 
 def differences(out: str) -> dict[str, float]:
     """By layer, the last but one column of the table."""
-    rows = re.findall(rf"^ ([\w.]+) +(?:convolution|max pool|average pool).* ({NUMBER}) ", out, re.M)
+    row = rf"^ ([\w.]+) +(?:convolution|max pool|average pool).* ({NUMBER}) +(?:{NUMBER}|all are 0) *$"
+    rows = re.findall(row, out, re.M)
     return {name: float(value) for name, value in rows}
 
 
@@ -53,7 +54,7 @@ def test_every_layer_is_compared_and_the_logits_both_ways(capsys, name):
     assert status == 0
     found = differences(out)
     assert len(found) == {"resnet10t": 19, "torchvision/squeezenet1_1": 30}[name]
-    assert max(found.values()) < 1e-4 and sum(value > 0 for value in found.values()) > len(found) / 2
+    assert max(found.values()) < 1e-4 and sum(value > 0 for value in found.values()) > len(found) / 3
     logits = re.findall(rf"logits (as explicit attention|by torch's operations): .* ({NUMBER}) of the", out)
     assert [kind for kind, _ in logits] == ["as explicit attention", "by torch's operations"]
     assert all(float(share) < 1e-5 for _, share in logits)
@@ -136,7 +137,7 @@ WRONG = {
     "torchvision/resnet1": ["'torchvision/resnet1'", "torchvision/resnet18"],
     "resnet10t --input-size 0": ["--input-size", "from 1 to 1024", "got 0"],
     "resnet10t --input-size 4096": ["--input-size", "from 1 to 1024", "got 4096"],
-    "torchvision/vgg11 --input-size 8": ["does not run on images of shape (3, 8, 8)"],
+    "torchvision/squeezenet1_1 --input-size 4": ["does not run on images of shape (3, 4, 4)"],
     "resnet10t --classes 0": ["--classes must be 1 or more, got 0"],
     "resnet10t --data nowhere": ["--data nowhere is no folder"],
     "resnet10t --data .": ["has no image in it", ".png"],

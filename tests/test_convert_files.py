@@ -199,10 +199,10 @@ def test_each_layer_is_compared_with_the_original_alone():
     assert not any(layer.explicit for _, layer in attention_layers(converted))
     with torch.no_grad():
         converted.conv.weight[0, 0, 0, 0] += 1.0
-        converted.avg_pool2d_attention.divisor = 5  # four places are averaged
+    pool = converted.avg_pool2d_attention
+    pool.register_forward_hook(lambda layer, _, output: 0.8 * output if layer.explicit else output)
     broken = layer_differences(model, converted, images())
     assert {name for name, one in broken.items() if one.relative > 1e-3} == {"conv", "avg_pool2d_attention"}
-    # 4 / 5 of the mean is a fifth too little, and only torch's own operation does not know.
     assert broken["avg_pool2d_attention"].relative == pytest.approx(0.2, rel=1e-4)
     fast = layer_differences(model, converted, images(), explicit=False)
     assert fast["avg_pool2d_attention"].absolute == 0 and fast["conv"].relative > 1e-3

@@ -20,7 +20,7 @@ from rich.table import Column, Table
 from vision.convert import Report
 from vision.convert.compare import Difference
 
-PIPED_WIDTH = 140
+PIPED_WIDTH, WIDE = 140, 100
 NAMED = 3  # of what there may be dozens
 FADED = 1e-6  # logits of two images nearer than this share say little
 
@@ -82,8 +82,12 @@ def console() -> Console:
 def show(name: str, report: Report, measured: Measured, notes: Sequence[str]) -> None:
     """Print the table of the layers and, below it, what holds for the whole model."""
     out = console()
-    out.print(_table(name, report, measured))
-    for line in [*notes, *_summary(report, measured)]:
+    out.print(_table(name, report, measured, wide=out.width >= WIDE))
+    legend = (
+        "null: heads of tokens that look beyond the border; density: pairs of tokens that the field allows; "
+        "max diff: from the original's output on the same input"
+    )
+    for line in [legend, *notes, *_summary(report, measured)]:
         out.print(line, soft_wrap=True, markup=False)
 
 
@@ -96,20 +100,24 @@ def write_layers(path: Path, report: Report, measured: Measured) -> None:
     layers.drop(columns="order", errors="ignore").to_csv(path, index=False)
 
 
-def _table(name: str, report: Report, measured: Measured) -> Table:
-    right = [Column(text, justify="right") for text in ("kernel", "heads", "tokens", "null rows")]
-    right += [Column(text, justify="right") for text in ("density", "max difference", "relative")]
+def _table(name: str, report: Report, measured: Measured, *, wide: bool) -> Table:
+    numbers = ["kernel", "heads", "tokens", "null", "density", "max diff"] + ["relative"] * wide
+    right = [Column(text, justify="right", no_wrap=True) for text in numbers]
     table = Table(
-        Column("layer", no_wrap=True), Column("kind", no_wrap=True), *right, box=SIMPLE_HEAD, pad_edge=False
+        Column("layer", overflow="fold"),
+        "kind",
+        *right,
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
     places = " x ".join(map(str, report.input_shape))
     table.title = f"{name} as attention, images {places}"
     for row in report.rows:
-        tokens = f"{row.keys} -> {row.queries}" if row.keys != row.queries else f"{row.queries}"
-        found = measured.layers.get(row.name)
-        differences = _cells(found)
+        tokens = f"{row.keys}->{row.queries}" if row.keys != row.queries else f"{row.queries}"
         shares = f"{row.null_share:.1%}", f"{row.density:.2%}"
-        table.add_row(row.name, row.kind, row.kernel, f"{row.heads}", tokens, *shares, *differences)
+        cells = _cells(measured.layers.get(row.name))[: 1 + wide]
+        table.add_row(row.name, row.kind, row.kernel, f"{row.heads}", tokens, *shares, *cells)
     return table
 
 

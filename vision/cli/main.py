@@ -93,7 +93,9 @@ def _add_convert(commands: argparse._SubParsersAction) -> None:
     convert.add_argument("--heads", choices=("kernel", "min"), default="kernel", help=heads)
     pooling = "maximum pools as hard attention, or as a softmax (default: %(default)s)"
     convert.add_argument("--pooling", choices=("exact", "soft"), default="exact", help=pooling)
-    convert.add_argument("--precision", choices=("float32", "float64"), default="float32")
+    convert.add_argument(
+        "--precision", choices=("float32", "float64"), default="float32", help="of model and images"
+    )
     convert.add_argument("--strict", action="store_true", help="refuse a model of which anything is left")
     convert.add_argument(
         "--out", type=Path, metavar="DIR", help="write the converted model, its figure and its table there"
@@ -105,7 +107,7 @@ def _command(
     commands: argparse._SubParsersAction, name: str, text: str, example: str
 ) -> argparse.ArgumentParser:
     return commands.add_parser(
-        name, help=text, description=text.capitalize() + ".", epilog=f"example: {example}"
+        name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=f"example: {example}"
     )
 
 

@@ -70,6 +70,8 @@ def as_attention(
     report = Report(shape, {"heads": heads, "pooling": pooling, "beta": beta})
     _fold_norms(converted, seen, report)
     converted = _replace(converted, seen, settings, report)
+    for _, layer in attention_layers(converted):
+        layer.attended(layer.input_size)  # fields are built once and kept; a tracer could not build them
     report.rows.sort(key=lambda row: row.order)
     if strict and report.left:
         raise ValueError(f"strict=True, but {len(report.left)} cannot be converted: {report.left_text()}")

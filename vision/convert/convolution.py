@@ -7,7 +7,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.conv import _ConvNd
@@ -16,6 +15,7 @@ from vision.convert import windows
 from vision.convert.layer import AttentionLayer, Padding, pad, tokens_of
 from vision.convert.windows import Size, Window, convolution_window
 from vision.fields import Field
+from vision.mixers.conv_attention import merge_heads
 
 _FAST = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _FAST_TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
@@ -120,10 +120,7 @@ class ConvolutionAttention(AttentionLayer):
         """(B, K, N_query, C) -> (B, N_query, O): the output maps, block-diagonal over the groups."""
         if weight is None:
             weight, bias = self.kernel(), self.bias
-        x = heads.unflatten(-1, (self.groups, -1))
-        maps = weight.flatten(2).unflatten(0, (self.groups, -1))  # (G, O or I, I or O, K)
-        letters = "giok" if self.window.transposed else "goik"
-        out = torch.einsum(f"bkngi,{letters}->bngo", x, maps).flatten(2)
+        out = merge_heads(heads, weight, self.groups, transposed=self.window.transposed)
         return out if bias is None else out + bias
 
 

@@ -18,6 +18,7 @@ from vision.convert.layer import null_tokens, tokens_of
 from vision.convert.pooling import with_null_tokens
 from vision.convert.windows import PADDED, Size, Window
 from vision.fields import Field
+from vision.mixers.conv_attention import merge_heads
 
 LEAST_WEIGHT = 0.01  # of the mean: a vector nearer to 0 than this would make the values large
 NO_WEIGHT = -1e4  # the score of a place without any weight: finite, as optimizers want it, and exp of it is 0
@@ -98,10 +99,8 @@ class MinimalConvolutionAttention(ConvolutionAttention):
 
     def merge_heads(self, heads: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
         """(B, H, N_query, C) -> (B, N_query, O): the value maps, block-diagonal over the groups."""
-        x = heads.unflatten(-1, (self.groups, -1))
-        maps = self.values.unflatten(1, (self.groups, -1))
-        letters = "hgio" if self.window.transposed else "hgoi"
-        out = torch.einsum(f"bhngi,{letters}->bngo", x, maps).flatten(2)
+        maps = self.values.movedim(0, -1)
+        out = merge_heads(heads, maps, self.groups, transposed=self.window.transposed)
         return out if self.bias is None else out + self.bias
 
 

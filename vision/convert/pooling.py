@@ -5,7 +5,6 @@ tensor(49)
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -180,7 +179,7 @@ def _hard(k: Tensor, index: Tensor, valid: Tensor) -> Tensor:
     return F.one_hot(scores.argmax(-1), scores.shape[-1]).to(k.dtype)
 
 
-@lru_cache(maxsize=512)
+@windows.kept
 def with_null_tokens(window: Window | AdaptiveWindow, size: Size, lowest: int) -> Field:
     """The field whose column k may also lead to null token k, behind the tokens.
 

@@ -24,7 +24,7 @@ from vision.convert.pooling import AverageAttention, MaximumAttention
 from vision.convert.probe import Call
 from vision.convert.tokens import GlobalAverage, OnTokens
 from vision.convert.windows import AdaptiveWindow, Size, Window, convolution_window
-from vision.mixers import Convolution
+from vision.mixers import ConvAttention, Convolution
 from vision.patches import PatchEmbed
 
 Shape = tuple[int, ...]
@@ -168,17 +168,17 @@ def _fast_maximum(
     return nn.Sequential(pool, nn.Flatten(1)) if module.flatten else pool
 
 
-def _token_convolution(
-    module: Convolution, shape: Shape, calls: Sequence[Call], settings: Settings
-) -> nn.Module:
+def _token_convolution(module: Any, shape: Shape, calls: Sequence[Call], settings: Settings) -> nn.Module:
     kernel, grid = tuple(module.weight.shape[2:]), module.grid
     conv = CONVS[2](
         shape[1],
         len(module.weight),
         kernel,
+        stride=getattr(module, "stride", 1),
         padding=module.padding,
         dilation=module.dilation,
         groups=module.groups,
+        bias=module.bias is not None,
     )
     conv.weight, conv.bias = module.weight, module.bias
     size = (grid.rows, grid.cols)
@@ -228,5 +228,6 @@ RULES: dict[type[nn.Module], Callable[..., nn.Module]] = {
     FastAdaptiveAvgPool: _fast_average,
     FastAdaptiveMaxPool: _fast_maximum,
     Convolution: _token_convolution,
+    ConvAttention: _token_convolution,
     PatchEmbed: _patch_embed,
 }

@@ -17,6 +17,7 @@ from torch.nn.functional import pad
 
 from vision.attention import attend
 from vision.fields import Field, convolution, full
+from vision.mixers.conv_attention import merge_heads
 from vision.patches import Grid
 
 DENSE_LIMIT = 2**31  # bytes of attention weights, one number per image, head, query and key
@@ -201,8 +202,7 @@ class SoftConvolution(nn.Module):
 
     def _merge_heads(self, heads: Tensor) -> Tensor:
         """(B, heads, N_query, C) -> (B, N_query, O): the output maps, block-diagonal over the groups."""
-        maps = self.weight.flatten(2).unflatten(0, (self.groups, -1))
-        x = torch.einsum("bhngi,goih->bngo", heads.unflatten(-1, (self.groups, -1)), maps).flatten(2)
+        x = merge_heads(heads, self.weight, self.groups)
         return x if self.bias is None else x + self.bias.to(x.dtype)
 
     def _slots(self) -> Tensor:

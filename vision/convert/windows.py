@@ -4,9 +4,11 @@
 [[-1, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, -1]]
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import wraps
 from math import ceil, prod
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +18,8 @@ from vision.fields import Field
 from vision.patches import Grid
 
 Size = tuple[int, ...]
+Result = TypeVar("Result")
+KEPT = 1024  # geometries: the deepest models have a few dozen, on each size of image
 PADDED = -1  # a place of the padding: a convolution reads 0 there
 BEYOND = -2  # a place beyond the padding too, which only ceil_mode and adaptive windows have
 
@@ -120,7 +124,25 @@ def output_size(window: Window | AdaptiveWindow, input_size: Size) -> Size:
     return tuple(len(axis) for axis in window.axes(input_size))
 
 
-@lru_cache(maxsize=512)
+def kept(build: Callable[..., Result]) -> Callable[..., Result]:
+    """The function with its last results kept; what a tracer builds is nobody else's and is not."""
+    found: dict[Any, Result] = {}
+
+    @wraps(build)
+    def read(*arguments: Any) -> Result:
+        if arguments in found:
+            return found[arguments]
+        result = build(*arguments)
+        if not torch.compiler.is_compiling() and type(torch.empty(0)) is Tensor:
+            found[arguments] = result
+            if len(found) > KEPT:
+                found.pop(next(iter(found)))
+        return result
+
+    return read
+
+
+@kept
 def indices(window: Window | AdaptiveWindow, input_size: Size) -> Tensor:
     """() -> long (N_query, K): the token that each query reads at each kernel position, PADDED or BEYOND.
 
@@ -140,7 +162,7 @@ def grid_of(size: Size) -> Grid:
     return Grid(prod(size[:-1]), size[-1])
 
 
-@lru_cache(maxsize=512)
+@kept
 def kernel_fields(window: Window, input_size: Size) -> tuple[Field, ...]:
     """One field a kernel position, each leaving a query one key, or none beyond the border."""
     grids = grid_of(output_size(window, input_size)), grid_of(input_size)
@@ -148,11 +170,13 @@ def kernel_fields(window: Window, input_size: Size) -> tuple[Field, ...]:
     return tuple(Field(*grids, indices=column[:, None].contiguous()) for column in columns)
 
 
-@lru_cache(maxsize=512)
+@kept
 def whole_field(window: Window | AdaptiveWindow, input_size: Size) -> Field:
     """All keys of each query."""
     grids = grid_of(output_size(window, input_size)), grid_of(input_size)
-    return Field(*grids, indices=_distinct(indices(window, input_size).clamp(min=PADDED)))
+    index = indices(window, input_size).clamp(min=PADDED)
+    copies = isinstance(window, Window) and window.padding_mode != "zeros"
+    return Field(*grids, indices=_distinct(index) if copies else index)
 
 
 def _remap(place: Tensor, n: int, mode: str) -> Tensor:
@@ -166,10 +190,11 @@ def _remap(place: Tensor, n: int, mode: str) -> Tensor:
 
 
 def _adaptive(n: int, m: int) -> Tensor:
-    start = torch.arange(m) * n // m
-    stop = ((torch.arange(m) + 1) * n + m - 1) // m
-    place = start[:, None] + torch.arange(int((stop - start).max()))
-    return torch.where(place < stop[:, None], place, BEYOND)
+    ends = [(i * n // m, ((i + 1) * n + m - 1) // m) for i in range(m)]
+    longest = max(stop - start for start, stop in ends)
+    start, stop = torch.tensor(ends).unsqueeze(2).unbind(1)
+    place = start + torch.arange(longest)
+    return torch.where(place < stop, place, BEYOND)
 
 
 def _distinct(index: Tensor) -> Tensor:
@@ -177,4 +202,4 @@ def _distinct(index: Tensor) -> Tensor:
     ordered = index.sort(dim=1).values
     repeats = torch.zeros_like(ordered, dtype=torch.bool)
     repeats[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
-    return torch.where(repeats, PADDED, ordered) if bool((repeats & (ordered >= 0)).any()) else index
+    return torch.where(repeats, PADDED, ordered)

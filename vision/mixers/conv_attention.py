@@ -84,7 +84,8 @@ class ConvAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, C) -> (B, N_query, out_chans)."""
         if self.explicit:
-            return self._merge_heads(attend(*self._qkv(x), self.heads))
+            out = merge_heads(attend(*self._qkv(x), self.heads), self.weight, self.groups)
+            return out if self.bias is None else out + self.bias
         return convolve(
             x,
             self.weight,
@@ -113,10 +114,16 @@ class ConvAttention(nn.Module):
         keys = x.unsqueeze(1).expand(-1, len(self.heads), -1, -1)
         return keys[:, :, nearest], keys, keys
 
-    def _merge_heads(self, heads: Tensor) -> Tensor:
-        """(B, K, N_query, C) -> (B, N_query, out_chans): the output maps, block-diagonal over the groups."""
-        x = heads.unflatten(-1, (self.groups, -1))
-        # (G * O, I, kh, kw) -> (G, O, I, K)
-        maps = self.weight.flatten(2).unflatten(0, (self.groups, -1))
-        out = torch.einsum("bkngi,goik->bngo", x, maps).flatten(2)
-        return out if self.bias is None else out + self.bias
+
+def merge_heads(heads: Tensor, weight: Tensor, groups: int, *, transposed: bool = False) -> Tensor:
+    """(B, K, N_query, C) -> (B, N_query, O): the output map of each kernel position, and their sum.
+
+    Args:
+        heads: what each position's head gives: tokens of the full width.
+        weight: (O, C / groups, *kernel_size) of K positions, or, transposed, (C, O / groups, *kernel_size).
+        groups: blocks of channels that do not mix.
+        transposed: the weight is a transposed convolution's.
+    """
+    x = heads.unflatten(-1, (groups, -1))
+    maps = weight.flatten(2).unflatten(0, (groups, -1))  # (G, O or C, C or O, K)
+    return torch.einsum(f"bkngi,{'giok' if transposed else 'goik'}->bngo", x, maps).flatten(2)

@@ -18,6 +18,7 @@ class LocalAttention(MultiHeadAttention):
         grid: where the tokens sit.
         kernel_size: odd number of tokens across the neighbourhood.
         dilation: step between the tokens of the neighbourhood.
+        causal: leave out the tokens after the query in index order, row by row.
         num_heads: heads; must divide dim unless head_dim is given.
         head_dim: width of a head; None is dim / num_heads.
         relative_bias: learn a number per head and offset, added to the logits.
@@ -32,6 +33,7 @@ class LocalAttention(MultiHeadAttention):
         *,
         kernel_size: int = 3,
         dilation: int = 1,
+        causal: bool = False,
         num_heads: int = 4,
         head_dim: int | None = None,
         relative_bias: bool = False,
@@ -44,7 +46,7 @@ class LocalAttention(MultiHeadAttention):
             dim,
             num_heads,
             head_dim=head_dim,
-            field=neighbourhood(grid, kernel_size, dilation=dilation),
+            field=neighbourhood(grid, kernel_size, dilation=dilation, causal=causal),
             relative_bias=relative_bias,
             qkv_bias=qkv_bias,
             backend=backend,

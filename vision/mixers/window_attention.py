@@ -1,0 +1,123 @@
+"""Self-attention within the tiles of a grid: Swin's, with or without its shift; cost linear in the tokens."""
+
+from itertools import groupby
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vision.attention import MultiHeadAttention, attend
+from vision.fields import full, tiled, tiles
+from vision.patches import Grid
+from vision.positions import RelativeBias
+
+
+class Run(NamedTuple):
+    """Tiles of one length that follow each other along a side: their places, and that length."""
+
+    places: slice
+    length: int
+
+
+class WindowAttention(MultiHeadAttention):
+    """(B, N, C) -> (B, N, C): multi-head attention among the tokens of each window x window tile.
+
+    That of Swin (Liu et al., 2021), whose layers alternate between shift 0 and half a window. Its shift is
+    cyclic and masked; here the tiles at the border are smaller, which says the same without a mask. Tiles of
+    one shape are computed together, as images of a batch: at most 3 x 3 groups of them.
+
+    Args:
+        dim: width C of a token.
+        grid: where the tokens sit; the window need not divide it.
+        window: tokens across a tile; a side that is no longer is one tile.
+        shift: rows and columns by which the tiles are moved, 0 to window - 1.
+        num_heads: heads; must divide dim unless head_dim is given.
+        head_dim: width of a head; None is dim / num_heads.
+        relative_bias: learn a number per head and relative place in a tile, added to the logits.
+        qkv_bias: give q, k and v a bias.
+        backend: that of `vision.attention.attend`, within a tile.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        grid: Grid,
+        *,
+        window: int = 4,
+        shift: int = 0,
+        num_heads: int = 4,
+        head_dim: int | None = None,
+        relative_bias: bool = False,
+        qkv_bias: bool = True,
+        backend: str = "auto",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(
+            dim,
+            num_heads,
+            head_dim=head_dim,
+            field=tiled(grid, window, shift=shift),
+            qkv_bias=qkv_bias,
+            backend=backend,
+            device=device,
+            dtype=dtype,
+        )
+        self.grid = grid
+        self.tiles = [tiles(side, window, shift=shift) for side in (grid.rows, grid.cols)]
+        self.runs = [_runs(spans) for spans in self.tiles]
+        self.tile = Grid(*(max(run.length for run in runs) for runs in self.runs))
+        if relative_bias:
+            self.relative_bias = RelativeBias(full(self.tile), num_heads, device=device, dtype=dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N, C) -> (B, N, C)."""
+        qkv = [y.unflatten(2, (self.grid.rows, self.grid.cols)) for y in self._qkv(x)]
+        bias, (down, across) = self._bias(), self.runs
+        rows = [torch.cat([self._attend(qkv, bias, row, col) for col in across], dim=2) for row in down]
+        # (B, rows, cols, H, D) -> (B, N, H * D)
+        return self.proj(torch.cat(rows, dim=1).flatten(3).flatten(1, 2))
+
+    def attention_map(self, x: Tensor) -> Tensor:
+        """(B, N, C) -> (B, num_heads, N, N): how much each query (row) takes from each key (column)."""
+        bias = self._bias()
+        if bias is not None:
+            row, col = (torch.cat([torch.arange(_long(s)) for s in spans]) for spans in self.tiles)
+            place = (row[:, None] * self.tile.cols + col).flatten().to(bias.device)
+            bias = bias[:, :, place][..., place]  # what it says of two tiles, the field leaves out
+        q, k, v = self._qkv(x)
+        return attend(q, k, v, self.field, bias, need_weights=True)[1]
+
+    def _attend(self, qkv: list[Tensor], bias: Tensor | None, rows: Run, cols: Run) -> Tensor:
+        """q, k, v (B, H, R, C, D) -> (B, rows, cols, H, D): one group of tiles of the same shape."""
+        shape = rows.length, cols.length
+        q, k, v = (_split(y[:, :, rows.places, cols.places], *shape) for y in qkv)
+        if bias is not None:
+            sides = (self.tile.rows, self.tile.cols)
+            bias = bias.unflatten(3, sides).unflatten(2, sides)
+            bias = bias[:, :, : shape[0], : shape[1], : shape[0], : shape[1]].flatten(4).flatten(2, 3)
+        x = attend(q, k, v, full(Grid(*shape)), bias, backend=self.backend)
+        counts = _long(rows.places) // shape[0], _long(cols.places) // shape[1]
+        # (B * tiles, H, tokens, D) -> (B, down, across, H, rows, cols, D) -> (B, down, rows, across, cols, H, D)
+        x = x.unflatten(2, shape).unflatten(0, (-1, *counts)).permute(0, 1, 4, 2, 5, 3, 6)
+        return x.flatten(3, 4).flatten(1, 2)
+
+
+def _split(x: Tensor, rows: int, cols: int) -> Tensor:
+    """(B, H, R, C, D) -> (B * tiles, H, rows * cols, D)."""
+    # -> (B, H, down, rows, across, cols, D) -> (B, down, across, H, rows, cols, D)
+    x = x.unflatten(3, (-1, cols)).unflatten(2, (-1, rows)).permute(0, 2, 4, 1, 3, 5, 6)
+    return x.flatten(4, 5).flatten(0, 2)
+
+
+def _runs(spans: list[slice]) -> list[Run]:
+    """() -> neighbouring tiles of one length, gathered."""
+    runs = []
+    for length, group in groupby(spans, _long):
+        first, *rest = group
+        runs.append(Run(slice(first.start, (rest or [first])[-1].stop), length))
+    return runs
+
+
+def _long(span: slice) -> int:
+    return span.stop - span.start
