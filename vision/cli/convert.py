@@ -60,7 +60,7 @@ def convert(
     seen = f"{NOISE} images of noise (seed {SEED})" if data is None else f"{len(images)} images of {data}"
     show(name, report, measured, notes=[weights, f"compared in {precision} on {seen}"])
     if out is not None:
-        _write(out, name, converted, measured, pixels)
+        _write(out, found.name, converted, measured, pixels)
     return 0
 
 

@@ -82,7 +82,9 @@ def console() -> Console:
 def show(name: str, report: Report, measured: Measured, notes: Sequence[str]) -> None:
     """Print the table of the layers and, below it, what holds for the whole model."""
     out = console()
-    out.print(_table(name, report, measured, wide=out.width >= WIDE))
+    places = " x ".join(map(str, report.input_shape))
+    out.print(f"{name} as attention, images {places}", soft_wrap=True, markup=False)
+    out.print(_table(report, measured, wide=out.width >= WIDE))
     legend = (
         "null: heads of tokens that look beyond the border; density: pairs of tokens that the field allows; "
         "max diff: from the original's output on the same input"
@@ -100,7 +102,7 @@ def write_layers(path: Path, report: Report, measured: Measured) -> None:
     layers.drop(columns="order", errors="ignore").to_csv(path, index=False)
 
 
-def _table(name: str, report: Report, measured: Measured, *, wide: bool) -> Table:
+def _table(report: Report, measured: Measured, *, wide: bool) -> Table:
     numbers = ["kernel", "heads", "tokens", "null", "density", "max diff"] + ["relative"] * wide
     right = [Column(text, justify="right", no_wrap=True) for text in numbers]
     table = Table(
@@ -111,8 +113,6 @@ def _table(name: str, report: Report, measured: Measured, *, wide: bool) -> Tabl
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
-    places = " x ".join(map(str, report.input_shape))
-    table.title = f"{name} as attention, images {places}"
     for row in report.rows:
         tokens = f"{row.keys}->{row.queries}" if row.keys != row.queries else f"{row.queries}"
         shares = f"{row.null_share:.1%}", f"{row.density:.2%}"

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from vision.attention import MultiHeadAttention, attend
+from vision.fields import Field
 from vision.mixers.position_attention import by_position, position_map, square_field
 from vision.mixers.quadratic_attention import quadratic_scores
 from vision.patches import Grid
@@ -19,7 +20,7 @@ class GatedAttention(MultiHeadAttention):
 
     The gated positional self-attention of ConViT (d'Ascoli et al., 2021). A head's position scores are
     -alpha |key - query - centre|^2, the centres start on a sqrt(num_heads) x sqrt(num_heads) kernel. With a
-    closed gate and a large alpha that is the convolution of that kernel, weights proj_h v_h in place h, with
+    gate g of 1 and a large alpha that is the convolution of that kernel, weights proj_h v_h in place h, with
     replicate padding. ConViT's layers start halfway there: alpha 1 leaves a head 0.32 of its weight on its
     place, the gate sigmoid(1) = 0.73. An even kernel begins half its side before the query, on whole
     places, where ConViT lets each head sit between four tokens.
@@ -43,6 +44,8 @@ class GatedAttention(MultiHeadAttention):
     Raises:
         ValueError: num_heads is no square number.
     """
+
+    field: Field
 
     def __init__(
         self,
@@ -105,7 +108,7 @@ class GatedAttention(MultiHeadAttention):
         return quadratic_scores(self.field, self.alpha, self.centres)
 
     def _blend(self, content: Tensor, position: Tensor) -> Tensor:
-        gate = self.gate.sigmoid()[:, None, None]
+        gate = self.gate.sigmoid()[:, None, None].to(content.dtype)
         return (1 - gate) * content + gate * position
 
 

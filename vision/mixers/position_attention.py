@@ -27,7 +27,7 @@ def by_position(v: Tensor, scores: Tensor, field: Field, backend: str = "auto") 
     """
     # (B, H, N, D) -> (1, H, N, B * D) and back
     values = v.permute(1, 2, 0, 3).flatten(2).unsqueeze(0)
-    none = v[:1, :, :, :1] * 0
+    none = v.new_zeros(1, v.shape[1], v.shape[2], 1)
     out = attend(none, none, values, field, scores, backend=backend).squeeze(0)
     return out.unflatten(2, (-1, v.shape[3])).permute(2, 0, 1, 3)
 

@@ -11,22 +11,23 @@ from vision.fields import Field
 from vision.mixers.position_attention import PositionAttention, square_field
 from vision.patches import Grid
 
-# Its exponential is 0 in every precision, and float16 can hold it.
-_FLOOR = -6e4
+# The exponential of the first changes no sum, and no product with it is so small that processors slow down;
+# that of the second is 0. A clipped field needs the second: its best keys may be far below the largest score.
+_FLOOR, _CLIPPED_FLOOR = -60.0, -6e4
 
 
 def quadratic_scores(field: Field, alpha: Tensor, centres: Tensor) -> Tensor:
     """alpha (H), centres (H, 2) -> -|alpha| |key - query - centre|^2: (H, K), or (1, H, N_query, N_key).
 
     The former for a field by K offsets, the latter for a full one of stride 1. They come in float32 at least,
-    less their largest value along either axis, which a softmax does not see, and not below -60000: so no
-    large coordinates are squared and subtracted, and no precision overflows.
+    less their largest value along either axis, which a softmax does not see, and not below what is nothing
+    in a softmax: so no large coordinates are squared and subtracted, and no precision overflows.
     """
     if field.offsets is not None:
         # (H, 1) - (K) -> (H, K)
         steps = torch.tensor(field.offsets, dtype=torch.float32, device=alpha.device)
         rows, cols = (_along(steps[:, axis], alpha, centres[:, axis]) for axis in (0, 1))
-        return (rows + cols).clamp(min=_FLOOR)
+        return (rows + cols).clamp(min=_CLIPPED_FLOOR)
     sides = ((field.queries.rows, field.keys.rows), (field.queries.cols, field.keys.cols))
     away = [
         torch.arange(keys, dtype=torch.float32, device=alpha.device)

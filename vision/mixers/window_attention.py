@@ -11,6 +11,8 @@ from vision.fields import full, tiled, tiles
 from vision.patches import Grid
 from vision.positions import RelativeBias
 
+_MASKED = 64
+
 
 class Run(NamedTuple):
     """Tiles of one length that follow each other along a side: their places, and that length."""
@@ -24,7 +26,8 @@ class WindowAttention(MultiHeadAttention):
 
     That of Swin (Liu et al., 2021), whose layers alternate between shift 0 and half a window. Its shift is
     cyclic and masked; here the tiles at the border are smaller, which says the same without a mask. Tiles of
-    one shape are computed together, as images of a batch: at most 3 x 3 groups of them.
+    one shape are computed together, as images of a batch: at most 3 x 3 groups of them. Several groups on a
+    grid of at most 64 tokens cost more than a mask, and get one.
 
     Args:
         dim: width C of a token.
@@ -37,6 +40,8 @@ class WindowAttention(MultiHeadAttention):
         qkv_bias: give q, k and v a bias.
         backend: that of `vision.attention.attend`, within a tile.
     """
+
+    place: Tensor
 
     def __init__(
         self,
@@ -64,29 +69,38 @@ class WindowAttention(MultiHeadAttention):
             dtype=dtype,
         )
         self.grid = grid
-        self.tiles = [tiles(side, window, shift=shift) for side in (grid.rows, grid.cols)]
-        self.runs = [_runs(spans) for spans in self.tiles]
+        self.spans = [tiles(side, window, shift=shift) for side in (grid.rows, grid.cols)]
+        self.runs = [_runs(spans) for spans in self.spans]
         self.tile = Grid(*(max(run.length for run in runs) for runs in self.runs))
         if relative_bias:
             self.relative_bias = RelativeBias(full(self.tile), num_heads, device=device, dtype=dtype)
+            self.register_buffer("place", self._places_in_tile().to(device), persistent=False)
+        self.masked = grid.size <= _MASKED and len(self.runs[0]) * len(self.runs[1]) > 1
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, C) -> (B, N, C)."""
+        if self.masked:
+            return super().forward(x)
         qkv = [y.unflatten(2, (self.grid.rows, self.grid.cols)) for y in self._qkv(x)]
-        bias, (down, across) = self._bias(), self.runs
+        bias = None if self.relative_bias is None else self.relative_bias()
+        down, across = self.runs
         rows = [torch.cat([self._attend(qkv, bias, row, col) for col in across], dim=2) for row in down]
         # (B, rows, cols, H, D) -> (B, N, H * D)
         return self.proj(torch.cat(rows, dim=1).flatten(3).flatten(1, 2))
 
-    def attention_map(self, x: Tensor) -> Tensor:
-        """(B, N, C) -> (B, num_heads, N, N): how much each query (row) takes from each key (column)."""
-        bias = self._bias()
-        if bias is not None:
-            row, col = (torch.cat([torch.arange(_long(s)) for s in spans]) for spans in self.tiles)
-            place = (row[:, None] * self.tile.cols + col).flatten().to(bias.device)
-            bias = bias[:, :, place][..., place]  # what it says of two tiles, the field leaves out
-        q, k, v = self._qkv(x)
-        return attend(q, k, v, self.field, bias, need_weights=True)[1]
+    def _bias(self) -> Tensor | None:
+        """() -> (1, num_heads, N, N), the whole grid's; what it says between two tiles, the field leaves out."""
+        if self.relative_bias is None:
+            return None
+        return self.relative_bias()[:, :, self.place][..., self.place]
+
+    def _places_in_tile(self) -> Tensor:
+        """() -> long (N,): the index of each token's place in a tile of the largest shape."""
+        row, col = (
+            torch.tensor([place for span in spans for place in range(_long(span))], device="cpu")
+            for spans in self.spans
+        )
+        return (row[:, None] * self.tile.cols + col).flatten()
 
     def _attend(self, qkv: list[Tensor], bias: Tensor | None, rows: Run, cols: Run) -> Tensor:
         """q, k, v (B, H, R, C, D) -> (B, rows, cols, H, D): one group of tiles of the same shape."""
@@ -98,9 +112,10 @@ class WindowAttention(MultiHeadAttention):
             bias = bias[:, :, : shape[0], : shape[1], : shape[0], : shape[1]].flatten(4).flatten(2, 3)
         x = attend(q, k, v, full(Grid(*shape)), bias, backend=self.backend)
         counts = _long(rows.places) // shape[0], _long(cols.places) // shape[1]
-        # (B * tiles, H, tokens, D) -> (B, down, across, H, rows, cols, D) -> (B, down, rows, across, cols, H, D)
-        x = x.unflatten(2, shape).unflatten(0, (-1, *counts)).permute(0, 1, 4, 2, 5, 3, 6)
-        return x.flatten(3, 4).flatten(1, 2)
+        # (B * tiles, H, tokens, D) -> (B, down, across, H, rows, cols, D)
+        x = x.unflatten(2, shape).unflatten(0, (-1, *counts))
+        # -> (B, down, rows, across, cols, H, D)
+        return x.permute(0, 1, 4, 2, 5, 3, 6).flatten(3, 4).flatten(1, 2)
 
 
 def _split(x: Tensor, rows: int, cols: int) -> Tensor:
