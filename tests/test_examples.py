@@ -25,7 +25,8 @@ def example(name: str, folder: Path, *arguments: str) -> str:
 
 def test_every_example_has_a_test():
     assert {p.name for p in EXAMPLES.iterdir()} == {
-        "convolution_as_attention.py", "reuse_model.py", "load_trained.py", "own_model_and_data",
+        "convert_a_cnn.py", "convolution_as_attention.py", "reuse_model.py", "load_trained.py",
+        "own_model_and_data",
     }  # fmt: skip
 
 
@@ -37,6 +38,15 @@ def test_a_convolution_as_attention(tmp_path):
         places = [line.split() for line in picture]
         assert places[3][4] == "o" and places[row][col] == "#"
         assert sum(line.count("#") for line in picture) == 1
+
+
+def test_a_cnn_converted(tmp_path):
+    # 3 + 8 + 3 convolutions of stem, blocks and shortcuts; a max pool, 3 average pools, a global one
+    first, layer, query, back = example("convert_a_cnn.py", tmp_path, "resnet10t").splitlines()
+    assert first.startswith("19 attention layers") and float(first.rsplit(" ", 1)[1]) < 1e-4
+    assert layer == "conv1.0: 9 heads, 1024 queries, 4096 keys"
+    # the query in row 16, column 16 of 32 stands on place (32, 32) of 64; the first head looks up and left
+    assert query.endswith(f"token {31 * 64 + 31}") and "Conv2d(3, 24, kernel_size=(3, 3)" in back
 
 
 def test_a_model_by_timms_interface(tmp_path):

@@ -7,7 +7,9 @@ from vision.attention import MultiHeadAttention as MultiHeadAttention
 from vision.attention import attend as attend
 from vision.config import RunConfig as RunConfig
 from vision.convert import as_attention as as_attention
+from vision.convert import load_converted as load_converted
 from vision.convert import release as release
+from vision.convert import save_converted as save_converted
 from vision.convert import soft_convolution as soft_convolution
 from vision.fields import Field as Field
 from vision.models import Backbone as Backbone

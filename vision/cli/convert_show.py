@@ -143,6 +143,8 @@ def _summary(report: Report, measured: Measured) -> Iterator[str]:
     if report.kept:
         kept = _some(report.kept)
         yield f"{len(report.kept)} batch norms kept as a scale and shift of each channel: {kept}"
+    if report.idle:
+        yield f"did not run in evaluation mode, and stay: {_some(report.idle)}"
     for one in report.left:
         yield f"left as it was: {one.name or 'the model'} ({one.type}): {one.reason}"
     if not report.left:

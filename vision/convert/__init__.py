@@ -1,9 +1,14 @@
 """Any CNN as masked attention with the same outputs, and back again."""
 
+from vision.convert.compare import Difference as Difference
+from vision.convert.compare import layer_differences as layer_differences
+from vision.convert.compare import logits_difference as logits_difference
 from vision.convert.conversion import as_attention as as_attention
 from vision.convert.conversion import attention_layers as attention_layers
 from vision.convert.conversion import set_explicit as set_explicit
 from vision.convert.convolution import ConvolutionAttention as ConvolutionAttention
+from vision.convert.files import load_converted as load_converted
+from vision.convert.files import save_converted as save_converted
 from vision.convert.layer import AttentionLayer as AttentionLayer
 from vision.convert.minimal import heads_by_layer as heads_by_layer
 from vision.convert.release import release as release

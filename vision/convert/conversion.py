@@ -186,7 +186,7 @@ def _layer(name: str, module: nn.Module, seen: Probe, settings: Settings, report
     watched = seen.modules.get(name)
     if watched is None:
         if has_rule(module):
-            report.left.append(left_row(name, module, "it did not run in evaluation mode"))
+            report.idle.append(name)
         return None
     try:
         layer = layer_for(module, watched.shape, watched.calls, settings)

@@ -35,27 +35,14 @@ class MinimalConvolutionAttention(ConvolutionAttention):
         conv: the convolution; its bias is taken.
         input_size: places on each axis of the input.
         window: another geometry than the module's own.
-        num_heads: leave room for so many heads instead of solving for them, for a state_dict to come.
     """
 
     kind = "convolution, fewest heads"
 
-    def __init__(
-        self,
-        conv: _ConvNd,
-        input_size: Size,
-        *,
-        window: Window | None = None,
-        num_heads: int | None = None,
-    ) -> None:
+    def __init__(self, conv: _ConvNd, input_size: Size, *, window: Window | None = None) -> None:
         super().__init__(conv, input_size, window=window)
-        weight = conv.weight.detach().flatten(2)  # (O or I, I or O, K)
         del self.weight
-        if num_heads is None:
-            positions, values = positional_heads(conv.weight.detach())
-        else:
-            positions = weight.new_zeros(num_heads, weight.shape[2])
-            values = weight.new_zeros(num_heads, *weight.shape[:2])
+        positions, values = positional_heads(conv.weight.detach())
         self.positions = nn.Parameter(positions.log().clamp(min=NO_WEIGHT))
         self.values = nn.Parameter(values)
 
@@ -131,7 +118,7 @@ def positional_heads(weight: Tensor, tolerance: float | None = None) -> tuple[Te
     flat = weight.detach().double().flatten(2).flatten(0, 1).T.cpu()  # (K, O * I)
     weights = torch.from_numpy(_position_weights(*_column_space(weight, tolerance)))
     values = torch.linalg.lstsq(weights.T, flat, driver="gelsd").solution
-    return weights.to(weight), values.reshape(len(weights), *weight.shape[:2]).to(weight)
+    return weights.to(weight), values.reshape(len(weights), *weight.shape[:2]).to(weight).contiguous()
 
 
 def heads_by_layer(model: nn.Module, tolerance: float | None = None) -> list[dict[str, Any]]:

@@ -88,6 +88,7 @@ class Report:
         settings: how it was converted.
         rows: the attention layers, in the order in which they run.
         left: what could not be converted.
+        idle: convolutions and pools that did not run in evaluation mode, as auxiliary heads; they stay too.
         folded: convolution -> the batch norm that it took in.
         kept: batch norms that became a scale and shift of each channel.
     """
@@ -96,6 +97,7 @@ class Report:
     settings: dict[str, Any]
     rows: list[Row] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
     folded: dict[str, str] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
 
@@ -130,6 +132,8 @@ class Report:
             shares = f"{row.null_share:.1%}", f"{row.density:.3%}"
             lines.append(line(row.name, row.kind, row.kernel, row.heads, row.tokens, *shares))
         lines.append(f"{len(self.folded)} batch norms folded, {len(self.kept)} kept as a scale and shift")
+        if self.idle:
+            lines.append(f"did not run in evaluation mode, and stay: {', '.join(self.idle)}")
         return "\n".join([*lines, *(f"left as it was: {one}" for one in self.left)])
 
 

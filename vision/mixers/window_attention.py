@@ -11,7 +11,7 @@ from vision.fields import full, tiled, tiles
 from vision.patches import Grid
 from vision.positions import RelativeBias
 
-_MASKED = 64
+_MASKED = 64  # tokens up to which a mask is faster than several groups of tiles
 
 
 class Run(NamedTuple):
@@ -89,7 +89,7 @@ class WindowAttention(MultiHeadAttention):
         return self.proj(torch.cat(rows, dim=1).flatten(3).flatten(1, 2))
 
     def _bias(self) -> Tensor | None:
-        """() -> (1, num_heads, N, N), the whole grid's; what it says between two tiles, the field leaves out."""
+        """() -> (1, num_heads, N, N) of the grid; what it says between two tiles, the field leaves out."""
         if self.relative_bias is None:
             return None
         return self.relative_bias()[:, :, self.place][..., self.place]
@@ -97,7 +97,7 @@ class WindowAttention(MultiHeadAttention):
     def _places_in_tile(self) -> Tensor:
         """() -> long (N,): the index of each token's place in a tile of the largest shape."""
         row, col = (
-            torch.tensor([place for span in spans for place in range(_long(span))], device="cpu")
+            torch.tensor([place for span in spans for place in range(_extent(span))], device="cpu")
             for spans in self.spans
         )
         return (row[:, None] * self.tile.cols + col).flatten()
@@ -111,7 +111,7 @@ class WindowAttention(MultiHeadAttention):
             bias = bias.unflatten(3, sides).unflatten(2, sides)
             bias = bias[:, :, : shape[0], : shape[1], : shape[0], : shape[1]].flatten(4).flatten(2, 3)
         x = attend(q, k, v, full(Grid(*shape)), bias, backend=self.backend)
-        counts = _long(rows.places) // shape[0], _long(cols.places) // shape[1]
+        counts = _extent(rows.places) // shape[0], _extent(cols.places) // shape[1]
         # (B * tiles, H, tokens, D) -> (B, down, across, H, rows, cols, D)
         x = x.unflatten(2, shape).unflatten(0, (-1, *counts))
         # -> (B, down, rows, across, cols, H, D)
@@ -128,11 +128,11 @@ def _split(x: Tensor, rows: int, cols: int) -> Tensor:
 def _runs(spans: list[slice]) -> list[Run]:
     """() -> neighbouring tiles of one length, gathered."""
     runs = []
-    for length, group in groupby(spans, _long):
+    for length, group in groupby(spans, _extent):
         first, *rest = group
         runs.append(Run(slice(first.start, (rest or [first])[-1].stop), length))
     return runs
 
 
-def _long(span: slice) -> int:
+def _extent(span: slice) -> int:
     return span.stop - span.start

@@ -5,8 +5,11 @@
 """
 
 from vision.models.backbone import Backbone as Backbone
+from vision.models.checkpoint import load_checkpoint as load_checkpoint
 from vision.models.cost import Cost as Cost
 from vision.models.cost import cost as cost
+from vision.models.named import build_named as build_named
+from vision.models.named import find_named as find_named
 from vision.models.registry import check_name as check_name
 from vision.models.registry import complete_arguments as complete_arguments
 from vision.models.registry import create_model as create_model
