@@ -27,7 +27,7 @@ from vision.convert import heads_by_layer, set_explicit
 from vision.data import load_source
 from vision.experiment import run
 from vision.models import build_named, find_named
-from vision.plots import plot_attention_distance, plot_heads
+from vision.plots import plot_attention_distance
 from vision.provenance import now, processor, provenance
 
 # family -> name, (C, *size) of the images: small where the architecture allows, as there is more border then.
@@ -211,17 +211,13 @@ def main() -> None:
         known = vit.pretrained_cfg  # type: ignore[union-attr]
         images = (digits[:64] / 255 - known["mean"][0]) / known["std"][0]  # type: ignore[index]
         models = {"ResNet-18 as attention": as_attention(cnn), "ViT": vit, "local attention": local}
-        figures = {
-            "heads": plot_heads(heads, title="Heads that a trained ResNet-18's layers need", notes=notes),
-            "attention_distance": plot_attention_distance(
-                distances(models, images),
-                title="How far attention looks: one measure for both kinds",
-                notes=notes,
-            ),
-        }
-        for name, figure in figures.items():
-            figure.savefig(options.figures / f"{name}.svg", metadata={"Date": None})
-            figure.savefig(options.figures / f"{name}.png", dpi=150)
+        figure = plot_attention_distance(
+            distances(models, images),
+            title="How far attention looks: one measure for both kinds",
+            notes=notes,
+        )
+        figure.savefig(options.figures / "attention_distance.svg", metadata={"Date": None})
+        figure.savefig(options.figures / "attention_distance.png", dpi=150)
 
 
 if __name__ == "__main__":

@@ -3,5 +3,4 @@
 from vision.plots.attention_distance import plot_attention_distance as plot_attention_distance
 from vision.plots.curves import plot_accuracy as plot_accuracy
 from vision.plots.fields import plot_fields as plot_fields
-from vision.plots.heads import plot_heads as plot_heads
 from vision.plots.soft_convolution import plot_soft_error as plot_soft_error

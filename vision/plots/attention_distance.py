@@ -45,7 +45,7 @@ def plot_attention_distance(table: pd.DataFrame, *, title: str, notes: str = "")
         panel.set_title(str(model), fontsize=10)
         panel.set_xlabel("depth (layer, in order of execution)")
     panels[0].set_ylabel("mean attention distance (pixels)")
-    figure.legend(handles=_legend(table), loc="outside upper center", ncols=3, frameon=False, fontsize=8)
+    panels[-1].legend(handles=_legend(table), loc="best", fontsize=8, framealpha=0.9, edgecolor="none")
     figure.suptitle(title, fontsize=12)
     if notes:
         figure.supxlabel(notes, fontsize=7, color="0.35", ha="left", x=0.01)

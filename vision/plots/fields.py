@@ -36,14 +36,13 @@ class Panel(Protocol):
         ...
 
 
-def plot_fields(image: np.ndarray, panels: Sequence[Panel], *, title: str, notes: str = "") -> Figure:
+def plot_fields(image: np.ndarray, panels: Sequence[Panel], *, title: str) -> Figure:
     """Figure with the image once a layer: what the token sees directly, through the layers, and not at all.
 
     Args:
         image: (H, W) or (H, W, 3), in [0, 1].
         panels: the layers, first to last, of one token each.
         title: stands above the figure.
-        notes: stands below it in small print.
 
     Raises:
         ValueError: there are no panels, or a mask is not of the image's size.
@@ -76,8 +75,6 @@ def plot_fields(image: np.ndarray, panels: Sequence[Panel], *, title: str, notes
         frameon=False,
         fontsize=9,
     )
-    if notes:
-        figure.supxlabel(notes, fontsize=7, color="0.35", ha="left", x=0.01)
     return figure
 
 
