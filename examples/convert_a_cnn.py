@@ -8,17 +8,17 @@ import sys
 import timm
 import torch
 
-import vision
-from vision.convert import set_explicit
+from vision.convert import as_attention, attention_layers, set_explicit
 
 model = timm.create_model(sys.argv[1] if len(sys.argv) > 1 else "resnet18").eval()
-attention = set_explicit(vision.as_attention(model, 64), True)
+attention = set_explicit(as_attention(model, 64), True)
 images = torch.randn(1, 3, 64, 64)
 with torch.no_grad():
     difference = (attention(images) - model(images)).abs().max()
-print(f"{len(attention.conversion.rows)} attention layers, logits differ by {difference:.1e}")
+layers = dict(attention_layers(attention))
+print(f"{len(layers)} attention layers, logits differ by {difference:.1e}")
 
-name, layer = next(vision.convert.attention_layers(attention))
+name, layer = next(iter(layers.items()))
 weights, index = layer.neighbour_weights(images)
 print(f"{name}: {len(layer.heads)} heads, {layer.field.queries.size} queries, {layer.field.keys.size} keys")
 middle = layer.field.queries.size // 2 + layer.field.queries.cols // 2
