@@ -37,7 +37,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("command", ["convert", "plot", "status", "models"])
+@pytest.mark.parametrize("command", ["convert", "inspect", "plot", "status", "models"])
 def test_every_help_shows_an_example(command, tmp_path):
     shown = vision(tmp_path, command, "--help")
     assert shown.returncode == 0 and f"example: vision {command}" in shown.stdout
@@ -203,7 +203,7 @@ def test_sizes_of_a_sweep_come_from_the_data(tmp_path):
 
 def test_completion_knows_subcommands_and_settings(tmp_path):
     assert (
-        "train convert plot status models"
+        "train convert inspect plot status models"
         in vision(tmp_path, "-sc", "query=bash", COMP_LINE="vision ").stdout
     )
     offered = vision(tmp_path, "-sc", "query=bash", COMP_LINE="vision train model=").stdout

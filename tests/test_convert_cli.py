@@ -14,7 +14,7 @@ from sklearn.datasets import load_sample_image
 from timm.models import save_for_hf
 
 from vision.cli import main
-from vision.cli.convert_images import image_files, normalised, picture, read_images
+from vision.cli.images import image_files, normalised, picture, read_images
 from vision.convert.files import load_converted
 
 VISION = Path(sys.executable).parent / "vision"

@@ -11,16 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vision.cli.convert_images import NOISE, SEED, image_files, noise, normalised, picture, read_images
 from vision.cli.convert_show import Measured, console, progress, show, write_layers
+from vision.cli.images import NOISE, SEED, image_files, noise, normalised, picture, read_images
+from vision.cli.weights import build_with_weights
 from vision.convert import as_attention, attention_layers, set_explicit
 from vision.convert.compare import layer_differences, logits, logits_difference
 from vision.convert.conversion import Heads, Pooling
 from vision.convert.files import save_converted
-from vision.convert.norms import is_norm
 from vision.convert.report import Report
-from vision.models.checkpoint import load_checkpoint
-from vision.models.named import Named, build_named, find_named
+from vision.models.named import find_named
 
 LARGEST_INPUT = 1024  # the explicit pass holds a weight for each head, query and place of the window
 
@@ -45,10 +44,10 @@ def convert(
         ValueError: an option is wrong, weights do not fit, or the model cannot be converted.
         FileNotFoundError: a file or folder that an option names is not there.
     """
-    _check(input_size, classes, checkpoint, pretrained)
+    _check(input_size, classes)
     files = None if data is None else image_files(data)
     found = find_named(name, img_size=input_size, num_classes=classes)
-    model, weights = _built(found, checkpoint, pretrained)
+    model, weights = build_with_weights(found, checkpoint, pretrained)
     model = model.to(getattr(torch, precision)).eval()
     converted = as_attention(model, input_size, heads, pooling, strict=strict)
     report: Report = converted.conversion  # type: ignore[assignment]
@@ -64,46 +63,11 @@ def convert(
     return 0
 
 
-def _check(input_size: int | None, classes: int | None, checkpoint: Path | None, pretrained: bool) -> None:
+def _check(input_size: int | None, classes: int | None) -> None:
     if input_size is not None and not 1 <= input_size <= LARGEST_INPUT:
         raise ValueError(f"--input-size must be from 1 to {LARGEST_INPUT} pixels, got {input_size}")
     if classes is not None and classes < 1:
         raise ValueError(f"--classes must be 1 or more, got {classes}")
-    if checkpoint is not None and pretrained:
-        raise ValueError(f"--pretrained and --checkpoint {checkpoint} are two sources of weights; give one")
-
-
-def _built(found: Named, checkpoint: Path | None, pretrained: bool) -> tuple[nn.Module, str]:
-    """The model, and what to say of its weights."""
-    if found.weights is not None and (checkpoint is not None or pretrained):
-        raise ValueError(f"the weights are those of {found.weights}; leave out --checkpoint and --pretrained")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
-        model = build_named(found.name, pretrained=pretrained, **found.arguments)
-        if checkpoint is None and found.weights is None and not pretrained:
-            _randomise_norms(model)
-    file = checkpoint or found.weights
-    if file is not None:
-        load_checkpoint(model, file)
-        return model, f"weights from {file}"
-    if pretrained:
-        return model, f"weights as published for {found.name}"
-    given = "give --checkpoint or --pretrained for others"
-    return model, f"the weights are random (seed {SEED}), batch norms' statistics as well; {given}"
-
-
-def _randomise_norms(model: nn.Module) -> None:
-    """As they start, with mean 0, variance 1 and often a scale of 0, folding them would change nothing."""
-    ranges = {
-        "weight": (0.5, 1.5),
-        "running_var": (0.5, 1.5),
-        "bias": (-0.5, 0.5),
-        "running_mean": (-0.5, 0.5),
-    }
-    for norm in filter(is_norm, model.modules()):
-        for name, (low, high) in ranges.items():
-            if (tensor := getattr(norm, name, None)) is not None:
-                tensor.data.uniform_(low, high)
 
 
 def _measure(model: nn.Module, converted: nn.Module, images: Tensor) -> Measured:

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+DATA = "images to {}, eight at most (default: noise)"
 COMPLETION = ("-sc", "--shell-completion")
 
 
@@ -70,7 +72,32 @@ def _parser() -> argparse.ArgumentParser:
     )
     models.set_defaults(run=_models)
     _add_convert(commands)
+    _add_inspect(commands)
     return parser
+
+
+def _add_inspect(commands: argparse._SubParsersAction) -> None:
+    inspect = _command(
+        commands,
+        "inspect",
+        "look inside a model: attention distance, rollout, receptive fields, heads, positions, CKA",
+        "vision inspect outputs/demo/ViT/n1200/s0 --against outputs/demo/CNN/n1200/s0",
+    )
+    _add_model(inspect)
+    inspect.add_argument("--data", type=Path, metavar="FOLDER", help=DATA.format("look at"))
+    inspect.add_argument("--against", metavar="NAME", help="a second model to stand beside it")
+    inspect.add_argument(
+        "--out", type=Path, metavar="DIR", default=Path("outputs/inspect"), help="default: %(default)s"
+    )
+    inspect.set_defaults(run=_inspect)
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    name = "a model of timm's, torchvision/NAME, or the folder of a finished run"
+    command.add_argument("name", metavar="NAME", help=name)
+    command.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights: .safetensors, .pth or .pt")
+    command.add_argument("--pretrained", action="store_true", help="the weights that its library publishes")
+    command.add_argument("--input-size", type=int, metavar="N", help="side of the images in pixels")
 
 
 def _add_convert(commands: argparse._SubParsersAction) -> None:
@@ -80,15 +107,9 @@ def _add_convert(commands: argparse._SubParsersAction) -> None:
         "turn a CNN into masked attention, and measure how equal the two are",
         "vision convert resnet18 --data photos --out outputs/resnet18",
     )
-    name = "a model of timm's, torchvision/NAME, or the folder of a finished run"
-    convert.add_argument("name", metavar="NAME", help=name)
-    convert.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights: .safetensors, .pth or .pt")
-    convert.add_argument("--pretrained", action="store_true", help="the weights that its library publishes")
-    convert.add_argument("--input-size", type=int, metavar="N", help="side of the images in pixels")
+    _add_model(convert)
     convert.add_argument("--classes", type=int, metavar="N", help="number of the model's outputs")
-    convert.add_argument(
-        "--data", type=Path, metavar="FOLDER", help="images to compare on, eight at most (default: noise)"
-    )
+    convert.add_argument("--data", type=Path, metavar="FOLDER", help=DATA.format("compare on"))
     heads = "one head a kernel position, or as few as the kernel's rank needs (default: %(default)s)"
     convert.add_argument("--heads", choices=("kernel", "min"), default="kernel", help=heads)
     pooling = "maximum pools as hard attention, or as a softmax (default: %(default)s)"
@@ -132,5 +153,14 @@ def _models(options: argparse.Namespace) -> int:
 def _convert(options: argparse.Namespace) -> int:
     from vision.cli.convert import convert
 
-    given = {key: value for key, value in vars(options).items() if key not in ("command", "run")}
-    return convert(**given)
+    return convert(**_given(options))
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from vision.cli.inspect import inspect
+
+    return inspect(**_given(options))
+
+
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    return {key: value for key, value in vars(options).items() if key not in ("command", "run")}

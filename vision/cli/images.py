@@ -1,4 +1,4 @@
-"""The images that `vision convert` compares on, and the one that it draws on.
+"""The images that a command looks at a model with, and the one that it draws on.
 
 >>> read_images(image_files(Path("photos")), (3, 224, 224)).shape  # doctest: +SKIP
 torch.Size([8, 3, 224, 224])
@@ -56,9 +56,9 @@ def normalised(pixels: Tensor, model: nn.Module) -> Tensor:
     return (pixels - mean) / std
 
 
-def noise(shape: tuple[int, ...]) -> Tensor:
-    """() -> (NOISE, C, *size), from a normal distribution and always the same."""
-    return torch.randn(NOISE, *shape, generator=torch.Generator().manual_seed(SEED))
+def noise(shape: tuple[int, ...], count: int = NOISE) -> Tensor:
+    """() -> (count, C, *size), from a normal distribution and always the same."""
+    return torch.randn(count, *shape, generator=torch.Generator().manual_seed(SEED))
 
 
 def picture(pixels: Tensor | None, shape: tuple[int, ...]) -> np.ndarray:
