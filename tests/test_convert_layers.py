@@ -142,7 +142,8 @@ def test_pools_in_other_dimensions(pool, shape):
 @pytest.mark.parametrize("side", [6, 20])  # dense, and by neighbours
 def test_gradients_of_the_values_are_the_convolutions_and_those_of_q_and_k_exactly_0(kind, side):
     layer, conv, x = converted(kind(4, 6, 3, 2, 1, groups=2), (4, side, side))
-    q, k, v = (part.detach().clone().requires_grad_() for part in layer.qkv(x))
+    q, k, v = layer.qkv(x)
+    q, k, v = (part.detach().requires_grad_() for part in (torch.randn_like(q), torch.randn_like(k), v))
     out = layer.images(layer.merge_heads(layer.attend(q, k, v)), (side, side))
     direction = torch.randn_like(out)
     of_q, of_k, of_v, *of_layer = torch.autograd.grad(out, (q, k, v, layer.weight, layer.bias), direction)

@@ -1,7 +1,8 @@
 """A copy of a model in which nothing cancels: its gradient is non-zero exactly where something is connected.
 
 In float64 and evaluation mode, weights drawn positive and scaled by their fan-in, biases and shifts 0, batch
-norms reset, maximum pools averaging. On an input that is positive and small, no ReLU is off and no gate full.
+norms reset, maximum pools averaging, and norms over
+places a sum with the mean of all. On an input that is positive and small, no ReLU is off and no gate full.
 
 >>> positive_copy(nn.Conv2d(1, 1, 3)).weight.min() > 0
 tensor(True)
@@ -18,6 +19,9 @@ from torch import Tensor, nn
 from vision.convert import AttentionLayer
 from vision.fields import Field
 
+# Norms that take their statistics over the places of an image, which makes every output see every place.
+_OVER_PLACES = (nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+
 
 def positive_copy(model: nn.Module) -> nn.Module:
     """model -> its positive copy, on the CPU."""
@@ -31,9 +35,19 @@ def positive_copy(model: nn.Module) -> nn.Module:
     for name, module in list(copy.named_modules()):
         if getattr(module, "running_mean", None) is not None:
             module.reset_running_stats()  # type: ignore[operator]
+        if isinstance(module, _OVER_PLACES) and name:
+            copy.set_submodule(name, _Spread())
         if type(module) is nn.MaxPool2d and name:
             copy.set_submodule(name, _averaging(module))
     return copy
+
+
+class _Spread(nn.Module):
+    """(B, C, *size) -> (B, C, *size): each token and the mean of all, which a norm connects."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, *size) -> (B, C, *size)."""
+        return x + x.mean(tuple(range(1, x.ndim)), keepdim=True)
 
 
 def _averaging(pool: nn.MaxPool2d) -> nn.Module:

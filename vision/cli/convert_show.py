@@ -148,7 +148,7 @@ def _summary(report: Report, measured: Measured) -> Iterator[str]:
     for one in report.left:
         yield f"left as it was: {one.name or 'the model'} ({one.type}): {one.reason}"
     if not report.left:
-        yield "nothing was left that mixes places"
+        yield "nothing known to mix places was left"
 
 
 def _cost(measured: Measured) -> str:

@@ -16,6 +16,8 @@ from vision.convert.probe import BATCH, Call
 from vision.convert.rules import CannotConvert, Settings, as_tuple, layer_for
 from vision.convert.tokens import GlobalAverage
 
+# The order of the functions' arguments, where the modules have another.
+_ORDER = {"max_pool": ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")}
 _POOLS = {
     "avg_pool": (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
     "max_pool": (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d),
@@ -38,8 +40,12 @@ def layer_for_call(call: Call, settings: Settings) -> nn.Module:
     x = call.args[0] if call.args else call.kwargs["input"]
     if len(x) != BATCH:
         raise CannotConvert("it mixes the images of a batch")
-    given = inspect.signature(_CALLS[call.function]).bind(settings, *call.args, **call.kwargs)
-    return _CALLS[call.function](*given.args, **given.kwargs)
+    build = _CALLS[call.function]
+    try:
+        given = inspect.signature(build).bind(settings, *call.args, **call.kwargs)
+    except TypeError as error:
+        raise CannotConvert(f"{call.function}: {error}") from error
+    return build(*given.args, **given.kwargs)
 
 
 def _convolution(
@@ -88,7 +94,8 @@ def _transposed(
 
 def _pool(kind: str) -> Callable[..., nn.Module]:
     def build(settings: Settings, input: Tensor, *args: Any, **kwargs: Any) -> nn.Module:
-        pool = _POOLS[kind][input.ndim - 3](*args, **kwargs)
+        given = dict(zip(_ORDER.get(kind, ()), args, strict=False))
+        pool = _POOLS[kind][input.ndim - 3](*args[len(given) :], **given, **kwargs)
         layer = layer_for(pool, tuple(input.shape[1:]), [], settings)
         if layer is None:
             raise CannotConvert(f"there is no rule for {pool}")
@@ -97,8 +104,16 @@ def _pool(kind: str) -> Callable[..., nn.Module]:
     return build
 
 
-def _mean(settings: Settings, input: Tensor, dim: Any = None, keepdim: bool = False) -> nn.Module:
+def _mean_arguments(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, dtype: Any = None
+) -> tuple[Tensor, Any, bool]:
+    """The arguments of torch.mean; a mean in another type is not looked at, as one that keeps dimensions."""
+    return input, dim if axis is None else axis, keepdim or dtype is not None
+
+
+def _mean(settings: Settings, *args: Any, **kwargs: Any) -> nn.Module:
     """The mean over all places of images (B, C, *size), or of tokens (B, N, C)."""
+    input, dim, _ = _mean_arguments(*args, **kwargs)
     dims = sorted(d % input.ndim for d in as_tuple(dim, 1))
     if input.ndim == 3 and dims == [1]:
         return GlobalAverage((input.shape[1],), keepdim=False, channels_last=True)
@@ -110,9 +125,7 @@ def is_global_mean(call: Call) -> bool:
 
     One that keeps its dimensions is not: squeeze-excite and norms scale every token by it, and stay.
     """
-    x, *given = call.args
-    dim = call.kwargs.get("dim", given[0] if given else None)
-    keepdim = call.kwargs.get("keepdim", given[1] if len(given) > 1 else False)
+    x, dim, keepdim = _mean_arguments(*call.args, **call.kwargs)
     if dim is None or keepdim or x.ndim < 3 or len(x) != BATCH:
         return False
     dims = sorted(d % x.ndim for d in as_tuple(dim, 1))

@@ -5,10 +5,12 @@
 """
 
 import copy
+import math
 from collections.abc import Iterator
 from typing import Literal
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.nn.modules import conv, pooling
 from torch.nn.modules.conv import _ConvNd
 
@@ -16,9 +18,10 @@ from vision.convert import norms
 from vision.convert.calls import convertible, layer_for_call
 from vision.convert.functional import rewrite
 from vision.convert.layer import AttentionLayer
-from vision.convert.probe import Probe, probe
+from vision.convert.probe import Probe, probe, run, tensors_in
 from vision.convert.report import Report, left_row
 from vision.convert.rules import CannotConvert, Settings, has_rule, layer_for
+from vision.convert.soft import SoftConvolution
 
 Heads = Literal["kernel", "min"]
 Pooling = Literal["exact", "soft"]
@@ -40,7 +43,7 @@ def as_attention(
     becomes an `AttentionLayer`, whether it is a module or a function called in a forward. Batch norm in
     evaluation mode is folded into the convolution before it where nothing else reads in between, else kept
     as a scale and shift of each channel. Attention, activations, other norms, squeeze-excite and residual
-    sums stay as they are. The result's attribute `conversion` is a `Report` of all this.
+    sums stay as they are. A module with hooks stays too. The result's attribute `conversion` is a `Report`.
 
     The construction is that of Cordonnier, Loukas and Jaggi (2020), made exact by masks; docs/equivalence.md.
 
@@ -62,10 +65,10 @@ def as_attention(
         ValueError: an argument is out of range, the model does not run on such images, or, with `strict`,
             something cannot be converted; the message names it.
     """
-    _check(heads, pooling, beta)
+    _check(model, heads, pooling, beta)
     settings = Settings(minimal=heads == "min", beta=beta if pooling == "soft" else None)
     shape = input_shape(model, input_size)
-    converted = copy.deepcopy(model)
+    converted = _copy(model)
     seen = _probed(converted, shape)
     report = Report(shape, {"heads": heads, "pooling": pooling, "beta": beta})
     _fold_norms(converted, seen, report)
@@ -75,6 +78,8 @@ def as_attention(
     report.rows.sort(key=lambda row: row.order)
     if strict and report.left:
         raise ValueError(f"strict=True, but {len(report.left)} cannot be converted: {report.left_text()}")
+    if pooling == "exact":
+        _check_outputs(model, converted, seen)
     converted.conversion = report  # type: ignore[assignment]
     return set_explicit(converted, explicit)
 
@@ -104,11 +109,12 @@ def input_shape(model: nn.Module, input_size: int | tuple[int, ...] | None) -> t
         return tuple(config["input_size"])
     if input_size is None:
         input_size = 224 if dims == 2 else ()
-    size = (input_size,) * dims if isinstance(input_size, int) else tuple(input_size)
-    if len(size) == dims + 1:
-        return size
+    size = tuple(input_size) if isinstance(input_size, (tuple, list)) else (input_size,) * dims
+    whole = all(isinstance(number, int) and number > 0 for number in size)
+    if whole and len(size) != dims and len(size) in (2, 3, 4):
+        return size  # (channels, *places): whether the model takes them, its forward tells
     channels = config["input_size"][0] if config.get("input_size") else getattr(first, "in_channels", None)
-    if len(size) != dims or channels is None or min(size, default=0) < 1:
+    if len(size) != dims or channels is None or not whole:
         raise ValueError(
             f"input_size must be one number, {dims} places, or (channels, *places) for this model, "
             f"got {input_size!r}"
@@ -122,13 +128,64 @@ def _dimensions(module: nn.Module) -> int:
     return next((int(name[-2]) for name in names if name[-2:] in ("1d", "2d", "3d")), 0)
 
 
-def _check(heads: str, pooling: str, beta: float) -> None:
+def _check(model: nn.Module, heads: str, pooling: str, beta: float) -> None:
+    if not isinstance(model, nn.Module) or isinstance(model, torch.jit.ScriptModule):
+        raise ValueError(f"model must be an nn.Module that is no script, got {type(model).__name__}")
+    if any(isinstance(module, (AttentionLayer, SoftConvolution)) for module in model.modules()):
+        raise ValueError(f"this {type(model).__name__} is converted already; give the CNN that it comes from")
     if heads not in ("kernel", "min"):
         raise ValueError(f"heads must be 'kernel' or 'min', got {heads!r}")
     if pooling not in ("exact", "soft"):
         raise ValueError(f"pooling must be 'exact' or 'soft', got {pooling!r}")
-    if not beta > 0:
-        raise ValueError(f"beta must be above 0, got {beta!r}")
+    if not isinstance(beta, (int, float)) or not 0 < beta < math.inf:
+        raise ValueError(f"beta must be a finite number above 0, got {beta!r}")
+
+
+def _copy(model: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(model)
+    except Exception as error:
+        raise ValueError(
+            f"the model cannot be copied: {type(error).__name__}: {error}; a weight that a hook has computed "
+            "with gradients, as of torch.nn.utils.weight_norm, is gone after a forward under torch.no_grad()"
+        ) from error
+
+
+def _check_outputs(model: nn.Module, converted: nn.Module, seen: Probe) -> None:
+    """Run the result on what the model was watched on: a last check on what no rule foresaw.
+
+    Raises:
+        ValueError: it gives something else, or does not run, though the model itself gives the same twice.
+    """
+    wanted = tensors_in(seen.output)
+    try:
+        got = tensors_in(run(converted, seen.images.clone()))
+    except Exception as error:
+        raise ValueError(
+            f"the converted model does not run, as something reads what is no longer there: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if _equal(got, wanted) or not _equal(tensors_in(run(model, seen.images.clone())), wanted):
+        return
+    raise ValueError(
+        "the converted model gives another output than the model: its forward does something that a "
+        "replaced module cannot follow, as reading or changing a convolution's weights or outputs on the side"
+    )
+
+
+def _equal(one: list[Tensor], other: list[Tensor]) -> bool:
+    return len(one) == len(other) and all(map(_near, one, other))
+
+
+def _near(one: Tensor, other: Tensor) -> bool:
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    if not one.is_floating_point() or one.is_meta:
+        return True
+    finite = other.isfinite()
+    scale = other[finite].abs().max() if finite.any() else 0
+    rounding = 1e3 * torch.finfo(one.dtype).eps ** 0.75
+    return not (one - other)[finite].abs().gt(rounding * scale).any()
 
 
 def _probed(model: nn.Module, shape: tuple[int, ...]) -> Probe:
@@ -152,14 +209,18 @@ def _fold_norms(model: nn.Module, seen: Probe, report: Report) -> None:
             report.left.append(left_row(name, norm, reason))
             continue
         writer = writers.get(seen.modules[name].reads)
-        if writer and norms.takes(modules[writer]) and seen.feeds_only(writer, name):
+        pair = [(writer or "", modules.get(writer or "")), (name, norm)]
+        alone = all(module is not None and seen.owns(one, module) for one, module in pair)
+        if writer and alone and norms.takes(modules[writer]) and seen.feeds_only(writer, name):
             norms.fold(modules[writer], norm)  # type: ignore[arg-type]
             report.folded[writer] = name
             rest = norms.after(norm)
             _put(model, name, nn.Sequential(*rest) if rest else nn.Identity())
-        elif name:
+        elif name and seen.owns(name, norm):
             report.kept.append(name)
             _put(model, name, norms.affine(norm))
+        else:
+            report.left.append(left_row(name, norm, "something else reads its parameters"))
 
 
 def _replace(model: nn.Module, seen: Probe, settings: Settings, report: Report) -> nn.Module:
@@ -196,12 +257,12 @@ def _layer(name: str, module: nn.Module, seen: Probe, settings: Settings, report
         calls = [call for call in watched.own_calls if convertible(call)]
         layers = [(call.function, layer_for_call(call, settings)) for call in calls]
         if layers:
-            for added, (_, one), call in zip(rewrite(module, layers), layers, calls, strict=True):
-                report.add(f"{name}.{added}".lstrip("."), one, call.order)
+            for added, call in zip(rewrite(module, layers, watched.given), calls, strict=True):
+                report.add(f"{name}.{added}".lstrip("."), module.get_submodule(added), call.order)
     except CannotConvert as error:
         report.left.append(left_row(name, module, str(error)))
         return None
-    report.look_at(name, module, watched)
+    report.look_at(name, module, seen.modules)
     return None
 
 

@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 from torch.nn.modules.conv import _ConvNd
 
 from vision.convert import windows
-from vision.convert.layer import AttentionLayer, Padding, pad, tokens_of
+from vision.convert.layer import AttentionLayer, Padding, idle, pad, tokens_of
 from vision.convert.windows import Size, Window, convolution_window
 from vision.fields import Field
 from vision.mixers.conv_attention import merge_heads
@@ -27,7 +28,7 @@ class ConvolutionAttention(AttentionLayer):
     """(B, C, *input_size) -> (B, O, *output_size): a convolution, or a transposed one, as attention.
 
     Head k leaves query o the one key o * stride + k * dilation - padding, or beyond the border none: a
-    softmax over one entry is 1 whatever the logits are, so q and k, here the tokens, are idle. Its value map
+    softmax over one entry is 1 whatever the logits are, so q and k are idle: here they are 0. Its value map
     is the tokens themselves and its output map weight[:, :, k], block-diagonal over the groups. The
     construction of Cordonnier, Loukas and Jaggi (2020), made exact by the mask.
 
@@ -43,7 +44,10 @@ class ConvolutionAttention(AttentionLayer):
     def __init__(self, conv: _ConvNd, input_size: Size, *, window: Window | None = None) -> None:
         super().__init__(window or convolution_window(conv), input_size)
         self.groups, self.out_channels, self.in_channels = conv.groups, conv.out_channels, conv.in_channels
-        self.weight, self.bias = conv.weight, conv.bias
+        self.kernel_size, self.stride, self.dilation = conv.kernel_size, conv.stride, conv.dilation
+        self.padding, self.padding_mode = conv.padding, conv.padding_mode
+        # What a parametrization or a hook computes has no place in a state_dict: its value of now has.
+        self.weight, self.bias = _parameter(conv.weight), _parameter(conv.bias)
 
     @property
     def num_heads(self) -> int:
@@ -61,7 +65,7 @@ class ConvolutionAttention(AttentionLayer):
 
     def kernel(self) -> Tensor:
         """() -> the kernel, in the layout of torch's module."""
-        return self.weight
+        return self.weight  # type: ignore[return-value]
 
     def to_conv(self) -> nn.Module:
         """() -> the convolution; behind a padding of its own where the sides differ.
@@ -111,10 +115,10 @@ class ConvolutionAttention(AttentionLayer):
         return _FAST[n](x, weight, bias, w.stride, padding, w.dilation, self.groups)
 
     def qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, C, *input_size) -> q (B, K, N_query, C), k and v (B, K, N, C): the tokens, for every head."""
-        near = windows.whole_field(self.window, tuple(x.shape[2:])).neighbours(x.device)[0].amax(1)
+        """(B, C, *input_size) -> q (B, K, N_query, 1), k (B, K, N, 1), zeros; v (B, K, N, C), the tokens."""
         tokens = tokens_of(x).unsqueeze(1).expand(-1, self.num_heads, -1, -1)
-        return tokens[:, :1, near].expand(-1, self.num_heads, -1, -1), tokens, tokens
+        queries = windows.output_size(self.window, tuple(x.shape[2:]))
+        return idle(tokens, prod(queries)), idle(tokens, tokens.shape[2]), tokens
 
     def merge_heads(self, heads: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
         """(B, K, N_query, C) -> (B, N_query, O): the output maps, block-diagonal over the groups."""
@@ -122,6 +126,12 @@ class ConvolutionAttention(AttentionLayer):
             weight, bias = self.kernel(), self.bias
         out = merge_heads(heads, weight, self.groups, transposed=self.window.transposed)
         return out if bias is None else out + bias
+
+
+def _parameter(value: Tensor | None) -> nn.Parameter | None:
+    if value is None or isinstance(value, nn.Parameter):
+        return value
+    return nn.Parameter(value.detach().clone())
 
 
 def _symmetric(window: Window) -> Size | None:

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from vision.convert import norms
-from vision.convert.conversion import as_attention
+from vision.convert.conversion import as_attention, attention_layers, set_explicit
 from vision.convert.minimal import MinimalConvolutionAttention
 from vision.convert.report import Left, Report, Row
+from vision.convert.soft import SoftConvolution
 from vision.models.checkpoint import misfit
 from vision.models.named import build_named
 
@@ -67,7 +68,8 @@ def load_converted(folder: str | Path, model: nn.Module | None = None) -> nn.Mod
     Args:
         folder: written by `save_converted` or `vision convert --out`.
         model: the model before its conversion, with any weights; left as it is. Needed where the folder does
-            not say by which name it is built.
+            not say by which name it is built. What no state_dict holds, as a buffer that is not persistent,
+            comes from it.
 
     Raises:
         FileNotFoundError: the folder is no converted model's.
@@ -79,14 +81,14 @@ def load_converted(folder: str | Path, model: nn.Module | None = None) -> nn.Mod
     skeleton = skeleton.to(getattr(torch, record["dtype"])).eval()
     modules = dict(skeleton.named_modules())
     for left in record["report"]["left"]:  # batch norms that were in training mode were not folded
-        if left["name"] in modules and norms.is_norm(modules[left["name"]]):
+        if "training mode" in left["reason"] and left["name"] in modules:
             modules[left["name"]].train()
     report = _report(record["report"])
     converted = as_attention(skeleton, report.input_shape, **report.settings).eval()
     _check_layers(folder, converted.conversion, report)  # type: ignore[arg-type]
     _fill(folder, converted, record["strides"])
     converted.conversion = report  # type: ignore[assignment]
-    return converted
+    return set_explicit(converted, record["explicit"])
 
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -103,6 +105,10 @@ def _record(model: nn.Module, tensors: dict[str, Tensor], source: Mapping[str, A
         raise ValueError(
             f"model must be one that vision.as_attention made, got {type(model).__name__} without a report"
         )
+    if any(isinstance(module, SoftConvolution) for module in model.modules()):
+        raise ValueError(
+            "a released model is another architecture: save its state_dict, and release a loaded one again"
+        )
     types = Counter(tensor.dtype for tensor in tensors.values() if tensor.is_floating_point())
     dtype = types.most_common(1)[0][0] if types else torch.float32
     # Convolutions on another layout in memory may round in another order.
@@ -115,6 +121,7 @@ def _record(model: nn.Module, tensors: dict[str, Tensor], source: Mapping[str, A
         "dtype": str(dtype).removeprefix("torch."),
         "report": report.as_dict(),
         "strides": strides,
+        "explicit": any(layer.explicit for _, layer in attention_layers(model)),
         "versions": {name: version(name) for name in PACKAGES},
     }
     try:
@@ -131,7 +138,7 @@ def _refuse_another(folder: Path, record: dict[str, Any], tensors: dict[str, Ten
     differ = [key for key in record if key != "versions" and record[key] != there.get(key)]
     if differ:
         raise ValueError(f"{refusal}: its {', '.join(differ)} in {CONVERSION} differ")
-    weights = load_file(folder / WEIGHTS)
+    weights = _weights(folder)
     if weights.keys() != tensors.keys() or not all(
         torch.equal(weights[name], tensor.detach().cpu()) for name, tensor in tensors.items()
     ):
@@ -149,6 +156,8 @@ def _read(folder: Path) -> dict[str, Any]:
         record = json.loads((folder / CONVERSION).read_text())
     except json.JSONDecodeError as error:
         raise ValueError(f"{folder / CONVERSION} is no JSON: {error}") from error
+    if not isinstance(record, dict):
+        raise ValueError(f"{folder / CONVERSION} must hold an object, got {type(record).__name__}")
     if record.get("format") != FORMAT:
         raise ValueError(
             f"{folder / CONVERSION} must be of format {FORMAT}, got {record.get('format')!r}, written by "
@@ -181,9 +190,16 @@ def _check_layers(folder: Path, built: Report, saved: Report) -> None:
             )
 
 
+def _weights(folder: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(folder / WEIGHTS)
+    except SafetensorError as error:
+        raise ValueError(f"{folder / WEIGHTS} cannot be read: {error}") from error
+
+
 def _fill(folder: Path, converted: nn.Module, strides: dict[str, list[int]]) -> None:
     """Give each parameter and buffer the file's tensor: its type, its layout and, of few heads, its shape."""
-    given, own = load_file(folder / WEIGHTS), _tensors(converted)
+    given, own = _weights(folder), _tensors(converted)
     solved = {
         f"{name}.{part}".lstrip(".")
         for name, module in converted.named_modules()

@@ -14,7 +14,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from vision.attention import attend
 from vision.convert.convolution import ConvolutionAttention
-from vision.convert.layer import null_tokens, tokens_of
+from vision.convert.layer import idle, null_tokens, tokens_of
 from vision.convert.pooling import with_null_tokens
 from vision.convert.windows import PADDED, Size, Window
 from vision.fields import Field
@@ -43,8 +43,9 @@ class MinimalConvolutionAttention(ConvolutionAttention):
         super().__init__(conv, input_size, window=window)
         del self.weight
         positions, values = positional_heads(conv.weight.detach())
-        self.positions = nn.Parameter(positions.log().clamp(min=NO_WEIGHT))
-        self.values = nn.Parameter(values)
+        learns = conv.weight.requires_grad
+        self.positions = nn.Parameter(positions.log().clamp(min=NO_WEIGHT), requires_grad=learns)
+        self.values = nn.Parameter(values, requires_grad=learns)
 
     @property
     def num_heads(self) -> int:
@@ -80,9 +81,8 @@ class MinimalConvolutionAttention(ConvolutionAttention):
         field = self.attended(tuple(x.shape[2:]))
         tokens = tokens_of(x)
         tokens = null_tokens(tokens, field.keys.size - tokens.shape[1]).unsqueeze(1)
-        idle = tokens.new_zeros(len(x), self.num_heads, 1, 1)
-        q, k = (idle.expand(-1, -1, n, -1) for n in (field.queries.size, field.keys.size))
-        return q, k, tokens.expand(-1, self.num_heads, -1, -1)
+        tokens = tokens.expand(-1, self.num_heads, -1, -1)
+        return idle(tokens, field.queries.size), idle(tokens, field.keys.size), tokens
 
     def merge_heads(self, heads: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
         """(B, H, N_query, C) -> (B, N_query, O): the value maps, block-diagonal over the groups."""

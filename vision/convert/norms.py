@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from timm.layers.conv2d_same import Conv2dSame
-from timm.layers.norm_act import BatchNormAct2d, FrozenBatchNormAct2d
+from timm.layers.norm_act import BatchNormAct2d, FrozenBatchNormAct2d, SyncBatchNormAct
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
@@ -19,6 +19,8 @@ _FOLDABLE = (
     Conv2dSame,
 )
 _FROZEN = (FrozenBatchNorm2d, FrozenBatchNormAct2d)
+_WITH_ACTIVATION = (BatchNormAct2d, SyncBatchNormAct, FrozenBatchNormAct2d)
+_KNOWN = (_BatchNorm, nn.SyncBatchNorm, *_FROZEN, *_WITH_ACTIVATION)
 
 
 class TokenAffine(nn.Module):
@@ -31,7 +33,7 @@ class TokenAffine(nn.Module):
 
     def __init__(self, scale: Tensor, shift: Tensor) -> None:
         super().__init__()
-        self.scale, self.shift = nn.Parameter(scale.clone()), nn.Parameter(shift.clone())
+        self.scale, self.shift = nn.Parameter(scale), nn.Parameter(shift)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, *size) -> (B, C, *size)."""
@@ -46,6 +48,10 @@ def is_norm(module: nn.Module) -> bool:
 
 def refusal(norm: Any) -> str | None:
     """Why a batch norm is no affine map of each token, or None where it is."""
+    if not any(type(norm).forward is known.forward for known in _KNOWN):
+        return "a batch norm with a forward of its own"
+    if has_hooks(norm):
+        return "it has hooks, which would be lost"
     if isinstance(norm, _FROZEN):
         return None
     if norm.training:
@@ -57,7 +63,13 @@ def refusal(norm: Any) -> str | None:
 
 def takes(conv: nn.Module) -> bool:
     """Whether a batch norm may be folded into a module: a convolution that uses its weight as it is."""
-    return any(type(conv).forward is plain.forward for plain in _FOLDABLE)
+    plain = any(type(conv).forward is known.forward for known in _FOLDABLE)
+    return plain and isinstance(conv._parameters.get("weight"), nn.Parameter) and not has_hooks(conv)
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether a module calls functions of somebody's before or after its forward."""
+    return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
 @torch.no_grad()
@@ -74,21 +86,24 @@ def fold(conv: _ConvNd, norm: nn.Module) -> None:
     else:
         by_output = scale.view(-1, *(1,) * (weight.ndim - 1))
     bias = shift if conv.bias is None else shift + scale * conv.bias.double()
-    conv.weight = nn.Parameter((outputs * by_output).reshape(weight.shape).to(conv.weight.dtype))
-    conv.bias = nn.Parameter(bias.to(conv.weight.dtype))
+    dtype, learns = conv.weight.dtype, conv.weight.requires_grad
+    weight = (outputs * by_output).reshape(weight.shape)
+    conv.weight = nn.Parameter(weight.to(dtype), requires_grad=learns)
+    conv.bias = nn.Parameter(bias.to(dtype), requires_grad=learns)
 
 
 def affine(norm: Any) -> nn.Module:
     """The same batch norm as a scale and shift for each channel, then its activation if it has one."""
     scale, shift = _scale_shift(norm)
     like = next(x for x in (norm.weight, norm.running_mean) if x is not None)
-    return nn.Sequential(TokenAffine(scale.to(like.dtype), shift.to(like.dtype)), *after(norm))
+    kept = TokenAffine(scale.to(like.dtype), shift.to(like.dtype))
+    return nn.Sequential(kept.requires_grad_(like.requires_grad), *after(norm))
 
 
 def after(norm: Any) -> list[nn.Module]:
     """What timm's batch norms do behind the norm: dropout and activation."""
-    has_activation = isinstance(norm, (BatchNormAct2d, FrozenBatchNormAct2d))
-    return [getattr(norm, name) for name in ("drop", "act")] if has_activation else []
+    names = ("drop", "act") if isinstance(norm, _WITH_ACTIVATION) else ()
+    return [getattr(norm, name) for name in names if hasattr(norm, name)]
 
 
 @torch.no_grad()

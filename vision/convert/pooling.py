@@ -4,6 +4,7 @@
 tensor(49)
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -12,10 +13,13 @@ from torch.nn import functional as F
 
 from vision.attention import gather
 from vision.convert import windows
-from vision.convert.layer import AttentionLayer, Padding, null_tokens, pad, tokens_of
+from vision.convert.layer import AttentionLayer, Padding, idle, null_tokens, pad, tokens_of
 from vision.convert.windows import BEYOND, PADDED, AdaptiveWindow, Size, Window
 from vision.fields import Field
 from vision.patches import Grid
+
+_AVERAGES = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
+_MAXIMA = {1: nn.AdaptiveMaxPool1d, 2: nn.AdaptiveMaxPool2d, 3: nn.AdaptiveMaxPool3d}
 
 
 class PoolingAttention(AttentionLayer):
@@ -42,6 +46,15 @@ class PoolingAttention(AttentionLayer):
         """(B, C, *input_size) -> (B, C, *output_size): torch's pool."""
         pads = self._pads(tuple(x.shape[2:]))
         return self._pool[0](pad(x, pads, value=self.padding_value) if pads else x)
+
+    @property
+    def covers_all(self) -> bool:
+        """Whether there is one query, which reads every token and no padding."""
+        return set(self.output_size) == {1} and self.field.columns == self.field.keys.size
+
+    @abstractmethod
+    def over_all(self) -> "PoolingAttention":
+        """() -> the same over all tokens of an input of any size."""
 
     def attended(self, size: Size) -> Field:
         """() -> the keys of each query."""
@@ -85,6 +98,11 @@ class AverageAttention(PoolingAttention):
         """One."""
         return 1
 
+    def over_all(self) -> "AverageAttention":
+        """() -> the mean over all tokens of an input of any size."""
+        ones = (1,) * len(self.input_size)
+        return AverageAttention(_AVERAGES[len(ones)](1), AdaptiveWindow(ones), self.input_size)
+
     def attended(self, size: Size) -> Field:
         """() -> the keys and null tokens of each query."""
         if self.divisor is not None:
@@ -96,8 +114,7 @@ class AverageAttention(PoolingAttention):
         field = self.attended(tuple(x.shape[2:]))
         values = tokens_of(x)
         values = null_tokens(values, field.keys.size - values.shape[1]).unsqueeze(1)
-        idle = values.new_zeros(len(x), 1, max(field.queries.size, field.keys.size), 1)
-        return idle[:, :, : field.queries.size], idle[:, :, : field.keys.size], values
+        return idle(values, field.queries.size), idle(values, field.keys.size), values
 
     def merge_heads(self, heads: Tensor, *values: Tensor | None) -> Tensor:
         """(B, 1, N_query, C) -> (B, N_query, C)."""
@@ -140,6 +157,12 @@ class MaximumAttention(PoolingAttention):
         """One a channel."""
         return self.channels
 
+    def over_all(self) -> "MaximumAttention":
+        """() -> the maximum over all tokens of an input of any size."""
+        ones = (1,) * len(self.input_size)
+        pool, window = _MAXIMA[len(ones)](1), AdaptiveWindow(ones)
+        return MaximumAttention(pool, window, self.input_size, channels=self.channels, beta=self.beta)
+
     def qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, C, *input_size) -> q (B, C, N_query, 1) of beta, k and v (B, C, N, 1): the channels."""
         channels = x.flatten(2).unsqueeze(-1)
@@ -159,13 +182,16 @@ class MaximumAttention(PoolingAttention):
         if self.beta is not None:
             return super().attend(q, k, v, size=size)
         index, valid = self.attended(size or self.input_size).neighbours(v.device)
-        return (_hard(k, index, valid).unsqueeze(-2) @ gather.neighbours(v, index)).squeeze(-2)
+        # Taken, not multiplied by weights: 0 times an infinite value would not be 0.
+        chosen = _largest(k, index, valid).unsqueeze(-1)
+        return gather.neighbours(v, index).squeeze(-1).gather(-1, chosen)
 
     def neighbour_weights(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, *input_size) -> weights (B, C, N_query, K), index (C, N_query, K); -1 for no token."""
         weights, index = super().neighbour_weights(x)
         if self.beta is None:
-            weights = _hard(self.qkv(x)[1], index[0].clamp(min=0), index[0] >= 0)
+            largest = _largest(self.qkv(x)[1], index[0].clamp(min=0), index[0] >= 0)
+            weights = F.one_hot(largest, weights.shape[-1]).to(weights.dtype)
         return weights, index
 
     def merge_heads(self, heads: Tensor, *values: Tensor | None) -> Tensor:
@@ -173,10 +199,13 @@ class MaximumAttention(PoolingAttention):
         return heads.squeeze(-1).transpose(1, 2)
 
 
-def _hard(k: Tensor, index: Tensor, valid: Tensor) -> Tensor:
-    """k (B, H, N_key, 1) -> (B, H, N_query, K): weight 1 on the first of each query's largest keys."""
-    scores = gather.neighbours(k, index).squeeze(-1).detach().masked_fill(~valid, float("-inf"))
-    return F.one_hot(scores.argmax(-1), scores.shape[-1]).to(k.dtype)
+def _largest(k: Tensor, index: Tensor, valid: Tensor) -> Tensor:
+    """k (B, H, N_key, 1) -> long (B, H, N_query): the column of the first of each query's largest keys."""
+    scores = gather.neighbours(k, index).squeeze(-1).detach()
+    best = scores.masked_fill(~valid, float("-inf")).argmax(-1)
+    # Where all keys are -inf, that may be a place that is no key: the first that is one is as good.
+    is_key = valid.expand_as(scores).gather(-1, best.unsqueeze(-1)).squeeze(-1)
+    return torch.where(is_key, best, valid.int().argmax(-1))
 
 
 @windows.kept

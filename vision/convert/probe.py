@@ -4,6 +4,7 @@
 (3, 224, 224)
 """
 
+import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._pytree import tree_leaves
 
+_ASKED = ("shape", "dtype", "device", "ndim", "layout", "is_cuda", "requires_grad", "is_leaf", "grad_fn")
 BATCH = 2  # images in the pass: one would hide what mixes the images of a batch
 
 
@@ -43,6 +45,7 @@ class Seen:
         order: its place in the order of execution.
         shape: (C, *size) of the first tensor that it read, the batch of BATCH left out.
         batch: length of that tensor's first axis.
+        given: names of the arguments that its forward got.
         times: how often it ran.
         calls: functions of torch's that it called itself, its submodules' left out.
     """
@@ -50,6 +53,7 @@ class Seen:
     order: int
     shape: tuple[int, ...]
     batch: int = BATCH
+    given: frozenset[str] = frozenset()
     times: int = 0
     calls: list[Call] = field(default_factory=list)
     reads: int = 0
@@ -67,10 +71,12 @@ class Probe:
 
     Attributes:
         modules: by name; the root's name is "". A module that did not run is not here.
+        images: what it was given.
         output: what the model gave.
     """
 
     modules: dict[str, Seen]
+    images: Tensor
     output: Any
     _readers: dict[int, set[str]]
     _kept: list[Tensor]
@@ -80,8 +86,13 @@ class Probe:
         one, other = self.modules.get(name), self.modules.get(reader)
         if one is None or other is None or one.times != 1 or other.times != 1 or one.writes != other.reads:
             return False
-        returned = any(id(leaf) == one.writes for leaf in tree_leaves(self.output))
+        returned = any(id(leaf) == one.writes for leaf in tensors_in(self.output))
         return not returned and self._readers[one.writes] <= {reader}
+
+    def owns(self, name: str, module: nn.Module) -> bool:
+        """Whether the parameters of the module `name` are read by itself and by nothing else."""
+        own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+        return all(self._readers.get(id(tensor), set()) <= {name} for tensor in own)
 
 
 def probe(model: nn.Module, input_shape: tuple[int, ...]) -> Probe:
@@ -93,9 +104,26 @@ def probe(model: nn.Module, input_shape: tuple[int, ...]) -> Probe:
     x = torch.randn(BATCH, *input_shape, generator=torch.Generator().manual_seed(0))
     x = x.to(like.device, like.dtype if like.is_floating_point() else None)
     watch = _Watch()
-    with _evaluation(model), torch.no_grad(), watch.on(model), watch:
-        output = model(x)
-    return Probe(watch.modules, output, watch.readers, watch.kept)
+    with watch.on(model), watch:
+        output = run(model, x.clone())
+    return Probe(watch.modules, x, output, watch.readers, watch.kept)
+
+
+def run(model: nn.Module, images: Tensor) -> Any:
+    """images -> what the model gives in evaluation mode, without gradients; its modes come back."""
+    with _evaluation(model), torch.no_grad():
+        return model(images)
+
+
+def tensors_in(output: Any) -> list[Tensor]:
+    """The tensors in what a model gives: in containers, and in the attributes of other objects."""
+    found: list[Tensor] = []
+    for leaf in tree_leaves(output):
+        if isinstance(leaf, Tensor):
+            found.append(leaf)
+        elif hasattr(leaf, "__dict__") and not isinstance(leaf, nn.Module):
+            found += [inner for inner in tree_leaves(vars(leaf)) if isinstance(inner, Tensor)]
+    return found
 
 
 class _Watch(TorchFunctionMode):
@@ -144,7 +172,7 @@ class _Watch(TorchFunctionMode):
             batch, *shape = (BATCH,) if read is None else read.shape
             seen = self.modules.setdefault(name, Seen(self._next(), tuple(shape), batch))
             seen.times += 1
-            seen.reads = id(read)
+            seen.reads, seen.given = id(read), _given(module, args, kwargs)
             self._stack.append(name)
 
         return hook
@@ -172,7 +200,16 @@ def _evaluation(model: nn.Module) -> Iterator[None]:
 
 def _asks(func: Callable) -> bool:
     """Whether a function only asks for a tensor's shape, type or place."""
-    return _last_name(func) in ("__get__", "size", "dim", "ndimension", "numel", "__len__")
+    if _last_name(func) == "__get__":
+        return getattr(getattr(func, "__self__", None), "__name__", "") in _ASKED
+    return _last_name(func) in ("size", "dim", "ndimension", "numel", "__len__", "is_floating_point")
+
+
+def _given(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> frozenset[str]:
+    try:
+        return frozenset(inspect.signature(module.forward).bind(*args, **kwargs).arguments)
+    except (TypeError, ValueError):  # a forward without a signature, as a script's
+        return frozenset()
 
 
 def _last_name(func: Callable) -> str:

@@ -23,6 +23,9 @@ _MIXES = {
     ),
     **dict.fromkeys(("max_unpool1d", "max_unpool2d", "max_unpool3d"), "it places values by indices"),
     **dict.fromkeys(("fold", "unfold"), "it moves the tokens of windows into channels, or back"),
+    **dict.fromkeys((f"max_pool{n}d_with_indices" for n in (1, 2, 3)), "its places are asked for"),
+    **dict.fromkeys(("convolution", "_convolution"), "torch's own entry, which says too little of its form"),
+    **dict.fromkeys(("fft_fft2", "fft_rfft2", "fft_fftn", "fft_rfftn", "fft_fft"), "a Fourier transform"),
     **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu"), "a recurrence"),
     "deform_conv2d": "its field depends on the image",
     "amax": "a maximum without windows",
@@ -107,12 +110,14 @@ class Report:
             if isinstance(layer, AttentionLayer):
                 self.rows.append(_row(".".join(filter(None, (name, inner))), layer, order))
 
-    def look_at(self, name: str, module: nn.Module, seen: Seen) -> None:
+    def look_at(self, name: str, module: nn.Module, modules: dict[str, Seen]) -> None:
         """Note a module that stays: a row if it is attention, a reason if it mixes tokens in another way."""
+        seen = modules[name]
         called = {call.function: call for call in seen.own_calls}
         fused = next((called[function] for function in _ATTENTION if function in called), None)
-        if fused is not None or _unfused_attention(module, seen):
-            self.rows.append(_attention_row(name, module, fused, seen))
+        weights = None if fused is not None else _unfused_weights(name, module, modules)
+        if fused is not None or weights is not None:
+            self.rows.append(_attention_row(name, module, fused, weights, seen))
         for function in called:
             if function in _MIXES:
                 self.left.append(left_row(name, module, f"{function}: {_MIXES[function]}"))
@@ -153,23 +158,37 @@ def _row(name: str, layer: AttentionLayer, order: int) -> Row:
     return Row(name, layer.kind, text, layer.num_heads, queries, keys, null, pairs / (queries * keys), order)
 
 
-def _unfused_attention(module: nn.Module, seen: Seen) -> bool:
-    """Two matrix products with a softmax between them, which may be a submodule."""
-    names = [call.function for call in seen.own_calls]
-    softmax = "softmax" in names or any(isinstance(child, nn.Softmax) for child in module.children())
-    return softmax and sum(name in ("matmul", "__matmul__") for name in names) >= 2
+def _unfused_weights(name: str, module: nn.Module, modules: dict[str, Seen]) -> tuple[int, ...] | None:
+    """Shape of the weights between two matrix products: a softmax called, or one that is a submodule."""
+    calls = modules[name].own_calls
+    if sum(call.function in ("matmul", "__matmul__") for call in calls) < 2:
+        return None
+    for call in calls:
+        if call.function == "softmax" and call.args and isinstance(call.args[0], Tensor):
+            return tuple(call.args[0].shape)
+    for child, softmax in module.named_children():
+        if isinstance(softmax, nn.Softmax) and (seen := modules.get(f"{name}.{child}".lstrip("."))):
+            return (seen.batch, *seen.shape)
+    return None
 
 
-def _attention_row(name: str, module: nn.Module, call: Call | None, seen: Seen) -> Row:
+def _attention_row(
+    name: str, module: nn.Module, call: Call | None, weights: tuple[int, ...] | None, seen: Seen
+) -> Row:
     """The row of what was attention already: full over its tokens unless it has a field of its own.
 
     A batch larger than the images' own holds windows, each of which attends to itself.
     """
+    batch, keys = seen.batch, seen.shape[0]
     tensors = [arg for arg in (call.args if call else ()) if isinstance(arg, Tensor)]
-    keys = tensors[1].shape[-2] if len(tensors) > 1 and tensors[1].ndim == 4 else seen.shape[0]
-    windows_an_image = max(1, seen.batch // BATCH)
-    own = getattr(module, "field", None)
-    density = 1 / windows_an_image if own is None else float(own.mask().double().mean())
-    kind = "attention" if windows_an_image == 1 else "attention in windows"
-    heads, tokens = int(getattr(module, "num_heads", 1)), keys * windows_an_image
-    return Row(name, kind, "", heads, tokens, tokens, 0.0, density, seen.order)
+    if weights is not None:
+        batch, keys = weights[0], weights[-1]
+    elif len(tensors) > 1 and tensors[1].ndim == 4:
+        batch, keys = len(tensors[1]), tensors[1].shape[-2]
+    heads, count = int(getattr(module, "num_heads", 1)), max(1, batch // BATCH)
+    kind, own = "attention" if count == 1 else "attention in windows", getattr(module, "field", None)
+    by_token = weights is None or len(seen.shape) != 2 or count > 1 or keys == seen.shape[0]
+    if not by_token and keys * heads == seen.shape[1]:
+        kind = "attention over channels"
+    density = 1 / count if own is None else float(own.mask().double().mean())
+    return Row(name, kind, "", heads, keys * count, keys * count, 0.0, density, seen.order)

@@ -16,6 +16,9 @@ from timm.layers.pool2d_same import AvgPool2dSame, MaxPool2dSame
 from timm.layers.std_conv import ScaledStdConv2d, ScaledStdConv2dSame, StdConv2d, StdConv2dSame
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from vision.convert.convolution import CONVS, CONVS_TRANSPOSED, ConvolutionAttention
 from vision.convert.layer import AttentionLayer
@@ -28,6 +31,8 @@ from vision.mixers import ConvAttention, Convolution
 from vision.patches import PatchEmbed
 
 Shape = tuple[int, ...]
+# Hooks that compute a weight before each forward; the layer takes the value that they gave.
+_REPARAMETRIZING = (WeightNorm, SpectralNorm, BasePruningMethod)
 
 
 class CannotConvert(Exception):
@@ -60,7 +65,16 @@ def layer_for(module: nn.Module, shape: Shape, calls: Sequence[Call], settings: 
         CannotConvert: a rule speaks of the module but it cannot be converted.
     """
     known = _known(module)
-    return None if known is None else RULES[known](module, shape, calls, settings)
+    if known is None:
+        return None
+    if foreign := [hook for hook in hooks(module) if not isinstance(hook, _REPARAMETRIZING)]:
+        raise CannotConvert(f"it has hooks, which would be lost: {', '.join(map(str, foreign))}")
+    return RULES[known](module, shape, calls, settings)
+
+
+def hooks(module: nn.Module) -> list[Any]:
+    """What a module calls before or after its forward."""
+    return [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
 
 
 def has_rule(module: nn.Module) -> bool:
@@ -91,7 +105,8 @@ def _standardized_convolution(
     used = next(call for call in calls if call.function == "conv2d").args[1]
     window = convolution_window(module, same=getattr(module, "same_pad", False))
     conv = copy.copy(module)
-    conv._parameters = {"weight": nn.Parameter(used.detach().clone()), "bias": module.bias}
+    weight = nn.Parameter(used.detach().clone(), requires_grad=module.weight.requires_grad)
+    conv._parameters = {"weight": weight, "bias": module.bias}
     return _built(conv, shape[1:], window, settings)
 
 
@@ -136,7 +151,7 @@ def _max_pool(module: Any, shape: Shape, calls: Sequence[Call], settings: Settin
 def _adaptive_pool(module: Any, shape: Shape, calls: Sequence[Call], settings: Settings) -> AttentionLayer:
     size, given = shape[1:], module.output_size
     given = given if isinstance(given, (tuple, list)) else (given,) * len(size)
-    window = AdaptiveWindow(tuple(n if m is None else m for n, m in zip(size, given, strict=True)))
+    window = AdaptiveWindow(tuple(given))
     if isinstance(module, nn.modules.pooling._AdaptiveAvgPoolNd):
         return AverageAttention(module, window, size)
     if module.return_indices:

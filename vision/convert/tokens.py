@@ -35,6 +35,14 @@ class OnTokens(nn.Module):
         return tokens_of(self.layer(images))
 
 
+class _ChannelsFirst(nn.Module):
+    """(B, *size, C) -> (B, C, *size)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, *size, C) -> (B, C, *size)."""
+        return x.movedim(-1, 1)
+
+
 class GlobalAverage(AverageAttention):
     """(B, C, *input_size) -> (B, C): the mean over all tokens, as one query that attends to them equally.
 
@@ -54,6 +62,11 @@ class GlobalAverage(AverageAttention):
         """(B, C, *input_size), or (B, *input_size, C) -> (B, C)."""
         x = super().forward(x.movedim(-1, 1) if self.channels_last else x)
         return x if self.keepdim else x.flatten(1)
+
+    def to_conv(self) -> nn.Module:
+        """() -> torch's pool, between what brings (B, *input_size, C) into its order and drops its axes."""
+        before = [_ChannelsFirst()] if self.channels_last else []
+        return nn.Sequential(*before, self._pool[0], *([] if self.keepdim else [nn.Flatten(1)]))
 
     def fast(self, x: Tensor, *values: Tensor | None) -> Tensor:
         """(B, C, *input_size) -> (B, C, 1, ...): the mean."""

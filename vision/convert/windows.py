@@ -87,13 +87,18 @@ class Window:
 
 @dataclass(frozen=True)
 class AdaptiveWindow:
-    """The windows of adaptive pooling: output_size of them on each axis, which may differ by a place."""
+    """The windows of adaptive pooling: output_size of them on each axis, which may differ by a place.
 
-    output_size: Size
+    Attributes:
+        output_size: of each axis; None leaves it as long as the input's.
+    """
+
+    output_size: tuple[int | None, ...]
 
     def axes(self, input_size: Size) -> list[Tensor]:
         """() -> for each axis long (outputs, longest window): the input place read, or BEYOND."""
-        return [_adaptive(n, m) for n, m in zip(input_size, self.output_size, strict=True)]
+        sizes = zip(input_size, self.output_size, strict=True)
+        return [_adaptive(n, n if m is None else m) for n, m in sizes]
 
 
 def convolution_window(conv: _ConvNd, *, same: bool = False) -> Window:
