@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from vision.attention import MultiHeadAttention, attend, backend_names, flex, native, shift
+from vision.attention import MultiHeadAttention, attend, backend_names, flex, gather, native, shift
 from vision.fields import Field, convolution, full, kernel_positions, neighbourhood, truncated
 from vision.patches import Grid
 
@@ -141,6 +141,31 @@ def test_a_field_per_head_equals_the_heads_one_by_one():
         torch.testing.assert_close(
             attend(*inputs, fields, backend=backend), torch.cat(wanted, 1), rtol=0, atol=1e-12
         )
+
+
+@pytest.mark.parametrize("shape", [(3, 1), (3, 4), (1, 4)], ids=["images", "both", "heads"])
+def test_keys_of_each_image_equal_the_images_one_by_one(shape):
+    index = torch.randint(-1, 30, (*shape, 30, 5), generator=torch.Generator().manual_seed(2))
+    index = index.sort(dim=-1).values
+    repeats = index.diff(dim=-1, prepend=torch.full((*shape, 30, 1), -2)) == 0
+    index = index.masked_fill(repeats, -1)
+    index[0, 0, 7] = -1  # a query without any key
+    inputs, bias = qkv(full(GRID), heads=4, batch=3), bias_for(neighbourhood(GRID, 3), "per_offset", heads=4)
+    bias = bias[:, :5].detach().requires_grad_()
+    got = gather.attention(*inputs, index.clamp(min=0), index >= 0, bias)
+    keys = index.expand(3, 4, -1, -1)
+    wanted = torch.stack([
+        torch.cat([
+            attend(*(x[b : b + 1, [h]] for x in inputs), Field(GRID, GRID, indices=keys[b, h]), bias[[h]],
+                   backend="reference")[0]
+            for h in range(4)
+        ])
+        for b in range(3)
+    ])  # fmt: skip
+    direction = torch.randn(got.shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+    leaves = [*inputs, bias]
+    gradients = [torch.autograd.grad((y * direction).sum(), leaves) for y in (got, wanted)]
+    assert_same([got, *gradients[0]], [wanted, *gradients[1]])
 
 
 @pytest.mark.parametrize("name", [*OTHERS, *BY_OFFSETS])

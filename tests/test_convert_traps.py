@@ -1,4 +1,4 @@
-"""What a conversion must not get wrong without a word: hooks, subclasses, what reads on the side, and more."""
+"""What a conversion must not get wrong without a word: hooks, subclasses, readers on the side, and more."""
 
 import copy
 import pickle

@@ -26,7 +26,9 @@ def read(file: Path) -> DataConfig:
 
 
 def test_there_is_one_for_each_data_set():
-    names = "cifar10 cifar100 cifar10_jpeg digits eurosat fashion_mnist flowers102 food101 huggingface"
+    names = (
+        "cifar10 cifar100 cifar10_jpeg digits eurosat far_marker fashion_mnist flowers102 food101 huggingface"
+    )
     names += " image_folder imagenette mnist parquet svhn"
     assert [file.stem for file in FILES] == names.split()
     assert {config.dataset for config in map(read, FILES) if config.source == "torchvision"} == set(DATASETS)

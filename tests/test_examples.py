@@ -25,7 +25,8 @@ def example(name: str, folder: Path, *arguments: str) -> str:
 
 def test_every_example_has_a_test():
     assert {p.name for p in EXAMPLES.iterdir()} == {
-        "convert_a_cnn.py", "convolution_as_attention.py", "reuse_model.py", "load_trained.py",
+        "convert_a_cnn.py", "convolution_as_attention.py", "graph_attention.py", "reuse_model.py",
+        "load_trained.py",
         "own_model_and_data",
     }  # fmt: skip
 
@@ -47,6 +48,13 @@ def test_a_cnn_converted(tmp_path):
     assert layer == "conv1.0: 9 heads, 1024 queries, 4096 keys"
     # the query in row 16, column 16 of 32 stands on place (32, 32) of 64; the first head looks up and left
     assert query.endswith(f"token {31 * 64 + 31}") and "Conv2d(3, 24, kernel_size=(3, 3)" in back
+
+
+def test_attention_on_a_graph(tmp_path):
+    first, *lines = example("graph_attention.py", tmp_path).splitlines()
+    assert first.startswith("32 members, 16 of them")
+    along, among, none = (float(line.split(": ")[1].split(",")[0]) for line in lines)
+    assert along > 0.9 and abs(among - 0.5) < 0.1 and abs(none - 0.5) < 0.1
 
 
 def test_a_model_by_timms_interface(tmp_path):

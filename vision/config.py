@@ -37,8 +37,8 @@ class DataConfig:
 
     Attributes:
         name: the label that records and plots carry.
-        source: the kind of source: digits, torchvision, image_folder, parquet, huggingface, or one that
-            `module` registers.
+        source: the kind of source: digits, torchvision, image_folder, parquet, huggingface, far_marker
+            (drawn, not photographed), or one that `module` registers.
         module: a Python module to import first, for sources of your own.
         dataset: the source's own name for the data: torchvision's class name, Hugging Face's data set id.
         root: folder that holds the files, or where they are downloaded to.

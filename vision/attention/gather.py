@@ -13,8 +13,9 @@ def attention(
     """q (B, H, N_query, D), k (B, H, N_key, D), v (B, H, N_key, V) -> (B, H, N_query, V).
 
     Args:
-        index: long (N_query, K), the keys of each query, or (H, N_query, K) where heads differ.
-        valid: bool of the same shape, False where a query has fewer than K keys.
+        index: long (N_query, K), the keys of each query; (H, N_query, K) where heads differ; or
+            (B, H, N_query, K) where images do, either of B and H may be 1.
+        valid: bool, False where a query has fewer than K keys; of the same shape, or one broadcast to it.
         bias: (H, K), added to the logits.
     """
     near = neighbours(v, index)
@@ -35,5 +36,8 @@ def neighbours(x: Tensor, index: Tensor) -> Tensor:
     """(B, H, N_key, D) -> (B, H, N_query, K, D): the tokens that each query may attend to."""
     if index.ndim == 2:
         return x[:, :, index]
+    if index.ndim == 4:
+        images = torch.arange(x.shape[0], device=x.device)[:, None, None, None]
+        return x[images, torch.arange(x.shape[1], device=x.device)[:, None, None], index]
     heads = torch.arange(len(index), device=x.device)[:, None, None]
     return x[:, heads, index]

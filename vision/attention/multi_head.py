@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vision.attention.dispatch import attend
 from vision.fields import Field
-from vision.positions import RelativeBias
+from vision.positions import RelativeBias, Rotary
 
 
 class MultiHeadAttention(nn.Module):
@@ -21,6 +21,7 @@ class MultiHeadAttention(nn.Module):
         head_dim: width of a head; None is dim / num_heads.
         field: who attends to whom, queries and keys on one grid; None is full attention over any N.
         relative_bias: learn a number per head and relative place, added to the logits; needs a field.
+        rotary: turn queries and keys by their places (`vision.positions.Rotary`); needs a field.
         backend: that of `attend`.
         qkv_bias: give q, k and v a bias.
 
@@ -36,6 +37,7 @@ class MultiHeadAttention(nn.Module):
         head_dim: int | None = None,
         field: Field | None = None,
         relative_bias: bool = False,
+        rotary: bool = False,
         backend: str = "auto",
         qkv_bias: bool = True,
         device: torch.device | str | None = None,
@@ -51,10 +53,13 @@ class MultiHeadAttention(nn.Module):
             raise ValueError(
                 f"self-attention needs as many queries as keys, got {field.queries}, {field.keys}"
             )
-        if relative_bias and field is None:
-            raise ValueError(
-                "relative_bias needs a field, for the grid it speaks of; full(grid) is the plain one"
-            )
+        for name, wanted in (("relative_bias", relative_bias), ("rotary", rotary)):
+            if wanted and field is None:
+                raise ValueError(
+                    f"{name} needs a field, for the grid it speaks of; full(grid) is the plain one"
+                )
+        if rotary and field is not None and field.queries != field.keys:
+            raise ValueError(f"rotary needs queries and keys on one grid, got {field.queries}, {field.keys}")
         self.num_heads, self.head_dim = num_heads, head_dim or dim // num_heads
         self.field, self.backend = field, backend
         inner = self.num_heads * self.head_dim
@@ -62,6 +67,11 @@ class MultiHeadAttention(nn.Module):
         self.relative_bias = (
             RelativeBias(field, num_heads, device=device, dtype=dtype)
             if relative_bias and field is not None
+            else None
+        )
+        self.rotary = (
+            Rotary(field.queries, self.head_dim, device=device, dtype=dtype)
+            if rotary and field is not None
             else None
         )
         self.proj = nn.Linear(inner, dim, device=device, dtype=dtype)
@@ -86,7 +96,7 @@ class MultiHeadAttention(nn.Module):
         q, k, v = (
             self.qkv(x).unflatten(-1, (3, self.num_heads, self.head_dim)).permute(2, 0, 3, 1, 4).unbind(0)
         )
-        return q, k, v
+        return (q, k, v) if self.rotary is None else (self.rotary(q), self.rotary(k), v)
 
     def _bias(self) -> Tensor | None:
         return None if self.relative_bias is None else self.relative_bias()

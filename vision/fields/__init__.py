@@ -8,6 +8,8 @@ from vision.fields.composition import kernel_positions as kernel_positions
 from vision.fields.composition import receptive_field as receptive_field
 from vision.fields.field import Field as Field
 from vision.fields.field import Offset as Offset
+from vision.fields.graph import edges_of as edges_of
+from vision.fields.graph import graph as graph
 from vision.fields.kinds import convolution as convolution
 from vision.fields.kinds import full as full
 from vision.fields.kinds import neighbourhood as neighbourhood

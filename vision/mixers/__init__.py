@@ -11,16 +11,32 @@ from torch import nn
 
 from vision.mixers.conv_attention import ConvAttention as ConvAttention
 from vision.mixers.convolution import Convolution as Convolution
+from vision.mixers.gated_attention import GatedAttention as GatedAttention
+from vision.mixers.graph_attention import GraphAttention as GraphAttention
 from vision.mixers.identity import Identity as Identity
 from vision.mixers.local_attention import LocalAttention as LocalAttention
+from vision.mixers.pooling import Pooling as Pooling
+from vision.mixers.quadratic_attention import QuadraticAttention as QuadraticAttention
+from vision.mixers.recurrent import Recurrent as Recurrent
 from vision.mixers.self_attention import SelfAttention as SelfAttention
+from vision.mixers.static_attention import StaticAttention as StaticAttention
+from vision.mixers.truncated_attention import TruncatedAttention as TruncatedAttention
+from vision.mixers.window_attention import WindowAttention as WindowAttention
 from vision.patches import Grid
 
 _MIXERS: dict[str, type[nn.Module]] = {
     "self_attention": SelfAttention,
     "local_attention": LocalAttention,
+    "truncated_attention": TruncatedAttention,
+    "window_attention": WindowAttention,
+    "gated_attention": GatedAttention,
+    "quadratic_attention": QuadraticAttention,
+    "static_attention": StaticAttention,
     "conv_attention": ConvAttention,
     "convolution": Convolution,
+    "graph_attention": GraphAttention,
+    "recurrent": Recurrent,
+    "pooling": Pooling,
     "identity": Identity,
 }
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vision.attention import attend
 from vision.fields import convolution, kernel_positions
-from vision.mixers.convolution import Size, convolve, same_padding
+from vision.mixers.convolution import Size, channel_groups, convolve, same_padding
 from vision.patches import Grid
 
 
@@ -34,7 +34,8 @@ class ConvAttention(nn.Module):
         padding: rows and columns of zeros around the grid; None keeps the grid's size at stride 1, for odd
             kernels.
         dilation: step between the tokens of the kernel.
-        groups: blocks of channels that do not mix; dim makes it depthwise.
+        groups: blocks of channels that do not mix.
+        depthwise: one block for each channel, however wide the tokens are: groups of dim.
         bias: add a learned bias.
         explicit: run as attention, at a cost of K * N^2, which is the proof and what can be looked at; else
             as F.conv2d on the same tokens and weights, which is how one trains. May be set at any time.
@@ -51,6 +52,7 @@ class ConvAttention(nn.Module):
         padding: Size | None = None,
         dilation: Size = 1,
         groups: int = 1,
+        depthwise: bool = False,
         bias: bool = True,
         explicit: bool = False,
         device: torch.device | str | None = None,
@@ -60,6 +62,7 @@ class ConvAttention(nn.Module):
         padding = same_padding(kernel_size, dilation) if padding is None else padding
         self.field = convolution(grid, kernel_size, stride=stride, padding=padding, dilation=dilation)
         self.heads = kernel_positions(self.field)
+        groups = channel_groups(dim, groups, depthwise)
         conv = nn.Conv2d(
             dim,
             out_chans or dim,

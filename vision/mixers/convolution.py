@@ -18,7 +18,8 @@ class Convolution(nn.Module):
         grid: where the tokens sit.
         kernel_size: odd number of tokens across, one number or (rows, cols).
         dilation: step between the tokens of the kernel.
-        groups: blocks of channels that do not mix; dim makes it depthwise.
+        groups: blocks of channels that do not mix.
+        depthwise: one block for each channel, however wide the tokens are: groups of dim.
         bias: add a learned bias.
     """
 
@@ -30,12 +31,14 @@ class Convolution(nn.Module):
         kernel_size: Size = 3,
         dilation: Size = 1,
         groups: int = 1,
+        depthwise: bool = False,
         bias: bool = True,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         padding = same_padding(kernel_size, dilation)
+        groups = channel_groups(dim, groups, depthwise)
         conv = nn.Conv2d(
             dim,
             dim,
@@ -97,3 +100,16 @@ def same_padding(kernel_size: Size, dilation: Size) -> tuple[int, int]:
             f"kernel_size must be odd to keep the grid's size, or give padding, got {kernel_size=}"
         )
     return step[0] * (kernel[0] // 2), step[1] * (kernel[1] // 2)
+
+
+def channel_groups(dim: int, groups: int, depthwise: bool) -> int:
+    """Blocks of channels that do not mix: `groups`, or one for each of dim channels where depthwise.
+
+    Raises:
+        ValueError: depthwise and another number of groups were both asked for.
+    """
+    if depthwise and groups not in (1, dim):
+        raise ValueError(
+            f"depthwise means groups of {dim}, one a channel; give one of the two, got {groups=}"
+        )
+    return dim if depthwise else groups

@@ -4,6 +4,7 @@
 torch.Size([2, 10])
 """
 
+from math import lcm
 from typing import Any
 
 import torch
@@ -55,7 +56,7 @@ class Backbone(nn.Module):
         params: number of parameters to aim for; embed_dim and the MLP's width are then solved for it.
         mixer: name of the token mixer, see `vision.mixers.mixer_names()`.
         mixer_options: the mixer's own arguments, as num_heads or kernel_size.
-        pos_embed: none, learned or sinusoidal.
+        pos_embed: none, learned, sinusoidal or conditional.
         drop_rate: dropout before the head.
         drop_path_rate: stochastic depth of the last block; earlier ones take a linear share of it.
 
@@ -96,7 +97,8 @@ class Backbone(nn.Module):
         widths = Widths(embed_dim, round(embed_dim * mlp_ratio))
         if params is not None:
             build = _counted(**shape, **inside)
-            widths = fit_widths(build, params, mlp_ratio=mlp_ratio, multiple=options.get("num_heads", 1))
+            multiple = lcm(options.get("num_heads", 1), options.get("groups", 1))
+            widths = fit_widths(build, params, mlp_ratio=mlp_ratio, multiple=multiple)
         dim = widths.embed_dim
 
         self.num_classes, self.in_chans = num_classes, in_chans

@@ -26,7 +26,11 @@ _IMAGES = {
     "crop_pct": 1.0,
 }
 _BACKBONE = {**_IMAGES, "first_conv": "patch_embed.proj", "classifier": "head", "fixed_input_size": True}
-_BACKBONES = ("field_vit", "field_local", "field_cnn", "field_cnn_attention", "field_identity")
+_BACKBONES = (
+    *("field_vit", "field_local", "field_truncated", "field_window", "field_gated", "field_quadratic"),
+    *("field_static", "field_graph", "field_recurrent", "field_cnn", "field_cnn_attention"),
+    *("field_pooling", "field_identity"),
+)
 # timm reads a registered model's configuration from this name, in the module of its entry point.
 default_cfgs = generate_default_cfgs(
     {
@@ -103,6 +107,57 @@ def field_vit(pretrained: bool = False, **kwargs: Any) -> Backbone:
 def field_local(pretrained: bool = False, **kwargs: Any) -> Backbone:
     """Local self-attention: content weights in a k x k neighbourhood, learned positions."""
     return _backbone("field_local", "local_attention", pretrained, {"pos_embed": "learned"}, _heads(kwargs))
+
+
+@register_model
+def field_truncated(pretrained: bool = False, **kwargs: Any) -> Backbone:
+    """Truncated self-attention: a window on the sequence of patches, learned positions."""
+    positions = {"pos_embed": "learned"}
+    return _backbone("field_truncated", "truncated_attention", pretrained, positions, _heads(kwargs))
+
+
+@register_model
+def field_window(pretrained: bool = False, **kwargs: Any) -> Backbone:
+    """Self-attention inside tiles of the grid, Swin's field without its shift; learned positions."""
+    positions = {"pos_embed": "learned"}
+    return _backbone("field_window", "window_attention", pretrained, positions, _heads(kwargs))
+
+
+@register_model
+def field_gated(pretrained: bool = False, **kwargs: Any) -> Backbone:
+    """ConViT's gated attention: starts near a convolution, free to look elsewhere."""
+    return _backbone("field_gated", "gated_attention", pretrained, {}, _heads(kwargs))
+
+
+@register_model
+def field_quadratic(pretrained: bool = False, **kwargs: Any) -> Backbone:
+    """Attention by place alone, each head with a learned centre and width: the learnable receptive field."""
+    return _backbone("field_quadratic", "quadratic_attention", pretrained, {}, _heads(kwargs))
+
+
+@register_model
+def field_static(pretrained: bool = False, **kwargs: Any) -> Backbone:
+    """Attention whose weights are learned numbers for each relative place, the same for every image."""
+    return _backbone("field_static", "static_attention", pretrained, {}, _heads(kwargs))
+
+
+@register_model
+def field_graph(pretrained: bool = False, **kwargs: Any) -> Backbone:
+    """Self-attention on a graph of the patches, by default the 8 neighbours of each; learned positions."""
+    positions = {"pos_embed": "learned"}
+    return _backbone("field_graph", "graph_attention", pretrained, positions, _heads(kwargs))
+
+
+@register_model
+def field_recurrent(pretrained: bool = False, **kwargs: Any) -> Backbone:
+    """ReNet's recurrence: bidirectional LSTMs over rows, then columns."""
+    return _backbone("field_recurrent", "recurrent", pretrained, {}, kwargs)
+
+
+@register_model
+def field_pooling(pretrained: bool = False, **kwargs: Any) -> Backbone:
+    """PoolFormer's average pool as mixer: nothing in it learns."""
+    return _backbone("field_pooling", "pooling", pretrained, {}, kwargs)
 
 
 @register_model

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -25,7 +26,7 @@ def plot_heat(
     if not panels:
         raise ValueError("plot_heat needs at least one panel, got none")
     figure = Figure(figsize=(max(4.0, 2.9 * len(panels)), 3.7), layout="constrained")
-    drawn = None
+    drawn: Any = None
     for place, (name, image, values) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
     ):

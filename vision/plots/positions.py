@@ -3,6 +3,8 @@
 >>> plot_position_similarity(position_similarity(model).numpy(), title="ViT")  # doctest: +SKIP
 """
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -21,7 +23,7 @@ def plot_position_similarity(similarity: np.ndarray, *, title: str) -> Figure:
     rows, cols = shown.shape[:2]
     figure = Figure(figsize=(1.5 + 0.85 * cols, 1.3 + 0.85 * rows), layout="constrained")
     low = min(0.0, float(similarity.min()))
-    drawn = None
+    drawn: Any = None
     for row, line in enumerate(figure.subplots(rows, cols, squeeze=False)):
         for col, place in enumerate(line):
             drawn = place.imshow(shown[row, col], cmap="viridis", vmin=low, vmax=1)

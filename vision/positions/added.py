@@ -1,4 +1,4 @@
-"""Where a token sits: positions added to tokens, and a learned bias per relative place.
+"""Positions that are added to the tokens: learned, sinusoidal, or read from the tokens around.
 
 >>> create_position("sinusoidal", Grid(8, 8), dim=64)(torch.zeros(1, 64, 64)).shape
 torch.Size([1, 64, 64])
@@ -7,10 +7,9 @@ torch.Size([1, 64, 64])
 import torch
 from torch import Tensor, nn
 
-from vision.fields import Field
 from vision.patches import Grid
 
-POSITIONS = ("none", "learned", "sinusoidal")
+POSITIONS = ("none", "learned", "sinusoidal", "conditional")
 _LONGEST_WAVE = 10_000.0
 
 
@@ -26,7 +25,8 @@ def create_position(
 
     Args:
         name: "none" leaves the tokens a set; "learned" is ViT's free table (Dosovitskiy et al., 2021);
-            "sinusoidal" is fixed and two-dimensional (Vaswani et al., 2017; Beyer et al., 2022).
+            "sinusoidal" is fixed and two-dimensional (Vaswani et al., 2017; Beyer et al., 2022);
+            "conditional" is read from the tokens around (Chu et al., 2021).
         grid: where the tokens sit.
         dim: width C of a token.
 
@@ -35,11 +35,14 @@ def create_position(
     """
     if name == "none":
         return nn.Identity()
-    if name == "learned":
-        return LearnedPosition(grid, dim, device=device, dtype=dtype)
-    if name == "sinusoidal":
-        return SinusoidalPosition(grid, dim, device=device, dtype=dtype)
-    raise ValueError(f"position must be one of {', '.join(POSITIONS)}; got {name!r}")
+    kinds = {
+        "learned": LearnedPosition,
+        "sinusoidal": SinusoidalPosition,
+        "conditional": ConditionalPosition,
+    }
+    if name not in kinds:
+        raise ValueError(f"position must be one of {', '.join(POSITIONS)}; got {name!r}")
+    return kinds[name](grid, dim, device=device, dtype=dtype)
 
 
 def sinusoidal(grid: Grid, dim: int) -> Tensor:
@@ -73,6 +76,7 @@ class LearnedPosition(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        self.grid = grid
         self.pos_embed = nn.Parameter(torch.empty(1, grid.size, dim, device=device, dtype=dtype))
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
 
@@ -95,6 +99,7 @@ class SinusoidalPosition(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        self.grid = grid
         table = sinusoidal(grid, dim).to(device=device, dtype=dtype or torch.get_default_dtype())
         self.register_buffer("pos_embed", table[None], persistent=False)
 
@@ -103,47 +108,27 @@ class SinusoidalPosition(nn.Module):
         return x + self.pos_embed
 
 
-class RelativeBias(nn.Module):
-    """() -> bias of the logits: one learned number per head and relative (row, col) place of the key.
+class ConditionalPosition(nn.Module):
+    """(B, N, C) -> (B, N, C): adds what a 3 x 3 depthwise convolution reads around each token.
 
-    For a field by K offsets the table is (num_heads, K) and is returned as it is. For any other field it has
-    one number for each of the (2R - 1)(2C - 1) differences on an R x C grid and is returned dense,
-    (1, num_heads, N_query, N_key). As in Swin (Liu et al., 2021) it starts near 0.
-
-    Args:
-        field: who attends to whom.
-        num_heads: heads of the attention.
+    The positional encoding generator of CPVT (Chu et al., 2021), which finds the border by its zero padding.
+    It stands before the first block here and after it in the paper. It mixes 3 x 3 tokens itself, which
+    widens the receptive field of what follows by one token a side.
     """
-
-    index: Tensor | None
 
     def __init__(
         self,
-        field: Field,
-        num_heads: int,
+        grid: Grid,
+        dim: int,
         *,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        index = None if field.offsets is not None else _relative_index(field.queries, field.keys).to(device)
-        count = len(field.offsets or ()) if index is None else _differences(field.queries, field.keys).size
-        self.register_buffer("index", index, persistent=False)
-        self.table = nn.Parameter(torch.empty(num_heads, count, device=device, dtype=dtype))
-        nn.init.trunc_normal_(self.table, std=0.02)
+        self.grid = grid
+        self.proj = nn.Conv2d(dim, dim, 3, padding=1, groups=dim, device=device, dtype=dtype)
 
-    def forward(self) -> Tensor:
-        """() -> (num_heads, K) for a field by offsets, else (1, num_heads, N_query, N_key)."""
-        return self.table if self.index is None else self.table[:, self.index].unsqueeze(0)
-
-
-def _differences(queries: Grid, keys: Grid) -> Grid:
-    """How many rows and columns a key can lie away from a query: a grid of all differences."""
-    return Grid(queries.rows + keys.rows - 1, queries.cols + keys.cols - 1)
-
-
-def _relative_index(queries: Grid, keys: Grid) -> Tensor:
-    """() -> (N_query, N_key): the place of key - query in the grid of differences, row by row."""
-    away = keys.coordinates()[None] - queries.coordinates()[:, None]
-    row, col = (away + torch.tensor((queries.rows - 1, queries.cols - 1), device="cpu")).unbind(-1)
-    return row * _differences(queries, keys).cols + col
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N, C) -> (B, N, C)."""
+        images = x.transpose(1, 2).unflatten(2, (self.grid.rows, self.grid.cols))
+        return x + self.proj(images).flatten(2).transpose(1, 2)

@@ -1,0 +1,79 @@
+"""The token mixer of recurrent networks: tokens are read one after the other, in both directions."""
+
+import torch
+from torch import Tensor, nn
+
+from vision.patches import Grid
+
+_KINDS: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
+_ORDERS = ("rows_and_columns", "sequence")
+
+
+class Recurrent(nn.Module):
+    """(B, N, C) -> (B, N, C): bidirectional LSTMs or GRUs over the tokens, and a linear map back.
+
+    With "rows_and_columns" ReNet's layer (Visin et al., 2015): one network reads every row from both ends,
+    a second every column of what the first says (they begin with the columns), so that each output depends on
+    all tokens. With "sequence"
+    one network reads all tokens in index order from both ends. Where attention takes one step between any
+    two tokens, here it takes as many as lie between them, one after the other.
+
+    torch.fx, torch.jit.trace and torch.export take it. torch.compile runs torch's networks uncompiled
+    between two graphs, and refuses them with fullgraph=True unless torch._dynamo.config.allow_rnn is set.
+
+    Args:
+        dim: width C of a token.
+        grid: where the tokens sit.
+        kind: lstm or gru.
+        order: rows_and_columns or sequence.
+        hidden: width of a network's state in each direction; None is dim / 2, rounded down.
+
+    Raises:
+        ValueError: kind or order is unknown, or hidden is below 1.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        grid: Grid,
+        *,
+        kind: str = "lstm",
+        order: str = "rows_and_columns",
+        hidden: int | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        if kind not in _KINDS:
+            raise ValueError(f"kind must be one of {', '.join(_KINDS)}; got {kind!r}")
+        if order not in _ORDERS:
+            raise ValueError(f"order must be one of {', '.join(_ORDERS)}; got {order!r}")
+        hidden = max(1, dim // 2) if hidden is None else hidden
+        if hidden < 1:
+            raise ValueError(f"hidden must be at least 1, got {hidden=}")
+
+        def network(width: int) -> nn.Module:
+            both = {"batch_first": True, "bidirectional": True}
+            return _KINDS[kind](width, hidden, **both, device=device, dtype=dtype)
+
+        self.grid, self.order = grid, order
+        self.along = network(dim)
+        self.down = network(2 * hidden) if order == "rows_and_columns" else None
+        self.proj = nn.Linear(2 * hidden, dim, device=device, dtype=dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N, C) -> (B, N, C)."""
+        if self.down is None:
+            return self.proj(self.along(x)[0])
+        x = _each_row(self.along, x.unflatten(1, (self.grid.rows, self.grid.cols)))
+        x = _each_row(self.down, x.transpose(1, 2)).transpose(1, 2)
+        return self.proj(x.flatten(1, 2))
+
+    def extra_repr(self) -> str:
+        """() -> what nn.Module prints of this module besides its submodules."""
+        return f"order={self.order!r}"
+
+
+def _each_row(network: nn.Module, x: Tensor) -> Tensor:
+    """(B, rows, cols, C) -> (B, rows, cols, 2 * hidden): every row a sequence of its own."""
+    return network(x.flatten(0, 1))[0].unflatten(0, (-1, x.shape[1]))
