@@ -22,6 +22,12 @@ SMALL = ["--input-size", "64", "--classes", "4"]
 NUMBER = r"\d\.\de[-+]\d\d"
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    """As wide as the whole table, whatever the terminal of the tests is."""
+    monkeypatch.setenv("COLUMNS", "140")
+
+
 def convert(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
     status = main(["convert", *map(str, arguments)])
     shown = capsys.readouterr()
