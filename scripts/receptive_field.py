@@ -30,9 +30,11 @@ def field_curves(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def best_fields(curves: pd.DataFrame) -> pd.DataFrame:
-    """For each kind and size the field with the highest mean, and the runner-up's distance in points."""
+    """For each kind and size with two fields or more: that with the highest mean, its lead in points."""
     rows = []
     for (kind, size), group in curves.groupby(["kind", "train_size"], sort=False):  # type: ignore[misc]
+        if len(group) < 2:
+            continue
         ranked = group.sort_values("mean", ascending=False)
         lead = 100 * (ranked["mean"].iloc[0] - ranked["mean"].iloc[1])
         rows.append({"kind": kind, "train_size": size, "best field": ranked["field"].iloc[0], "lead": lead})
