@@ -235,3 +235,32 @@ def _sides(mask):
     rows, cols = mask.any(1).sum(), mask.any(0).sum()
     assert mask.sum() == rows * cols
     return int(rows), int(cols)
+
+
+@pytest.mark.parametrize(("class_token", "registers"), [(False, 0), (True, 0), (True, 4)])
+def test_the_central_token_of_a_vit_with_a_class_token_is_its_central_patch(class_token, registers):
+    options = {"img_size": (32, 48), "patch_size": 8, "embed_dim": 12, "num_heads": 3, "depth": 1}
+    rest = {"class_token": class_token, "reg_tokens": registers, "global_pool": "avg"}
+    model = timm.create_model("vit_tiny_patch16_224", **options, **rest).eval()
+    for branch in (model.blocks[0].attn.proj, model.blocks[0].mlp.fc2):  # the residual path alone
+        nn.init.zeros_(branch.weight)
+    found = effective_receptive_field(model, torch.randn(2, 3, 32, 48), "blocks.0")
+    expected = torch.zeros(32, 48)
+    kernel = model.patch_embed.proj.weight.detach()  # (C, 3, 8, 8)
+    expected[16:24, 24:32] = kernel.sum(0).abs().mean(0)  # patch (2, 3) of 4 x 6
+    torch.testing.assert_close(found, expected)
+
+
+def test_the_effective_field_is_the_gradient_image_by_image():
+    torch.manual_seed(0)
+    model = nn.Sequential(conv(2, 4), nn.GELU(), conv(4, 3, stride=2)).double().eval()
+    images = torch.randn(3, 2, 6, 6).double()
+    found, expected = effective_receptive_field(model, images), torch.zeros(6, 6).double()
+    for image in images:  # by differences, of the token at (1, 1) of 3 x 3
+        for channel, row, col in np.ndindex(2, 6, 6):
+            step = torch.zeros_like(image)
+            step[channel, row, col] = 1e-4
+            with torch.no_grad():
+                ends = [model((image + sign * step)[None])[0, :, 1, 1].sum() for sign in (1, -1)]
+            expected[row, col] += ((ends[0] - ends[1]) / 2e-4).abs() / 6
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-8)

@@ -83,7 +83,8 @@ def effective_receptive_field(model: nn.Module, images: Tensor, layer: str | Non
     """images (B, C, H, W) -> (H, W): how strongly each pixel moves the central token of a layer.
 
     The mean over images and channels of the absolute gradient of the token's sum over its channels, with the
-    model's own weights in eval mode (Luo et al., 2016). The token is at (rows // 2, cols // 2).
+    model's own weights in eval mode (Luo et al., 2016). The token is at (rows // 2, cols // 2) of the
+    patches: class and register tokens, which come first, are passed over.
 
     Args:
         model: any.
@@ -93,7 +94,8 @@ def effective_receptive_field(model: nn.Module, images: Tensor, layer: str | Non
     with evaluating(model), torch.enable_grad():
         x = images.detach().clone().requires_grad_()
         tokens, grid = _tokens(_output(model, x, layer), images.shape[-2:])
-        (gradient,) = torch.autograd.grad(tokens[:, _centre(grid)].sum(), x)
+        centre = _central_patch(grid, images.shape[-2:], getattr(model, "num_prefix_tokens", 0))
+        (gradient,) = torch.autograd.grad(tokens[:, centre].sum(), x)
     return gradient.abs().mean((0, 1))
 
 
@@ -225,3 +227,9 @@ def _tokens(output: Tensor, img_size: Sequence[int]) -> tuple[Tensor, Grid]:
 
 def _centre(grid: Grid) -> int:
     return grid.rows // 2 * grid.cols + grid.cols // 2
+
+
+def _central_patch(grid: Grid, img_size: Sequence[int], prefix: int) -> int:
+    """Number of the central token; where class tokens come before the patches, of the central patch."""
+    patches = square_patches(grid.size, (img_size[0], img_size[1]), prefix) if grid.rows == 1 else None
+    return _centre(grid) if patches is None else patches[1] + _centre(patches[0])
