@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from vision.patches import Grid, PatchEmbed, patch_grid, patchify, unpatchify
+from vision.patches import Grid, PatchEmbed, patch_grid, patchify, shuffle_patches, unpatchify
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,24 @@ def test_patch_embed_is_the_strided_convolution():
     conv.load_state_dict({"weight": embed.proj.weight.view(5, 3, 4, 4), "bias": embed.proj.bias})
     images = torch.randn(2, 3, 8, 12, dtype=torch.float64)
     torch.testing.assert_close(embed(images), conv(images).flatten(2).transpose(1, 2), rtol=0, atol=1e-13)
+
+
+def test_shuffled_patches_are_the_same_patches_in_an_order_of_each_images_own():
+    # Patch n of image b holds the number 100 b + n and its pixels' places.
+    numbers = torch.arange(3)[:, None] * 100 + torch.arange(6)
+    patches = (numbers[..., None] + torch.arange(8) / 10).double()
+    images = unpatchify(patches, Grid(2, 3), 2)
+    shuffled = patchify(shuffle_patches(images, 2, torch.Generator().manual_seed(0)), 2)
+    assert shuffled.shape == patches.shape
+    found = shuffled[..., 0].long()
+    assert torch.equal(found.sort(dim=1).values, numbers)
+    orders = found - 100 * torch.arange(3)[:, None]
+    assert len({tuple(order.tolist()) for order in orders}) == 3  # not one order for all
+    torch.testing.assert_close(shuffled, patches.gather(1, orders[..., None].expand_as(patches)))
+    again = shuffle_patches(images, 2, torch.Generator().manual_seed(0))
+    assert torch.equal(patchify(again, 2), shuffled)
+    other = shuffle_patches(images, 2, torch.Generator().manual_seed(1))
+    assert not torch.equal(patchify(other, 2), shuffled)
 
 
 def test_coordinates_count_rows_first():

@@ -17,4 +17,5 @@ from vision.models import create_model as create_model
 from vision.patches import Grid as Grid
 from vision.patches import PatchEmbed as PatchEmbed
 from vision.patches import patchify as patchify
+from vision.patches import shuffle_patches as shuffle_patches
 from vision.patches import unpatchify as unpatchify

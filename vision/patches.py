@@ -92,6 +92,27 @@ def unpatchify(patches: Tensor, grid: Grid, patch_size: int) -> Tensor:
     return x.permute(0, 3, 1, 4, 2, 5).reshape(batch, -1, grid.rows * patch_size, grid.cols * patch_size)
 
 
+def shuffle_patches(images: Tensor, patch_size: int, generator: torch.Generator) -> Tensor:
+    """(B, C, H, W) -> (B, C, H, W): the patches of each image in another order, drawn anew for every image.
+
+    A network whose tokens are these patches, which adds no positions and reads the mean over its tokens,
+    gives the same logits for both: attention maps a set to a set.
+
+    Args:
+        images: any.
+        patch_size: side of a patch in pixels; must divide the images.
+        generator: of the orders, on any device; they depend on its state, B and N alone.
+
+    Raises:
+        ValueError: as `patchify`.
+    """
+    patches = patchify(images, patch_size)
+    numbers = torch.rand(patches.shape[:2], generator=generator, device=generator.device)
+    order = numbers.argsort(dim=1).to(images.device)
+    shuffled = patches.gather(1, order[..., None].expand_as(patches))
+    return unpatchify(shuffled, patch_grid((images.shape[2], images.shape[3]), patch_size), patch_size)
+
+
 class PatchEmbed(nn.Module):
     """(B, C, H, W) -> (B, N, embed_dim): one linear map on every flattened patch.
 
