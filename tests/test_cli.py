@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 VISION = Path(sys.executable).parent / "vision"
-TINY = ["debug=smoke", "model.kwargs.params=20000", "+model.kwargs.depth=1", "training.threads=1"]
+TINY = ["debug=tiny", "model.kwargs.params=20000", "+model.kwargs.depth=1", "training.threads=1"]
 
 
 def vision(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -81,7 +81,7 @@ for line in json.loads(sys.argv[1]):
     said, status = io.StringIO(), 0
     with contextlib.redirect_stderr(said):
         try:
-            status = main(["train", "debug=smoke", *line.split()])
+            status = main(["train", "debug=tiny", *line.split()])
         except SystemExit as stop:
             status = stop.code
     print(json.dumps([line, status, said.getvalue()]))
@@ -101,11 +101,11 @@ def test_wrong_input_is_refused_by_name_before_anything_is_written(refusals, lin
 
 
 def test_a_failed_run_stops_no_other_and_is_counted(sweep):
-    shown = vision(sweep, "status", "outputs/smoke")
+    shown = vision(sweep, "status", "outputs/tiny/runs")
     assert shown.returncode == 1
     assert "4 finished, 2 failed, 0 running, 0 missing" in shown.stdout
     assert "train_size must be a whole number" in shown.stdout
-    failure = json.loads((sweep / "outputs/smoke/CNN/n5/s0/failure.json").read_text())
+    failure = json.loads((sweep / "outputs/tiny/runs/CNN/n5/s0/failure.json").read_text())
     assert "Traceback" in failure["traceback"] and "ValueError" in failure["error"]
 
 
@@ -128,24 +128,24 @@ def test_another_config_in_a_finished_folder_is_an_error_that_shows_the_differen
 def test_a_single_run_is_skipped_too(sweep):
     again = vision(sweep, "train", *TINY, "model=cnn", "train_size=20")
     assert again.returncode == 0 and "finished before" in again.stderr
-    assert again.stdout.strip() == "outputs/smoke/CNN/n20/s0"
+    assert again.stdout.strip() == "outputs/tiny/runs/CNN/n20/s0"
 
 
 def test_plot_writes_figure_tables_and_says_where(sweep):
-    shown = vision(sweep, "plot", "outputs/smoke", COLUMNS="160")
+    shown = vision(sweep, "plot", "outputs/tiny/runs", COLUMNS="160")
     assert shown.returncode == 0, shown.stderr
     for name in ("accuracy.png", "accuracy.svg", "records.csv", "records.parquet", "curves.csv"):
-        path = sweep / "outputs/smoke" / name
-        assert path.stat().st_size > 0 and f"wrote outputs/smoke/{name}" in shown.stdout
+        path = sweep / "outputs/tiny/runs" / name
+        assert path.stat().st_size > 0 and f"wrote outputs/tiny/runs/{name}" in shown.stdout
     assert "2 failed beside these" in shown.stdout
-    records = pd.read_parquet(sweep / "outputs/smoke/records.parquet")
+    records = pd.read_parquet(sweep / "outputs/tiny/runs/records.parquet")
     assert len(records) == 4 and set(records["label"]) == {"ViT", "CNN"}
     pd.testing.assert_frame_equal(
         records[["label", "test_accuracy"]],
-        pd.read_csv(sweep / "outputs/smoke/records.csv")[["label", "test_accuracy"]],
+        pd.read_csv(sweep / "outputs/tiny/runs/records.csv")[["label", "test_accuracy"]],
         check_dtype=False,
     )
-    svg = (sweep / "outputs/smoke/accuracy.svg").read_text()
+    svg = (sweep / "outputs/tiny/runs/accuracy.svg").read_text()
     assert svg.startswith("<?xml")
 
 
@@ -159,9 +159,9 @@ def test_a_killed_sweep_is_resumed_where_it_was(tmp_path):
     going.wait()
     kept = {p: p.read_bytes() for p in tmp_path.rglob("s?/result.json")}
     assert 2 <= len(kept) < 8
-    shown = vision(tmp_path, "status", "outputs/smoke")
+    shown = vision(tmp_path, "status", "outputs/tiny/runs")
     assert f"{len(kept)} finished, 0 failed, 0 running, {8 - len(kept)} missing" in shown.stdout
-    assert vision(tmp_path, "plot", "outputs/smoke").returncode == 0
+    assert vision(tmp_path, "plot", "outputs/tiny/runs").returncode == 0
     resumed = vision(tmp_path, *arguments)
     assert resumed.returncode == 0, resumed.stderr
     assert f"8 runs, {len(kept)} finished before" in resumed.stderr
@@ -174,14 +174,14 @@ def test_odd_spellings_of_a_size_are_the_same_run(tmp_path):
     assert done.returncode == 0, done.stderr
     again = vision(tmp_path, "train", "-m", *TINY, "model=cnn", "train_size=20.0,040", "seed=0")
     assert again.returncode == 0 and "2 runs, 2 finished before" in again.stderr, again.stderr
-    assert vision(tmp_path, "status", "outputs/smoke").returncode == 0
+    assert vision(tmp_path, "status", "outputs/tiny/runs").returncode == 0
 
 
 def test_runs_of_different_recipes_are_not_averaged(tmp_path):
     for seed, steps in (("0", "3"), ("1", "4")):
         done = vision(tmp_path, "train", *TINY, "model=cnn", f"seed={seed}", f"training.steps={steps}")
         assert done.returncode == 0, done.stderr
-    refused = vision(tmp_path, "plot", "outputs/smoke")
+    refused = vision(tmp_path, "plot", "outputs/tiny/runs")
     assert refused.returncode == 2 and "CNN/n20/s0 and CNN/n20/s1" in refused.stderr
 
 
@@ -191,7 +191,8 @@ def test_the_local_launcher_runs_side_by_side_with_the_same_result(tmp_path):
     side_by_side = vision(tmp_path, *runs, "sweep=two", "hydra/launcher=local")
     assert side_by_side.returncode == 0, side_by_side.stderr
     for seed in (0, 1):
-        one, two = (tmp_path / f"outputs/{name}/CNN/n20/s{seed}/model.safetensors" for name in ("one", "two"))
+        runs = (tmp_path / "outputs/tiny" / name / f"CNN/n20/s{seed}" for name in ("one", "two"))
+        one, two = (run / "model.safetensors" for run in runs)
         assert one.read_bytes() == two.read_bytes()
 
 

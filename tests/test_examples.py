@@ -65,8 +65,8 @@ def test_a_model_by_timms_interface(tmp_path):
 
 
 def test_a_trained_model_from_its_folder(tmp_path):
-    shown([*VISION, "train", "debug=smoke", "model=cnn", "model.kwargs.params=20000"], tmp_path)
-    out = example("load_trained.py", tmp_path, "outputs/smoke/CNN/n20/s0")
+    shown([*VISION, "train", "debug=tiny", "model=cnn", "model.kwargs.params=20000"], tmp_path)
+    out = example("load_trained.py", tmp_path, "outputs/tiny/runs/CNN/n20/s0")
     assert "images (1, 8, 8)" in out and "logits (2, 10)" in out and "another task (2, 2)" in out
 
 

@@ -137,3 +137,14 @@ def test_a_model_that_diverges_in_its_last_step_is_failed_too(small_run):
     with pytest.raises(RuntimeError, match="the loss is"):
         run(replace(small_run, training=recipe))
     assert not (results.run_folder(small_run) / results.RESULT).exists()
+
+
+def test_a_share_of_the_test_images_is_the_same_for_every_run(small_run):
+    small_run.data.test_size = 50
+    one = run(small_run)
+    two = run(replace(small_run, seed=1))
+    assert one["n_test"] == two["n_test"] == 50 and one["settings"]["data.test_size"] == 50
+    assert len(np.load(f"{one['folder']}/test_predictions.npy")) == 50
+    small_run.data.test_size = 100_000
+    with pytest.raises(ValueError, match=r"data.test_size=100000 cannot be drawn .* to 360"):
+        run(replace(small_run, seed=2))

@@ -14,13 +14,13 @@ from vision.fields import full, neighbourhood, tiled, tiles, truncated
 from vision.mixers.gated_attention import GatedAttention
 from vision.mixers.local_attention import LocalAttention
 from vision.mixers.position_attention import by_position
-from vision.mixers.quadratic_attention import QuadraticAttention, quadratic_scores
+from vision.mixers.quadratic_attention import QuadraticAttention
 from vision.mixers.static_attention import StaticAttention
 from vision.mixers.truncated_attention import TruncatedAttention
 from vision.mixers.window_attention import WindowAttention
 from vision.models import Backbone
 from vision.patches import Grid
-from vision.positions import RelativeBias
+from vision.positions import RelativeBias, quadratic_scores
 
 GRID = Grid(6, 7)
 DIM = 8

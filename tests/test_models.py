@@ -6,9 +6,11 @@ import torch
 from torch import nn
 
 import vision
+from vision.fields import tiled
 from vision.models import complete_arguments, cost, create_model, our_models
 from vision.models.small_images import small_image_arguments, token_patch
 from vision.models.widths import Widths, fit_widths
+from vision.patches import Grid
 
 BACKBONES = [name for name in our_models() if name.startswith("field_")]
 
@@ -97,6 +99,8 @@ def test_every_parameter_gets_a_gradient():
 def test_weight_decay_spares_positions():
     model = timm.create_model("field_vit")
     assert model.no_weight_decay() == {n for n, _ in model.named_parameters() if n.startswith("pos_embed")}
+    gated = timm.create_model("field_gated", depth=1)
+    assert gated.no_weight_decay() == {"blocks.0.mixer.centres"}
 
 
 def test_gradient_checkpointing_changes_no_gradient():
@@ -206,3 +210,20 @@ def test_images_of_another_shape_are_refused():
 def test_params_and_embed_dim_exclude_each_other():
     with pytest.raises(ValueError, match=r"params=210000, embed_dim=32"):
         complete_arguments("field_vit", img_size=8, in_chans=1, num_classes=10, params=210_000, embed_dim=32)
+
+
+def test_every_other_block_may_have_a_window_shifted():
+    model = timm.create_model("field_window", mixer_options={"window": 4}, alternate_options={"shift": 2})
+    wanted = [tiled(Grid(8, 8), 4, shift=shift).mask() for shift in (0, 2, 0, 2)]
+    for block, mask in zip(model.blocks, wanted, strict=True):
+        assert torch.equal(block.mixer.field.mask(), mask)
+
+
+@pytest.mark.parametrize("pos_embed", ["relative", "quadratic", "rotary"])
+def test_positions_inside_attention_are_options_of_the_mixer(pos_embed):
+    model = timm.create_model("field_vit", pos_embed=pos_embed)
+    option = {"relative": "relative_bias", "quadratic": "quadratic_bias", "rotary": "rotary"}[pos_embed]
+    assert isinstance(model.pos_embed, nn.Identity)
+    assert all(getattr(block.mixer, option) is not None for block in model.blocks)
+    with pytest.raises(ValueError, match=f"mixer 'convolution' has no option {option}"):
+        timm.create_model("field_cnn", pos_embed=pos_embed)

@@ -10,13 +10,14 @@ from scipy.optimize import brentq
 from torch import nn
 
 from vision.attention import MultiHeadAttention
-from vision.fields import Field, full, neighbourhood
+from vision.fields import Field, full, neighbourhood, tiled
 from vision.mixers import Convolution
 from vision.patches import Grid
 from vision.positions import (
     POSITIONS,
     ConditionalPosition,
     LearnedPosition,
+    QuadraticBias,
     RelativeBias,
     Rotary,
     create_position,
@@ -272,11 +273,29 @@ def test_a_relative_bias_by_offsets_is_the_same_on_any_grid():
     assert bias.field == neighbourhood(Grid(4, 5), 3)
 
 
+@pytest.mark.parametrize("field", [full(Grid(4, 5)), neighbourhood(Grid(4, 5), 3)], ids=["full", "3x3"])
+def test_quadratic_bias_prefers_keys_near_its_centre(field):
+    bias = QuadraticBias(field, 3, alpha=0.5, dtype=torch.float64)
+    attention = MultiHeadAttention(6, 3, field=field, quadratic_bias=True, dtype=torch.float64)
+    attention.quadratic_bias = bias
+    nn.init.zeros_(attention.qkv.weight)  # no content: the weights are a Gaussian of the places alone
+    weights = attention.attention_map(torch.randn(1, 20, 6, dtype=torch.float64))[0]
+    away = Grid(4, 5).coordinates()[None] - Grid(4, 5).coordinates()[:, None]
+    distance = (away[None] - bias.centres[:, None, None]).square().sum(-1)
+    logits = (-0.5 * distance).masked_fill(~field.mask(), float("-inf"))
+    torch.testing.assert_close(weights, logits.softmax(-1), rtol=0, atol=1e-6)
+    resized = resize(bias, Grid(7, 7))
+    assert torch.equal(resized.centres, bias.centres)
+    assert resized.field == (full(Grid(7, 7)) if field.is_full else neighbourhood(Grid(7, 7), 3))
+
+
 def test_what_cannot_be_resized_is_refused():
     with pytest.raises(ValueError, match=r"only positions of this package.*Linear"):
         resize(nn.Linear(2, 2), Grid(2, 2))
     with pytest.raises(ValueError, match=r"queries on Grid\(rows=2, cols=2\) and keys on"):
         resize(RelativeBias(full(Grid(2, 2), Grid(4, 3)), 2), Grid(3, 3))
+    with pytest.raises(ValueError, match="by offsets or the full one"):
+        QuadraticBias(tiled(Grid(4, 4), 2), 2)
 
 
 def test_rotary_positions_that_cannot_be_are_refused():

@@ -68,7 +68,7 @@ def test_the_experiment_runs_and_draws(tmp_path):
         "train",
         "-m",
     ]
-    settings = ["experiment=receptive_field", "debug=smoke", "train_size=20", "seed=0"]
+    settings = ["experiment=receptive_field", "debug=tiny", "train_size=20", "seed=0"]
     fields = [
         "model=cnn_depthwise,static",
         "model.kwargs.mixer_options.kernel_size=1,3",

@@ -77,14 +77,14 @@ sys.exit(main())
         assert done.returncode == 0, done.stderr
         return done.stdout + done.stderr
 
-    vision("train", "debug=smoke")
-    assert "2 runs, 1 finished before, 1 to do" in vision("train", "-m", "debug=smoke", "model=vit,cnn")
-    record = json.loads((tmp_path / "outputs/smoke/CNN/n20/s0/result.json").read_text())
+    vision("train", "debug=tiny")
+    assert "4 runs, 1 finished before, 3 to do" in vision("train", "-m", "debug=tiny", "model=vit,cnn")
+    record = json.loads((tmp_path / "outputs/tiny/runs/CNN/n20/s0/result.json").read_text())
     assert record["commit"] is None and record["versions"]["vit-vs-cnn"]
-    assert vision("status", "outputs/smoke").startswith("2 finished, 0 failed, 0 running, 0 missing")
-    vision("plot", "outputs/smoke")
+    assert vision("status", "outputs/tiny/runs").startswith("4 finished, 0 failed, 0 running, 0 missing")
+    vision("plot", "outputs/tiny/runs")
     assert {"accuracy.png", "accuracy.svg", "curves.csv", "records.csv", "records.parquet"} <= {
-        p.name for p in (tmp_path / "outputs/smoke").iterdir()
+        p.name for p in (tmp_path / "outputs/tiny/runs").iterdir()
     }
     assert "field_cnn_attention" in vision("models")
     assert {p.name for p in tmp_path.iterdir()} == {"outputs"}

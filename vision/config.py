@@ -46,6 +46,7 @@ class DataConfig:
         img_size: side in pixels that every image's central square is resized to; null keeps images of one
             size as they are.
         val_fraction: share of the training subset that is held out for validation.
+        test_size: test images that are scored, the same for every run, each class in proportion; null is all.
         subset_seed: seed of the subset and of the validation split.
         train_sizes: the sizes that a sweep over the training-set size takes, comma-separated.
         mean: per-channel mean for normalization, in [0, 1]; null measures it on the training subset.
@@ -63,6 +64,7 @@ class DataConfig:
     download: bool = True
     img_size: int | None = None
     val_fraction: float = 0.1
+    test_size: int | None = None
     subset_seed: int = 0
     train_sizes: str = "100,1000"
     mean: list[float] | None = None
@@ -194,6 +196,7 @@ def check(config: RunConfig) -> None:
     _share("training.ema", training.ema)
     _share("data.val_fraction", data.val_fraction)
     _at_least("data.img_size", data.img_size, 1)
+    _at_least("data.test_size", data.test_size, 1)
     _at_least("data.workers", data.workers, 0)
     _above_zero("data.memory_share", data.memory_share)
     if (data.mean is None) != (data.std is None):

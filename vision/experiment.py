@@ -96,6 +96,7 @@ class _Stage:
         self.subset = draw_subset(
             labels, config.train_size, seed=data.subset_seed, val_fraction=data.val_fraction
         )
+        self.test = _share_of(self.source.test, data.test_size)
         mean, std = data.mean, data.std
         if mean is None or std is None:
             mean, std = channel_statistics(self.source.train, self.subset.train, workers=data.workers)
@@ -139,7 +140,7 @@ def _train_and_score(config: RunConfig, folder: Path, report: Report) -> dict[st
     begun = perf_counter()
     trained = _train(stage, model, folder, report)
     seconds = perf_counter() - begun
-    train, test = stage.source.train, stage.source.test
+    train, test = stage.source.train, stage.test
     tested = stage.score(trained, test)
     if not math.isfinite(tested.loss):
         raise NonFiniteLoss(stage.steps, config.training.lr, tested.loss)
@@ -167,6 +168,7 @@ def _train_and_score(config: RunConfig, folder: Path, report: Report) -> dict[st
         "train_seconds": round(seconds, 3),
         **cost(trained, train.shape)._asdict(),
         "model_arguments": arguments,
+        "settings": results.settings(config),
         **_circumstances(config, stage),
         "started": started,
         "finished": now(),
@@ -200,6 +202,16 @@ def _circumstances(config: RunConfig, stage: _Stage) -> dict[str, Any]:
         "config_sha256": results.fingerprint(config),
         "recipe_sha256": results.fingerprint(config, leave_out=results.VARIED),
     }
+
+
+def _share_of(images: Images, size: int | None) -> Images:
+    """The same images for every run, whatever its seeds; all of them for None."""
+    if size is None or size == len(images):
+        return images
+    try:
+        return images.pick(draw_subset(images.labels, size, seed=0, val_fraction=0.0).train)
+    except ValueError as error:
+        raise ValueError(f"data.test_size={size} cannot be drawn from the test split: {error}") from error
 
 
 def _build_model(config: RunConfig, source: Source) -> tuple[nn.Module, dict[str, Any]]:

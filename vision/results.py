@@ -27,9 +27,9 @@ RESULT, FAILURE, CONFIG = "result.json", "failure.json", "config.yaml"
 METRICS, PREDICTIONS, PLAN = "metrics.jsonl", "test_predictions.npy", "plan.json"
 PARTIAL = ".partial-"
 ABANDONED_SECONDS = 24 * 3600
-# Settings that say where and how fast, not what: two runs that differ in these only are the same run.
 # What may differ between the runs of one curve.
 VARIED = ("seed", "data.subset_seed", "train_size")
+# Settings that say where and how fast, not what: two runs that differ in these only are the same run.
 ELSEWHERE = ("out", "sweep", "data.download", "data.workers", "data.memory_share", "training.threads")
 
 

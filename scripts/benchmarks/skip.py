@@ -7,7 +7,7 @@ from benchmarks.turns import VISION, Row, Seconds, Section, goal, run_processes,
 
 REPEATS = 3
 MANY = 12
-SMALLEST = ("debug=smoke", "data=digits", "training.steps=1", "training.threads=1")
+SMALLEST = ("debug=tiny", "data=digits", "training.steps=1", "training.threads=1")
 ONE = ("model=identity", "train_size=50", "seed=0")
 # Configs that differ in seed and train_size only are composed once; with other settings each is composed.
 KINDS = {

@@ -4,8 +4,10 @@
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal, overload
 
+import torch
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
@@ -14,6 +16,12 @@ from vision.attention.call import Call
 from vision.fields import Field
 
 _BACKENDS = ("reference", "dense", "gather", "shift", "native", "flex")
+
+# From what the C++ kernel is faster than a dense mask, forward + backward: how many times fewer pairs of a
+# query and a key than all, where its loops are compiled for the width of a head and elsewhere; and for how
+# many multiply-adds spared it pays to leave torch.
+_FEWER_PAIRS, _FEWER_PAIRS_ELSE, _SPARED = 1.4, 7.0, 150_000
+_NATIVE_WIDTHS = (16, 32, 64)
 
 
 def backend_names() -> tuple[str, ...]:
@@ -65,13 +73,14 @@ def attend(
         bias: added to the logits: broadcastable to (B, H, N_query, N_key), or, for a field by K offsets or
             indices, (H, K), one number per head and column of its `neighbours`.
         backend: "auto", or one of `backend_names()`. "auto" is, for N_key keys and a field of K keys a query,
-            - by offsets, native, where 2 K <= N_key: eager on a CPU that has a C++ compiler, float32,
-              float64, bfloat16;
+            - by offsets, native: eager on a CPU that has a C++ compiler, float32, float64, bfloat16, where
+              the field leaves out enough (`_native_pays`);
             - by offsets, shift, where 64 K <= N_key: else, as under torch.compile, or on other devices (not
               measured);
             - by indices, or one field by offsets or indices per head, gather, where 64 K <= N_key;
             - dense: else, and for full fields, masks and dense biases.
-            Measured with scripts/benchmark.py, forward + backward; gradients and batch change no choice.
+            Measured with scripts/benchmark.py, forward + backward, which decides for both
+            (docs/performance.md); `chosen_backend` tells.
         need_weights: return (out, weights) with weights (B, H, N_query, N_key). They are N^2 by nature,
             so the reference computes both, whatever the backend.
 
@@ -102,6 +111,23 @@ def attend(
     return linear.attention(q, k, v, call.one_field, bias)
 
 
+def chosen_backend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    field: Field | Sequence[Field] | None = None,
+    bias: Tensor | None = None,
+) -> str:
+    """The tensors of `attend`, as shaped there -> the backend that "auto" is for them.
+
+    Raises:
+        ValueError: shapes do not match each other or the field.
+    """
+    call = Call(q, k, v, field, bias)
+    call.check()
+    return _choose(call)
+
+
 def _choose(call: Call) -> str:
     """The table in `attend`'s docstring."""
     if not call.linear_bias:
@@ -110,10 +136,26 @@ def _choose(call: Call) -> str:
         return "gather" if 64 * call.fields[0].columns <= call.k.shape[2] else "dense"
     if not call.by_offsets:
         return "dense"
-    offsets, keys = len(call.one_field.offsets or ()), call.k.shape[2]
-    if 2 * offsets <= keys and not _refusal("native", call) and native.available(call.q.dtype):
+    if not _refusal("native", call) and _native_pays(call):
         return "native"
-    return "shift" if 64 * offsets <= keys else "dense"
+    return "shift" if 64 * call.one_field.columns <= call.k.shape[2] else "dense"
+
+
+def _native_pays(call: Call) -> bool:
+    """Whether the field leaves out so many pairs of query and key that the C++ kernel is the faster one."""
+    batch, heads, queries, width = call.q.shape
+    compiled = width in _NATIVE_WIDTHS and width == call.v.shape[3]
+    if width == 16 and call.q.dtype == torch.bfloat16:
+        compiled = False  # measured: g++ 12 leaves these loops scalar, three times slower
+    every, pairs = queries * call.k.shape[2], _pairs(call.one_field)
+    spared = batch * heads * (every - pairs) * width
+    return every >= (_FEWER_PAIRS if compiled else _FEWER_PAIRS_ELSE) * pairs and spared >= _SPARED
+
+
+@lru_cache(maxsize=256)
+def _pairs(field: Field) -> int:
+    """How many pairs of a query and a key a field by offsets allows."""
+    return int(field.neighbours()[1].sum())
 
 
 def _refusal(backend: str, call: Call) -> str | None:

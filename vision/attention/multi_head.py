@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vision.attention.dispatch import attend
 from vision.fields import Field
-from vision.positions import RelativeBias, Rotary
+from vision.positions import QuadraticBias, RelativeBias, Rotary
 
 
 class MultiHeadAttention(nn.Module):
@@ -21,6 +21,7 @@ class MultiHeadAttention(nn.Module):
         head_dim: width of a head; None is dim / num_heads.
         field: who attends to whom, queries and keys on one grid; None is full attention over any N.
         relative_bias: learn a number per head and relative place, added to the logits; needs a field.
+        quadratic_bias: learn a centre and a width per head, likewise (`vision.positions.QuadraticBias`).
         rotary: turn queries and keys by their places (`vision.positions.Rotary`); needs a field.
         backend: that of `attend`.
         qkv_bias: give q, k and v a bias.
@@ -37,6 +38,7 @@ class MultiHeadAttention(nn.Module):
         head_dim: int | None = None,
         field: Field | None = None,
         relative_bias: bool = False,
+        quadratic_bias: bool = False,
         rotary: bool = False,
         backend: str = "auto",
         qkv_bias: bool = True,
@@ -53,11 +55,10 @@ class MultiHeadAttention(nn.Module):
             raise ValueError(
                 f"self-attention needs as many queries as keys, got {field.queries}, {field.keys}"
             )
-        for name, wanted in (("relative_bias", relative_bias), ("rotary", rotary)):
-            if wanted and field is None:
-                raise ValueError(
-                    f"{name} needs a field, for the grid it speaks of; full(grid) is the plain one"
-                )
+        wanted = {"relative_bias": relative_bias, "quadratic_bias": quadratic_bias, "rotary": rotary}
+        if field is None and any(wanted.values()):
+            names = ", ".join(name for name, is_wanted in wanted.items() if is_wanted)
+            raise ValueError(f"{names} needs a field, for the grid it speaks of; full(grid) is the plain one")
         if rotary and field is not None and field.queries != field.keys:
             raise ValueError(f"rotary needs queries and keys on one grid, got {field.queries}, {field.keys}")
         self.num_heads, self.head_dim = num_heads, head_dim or dim // num_heads
@@ -67,6 +68,11 @@ class MultiHeadAttention(nn.Module):
         self.relative_bias = (
             RelativeBias(field, num_heads, device=device, dtype=dtype)
             if relative_bias and field is not None
+            else None
+        )
+        self.quadratic_bias = (
+            QuadraticBias(field, num_heads, device=device, dtype=dtype)
+            if quadratic_bias and field is not None
             else None
         )
         self.rotary = (
@@ -99,4 +105,7 @@ class MultiHeadAttention(nn.Module):
         return (q, k, v) if self.rotary is None else (self.rotary(q), self.rotary(k), v)
 
     def _bias(self) -> Tensor | None:
-        return None if self.relative_bias is None else self.relative_bias()
+        if self.relative_bias is not None and self.quadratic_bias is not None:
+            return self.relative_bias() + self.quadratic_bias()
+        bias = self.relative_bias or self.quadratic_bias
+        return None if bias is None else bias()

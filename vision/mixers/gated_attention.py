@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from vision.attention import MultiHeadAttention, attend
 from vision.fields import Field
 from vision.mixers.position_attention import by_position, position_map, square_field
-from vision.mixers.quadratic_attention import quadratic_scores
 from vision.patches import Grid
+from vision.positions import quadratic_scores
 
 # Symbolic tracing records a call of it here, too.
 torch.fx.wrap("quadratic_scores")

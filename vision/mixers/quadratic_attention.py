@@ -1,51 +1,15 @@
 """Attention to a learned place: each head looks at a spot beside its query, as wide as it likes.
 
->>> quadratic_scores(full(Grid(8, 8)), torch.ones(4), torch.zeros(4, 2)).shape
-torch.Size([1, 4, 64, 64])
+>>> QuadraticAttention(64, Grid(8, 8))(torch.randn(2, 64, 64)).shape
+torch.Size([2, 64, 64])
 """
 
 import torch
 from torch import Tensor, nn
 
-from vision.fields import Field
 from vision.mixers.position_attention import PositionAttention, square_field
 from vision.patches import Grid
-
-# The exponential of the first changes no sum, and no product with it is so small that processors slow down;
-# that of the second is 0. A clipped field needs the second: its best keys may be far below the largest score.
-_FLOOR, _CLIPPED_FLOOR = -60.0, -6e4
-
-
-def quadratic_scores(field: Field, alpha: Tensor, centres: Tensor) -> Tensor:
-    """alpha (H), centres (H, 2) -> -|alpha| |key - query - centre|^2: (H, K), or (1, H, N_query, N_key).
-
-    The former for a field by K offsets, the latter for a full one of stride 1. They come in float32 at least,
-    less their largest value along either axis, which a softmax does not see, and not below what is nothing
-    in a softmax: so no large coordinates are squared and subtracted, and no precision overflows.
-    """
-    if field.offsets is not None:
-        # (H, 1) - (K) -> (H, K)
-        steps = torch.tensor(field.offsets, dtype=torch.float32, device=alpha.device)
-        rows, cols = (_along(steps[:, axis], alpha, centres[:, axis]) for axis in (0, 1))
-        return (rows + cols).clamp(min=_CLIPPED_FLOOR)
-    sides = ((field.queries.rows, field.keys.rows), (field.queries.cols, field.keys.cols))
-    away = [
-        torch.arange(keys, dtype=torch.float32, device=alpha.device)
-        - torch.arange(queries, dtype=torch.float32, device=alpha.device)[:, None]
-        for queries, keys in sides
-    ]
-    rows, cols = (_along(away[axis], alpha, centres[:, axis]) for axis in (0, 1))
-    # (H, rows, 1, key rows, 1) + (H, 1, cols, 1, key cols) -> (1, H, N_query, N_key)
-    scores = rows[:, :, None, :, None] + cols[:, None, :, None, :]
-    return scores.flatten(3).flatten(1, 2).clamp(min=_FLOOR).unsqueeze(0)
-
-
-def _along(away: Tensor, alpha: Tensor, centres: Tensor) -> Tensor:
-    """away (..., n_key), alpha (H), centres (H) -> (H, ..., n_key): the scores of rows or of columns."""
-    alpha, centres = (y.view(-1, *[1] * away.ndim) for y in (alpha.abs(), centres))
-    scores = -alpha * (away - centres).square()
-    return scores - scores.detach().amax(-1, keepdim=True)
-
+from vision.positions import quadratic_scores
 
 # Symbolic tracing records a call of it, as it reads the device of its arguments.
 torch.fx.wrap("quadratic_scores")

@@ -16,6 +16,7 @@ class SelfAttention(MultiHeadAttention):
         num_heads: heads; must divide dim unless head_dim is given.
         head_dim: width of a head; None is dim / num_heads.
         relative_bias: learn a number per head and relative place, added to the logits.
+        quadratic_bias: learn a centre and a width per head, likewise (Cordonnier et al., 2020).
         rotary: turn queries and keys by their places, rows and columns apart (Heo et al., 2024).
         qkv_bias: give q, k and v a bias.
         backend: that of `vision.attention.attend`.
@@ -29,6 +30,7 @@ class SelfAttention(MultiHeadAttention):
         num_heads: int = 4,
         head_dim: int | None = None,
         relative_bias: bool = False,
+        quadratic_bias: bool = False,
         rotary: bool = False,
         qkv_bias: bool = True,
         backend: str = "auto",
@@ -41,6 +43,7 @@ class SelfAttention(MultiHeadAttention):
             head_dim=head_dim,
             field=full(grid),
             relative_bias=relative_bias,
+            quadratic_bias=quadratic_bias,
             rotary=rotary,
             qkv_bias=qkv_bias,
             backend=backend,

@@ -19,6 +19,9 @@ from vision.models.widths import Widths, fit_widths
 from vision.patches import PatchEmbed
 from vision.positions import create_position
 
+# Positions that work inside attention, and the mixer's option that turns each on.
+_INSIDE = {"relative": "relative_bias", "quadratic": "quadratic_bias", "rotary": "rotary"}
+
 
 class Block(nn.Module):
     """(B, N, C) -> (B, N, C): token mixer, then MLP, each after a norm and around a residual."""
@@ -56,7 +59,9 @@ class Backbone(nn.Module):
         params: number of parameters to aim for; embed_dim and the MLP's width are then solved for it.
         mixer: name of the token mixer, see `vision.mixers.mixer_names()`.
         mixer_options: the mixer's own arguments, as num_heads or kernel_size.
-        pos_embed: none, learned, sinusoidal or conditional.
+        alternate_options: what every second block has otherwise, as {"shift": 2} for Swin's windows.
+        pos_embed: none; learned, sinusoidal or conditional, added to the tokens; or relative, quadratic or
+            rotary, inside the attention of a mixer that has it.
         drop_rate: dropout before the head.
         drop_path_rate: stochastic depth of the last block; earlier ones take a linear share of it.
 
@@ -78,6 +83,7 @@ class Backbone(nn.Module):
         params: int | None = None,
         mixer: str = "self_attention",
         mixer_options: dict[str, Any] | None = None,
+        alternate_options: dict[str, Any] | None = None,
         pos_embed: str = "none",
         drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
@@ -87,13 +93,22 @@ class Backbone(nn.Module):
         super().__init__()
         dd = {"device": device, "dtype": dtype}
         options = dict(mixer_options or {})
+        if pos_embed in _INSIDE:
+            options, pos_embed = {**options, _INSIDE[pos_embed]: True}, "none"
+        every_other = {**options, **(alternate_options or {})}
         shape = {
             "img_size": img_size,
             "patch_size": patch_size,
             "in_chans": in_chans,
             "num_classes": num_classes,
         }
-        inside = {"depth": depth, "mixer": mixer, "mixer_options": options, "pos_embed": pos_embed}
+        inside = {
+            "depth": depth,
+            "mixer": mixer,
+            "mixer_options": options,
+            "alternate_options": alternate_options,
+            "pos_embed": pos_embed,
+        }
         widths = Widths(embed_dim, round(embed_dim * mlp_ratio))
         if params is not None:
             build = _counted(**shape, **inside)
@@ -112,12 +127,12 @@ class Backbone(nn.Module):
             *(
                 Block(
                     dim,
-                    create_mixer(mixer, dim, grid, **options, **dd),
+                    create_mixer(mixer, dim, grid, **(every_other if i % 2 else options), **dd),
                     mlp_dim=widths.mlp_dim,
                     drop_path=rate,
                     **dd,
                 )
-                for rate in rates
+                for i, rate in enumerate(rates)
             )
         )
         self.feature_info = [
@@ -207,7 +222,8 @@ class Backbone(nn.Module):
 
     def no_weight_decay(self) -> set[str]:
         """Names of parameters that weight decay spares besides norms and biases."""
-        return {name for name, _ in self.named_parameters() if "pos_embed" in name or "relative_bias" in name}
+        places = ("pos_embed", "relative_bias", "centres")
+        return {name for name, _ in self.named_parameters() if any(place in name for place in places)}
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """timm's grouping of parameters into layers."""

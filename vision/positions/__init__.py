@@ -12,6 +12,8 @@ from vision.positions.added import LearnedPosition as LearnedPosition
 from vision.positions.added import SinusoidalPosition as SinusoidalPosition
 from vision.positions.added import create_position as create_position
 from vision.positions.added import sinusoidal as sinusoidal
+from vision.positions.quadratic import QuadraticBias as QuadraticBias
+from vision.positions.quadratic import quadratic_scores as quadratic_scores
 from vision.positions.relative import RelativeBias as RelativeBias
 from vision.positions.resizing import resize as resize
 from vision.positions.rotary import Rotary as Rotary

@@ -12,9 +12,10 @@ import torch
 from timm.layers import resample_abs_pos_embed, resize_rel_pos_bias_table
 from torch import Tensor, nn
 
-from vision.fields import full
+from vision.fields import Field, full
 from vision.patches import Grid
 from vision.positions.added import ConditionalPosition, LearnedPosition, SinusoidalPosition
+from vision.positions.quadratic import QuadraticBias
 from vision.positions.relative import RelativeBias
 from vision.positions.rotary import Rotary
 
@@ -28,17 +29,18 @@ def resize(position: PositionT, grid: Grid) -> PositionT:
     - Learned: interpolated as an image is, bicubic, smoothed where it shrinks, by timm.
     - Sinusoidal, rotary: computed again; a place keeps its row and column, not its share of the side.
     - Conditional: the same convolution.
+    - Quadratic: the same centres and widths, in places; the field as of a relative bias.
     - Relative bias of a field by offsets: the same table, as offsets are in places of any grid.
     - Relative bias of any other field: BEiT's interpolation (Bao et al., 2022), by timm, in float32. On a
       larger grid near places stay where they are, and steps between farther ones grow, by half at most; past
       the last one its value holds. A smaller grid keeps the near places. The field becomes the full one.
 
     Args:
-        position: what `create_position` returns, a `Rotary` or a `RelativeBias`.
+        position: what `create_position` returns, a `Rotary`, a `RelativeBias` or a `QuadraticBias`.
         grid: where the tokens are to sit.
 
     Raises:
-        ValueError: it is another module, or a relative bias whose queries and keys are on different grids.
+        ValueError: it is another module, or a bias whose queries and keys are on different grids.
     """
     new = deepcopy(position)
     if isinstance(new, LearnedPosition):
@@ -52,29 +54,35 @@ def resize(position: PositionT, grid: Grid) -> PositionT:
         new.sin, new.cos = again.sin, again.cos
     elif isinstance(new, RelativeBias):
         _resize_bias(new, grid)
+    elif isinstance(new, QuadraticBias):
+        new.field = _resized(new.field, grid)
     elif not isinstance(new, ConditionalPosition | nn.Identity):
         raise ValueError(f"only positions of this package can be resized, got {type(position).__name__}")
-    if not isinstance(new, RelativeBias | nn.Identity):
+    if not isinstance(new, RelativeBias | QuadraticBias | nn.Identity):
         new.grid = grid
     return new
 
 
 def _resize_bias(bias: RelativeBias, grid: Grid) -> None:
     """Bring a relative bias to another grid, in place."""
-    old = bias.field
-    if old.queries != old.keys:
-        raise ValueError(
-            f"a relative bias resizes on one grid only, got queries on {old.queries} and keys on {old.keys}"
-        )
+    old, bias.field = bias.field, _resized(bias.field, grid)
     if old.offsets is not None:
-        bias.field = replace(old, queries=grid, keys=grid)
         return
     # (H, (2R - 1)(2C - 1)) -> (H, 2R - 1, 2C - 1), the form whose sides timm can read off
     table = bias.table.detach().unflatten(1, (2 * old.queries.rows - 1, 2 * old.queries.cols - 1))
     size = (len(table), 2 * grid.rows - 1, 2 * grid.cols - 1)
     table = resize_rel_pos_bias_table(table, (grid.rows, grid.cols), size).flatten(1)
-    again = RelativeBias(full(grid), len(table), device=bias.table.device)
-    bias.field, bias.index, bias.table = again.field, again.index, _parameter(table, bias.table)
+    again = RelativeBias(bias.field, len(table), device=bias.table.device)
+    bias.index, bias.table = again.index, _parameter(table, bias.table)
+
+
+def _resized(field: Field, grid: Grid) -> Field:
+    """The same offsets on another grid; of any other field the full one."""
+    if field.queries != field.keys:
+        raise ValueError(
+            f"a bias resizes on one grid only, got queries on {field.queries} and keys on {field.keys}"
+        )
+    return full(grid) if field.offsets is None else replace(field, queries=grid, keys=grid)
 
 
 def _interpolated(table: Tensor, old: Grid, new: Grid) -> Tensor:
