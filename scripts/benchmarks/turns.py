@@ -54,6 +54,22 @@ def times(steps: dict[str, Step], rounds: int, *, seconds: float = 2.0) -> dict[
     return taken
 
 
+def paired(one: Step, other: Step, rounds: int, *, seconds: float = 2.0, fill: float = 0.01) -> float:
+    """The CPU time of one step over the other's: the median over turns of the order A B B A.
+
+    So what drifts within a turn falls on both alike. A short step is run so often that it fills `fill`
+    seconds. No turn is begun once `seconds` are spent, but for the first three (or `rounds`, where that is fewer).
+    """
+    often = {step: max(1, round(fill / max(_spent(step), 1e-6))) for step in (one, other)}
+    share, found, begun = often[other] / often[one], [], time.process_time()
+    for turn in range(rounds):
+        if turn >= LEAST_TURNS and time.process_time() - begun > seconds:
+            break
+        a, b, c, d = (_spent(step, often[step]) for step in (one, other, other, one))
+        found.append(share * (a + d) / (b + c))
+    return statistics.median(found)
+
+
 def ratio(one: Iterable[float], other: Iterable[float]) -> float:
     """The median of the paired ratios of two lists of times."""
     return statistics.median(a / b for a, b in zip(one, other, strict=True))
@@ -87,6 +103,13 @@ def run_processes(commands: Sequence[Sequence[str]], *, at_once: int = 1) -> Sec
 def say(text: str) -> None:
     """Tell on stderr how far the measuring is."""
     print(text, file=sys.stderr, flush=True)
+
+
+def _spent(step: Step, often: int = 1) -> float:
+    start = time.process_time()
+    for _ in range(often):
+        step()
+    return time.process_time() - start
 
 
 def _start(command: Sequence[str], environment: dict[str, str]) -> subprocess.Popen[str]:
