@@ -36,7 +36,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "ViT, learned positions": ("field_vit", {"pos_embed": "learned"}),
     "CNN, 3 x 3": ("field_cnn", {"mixer_options": {"kernel_size": 3}}),
 }
-PARAMS, SEEDS, SHUFFLE_SEED = 210_000, (0, 1, 2), 0
+PARAMS, SEEDS, SHUFFLE_SEED = 100_000, (0, 1, 2), 0
 AT_ONCE, EXAMPLE = 500, 0
 
 
@@ -125,7 +125,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, help="folder of train.parquet and test.parquet; default: digits")
     parser.add_argument("--name", default="cifar10-jpeg", help="what --root holds (default: %(default)s)")
     parser.add_argument("--train-size", type=int, help="training images (default: 1,200 digits, else 5,000)")
-    parser.add_argument("--steps", type=int, default=400, help="default: %(default)s")
+    parser.add_argument("--steps", type=int, default=300, help="default: %(default)s")
     parser.add_argument("--runs", type=Path, help="keep the runs there, and take finished ones from there")
     parser.add_argument("--out", type=Path, default=Path("docs/figures"), help="default: %(default)s")
     options = parser.parse_args(arguments)
