@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torchvision.models import VisionTransformer
 
 import vision
-from vision.analysis.attention_distance import attention_distance, square_patches
+from vision.analysis.attention_distance import attention_distance, equal_distance, square_patches
 from vision.analysis.attention_maps import attention_maps, watch_attention
 from vision.convert.soft import soft_convolution
 from vision.patches import Grid
@@ -357,3 +357,14 @@ def test_cnn_and_vit_give_rows_of_the_same_kind():
 )
 def test_square_patches(tokens, size, prefix, expected):
     assert square_patches(tokens, size, prefix) == expected
+
+
+@pytest.mark.parametrize(("rows", "cols", "pitch"), [(1, 1, (4, 4)), (3, 5, (4, 4)), (4, 2, (2, 8))])
+def test_equal_attentions_distance_is_the_mean_over_pairs(rows, cols, pitch):
+    found = equal_distance(Grid(rows, cols), (rows * pitch[0], cols * pitch[1]))
+    assert found == pytest.approx(mean_distance_by_hand(rows, cols, pitch))
+
+
+def test_equal_attentions_distance_on_a_fine_grid_is_the_unit_squares():
+    # Robbins: (2 + sqrt 2 + 5 ln(1 + sqrt 2)) / 15, the mean distance of two points of a square.
+    assert equal_distance(Grid(400, 400), (1, 1)) == pytest.approx(0.5214054, abs=1e-5)

@@ -9,7 +9,14 @@ import torch
 from torch import nn
 
 import vision
-from vision.analysis import attention_rollout, block_names, cka, head_places, position_similarity
+from vision.analysis import (
+    attention_maps,
+    attention_rollout,
+    block_names,
+    cka,
+    head_places,
+    position_similarity,
+)
 from vision.convert import release, soft_convolution
 from vision.patches import Grid
 
@@ -108,6 +115,41 @@ def test_rollout_of_a_class_token_and_of_a_converted_cnn():
     torch.testing.assert_close(reached, wanted, rtol=0, atol=1e-6)
 
 
+def rollout_by_matrices(maps, first_rows):
+    """Dense matrices, forward: from weights (B, H, N_query, N_key) in order, read by the rows given."""
+    flow = None
+    for weights in maps:
+        mean = weights.double().mean(1)
+        mean = mean / mean.sum(-1, keepdim=True)
+        if mean.shape[1] == mean.shape[2]:
+            mean = 0.5 * (mean + torch.eye(mean.shape[1], dtype=mean.dtype))
+        flow = mean if flow is None else mean @ flow
+    return flow[:, first_rows].mean(1)
+
+
+def test_rollout_of_a_class_token_reads_its_row():
+    model = timm.create_model("vit_tiny_patch16_224", img_size=64, depth=3, reg_tokens=2).eval()
+    for block in model.blocks:
+        nn.init.normal_(block.attn.qkv.weight, std=0.3)
+    images = torch.randn(2, 3, 64, 64)
+    row = rollout_by_matrices(attention_maps(model, images).values(), slice(0, 1))[:, 3:]
+    wanted = (row / row.sum(1, keepdim=True)).unflatten(1, (4, 4))
+    torch.testing.assert_close(attention_rollout(model, images), wanted, rtol=0, atol=1e-6)
+
+
+def test_rollout_of_pools_shortcuts_and_gates_by_matrices():
+    torch.manual_seed(0)
+    model = timm.create_model("seresnet18", num_classes=2).eval()
+    converted, images = vision.as_attention(model, 32), torch.randn(2, 3, 32, 32)
+    maps = attention_maps(converted, images)
+    body = [name for name in maps if ".se." not in name and "downsample" not in name]
+    assert len(body) < len(maps) and body[-1].startswith("global_pool")
+    wanted = rollout_by_matrices([maps[name] for name in body], slice(None)).unflatten(1, (32, 32))
+    found = attention_rollout(converted, images)
+    torch.testing.assert_close(found, wanted / wanted.sum((1, 2), keepdim=True), rtol=0, atol=1e-6)
+    assert (found[0] - found[1]).abs().max() > 1e-4  # its maximum pool looks at the image
+
+
 def test_places_of_heads():
     conv = nn.Conv2d(2, 2, 3, padding=2, dilation=2)
     converted = head_places(nn.ModuleDict({"conv": vision.as_attention(conv, (2, 8, 8))}))
@@ -119,7 +161,38 @@ def test_places_of_heads():
     free = release(vision.as_attention(timm.create_model("field_cnn", depth=1).eval()), alpha=2.0)
     free.get_submodule("blocks.0.mixer.layer").centres.data[0] = torch.tensor([5.0, -3.0])
     moved = head_places(free).query("layer == 'blocks.0.mixer.layer' and head == 0").iloc[0]
-    assert (moved["row"], moved["col"], moved["width"]) == (5.0, -3.0, 0.5)
+    assert (moved["row"], moved["col"], moved["width"]) == (5.0, -3.0, 0.5) and np.isnan(moved["gate"])
+
+
+@pytest.mark.parametrize("name", ["field_quadratic", "field_gated"])
+def test_places_of_learned_heads_are_their_attentions_mean_and_spread(name):
+    # On a grid so large that its border is far, a head's weights by place are a Gaussian at its centre.
+    model = timm.create_model(name, img_size=42, patch_size=2, depth=1, embed_dim=16)
+    mixer = model.blocks[0].mixer
+    centres = torch.tensor([[2.0, -1.0], [0.5, 0.25], [-3.0, 3.0], [0.0, 0.0]])
+    with torch.no_grad():
+        mixer.centres.copy_(centres)
+        mixer.alpha.copy_(torch.tensor([0.5, -0.125, 0.3, 0.2]))  # of which the absolute value counts
+    table = head_places(model)
+    assert set(table["layer"]) == {"blocks.0.mixer"} and table["head"].tolist() == [0, 1, 2, 3]
+    x = torch.zeros(1, 441, 16)
+    by_place = mixer.position_map(x) if name == "field_gated" else mixer.attention_map(x)
+    weights = by_place[0, :, 220].detach().double()  # of the central query, at (10, 10)
+    away = Grid(21, 21).coordinates() - 10.0
+    mean = weights @ away.double()
+    assert table[["row", "col"]].to_numpy() == pytest.approx(mean.numpy(), abs=1e-3)
+    spread = (weights @ away.double().square() - mean.square()).sqrt()  # along rows, and along columns
+    for axis in (0, 1):
+        assert table["width"].to_numpy() == pytest.approx(spread[:, axis].numpy(), rel=1e-3)
+    assert table["width"].tolist() == pytest.approx([1, 2, 0.6**-0.5, 0.4**-0.5])
+    if name == "field_quadratic":
+        assert table["gate"].isna().all()
+        return
+    mixer.gate.data.copy_(torch.tensor([0.0, 1.0, -1.0, 2.0]))
+    content, blend = mixer.content_map(x), mixer.attention_map(x)
+    gate = torch.tensor(head_places(model)["gate"]).float()[:, None, None]
+    assert gate.flatten().tolist() == pytest.approx([0.5, 0.7310586, 0.2689414, 0.8807970])
+    torch.testing.assert_close(blend, gate * mixer.position_map(x) + (1 - gate) * content)
 
 
 def test_likeness_of_positions():

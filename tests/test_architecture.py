@@ -25,8 +25,11 @@ MAY_IMPORT = {
     "results": {"config", "provenance"},
     "analysis": {"results", "patches", "fields", "attention", "models", "convert"},
     "plots": set(),
-    "experiment": {"config", "data", "models", "training", "provenance", "results"},
-    "cli": {"config", "data", "models", "convert", "results", "analysis", "plots", "experiment"},
+    "experiment": {"config", "data", "models", "convert", "training", "provenance", "results"},
+    "cli": {
+        *("config", "patches", "data", "models", "convert", "provenance", "results"),
+        *("analysis", "plots", "experiment"),
+    },
 }
 # Libraries that only some parts may import.
 ONLY_IN = {"matplotlib": {"plots"}, "hydra": {"cli"}, "omegaconf": {"cli"}, "rich": {"cli"}}

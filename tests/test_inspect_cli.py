@@ -1,10 +1,18 @@
 """`vision inspect`, as a user calls it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import nn
 
 from vision.cli import main
+from vision.cli.images import normalised
+from vision.cli.inspect import _feed
+from vision.config import ModelConfig
+from vision.experiment import run
 
 
 @pytest.fixture
@@ -29,7 +37,7 @@ def test_a_vit_beside_a_cnn_on_images_of_ones_own(tmp_path, photos, capsys):
     assert "field_cnn" in shown.out and "attention distance" in shown.out and "4 images" in shown.out
     names = {"attention_distance", "rollout", "receptive_field", "positions", "cka"}
     assert pictures(out) == {f"{name}.png" for name in names}
-    assert "no heads.png" in shown.err
+    assert "no heads.png: field_vit has no heads whose centres are learned: its attention has" in shown.err
 
 
 def test_a_cnn_alone_and_what_it_has_no_part_for(tmp_path, capsys):
@@ -39,7 +47,42 @@ def test_a_cnn_alone_and_what_it_has_no_part_for(tmp_path, capsys):
     assert pictures(out) == {
         f"{name}.png" for name in ("attention_distance", "rollout", "receptive_field", "cka")
     }
-    assert "no positions.png: ResNet has no pos_embed" in shown.err and "8 images of noise" in shown.out
+    assert "no positions.png: ResNet has no pos_embed" in shown.err and "64 images of noise" in shown.out
+
+
+def test_a_timm_vit_is_looked_at_as_it_is_and_swins_windows_have_a_reason(tmp_path, capsys):
+    out = tmp_path / "seen"
+    assert main(["inspect", "vit_tiny_patch16_224", "--input-size", "64", "--out", str(out)]) == 0
+    shown = capsys.readouterr()
+    assert "blocks.11.attn" in shown.out and "patch_embed" not in shown.out
+    names = {"attention_distance", "rollout", "receptive_field", "positions", "cka"}
+    assert pictures(out) == {f"{name}.png" for name in names}
+    swin = ["swin_tiny_patch4_window7_224", "--input-size", "56", "--out", str(tmp_path / "swin")]
+    assert main(["inspect", *swin]) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("no distance of swin")]
+    assert len(told) == 1 and "windows an image are folded into its batch" in told[0]
+
+
+def test_a_run_is_named_by_its_label_and_its_learned_heads_are_drawn(tmp_path, small_run, capsys):
+    kwargs = {"embed_dim": 16, "depth": 1, "mixer_options": {"num_heads": 4}}
+    gated = ModelConfig(name="field_gated", label="gated", kwargs=kwargs)
+    folder = run(replace(small_run, model=gated))["folder"]
+    assert main(["inspect", folder, "--out", str(tmp_path / "seen")]) == 0
+    shown = capsys.readouterr().out
+    assert "gated (60 images, seed 0): one run on digits, 12 steps, test accuracy" in shown
+    assert "heads.png" in {path.name for path in (tmp_path / "seen").iterdir()}
+
+
+def test_a_second_model_sees_the_images_normalised_as_it_knows_them():
+    pixels = torch.rand(2, 3, 4, 4)
+    models = [nn.Sequential(nn.Identity()) for _ in range(2)]
+    models[0].pretrained_cfg = {"mean": (0.1, 0.2, 0.3), "std": (0.5, 0.6, 0.7)}
+    models[1].pretrained_cfg = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
+    images = normalised(pixels, models[0])
+    for model in models:
+        _feed(model, 3, like=models[0], own=model)
+        torch.testing.assert_close(model(images), normalised(pixels, model))
+    assert not models[0]._forward_pre_hooks
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vision.plots import plot_cka, plot_heads, plot_heat, plot_position_similarity
+from vision.plots import (
+    plot_attention_distance,
+    plot_cka,
+    plot_heads,
+    plot_heat,
+    plot_position_similarity,
+)
 
 
 def drawn(figure) -> bytes:
@@ -24,16 +30,72 @@ def test_cka_names_its_layers_and_writes_its_numbers():
     assert np.array_equal(panel.images[0].get_array(), table) and drawn(figure)
 
 
-def test_heat_lies_over_its_image():
+def test_cka_of_many_layers_names_some_of_them():
+    table = pd.DataFrame(np.eye(70), [f"a{i}" for i in range(70)], [f"b{i}" for i in range(70)])
+    panel = plot_cka(table, title="alike", rows="one", columns="other").axes[0]
+    assert [text.get_text() for text in panel.get_yticklabels()][:3] == ["a0", "a3", "a6"]
+    assert not panel.texts and len(panel.get_xticklabels()) == 24
+
+
+def test_heat_lies_over_its_image_in_grey_and_one_scale_serves_all_panels():
     image, values = np.random.default_rng(0).random((20, 30, 3)), np.array([[1.0, 2.0], [0.0, 4.0]])
-    figure = plot_heat([("with", image, values), ("without", None, values)], title="t", label="share")
-    one, other = figure.axes[:2]
-    assert len(one.images) == 2 and len(other.images) == 1
-    assert np.array_equal(one.images[1].get_array(), values / 4)
-    extents = [tuple(drawing.get_extent()) for drawing in one.images]
-    assert extents == [(0, 30, 20, 0)] * 2 and drawn(figure)
+    panels = [("with", image, values), ("without", None, values / 2)]
+    figure = plot_heat(panels, (20, 30), title="t", label="share", notes="n = 2")
+    above, _, one, other = figure.axes[:4]
+    assert [len(place.images) for place in (above, one, other)] == [1, 2, 1]
+    assert np.array_equal(above.images[0].get_array(), image)
+    assert np.array_equal(one.images[0].get_array(), image.mean(axis=2))
+    assert np.array_equal(one.images[1].get_array(), values)
+    extents = [tuple(drawing.get_extent()) for drawing in (*one.images, *other.images)]
+    assert extents == [(0, 30, 20, 0)] * 3 and drawn(figure)
+    assert {place.images[-1].norm.vmax for place in (one, other)} == {4.0}
+    assert len(plot_heat(panels[1:], (20, 30), title="t", label="share").axes) == 2  # and the colour bar
     with pytest.raises(ValueError, match="at least one panel"):
-        plot_heat([], title="t", label="share")
+        plot_heat([], (20, 30), title="t", label="share")
+
+
+def test_heat_on_a_logarithmic_scale_leaves_out_what_is_0():
+    values = np.array([[1.0, 1e-2], [0.0, 1e-9]])
+    figure = plot_heat([("a", None, values)], (2, 2), title="t", label="gradient", log=True)
+    shown = figure.axes[0].images[0]
+    assert shown.get_array().mask.tolist() == [[False, False], [True, False]]
+    assert (shown.norm.vmin, shown.norm.vmax) == pytest.approx((1e-4, 1.0)) and drawn(figure)
+    assert shown.norm(1e-2) == pytest.approx(0.5)
+    assert drawn(plot_heat([("a", None, 0 * values)], (2, 2), title="t", label="gradient", log=True))
+
+
+@pytest.mark.parametrize("layers", [3, 40])
+def test_distances_stand_over_their_layers_with_a_line_for_equal_attention(layers):
+    rows = [(f"blocks.{i}", i + 1, head, 4.0 + head) for i in range(layers) for head in (0, 1)]
+    table = pd.DataFrame(rows, columns=["layer", "depth", "head", "distance"])
+    table = table.assign(model="m", kind="attention")
+    figure = plot_attention_distance(table, title="t", equal=16.7, notes="n = 1")
+    panel = next(axes for axes in figure.axes if axes.get_title() == "m")
+    assert panel.get_ylabel() == "mean attention distance (pixels)" and drawn(figure)
+    dots, dashes = (drawing.get_offsets() for drawing in panel.collections)
+    assert dots[:2].tolist() == [[1, 4], [1, 5]] and dashes[0].tolist() == [1, 4.5]
+    assert list(panel.get_lines()[0].get_ydata()) == [16.7, 16.7]
+    low, high = panel.get_ylim()
+    assert low < 0 and high > 16.7
+    names = [text.get_text() for text in panel.get_xticklabels()]
+    assert (names[0] == "1: blocks.0") == (layers == 3)
+
+
+@pytest.mark.parametrize("draw", ["heat", "heads", "positions", "cka", "distance"])
+def test_the_small_print_is_below(draw):
+    heads = pd.DataFrame([("a", 0, 1.0, 2.0, 0.5)], columns=["layer", "head", "row", "col", "width"])
+    distance = pd.DataFrame([("m", 1, 4.0, "attention")], columns=["model", "depth", "distance", "kind"])
+    text = {"title": "t", "notes": "commit 0123"}
+    figure = {
+        "heat": lambda: plot_heat([("a", None, np.eye(2))], (2, 2), label="share", **text),
+        "heads": lambda: plot_heads(heads, **text),
+        "positions": lambda: plot_position_similarity(np.ones((2, 2, 2, 2)), **text),
+        "cka": lambda: plot_cka(pd.DataFrame(np.eye(2)), rows="one", columns="other", **text),
+        "distance": lambda: plot_attention_distance(distance, **text),
+    }[draw]()
+    assert drawn(figure)
+    body, below = figure.subfigs
+    assert [one.get_text() for one in below.texts] == ["commit 0123"] and body.get_suptitle() == "t"
 
 
 def test_a_circle_of_its_width_at_each_heads_centre():
@@ -44,6 +106,9 @@ def test_a_circle_of_its_width_at_each_heads_centre():
     circle = figure.axes[0].patches[0]
     assert circle.center == (2.0, -1.0) and circle.radius == 0.5 and drawn(figure)
     assert figure.axes[1].get_ylim()[0] > 4 > 0 > figure.axes[1].get_ylim()[1]  # rows grow downwards
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0", "1"]
+    gated = plot_heads(table.assign(gate=[0.731, 0.5, float("nan")]), title="heads")
+    assert [text.get_text() for axes in gated.axes for text in axes.texts] == ["0 (73%)", "1 (50%)", "0"]
     with pytest.raises(ValueError, match="no such layer"):
         plot_heads(table.iloc[:0], title="heads")
 

@@ -76,6 +76,23 @@ def attention_distance(model: nn.Module, images: Tensor) -> pd.DataFrame:
     return table
 
 
+def equal_distance(grid: Grid, img_size: Size) -> float:
+    """() -> pixels: the mean distance between two places of a grid, what attention equal on all has.
+
+    Args:
+        grid: where the tokens are.
+        img_size: height and width in pixels.
+    """
+    away, pairs = [], []
+    for count, length in zip((grid.rows, grid.cols), img_size, strict=True):
+        steps = torch.arange(count, dtype=torch.float64)
+        away.append(steps * length / count)
+        # Of count^2 ordered pairs of rows, count - s are s steps apart one way, and as many the other way.
+        pairs.append(torch.where(steps == 0, count, 2 * (count - steps)) / count**2)
+    distances = (away[0][:, None].square() + away[1].square()).sqrt()
+    return float((pairs[0][:, None] * pairs[1] * distances).sum())
+
+
 def square_patches(tokens: int, img_size: Size, prefix: int = 0) -> tuple[Grid, int] | None:
     """Grid of square patches that leaves so many tokens, and the number of tokens before them that are none.
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vision.convert import AttentionLayer, ConvolutionAttention
 
-COLUMNS = ("layer", "head", "row", "col", "width")
+COLUMNS = ("layer", "head", "row", "col", "width", "gate")
 
 
 def head_places(model: nn.Module) -> pd.DataFrame:
@@ -22,15 +22,20 @@ def head_places(model: nn.Module) -> pd.DataFrame:
     width 0.
 
     Returns:
-        Columns layer, head, row and col (the centre relative to the query) and width.
+        Columns layer, head, row and col (the centre relative to the query), width and gate: of gated
+        attention, the share of a head's weight that its place decides; missing elsewhere.
     """
     rows: list[dict[str, Any]] = []
     for name, module in model.named_modules():
         if (found := _places(module)) is None:
             continue
         centres, widths = found
-        for head, ((row, col), width) in enumerate(zip(centres.tolist(), widths.tolist(), strict=True)):
-            rows.append({"layer": name, "head": head, "row": row, "col": col, "width": width})
+        gates = _gates(module, len(centres))
+        for head, ((row, col), width, gate) in enumerate(
+            zip(centres.tolist(), widths.tolist(), gates.tolist(), strict=True)
+        ):
+            place = {"row": row, "col": col, "width": width, "gate": gate}
+            rows.append({"layer": name, "head": head, **place})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -43,6 +48,14 @@ def _places(module: nn.Module) -> tuple[Tensor, Tensor] | None:
         return None
     sharp = alpha.detach().double().abs().clamp(min=torch.finfo(torch.float64).tiny)
     return centres.detach().double(), (2 * sharp.expand(len(centres))) ** -0.5
+
+
+def _gates(module: nn.Module, heads: int) -> Tensor:
+    """-> (H): the share that the place has, not a number where there is no gate."""
+    gate = getattr(module, "gate", None)
+    if not isinstance(gate, Tensor):
+        return torch.full((heads,), torch.nan)
+    return gate.detach().double().sigmoid().expand(heads)
 
 
 def _of_kernel(layer: ConvolutionAttention) -> tuple[Tensor, Tensor] | None:

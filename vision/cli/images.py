@@ -19,8 +19,8 @@ NOISE = 2
 SEED = 0
 
 
-def image_files(folder: Path) -> list[Path]:
-    """Files of images below a folder, MOST at most, spread evenly over all in the order of their names.
+def image_files(folder: Path, most: int = MOST) -> list[Path]:
+    """Files of images below a folder, so many at most, spread evenly over all in the order of their names.
 
     Raises:
         FileNotFoundError: there is no such folder, or no image in it.
@@ -30,7 +30,7 @@ def image_files(folder: Path) -> list[Path]:
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMG_EXTENSIONS)
     if not files:
         raise FileNotFoundError(f"--data {folder} has no image in it; looked for {', '.join(IMG_EXTENSIONS)}")
-    chosen = np.unique(np.linspace(0, len(files) - 1, MOST).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(files) - 1, most).round().astype(int))
     return [files[i] for i in chosen]
 
 
@@ -47,13 +47,18 @@ def read_images(files: list[Path], shape: tuple[int, ...]) -> Tensor:
 
 def normalised(pixels: Tensor, model: nn.Module) -> Tensor:
     """(B, C, H, W) in [0, 1] -> the same by the model's own mean and deviation, ImageNet's if it has none."""
+    mean, std = statistics(model, pixels.shape[1])
+    return (pixels - mean) / std
+
+
+def statistics(model: nn.Module, channels: int = 3) -> tuple[Tensor, Tensor]:
+    """() -> mean and deviation (C, 1, 1) of the images that a model knows; ImageNet's if it says none."""
     config = getattr(model, "pretrained_cfg", None) or {}
     given = config.get("mean") or IMAGENET_DEFAULT_MEAN, config.get("std") or IMAGENET_DEFAULT_STD
-    channels = pixels.shape[1]
     mean, std = (
         torch.tensor(v if len(v) == channels else [sum(v) / len(v)] * channels).view(-1, 1, 1) for v in given
     )
-    return (pixels - mean) / std
+    return mean, std
 
 
 def noise(shape: tuple[int, ...], count: int = NOISE) -> Tensor:

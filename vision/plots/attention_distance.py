@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from vision.plots.curves import COLOURS
+from vision.plots.small_print import with_small_print
 
 # Told apart without colour, which is the model's.
 MARKERS = {
@@ -19,15 +20,22 @@ MARKERS = {
     "soft convolution": "P",
 }
 COLUMNS = ("model", "depth", "distance", "kind")
+NAMES_UP_TO = 24  # layers whose names fit under their depth
 
 
-def plot_attention_distance(table: pd.DataFrame, *, title: str, notes: str = "") -> Figure:
+def plot_attention_distance(
+    table: pd.DataFrame, *, title: str, equal: float | None = None, notes: str = ""
+) -> Figure:
     """Figure of distance against depth, a marker a head and a dash at each layer's mean; one panel a model.
+
+    The layers stand by their names under the axis where the table has them and they fit.
 
     Args:
         table: rows as `vision.analysis.attention_distance` gives them, of one or several models, with a
             column model that names them.
         title: stands above the figure.
+        equal: the distance of attention that is equal on the whole image, drawn as a line; as
+            `vision.analysis.equal_distance` gives it.
         notes: stands below it in small print: images, weights, versions.
 
     Raises:
@@ -39,36 +47,44 @@ def plot_attention_distance(table: pd.DataFrame, *, title: str, notes: str = "")
         raise ValueError("table must have rows, got none: no layer of any model has a place on the image")
     models = list(dict.fromkeys(table["model"]))
     figure = Figure(figsize=(max(7.2, 3.6 * len(models)), 4.8), layout="constrained")
-    panels = figure.subplots(1, len(models), squeeze=False, sharey=True)[0]
+    body = with_small_print(figure, notes)
+    panels = body.subplots(1, len(models), squeeze=False, sharey=True)[0]
     for order, (panel, model) in enumerate(zip(panels, models, strict=True)):
-        _panel(panel, table.query("model == @model"), COLOURS[order % len(COLOURS)])
+        _panel(panel, table.query("model == @model"), COLOURS[order % len(COLOURS)], equal)
         panel.set_title(str(model), fontsize=10)
-        panel.set_xlabel("depth (layer, in order of execution)")
+    farthest = max(*table["distance"].dropna().tolist(), equal or 0.0, 1e-9)
+    panels[0].set_ylim(-0.04 * farthest, 1.08 * farthest)
     panels[0].set_ylabel("mean attention distance (pixels)")
-    panels[-1].legend(handles=_legend(table), loc="best", fontsize=8, framealpha=0.9, edgecolor="none")
-    figure.suptitle(title, fontsize=12)
-    if notes:
-        figure.supxlabel(notes, fontsize=7, color="0.35", ha="left", x=0.01)
+    body.legend(handles=_legend(table, equal), loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    body.suptitle(title, fontsize=12)
     return figure
 
 
-def _panel(panel: Axes, rows: pd.DataFrame, colour: str) -> None:
+def _panel(panel: Axes, rows: pd.DataFrame, colour: str, equal: float | None) -> None:
     for kind, heads in rows.groupby("kind", sort=False):
         shape = {"marker": MARKERS.get(str(kind), "D"), "s": 24, "linewidth": 0.4, "edgecolor": "white"}
         panel.scatter(heads["depth"], heads["distance"], **shape, color=colour, alpha=0.7, zorder=3)
     depths = sorted(set(rows["depth"]))
     means = [rows.loc[rows["depth"] == depth, "distance"].mean() for depth in depths]
     panel.scatter(depths, means, marker="_", s=110, linewidth=1.4, color="black", zorder=4)
+    if equal is not None:
+        panel.axhline(equal, color="0.5", linestyle=":", linewidth=1.2)
     panel.set_xlim(0.3, max(depths) + 0.7)
+    panel.set_xlabel("depth (layer, in order of execution)")
     panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if "layer" in rows and len(depths) <= NAMES_UP_TO:
+        named = rows.drop_duplicates("depth").set_index("depth")["layer"]
+        texts = [f"{depth}: {named[depth]}" for depth in depths]
+        panel.set_xticks(depths, texts, rotation=45, ha="right", rotation_mode="anchor", fontsize=7)
     panel.grid(axis="y", color="0.9")
     panel.spines[["top", "right"]].set_visible(False)
 
 
-def _legend(table: pd.DataFrame) -> list[Line2D]:
+def _legend(table: pd.DataFrame, equal: float | None) -> list[Line2D]:
     shapes = {f"a head: {kind}": MARKERS.get(str(kind), "D") for kind in dict.fromkeys(table["kind"])}
-    heads = [Line2D([], [], ls="none", color="0.4", marker=mark, label=name) for name, mark in shapes.items()]
-    dash = Line2D(
-        [], [], ls="none", color="black", marker="_", ms=10, mew=1.4, label="mean of a layer's heads"
-    )
-    return [*heads, dash]
+    shown = [Line2D([], [], ls="none", color="0.4", marker=mark, label=name) for name, mark in shapes.items()]
+    dash = {"color": "black", "marker": "_", "ms": 10, "mew": 1.4, "label": "mean of a layer's heads"}
+    shown.append(Line2D([], [], ls="none", **dash))
+    if equal is not None:
+        shown.append(Line2D([], [], color="0.5", ls=":", label="equal attention on the whole image"))
+    return shown

@@ -3,25 +3,33 @@
 >>> plot_heads(head_places(model), title="Learned fields").savefig("heads.svg")  # doctest: +SKIP
 """
 
-from math import ceil
+from math import ceil, isnan
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
 from vision.plots.curves import COLOURS
+from vision.plots.small_print import with_small_print
 
 COLUMNS = 4
 LEAST_RADIUS = 0.08
+MOST_NUMBERED = 9  # heads of a layer whose numbers still fit
 
 
-def plot_heads(table: pd.DataFrame, *, title: str) -> Figure:
+def plot_heads(table: pd.DataFrame, *, title: str, notes: str = "") -> Figure:
     """Figure of heads around their query, which is the cross: a dot at the centre, a circle of its width.
+
+    All panels have one scale. A gated head's number is followed by the share of its weight that its place
+    decides.
 
     Args:
         table: as `vision.analysis.head_places` gives it.
         title: stands above the figure.
+        notes: stands below it in small print.
 
     Raises:
         ValueError: the table has no rows.
@@ -31,27 +39,49 @@ def plot_heads(table: pd.DataFrame, *, title: str) -> Figure:
     layers = list(table.groupby("layer", sort=False))
     columns = min(COLUMNS, len(layers))
     rows = ceil(len(layers) / columns)
-    figure = Figure(figsize=(max(4.0, 2.6 * columns), 2.8 * rows + 0.5), layout="constrained")
-    places = figure.subplots(rows, columns, squeeze=False).flatten()
+    figure = Figure(figsize=(max(6.4, 2.7 * columns), 2.8 * rows + 1.4), layout="constrained")
+    body = with_small_print(figure, notes)
+    places = body.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flatten()
     for place in places[len(layers) :]:
         place.set_axis_off()
+    reach = table[["row", "col"]].abs().max(axis=1) + table["width"]
+    far = max(1.5, float(reach.max()) + 0.3)
     for place, (name, heads) in zip(places, layers, strict=False):
-        _panel(place, heads)
+        _panel(place, heads, far)
         place.set_title(str(name), fontsize=9)
-    figure.supxlabel("columns from the query (tokens)", fontsize=9)
-    figure.supylabel("rows from the query (tokens)", fontsize=9)
-    figure.suptitle(title, fontsize=12)
+    body.supxlabel("columns from the query (tokens)", fontsize=9)
+    body.supylabel("rows from the query (tokens)", fontsize=9)
+    body.suptitle(title, fontsize=12)
+    body.legend(handles=_legend(table), loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     return figure
 
 
-def _panel(panel: Axes, heads: pd.DataFrame) -> None:
+def _panel(panel: Axes, heads: pd.DataFrame, far: float) -> None:
     for head in heads.to_dict("records"):
         colour, centre = COLOURS[int(head["head"]) % len(COLOURS)], (head["col"], head["row"])
         panel.add_patch(Circle(centre, head["width"], facecolor=colour, alpha=0.15, edgecolor="none"))
         panel.add_patch(Circle(centre, head["width"], fill=False, edgecolor=colour, linewidth=1.2))
         panel.add_patch(Circle(centre, LEAST_RADIUS, color=colour))
+        if len(heads) <= MOST_NUMBERED:
+            beside: dict[str, Any] = {"textcoords": "offset points", "fontsize": 7, "color": colour}
+            panel.annotate(_number(head), centre, (4, 3), **beside)
     panel.plot(0, 0, marker="+", color="black", markersize=9, zorder=5)
-    far = max(1.5, float((heads[["row", "col"]].abs().max(axis=1) + heads["width"]).max()) + 0.3)
     panel.set(xlim=(-far, far), ylim=(far, -far), aspect="equal")
+    panel.set_axisbelow(True)
     panel.grid(color="0.93")
     panel.tick_params(labelsize=7)
+
+
+def _number(head: dict[Any, Any]) -> str:
+    gate = float(head.get("gate", float("nan")))
+    return str(head["head"]) if isnan(gate) else f"{head['head']} ({gate:.0%})"
+
+
+def _legend(table: pd.DataFrame) -> list[Line2D]:
+    gated = "gate" in table and bool(table["gate"].notna().any())
+    number = "head, centre (share of its weight by place)" if gated else "head, centre"
+    return [
+        Line2D([], [], ls="none", marker="+", color="black", markersize=9, label="the query"),
+        Line2D([], [], ls="none", marker="o", color="0.4", markersize=4, label=number),
+        Line2D([], [], ls="none", marker="o", mfc="0.9", mec="0.4", markersize=11, label="width: 1 s.d."),
+    ]

@@ -8,27 +8,38 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from vision.plots.small_print import with_small_print
+
 MOST = 8  # maps on a side; a larger grid shows every second place, or fewer
 
 
-def plot_position_similarity(similarity: np.ndarray, *, title: str) -> Figure:
+def plot_position_similarity(similarity: np.ndarray, *, title: str, notes: str = "") -> Figure:
     """Figure of one map for each place: the similarity of its vector with all others', itself marked.
 
     Args:
         similarity: (rows, cols, rows, cols), as `vision.analysis.position_similarity` gives it.
         title: stands above the figure.
+        notes: stands below it in small print.
     """
     step = max(1, -(-max(similarity.shape[:2]) // MOST))
     shown = similarity[::step, ::step]
     rows, cols = shown.shape[:2]
-    figure = Figure(figsize=(1.5 + 0.85 * cols, 1.3 + 0.85 * rows), layout="constrained")
+    figure = Figure(figsize=(2.2 + 0.7 * cols, 1.8 + 0.7 * rows), layout="constrained")
+    body = with_small_print(figure, notes)
     low = min(0.0, float(similarity.min()))
     drawn: Any = None
-    for row, line in enumerate(figure.subplots(rows, cols, squeeze=False)):
+    places = body.subplots(rows, cols, squeeze=False)
+    for row, line in enumerate(places):
         for col, place in enumerate(line):
             drawn = place.imshow(shown[row, col], cmap="viridis", vmin=low, vmax=1)
             place.plot(col * step, row * step, marker="x", color="red", markersize=4)
             place.set(xticks=[], yticks=[])
-    figure.colorbar(drawn, ax=figure.axes, label="cosine similarity", shrink=0.8)
-    figure.suptitle(title, fontsize=12)
+            if row == rows - 1:
+                place.set_xlabel(str(col * step + 1), fontsize=8)
+            if col == 0:
+                place.set_ylabel(str(row * step + 1), fontsize=8, rotation=0, ha="right", va="center")
+    body.supxlabel("column of the patch that a map is for (red cross)", fontsize=9)
+    body.supylabel("row of the patch that a map is for", fontsize=9)
+    body.colorbar(drawn, ax=places, label="cosine similarity with that patch", shrink=0.8)
+    body.suptitle(title, fontsize=12)
     return figure
