@@ -46,9 +46,13 @@ def plot_attention_distance(
     if table.empty:
         raise ValueError("table must have rows, got none: no layer of any model has a place on the image")
     models = list(dict.fromkeys(table["model"]))
-    figure = Figure(figsize=(max(7.2, 3.6 * len(models)), 4.8), layout="constrained")
+    # Room for the names of the layers, the more of them the wider.
+    widths = [
+        max(3.6, 0.2 * min(len(set(heads)), 40)) for _, heads in table.groupby("model", sort=False)["depth"]
+    ]
+    figure = Figure(figsize=(max(7.2, sum(widths)), 5.2), layout="constrained")
     body = with_small_print(figure, notes)
-    panels = body.subplots(1, len(models), squeeze=False, sharey=True)[0]
+    panels = body.subplots(1, len(models), squeeze=False, sharey=True, width_ratios=widths)[0]
     for order, (panel, model) in enumerate(zip(panels, models, strict=True)):
         _panel(panel, table.query("model == @model"), COLOURS[order % len(COLOURS)], equal)
         panel.set_title(str(model), fontsize=10)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
+from matplotlib.patheffects import withStroke
 
 from vision.plots.curves import COLOURS
 from vision.plots.small_print import with_small_print
@@ -49,8 +50,9 @@ def plot_heads(table: pd.DataFrame, *, title: str, notes: str = "") -> Figure:
     for place, (name, heads) in zip(places, layers, strict=False):
         _panel(place, heads, far)
         place.set_title(str(name), fontsize=9)
-    body.supxlabel("columns from the query (tokens)", fontsize=9)
-    body.supylabel("rows from the query (tokens)", fontsize=9)
+        place.set_xlabel("columns from the query (tokens)", fontsize=8)
+    for place in places[::columns]:
+        place.set_ylabel("rows from the query (tokens)", fontsize=8)
     body.suptitle(title, fontsize=12)
     body.legend(handles=_legend(table), loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     return figure
@@ -64,7 +66,8 @@ def _panel(panel: Axes, heads: pd.DataFrame, far: float) -> None:
         panel.add_patch(Circle(centre, LEAST_RADIUS, color=colour))
         if len(heads) <= MOST_NUMBERED:
             beside: dict[str, Any] = {"textcoords": "offset points", "fontsize": 7, "color": colour}
-            panel.annotate(_number(head), centre, (4, 3), **beside)
+            number = panel.annotate(_number(head), centre, (4, 3), zorder=6, **beside)
+            number.set_path_effects([withStroke(linewidth=2, foreground="white")])
     panel.plot(0, 0, marker="+", color="black", markersize=9, zorder=5)
     panel.set(xlim=(-far, far), ylim=(far, -far), aspect="equal")
     panel.set_axisbelow(True)
