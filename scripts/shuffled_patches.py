@@ -106,8 +106,8 @@ def draw(records: pd.DataFrame, source: Source, patch_size: int) -> Any:
         f"mean and 95% t-interval over n = {seeds} seeds, each with a subset of its own; "
         f"{first['train_size']:,} training images, {first['steps']} steps, about {PARAMS:,} parameters; "
         f"{min(first['n_test'], TESTED):,} test images\n"
-        f"one random order an image, patches of {patch_size} x {patch_size} pixels; float32; torch {first['versions']['torch']}; {first['device']}; "
-        f"commit {str(first['commit'])[:10]}"
+        f"one random order an image, patches of {patch_size} x {patch_size} pixels; float32; "
+        f"torch {first['versions']['torch']}; {first['device']}; commit {str(first['commit'])[:10]}"
     )
     return plot_shuffled_patches(
         intervals(records),

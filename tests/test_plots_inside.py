@@ -13,6 +13,7 @@ from vision.plots import (
     plot_heat,
     plot_position_similarity,
 )
+from vision.plots.layer_names import short_names
 
 
 def drawn(figure) -> bytes:
@@ -28,6 +29,14 @@ def test_cka_names_its_layers_and_writes_its_numbers():
     assert [text.get_text() for text in panel.get_yticklabels()] == ["a", "b", "c"]
     assert [text.get_text() for text in panel.texts] == ["1.00", "0.25", "0.50", "0.75", "0.00", "0.12"]
     assert np.array_equal(panel.images[0].get_array(), table) and drawn(figure)
+
+
+def test_long_names_of_layers_lose_what_they_share():
+    short = ["blocks.0.attn", "blocks.1.attn"]
+    assert short_names(short) == short and short_names([]) == []
+    long = [f"encoder.layers.encoder_layer_{i}.self_attention" for i in (0, 1)]
+    assert short_names(long) == ["encoder_layer_0", "encoder_layer_1"]
+    assert short_names(["a" * 30]) == ["a" * 30]  # one part is never cut
 
 
 def test_cka_of_many_layers_names_some_of_them():

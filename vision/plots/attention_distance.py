@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from vision.plots.curves import COLOURS
+from vision.plots.layer_names import short_names
 from vision.plots.small_print import with_small_print
 
 # Told apart without colour, which is the model's.
@@ -77,8 +78,8 @@ def _panel(panel: Axes, rows: pd.DataFrame, colour: str, equal: float | None) ->
     panel.set_xlabel("depth (layer, in order of execution)")
     panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if "layer" in rows and len(depths) <= NAMES_UP_TO:
-        named = rows.drop_duplicates("depth").set_index("depth")["layer"]
-        texts = [f"{depth}: {named[depth]}" for depth in depths]
+        layers = rows.drop_duplicates("depth").sort_values("depth")["layer"]
+        texts = [f"{depth}: {name}" for depth, name in zip(depths, short_names(list(layers)), strict=True)]
         panel.set_xticks(depths, texts, rotation=45, ha="right", rotation_mode="anchor", fontsize=7)
     panel.grid(axis="y", color="0.9")
     panel.spines[["top", "right"]].set_visible(False)

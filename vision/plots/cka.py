@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from vision.plots.layer_names import short_names
 from vision.plots.small_print import with_small_print
 
 NUMBERS_UP_TO = 12  # layers on a side whose values still fit into their cells
@@ -30,11 +31,12 @@ def plot_cka(table: pd.DataFrame, *, title: str, rows: str, columns: str, notes:
     body = with_small_print(figure, notes)
     panel = body.subplots()
     drawn = panel.imshow(table.to_numpy(), origin="lower", vmin=0, vmax=1, cmap="cividis", aspect="auto")
-    across, up = (_named(names) for names in (table.columns, table.index))
+    across, up = (_named(each) for each in (table.columns, table.index))
+    names = [np.array(short_names(list(map(str, each)))) for each in (table.columns, table.index)]
     panel.set_xticks(
         across, table.columns[across], rotation=45, ha="right", rotation_mode="anchor", fontsize=8
     )
-    panel.set_yticks(up, table.index[up], fontsize=8)
+    panel.set_yticks(up, names[1][up], fontsize=8)
     panel.set(xlabel=f"layers of {columns}, first to last", ylabel=f"layers of {rows}, first to last")
     if max(table.shape) <= NUMBERS_UP_TO:
         _numbers(panel, table.to_numpy())
