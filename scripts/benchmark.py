@@ -14,6 +14,7 @@ import os
 import platform
 import subprocess
 import time
+from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 # Each is a function of that name in a file of that name, loaded when it is wanted.
-SECTIONS = ("attention", "convolution", "convert", "step", "start", "skip", "sweep")
+SECTIONS = ("attention", "convolution", "length", "convert", "step", "start", "skip", "sweep")
 
 
 def machine() -> Row:
@@ -32,6 +33,7 @@ def machine() -> Row:
     names = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     models = (line.split(":", 1)[1].strip() for line in names if line.startswith("model name"))
     return {
+        "date": datetime.now(UTC).date().isoformat(),
         "commit": _git("rev-parse", "--short", "HEAD")
         + ("+" if _git("status", "--porcelain", "vision") else ""),
         "python": platform.python_version(),

@@ -82,11 +82,12 @@ def _find(rows: list[Row], grid: str, kernel: int) -> Row:
 def _case(case: Case, rounds: int) -> Row:
     say(f"  {case.side} x {case.side}, kernel {case.kernel}, batch {case.batch}, {case.heads}, {case.dtype}")
     field = neighbourhood(Grid(case.side, case.side), case.kernel)
-    inputs, direction = _tensors(case)
+    (q, k, v), direction = _tensors(case)
+    inputs = [q, k, v]
     steps = {name: partial(_step, inputs, direction, field, name) for name in BACKENDS}
     taken = times(steps, rounds)
     medians = {name: statistics.median(taken[name]) for name in BACKENDS}
-    auto = chosen_backend(*inputs, field)
+    auto = chosen_backend(q, k, v, field)
     rival = min((name for name in BACKENDS if name != auto), key=lambda name: medians[name])
     over = ratio(taken[auto], taken[rival])
     if 1 / CLOSE < over < CLOSE:
@@ -125,7 +126,8 @@ def _step(inputs: list[Tensor], direction: Tensor, field: Field, backend: str) -
 
 def _choice(inputs: list[Tensor], field: Field, often: int = 200) -> float:
     """() -> seconds in which "auto" checks a call and chooses: all it costs beside its backend."""
+    q, k, v = inputs
     start = time.process_time()
     for _ in range(often):
-        chosen_backend(*inputs, field)
+        chosen_backend(q, k, v, field)
     return (time.process_time() - start) / often

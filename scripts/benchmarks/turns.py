@@ -58,7 +58,7 @@ def paired(one: Step, other: Step, rounds: int, *, seconds: float = 2.0, fill: f
     """The CPU time of one step over the other's: the median over turns of the order A B B A.
 
     So what drifts within a turn falls on both alike. A short step is run so often that it fills `fill`
-    seconds. No turn is begun once `seconds` are spent, but for the first three (or `rounds`, where that is fewer).
+    seconds. No turn is begun once `seconds` are spent, but for the first three (or `rounds`, if fewer).
     """
     often = {step: max(1, round(fill / max(_spent(step), 1e-6))) for step in (one, other)}
     share, found, begun = often[other] / often[one], [], time.process_time()
