@@ -182,7 +182,12 @@ def test_runs_of_different_recipes_are_not_averaged(tmp_path):
         done = vision(tmp_path, "train", *TINY, "model=cnn", f"seed={seed}", f"training.steps={steps}")
         assert done.returncode == 0, done.stderr
     refused = vision(tmp_path, "plot", "outputs/tiny/runs")
-    assert refused.returncode == 2 and "CNN/n20/s0 and CNN/n20/s1" in refused.stderr
+    assert refused.returncode == 2 and "differ in training.steps (3, 4)" in refused.stderr
+    parted = vision(tmp_path, "plot", "outputs/tiny/runs", "--line", "training.steps")
+    assert parted.returncode == 0, parted.stderr
+    unknown = vision(tmp_path, "plot", "outputs/tiny/runs", "--x", "training.step")
+    assert unknown.returncode == 2 and "no column training.step " in unknown.stderr
+    assert "those that vary are training.steps" in unknown.stderr
 
 
 def test_the_local_launcher_runs_side_by_side_with_the_same_result(tmp_path):
@@ -224,3 +229,8 @@ def test_plot_and_status_of_nothing_say_so(tmp_path):
     for command in ("plot", "status"):
         refused = vision(tmp_path, command, "nowhere")
         assert refused.returncode == 2 and "is no folder" in refused.stderr
+
+
+def test_runs_that_are_the_same_run_are_run_once(tmp_path):
+    done = vision(tmp_path, "train", "-m", *TINY, "model=cnn", "training=default,epochs", "train_size=20")
+    assert done.returncode == 0 and "1 runs, 0 finished before, 1 to do" in done.stderr, done.stderr

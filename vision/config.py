@@ -82,6 +82,7 @@ class ModelConfig:
         name: any name that timm.create_model takes, ours included; see `vision models`.
         label: the name in folders and plots; null takes `name`.
         module: a Python module to import first, for models of your own.
+        start: folder of a finished run whose weights the model starts with; null starts from random ones.
         kwargs: further arguments of the model's constructor. img_size, in_chans and num_classes come
             from the data.
     """
@@ -89,6 +90,7 @@ class ModelConfig:
     name: str
     label: str | None = None
     module: str | None = None
+    start: str | None = None
     kwargs: dict[str, Any] = field(default_factory=dict)
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from vision import results
 from vision.config import RunConfig, check, import_named
+from vision.convert import start_from
 from vision.data import (
     Images,
     Source,
@@ -136,6 +137,8 @@ def _train_and_score(config: RunConfig, folder: Path, report: Report) -> dict[st
     stage = _Stage(config)
     _seed_everything(config.seed)
     model, arguments = _build_model(config, stage.source)
+    if config.model.start:
+        _start(model, config.model.start)
     model.to(stage.device)
     begun = perf_counter()
     trained = _train(stage, model, folder, report)
@@ -200,7 +203,6 @@ def _circumstances(config: RunConfig, stage: _Stage) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "subset_sha256": stage.subset.sha256,
         "config_sha256": results.fingerprint(config),
-        "recipe_sha256": results.fingerprint(config, leave_out=results.VARIED),
     }
 
 
@@ -230,6 +232,15 @@ def _build_model(config: RunConfig, source: Source) -> tuple[nn.Module, dict[str
             "with timm.models.build_model_with_cfg, see docs/extending.md"
         )
     return model, arguments
+
+
+def _start(model: nn.Module, run: str) -> None:
+    if not (Path(run) / results.RESULT).is_file():
+        raise ValueError(
+            f"model.start must be the folder of a finished run, got {run}; if it is one of this sweep, it "
+            "has failed or not ended yet: issue the sweep again"
+        )
+    start_from(model, run)
 
 
 def _reported(batches: Iterable[Batch], steps: int, report: Report) -> Iterator[Batch]:

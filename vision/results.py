@@ -27,8 +27,6 @@ RESULT, FAILURE, CONFIG = "result.json", "failure.json", "config.yaml"
 METRICS, PREDICTIONS, PLAN = "metrics.jsonl", "test_predictions.npy", "plan.json"
 PARTIAL = ".partial-"
 ABANDONED_SECONDS = 24 * 3600
-# What may differ between the runs of one curve.
-VARIED = ("seed", "data.subset_seed", "train_size")
 # Settings that say where and how fast, not what: two runs that differ in these only are the same run.
 ELSEWHERE = ("out", "sweep", "data.download", "data.workers", "data.memory_share", "training.threads")
 
@@ -154,7 +152,9 @@ def status(sweep: Path) -> dict[str, list[str]]:
 
 
 def collect(sweep: Path | str) -> pd.DataFrame:
-    """One row for each finished run below `sweep`, columns as in result.json and `folder` beside them.
+    """One row for each finished run below `sweep`.
+
+    Columns as in result.json, `folder`, and each setting under its dotted name, as training.lr.
 
     Raises:
         FileNotFoundError: there is no finished run; the message says what there is.
@@ -171,14 +171,19 @@ def collect(sweep: Path | str) -> pd.DataFrame:
         raise FileNotFoundError(
             f"no finished run below {sweep.absolute()}; `vision status {sweep}` says what there is"
         )
-    rows = [{**json.loads(p.read_text()), "folder": str(p.parent.relative_to(sweep))} for p in paths]
+    rows = [{**_row(json.loads(p.read_text())), "folder": str(p.parent.relative_to(sweep))} for p in paths]
     return pd.DataFrame(rows).sort_values(["label", "train_size", "seed"], ignore_index=True)
 
 
-def fingerprint(config: RunConfig, *, leave_out: tuple[str, ...] = ()) -> str:
-    """SHA-256 of `settings`, but for those named in leave_out."""
-    kept = {name: value for name, value in settings(config).items() if name not in leave_out}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+def fingerprint(config: RunConfig) -> str:
+    """SHA-256 of `settings`."""
+    return hashlib.sha256(json.dumps(settings(config), sort_keys=True).encode()).hexdigest()
+
+
+def _row(record: dict[str, Any]) -> dict[str, Any]:
+    # train_size and seed stand in the record itself, the former as a number.
+    dotted = {name: value for name, value in record.pop("settings", {}).items() if "." in name}
+    return record | dotted
 
 
 def _differences(folder: Path, config: RunConfig) -> str:

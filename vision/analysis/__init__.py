@@ -6,6 +6,7 @@ from vision.analysis.attention_maps import attention_maps as attention_maps
 from vision.analysis.cka import block_names as block_names
 from vision.analysis.cka import cka as cka
 from vision.analysis.curves import accuracy_curves as accuracy_curves
+from vision.analysis.curves import choose_by_validation as choose_by_validation
 from vision.analysis.heads import head_places as head_places
 from vision.analysis.position_similarity import position_similarity as position_similarity
 from vision.analysis.receptive_fields import LayerFields as LayerFields

@@ -1,34 +1,160 @@
-"""Accuracy against training-set size: mean and interval over seeds, one curve a model.
+"""Mean and interval over seeds, one curve a model by training-set size, or by any other settings.
 
 >>> accuracy_curves(collect("outputs/digits"))  # doctest: +SKIP
+>>> accuracy_curves(records, x="training.lr", line="train_size", panel="model.name")  # doctest: +SKIP
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 from scipy import stats
 
 CONFIDENCE = 0.95
+# Settings that name what a run is of; they follow others and make no difference themselves.
+NAMES = ("data", "data.name", "label", "model.label", "model", "model.name", "model.start")
+SEEDS = ("seed", "subset_seed", "data.subset_seed")
+SETTINGS = ("data.", "model.", "training.")
 
 
-def accuracy_curves(records: pd.DataFrame, *, metric: str = "test_accuracy") -> pd.DataFrame:
-    """Mean and 95% interval of a metric over the seeds of each data set, model and training-set size.
+def accuracy_curves(
+    records: pd.DataFrame,
+    *,
+    x: str = "train_size",
+    line: str = "label",
+    panel: str = "data",
+    metric: str = "test_accuracy",
+) -> pd.DataFrame:
+    """Mean and 95% interval of a metric over the seeds, for each panel, line and place x.
 
     The interval is Student's t on the runs' values: it speaks of subsets and seeds drawn anew, with the
     test set as it is. With one run there is none, and low and high are missing.
 
     Args:
-        records: one row a run, with columns data, label, train_size, seed, subset_seed and `metric`
-            in [0, 1]; a run that is there twice counts once.
+        records: one row a run, with columns seed, subset_seed, those of the axes and `metric` in [0, 1]; a
+            run that is there twice counts once. Settings by their dotted names, as `results.collect` gives
+            them, tell runs apart that must not be averaged.
+        x, line, panel: columns, or several joined by commas (see `axis`).
         metric: the column to average.
 
     Returns:
-        Columns data, label, train_size, n, mean, std, low, high, ordered by the first three.
+        Columns panel, line and x under their own names, n, mean, std, low, high, ordered by the first three.
+
+    Raises:
+        ValueError: a column is not there; or runs of one line differ in another setting than x and the seeds.
     """
-    keys = ["data", "label", "train_size"]
+    records = records.assign(**{name: axis(records, name) for name in (panel, line, x)})
+    _refuse_mixed(records, x, line, panel)
+    keys = list(dict.fromkeys((panel, line, x)))
     # The same run under two names, as 1437 and "all", is one run.
-    groups = records.drop_duplicates([*keys, "seed", "subset_seed"]).groupby(keys)[metric]
+    seeds = [name for name in ("seed", "subset_seed") if name in records]
+    groups = records.drop_duplicates([*keys, *seeds]).groupby(keys, dropna=False)[_numeric(records, metric)]
     curves = groups.agg(n="count", mean="mean", std="std").reset_index()
     quantile = stats.t.ppf((1 + CONFIDENCE) / 2, (curves["n"] - 1).clip(lower=1).to_numpy())
     half = curves["std"] / curves["n"] ** 0.5 * quantile
     curves["low"] = (curves["mean"] - half).clip(lower=0.0)
     curves["high"] = (curves["mean"] + half).clip(upper=1.0)
     return curves
+
+
+def axis(records: pd.DataFrame, names: str) -> pd.Series:
+    """The column `names`; of several, as "training.steps,training.epochs", what is set in text: "steps 300".
+
+    Numbers that were set as text become numbers.
+
+    Raises:
+        ValueError: a column is not there; the message lists those that vary.
+    """
+    parts = names.split(",")
+    if missing := [part for part in parts if part not in records]:
+        raise ValueError(
+            f"no column {', '.join(missing)} in these runs; those that vary are {', '.join(varying(records))}"
+        )
+    column: Any = records[names] if len(parts) == 1 else records[parts].apply(_spelled, axis=1)
+    numbers: Any = pd.to_numeric(column, errors="coerce")
+    return numbers if column.map(type).eq(str).all() and numbers.notna().all() else column
+
+
+def varying(records: pd.DataFrame) -> list[str]:
+    """The settings and names in which these runs differ, but for their seeds."""
+    known = [name for name in records if name in (*NAMES, "train_size") or str(name).startswith(SETTINGS)]
+    return [str(name) for name in known if name not in SEEDS and _differs(records[name])]
+
+
+def choose_by_validation(
+    records: pd.DataFrame, settings: Sequence[str], *, by: Sequence[str], metric: str = "val_accuracy"
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The runs whose settings did best in validation, for each group; the test set has no say in it.
+
+    Args:
+        records: one row a run.
+        settings: what was searched over, by columns.
+        by: columns that make a group.
+        metric: what chooses, by its mean over the seeds; higher is better.
+
+    Returns:
+        The runs of the chosen settings; and a table with a row a group: `by`, the settings, the mean of the
+        metric, how many settings were tried, and how many runs each had.
+
+    Raises:
+        ValueError: a column is not there, or the settings of a group were tried with different seeds.
+    """
+    for name in (*settings, *by):
+        axis(records, name)
+    _numeric(records, metric)
+    groups: Any = records.groupby(list(by), sort=False, dropna=False)
+    kept, rows = [], []
+    for values, group in groups:
+        trial = group.groupby(list(settings), dropna=False).ngroup()
+        seeds = group.groupby(trial)["seed"].apply(lambda column: tuple(sorted(column)))
+        if seeds.nunique() > 1:
+            raise ValueError(
+                f"to choose {', '.join(settings)} each must be tried with the same seeds, but for "
+                f"{', '.join(map(str, values))} they are {sorted(set(seeds))}; finish the sweep first"
+            )
+        means = group.groupby(trial)[metric].mean()
+        best = group[trial == means.idxmax()]
+        kept.append(best)
+        found = best.iloc[0][[*by, *settings]].to_dict()
+        rows.append({**found, metric: means.max(), "tried": len(means), "runs of each": len(best)})
+    return pd.concat(kept, ignore_index=True), pd.DataFrame(rows)
+
+
+def _numeric(records: pd.DataFrame, metric: str) -> str:
+    """`metric` itself, if it is a column of numbers; else a ValueError that lists those that are."""
+    if not (metric in records and pd.api.types.is_numeric_dtype(records[metric])):
+        scores = [str(name) for name in records if str(name).endswith(("_accuracy", "_loss"))]
+        raise ValueError(f"metric must be a column of numbers, as {', '.join(scores)}; got {metric!r}")
+    return metric
+
+
+def _refuse_mixed(records: pd.DataFrame, x: str, line: str, panel: str) -> None:
+    """A point must not average runs that differ in more than seeds, nor a line join them up."""
+    axes = {*x.split(","), *line.split(","), *panel.split(",")}
+    others = [name for name in varying(records) if name not in (*axes, *NAMES)]
+    # Along a line of models all that belongs to them may differ, but not within one of them.
+    keys = [panel, line, x] if x in NAMES else [panel, line]
+    for _, runs in records.groupby(list(dict.fromkeys(keys)), dropna=False):
+        if found := [name for name in others if _differs(runs[name])]:
+            values = ", ".join(sorted({str(value) for value in runs[found[0]]}))
+            raise ValueError(
+                f"the runs of {runs.iloc[0][line]} differ in {', '.join(found)} ({values}); "
+                f"plot one sweep at a time, or part them by an axis, as --line {found[0]}"
+            )
+
+
+def _differs(column: Any) -> bool:
+    return column.map(str).nunique() > 1
+
+
+def _spelled(settings: pd.Series) -> str:
+    """ "training.steps": 300.0, "training.epochs": None -> "steps 300"."""
+    there = settings.dropna().items()
+    return ", ".join(
+        str(value) if name in NAMES else f"{str(name).rpartition('.')[2]} {_plain(value)}"
+        for name, value in there
+    )
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -44,12 +44,28 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("train", help="train one model, or with -m a sweep of many (Hydra)")
 
     plot = _command(
-        commands, "plot", "draw accuracy against training-set size", "vision plot outputs/data_size-digits"
+        commands,
+        "plot",
+        "draw accuracy against training-set size, or against any setting",
+        "vision plot outputs/data_size-digits",
     )
     plot.add_argument("folder", type=Path, metavar="DIR", help="folder of a sweep; it may still be running")
     plot.add_argument(
         "--out", type=Path, metavar="DIR", help="where to write (default: into the sweep's folder)"
     )
+    axis = "a column of the records or a setting, as training.lr; several joined by commas "
+    plot.add_argument("--x", metavar="NAME", default="train_size", help=f"{axis}(default: %(default)s)")
+    plot.add_argument(
+        "--line", metavar="NAME", default="label", help="what has a line each (default: %(default)s)"
+    )
+    plot.add_argument(
+        "--panel", metavar="NAME", default="data", help="what has a panel each (default: %(default)s)"
+    )
+    plot.add_argument(
+        "--metric", metavar="NAME", default="test_accuracy", help="what is averaged (default: %(default)s)"
+    )
+    searched = "settings, joined by commas, of which each point takes those that did best in validation"
+    plot.add_argument("--choose", metavar="NAMES", help=searched)
     plot.set_defaults(run=_plot)
 
     status = _command(
@@ -135,7 +151,7 @@ def _command(
 def _plot(options: argparse.Namespace) -> int:
     from vision.cli.show import plot
 
-    return plot(options.folder, options.out or options.folder)
+    return plot(**(_given(options) | {"out": options.out or options.folder}))
 
 
 def _status(options: argparse.Namespace) -> int:

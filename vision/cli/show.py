@@ -15,37 +15,48 @@ from rich.table import Column, Table
 from vision import results
 
 
-def plot(folder: Path, out: Path) -> int:
-    """Write the accuracy curves, records and averages of the sweep in `folder`, and print the table."""
-    from vision.analysis import accuracy_curves
+def plot(
+    folder: Path, out: Path, *, x: str, line: str, panel: str, metric: str, choose: str | None = None
+) -> int:
+    """Write the curves, records and averages of the sweep in `folder`, and print the table.
+
+    Args:
+        folder: of a sweep; it may still be running.
+        out: where to write.
+        x, line, panel, metric: as in `vision.analysis.accuracy_curves`.
+        choose: settings, joined by commas, of which each point takes those that did best in validation.
+    """
+    from vision.analysis import accuracy_curves, choose_by_validation
     from vision.plots import plot_accuracy
 
     records = results.collect(folder)
-    _refuse_mixed_recipes(records)
-    curves = accuracy_curves(records)
     states = results.status(folder)
-    console = Console()
-    console.print(_cost_table(records), _accuracy_table(curves, records))
+    axes, console = {"x": x, "line": line, "panel": panel}, Console()
+    shown = records
+    if choose:
+        shown, choices = choose_by_validation(records, choose.split(","), by=list(axes.values()))
+        console.print(_plain_table("chosen in validation, which never sees the test images", choices))
+    curves = accuracy_curves(shown, **axes, metric=metric)
+    console.print(_cost_table(records), _score_table(curves, **axes, metric=metric))
     unfinished = {state: len(runs) for state, runs in states.items() if runs and state != "finished"}
     if unfinished:
         console.print(", ".join(f"{count} {state}" for state, count in unfinished.items()) + " beside these")
     out.mkdir(parents=True, exist_ok=True)
-    title = f"Accuracy against training-set size: {', '.join(dict.fromkeys(records['data']))}"
-    figure = plot_accuracy(curves, title=title, notes=_notes(records, states))
-    written = [
-        out / name
-        for name in ("accuracy.png", "accuracy.svg", "records.csv", "records.parquet", "curves.csv")
-    ]
-    figure.savefig(written[0], dpi=160)
-    figure.savefig(written[1])
+    named = metric.replace("_", " ")
+    against = "training-set size" if x == "train_size" else x.rpartition(".")[2]
+    title = f"{named.capitalize()} against {against}: {', '.join(dict.fromkeys(records['data']))}"
+    notes = _notes(shown, curves, states) + ("" if x == "train_size" else "; ring: the best of its line")
+    figure = plot_accuracy(curves, title=title, notes=notes, metric=named, **axes)
+    figure.savefig(out / "accuracy.png", dpi=160)
+    figure.savefig(out / "accuracy.svg", metadata={"Date": None})
     flat = records.drop(columns=["model_arguments", "versions"], errors="ignore").join(
         pd.json_normalize(records["versions"].tolist()).add_prefix("version.")
     )
-    flat.to_csv(written[2], index=False)
-    flat.to_parquet(written[3], index=False)
-    curves.to_csv(written[4], index=False)
-    for path in written:
-        console.print(f"wrote {path}", soft_wrap=True, highlight=False)
+    flat.to_csv(out / "records.csv", index=False)
+    flat.to_parquet(out / "records.parquet", index=False)
+    curves.to_csv(out / "curves.csv", index=False)
+    for name in ("accuracy.png", "accuracy.svg", "records.csv", "records.parquet", "curves.csv"):
+        console.print(f"wrote {out / name}", soft_wrap=True, highlight=False)
     return 0
 
 
@@ -99,21 +110,6 @@ def models(pattern: str | None) -> int:
     return 0
 
 
-def _refuse_mixed_recipes(records: pd.DataFrame) -> None:
-    """A point must not average runs whose settings differ in more than seed, subset and size."""
-    if "recipe_sha256" not in records:
-        return
-    first: dict[tuple[str, str], dict[Hashable, Any]] = {}
-    for run in records.to_dict("records"):
-        other = first.setdefault((run["data"], run["label"]), run)
-        if run["recipe_sha256"] != other["recipe_sha256"]:
-            raise ValueError(
-                f"the runs of {run['label']} on {run['data']} differ in more than seed and size, as "
-                f"{other['folder']} and {run['folder']} do in their config.yaml; plot one sweep at a time, "
-                "or tell them apart by model.label"
-            )
-
-
 def _cost_table(records: pd.DataFrame) -> Table:
     table = Table("model", "parameters", "multiply-adds an image", box=SIMPLE_HEAD)
     for run in records.drop_duplicates(["data", "label"]).to_dict("records"):
@@ -121,19 +117,36 @@ def _cost_table(records: pd.DataFrame) -> Table:
     return table
 
 
-def _accuracy_table(curves: pd.DataFrame, records: pd.DataFrame) -> Table:
-    points = curves.to_dict("records")
-    sizes = sorted({point["train_size"] for point in points})
-    counts = sorted({point["n"] for point in points})
-    first = Column("images", no_wrap=True)
-    table = Table(first, *(f"{size:,}" for size in sizes), box=SIMPLE_HEAD, pad_edge=False)
+def _score_table(curves: pd.DataFrame, *, x: str, line: str, panel: str, metric: str) -> Table:
+    """A row a line, a column a place x; where x is a name the other way round."""
+    rows, columns = (line, x) if pd.api.types.is_numeric_dtype(curves[x]) else (x, line)
+    counts = sorted(set(curves["n"]))
+    heads = sorted(set(curves[columns])) if columns == x else list(dict.fromkeys(curves[columns]))
+    title = "images" if columns == "train_size" else columns.rpartition(".")[2]
+    table = Table(Column(title, no_wrap=True), *map(_text, heads), box=SIMPLE_HEAD, pad_edge=False)
     n = f"n = {counts[0]}" if len(counts) == 1 else "(n)"
-    table.title = f"test accuracy in %, mean ± half of the 95% interval, {n}"
-    for run in records.drop_duplicates(["data", "label"]).to_dict("records"):
-        own = {p["train_size"]: p for p in points if (p["data"], p["label"]) == (run["data"], run["label"])}
-        cells = [_cell(own[size], with_n=len(counts) > 1) if size in own else "" for size in sizes]
-        table.add_row(_name(run, records), *cells)
+    table.title = f"{metric.replace('_', ' ')} in %, mean ± half of the 95% interval, {n}"
+    several = len(set(curves[panel])) > 1
+    groups: Any = curves.groupby([panel, rows], sort=False, dropna=False)
+    for (first, second), group in groups:
+        points = {point[columns]: point for point in group.to_dict("records")}
+        cells = [_cell(points[head], with_n=len(counts) > 1) if head in points else "" for head in heads]
+        where = f" on {first}" if panel == "data" else f", {_text(first)}"
+        table.add_row(_text(second) + (where if several else ""), *cells)
     return table
+
+
+def _plain_table(title: str, rows: pd.DataFrame) -> Table:
+    table = Table(*(name.rpartition(".")[2] for name in rows), title=title, box=SIMPLE_HEAD)
+    for row in rows.to_dict("records"):
+        table.add_row(*(_text(value) for value in row.values()))
+    return table
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "none" if pd.isna(value) else f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
 
 
 def _name(run: dict[Hashable, Any], records: pd.DataFrame) -> str:
@@ -148,13 +161,13 @@ def _cell(point: dict[Hashable, Any], *, with_n: bool) -> str:
     return f"{100 * point['mean']:.1f} ±{100 * half:.1f}{n}"
 
 
-def _notes(records: pd.DataFrame, states: dict[str, list[str]]) -> str:
+def _notes(records: pd.DataFrame, curves: pd.DataFrame, states: dict[str, list[str]]) -> str:
     def distinct(column: str) -> str:
-        return ", ".join(str(value) for value in dict.fromkeys(records[column]))
+        values = list(dict.fromkeys(str(value) for value in records[column]))
+        return ", ".join(values) if len(values) < 4 else f"{values[0]} and {len(values) - 1} more"
 
     total = sum(len(runs) for runs in states.values())
-    counts = records.groupby(["data", "label", "train_size"]).size()
-    seeds = " to ".join(dict.fromkeys((str(counts.min()), str(counts.max()))))
+    seeds = " to ".join(dict.fromkeys((str(curves["n"].min()), str(curves["n"].max()))))
     torch_versions = ", ".join(dict.fromkeys(v["torch"] for v in records["versions"]))
     commits = ", ".join(
         dict.fromkeys(str(c)[:10] + ("+changes" if "+" in str(c) else "") for c in records["commit"])

@@ -46,8 +46,8 @@ class ResumingSweeper(BasicSweeper):
                 "data sets with train_sizes of their own cannot share one sweep over them; "
                 "give train_size=..., or one data set at a time"
             )
+        batch, runs = _without_repeats(batch, runs)
         folders = [results.run_folder(run) for run in runs]
-        _refuse_shared(folders, batch)
         done = [results.finished(folder, run) is not None for folder, run in zip(folders, runs, strict=True)]
         self._note_plan(runs, folders)
         announce(folders, finished=sum(done))
@@ -98,13 +98,19 @@ class ResumingSweeper(BasicSweeper):
             results.write_plan(sweep, [f for f, s in zip(folders, sweeps, strict=True) if s == sweep])
 
 
-def _refuse_shared(folders: Sequence[Path], batch: Sequence[Sequence[str]]) -> None:
-    first: dict[Path, Sequence[str]] = {}
-    for folder, overrides in zip(folders, batch, strict=True):
-        other = first.setdefault(folder, overrides)
-        if other is not overrides:
-            differing = sorted(set(other) ^ set(overrides))
+def _without_repeats(
+    batch: Sequence[Sequence[str]], runs: Sequence[RunConfig]
+) -> tuple[list[Sequence[str]], list[RunConfig]]:
+    """Each run once, however it was spelled; two different runs for one folder are refused."""
+    first: dict[Path, tuple[Sequence[str], RunConfig]] = {}
+    for overrides, run in zip(batch, runs, strict=True):
+        folder = results.run_folder(run)
+        there, other = first.setdefault(folder, (overrides, run))
+        if results.fingerprint(other) != results.fingerprint(run):
+            differing = sorted(set(there) ^ set(overrides))
             raise ValueError(
                 f"two runs would share the folder {folder}, but differ in {', '.join(differing)}; "
                 "part them by the sweep's name, for example sweep='lr-${training.lr}'"
             )
+    once = list(first.values())
+    return [overrides for overrides, _ in once], [run for _, run in once]

@@ -13,6 +13,7 @@ from vision.convert.layer import AttentionLayer as AttentionLayer
 from vision.convert.minimal import heads_by_layer as heads_by_layer
 from vision.convert.release import release as release
 from vision.convert.release import released_layers as released_layers
+from vision.convert.released import start_from as start_from
 from vision.convert.report import Report as Report
 from vision.convert.soft import SoftConvolution as SoftConvolution
 from vision.convert.soft import soft_convolution as soft_convolution

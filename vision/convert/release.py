@@ -5,13 +5,14 @@
 """
 
 import copy
+from fnmatch import fnmatch
 
 from torch import nn
 
 from vision.convert.soft import SoftConvolution, soft_convolution, symmetric_padding
 
 
-def release(model: nn.Module, alpha: float = 8.0, *, window: int | None = 1) -> nn.Module:
+def release(model: nn.Module, alpha: float = 8.0, *, window: int | None = 1, only: str = "*") -> nn.Module:
     """A copy of a converted model whose kernels may learn where, and at what, to look.
 
     Every layer whose `to_conv()` is a zero-padded nn.Conv2d with a kernel larger than 1 x 1 becomes a
@@ -21,23 +22,25 @@ def release(model: nn.Module, alpha: float = 8.0, *, window: int | None = 1) -> 
     Args:
         model: with layers that offer `to_conv()`.
         alpha, window: as in `soft_convolution`; the gradient of a centre fades as alpha exp(-alpha).
+        only: which layers, by a pattern of their names, as "blocks.*" or "layer4.*".
 
     Raises:
-        ValueError: no layer can be released.
+        ValueError: no layer can be released, or none of those named.
     """
     model, made, above = copy.deepcopy(model), {}, ()
     for name, layer in list(model.named_modules(remove_duplicate=False)):
         if name.startswith(above):  # inside a layer that is gone
             continue
-        if layer not in made and (conv := _releasable(layer)) is not None:
+        if fnmatch(name, only) and layer not in made and (conv := _releasable(layer)) is not None:
             made[layer] = soft_convolution(conv, alpha, window=window).train(layer.training)
         if name and layer in made:
             model.set_submodule(name, made[layer])
             above = (*above, f"{name}.")
     if not made:
+        named = "" if only == "*" else f" among those named {only!r}"
         raise ValueError(
-            "release needs a converted layer whose to_conv() is a zero-padded nn.Conv2d with a kernel larger "
-            f"than 1 x 1, got {type(model).__name__} without any; convert the model first"
+            f"release needs{named} a converted layer whose to_conv() is a zero-padded nn.Conv2d with a "
+            f"kernel larger than 1 x 1, got {type(model).__name__} without any; convert the model first"
         )
     return made.get(model, model)
 

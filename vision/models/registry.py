@@ -42,7 +42,8 @@ default_cfgs = generate_default_cfgs(
 
 def our_models() -> list[str]:
     """Names of the models that this package adds to timm's registry."""
-    return sorted(timm.list_models(module=__name__.rpartition(".")[2]))
+    modules = (__name__.rpartition(".")[2], "released")  # the latter in vision.convert
+    return sorted(name for module in modules for name in timm.list_models(module=module))
 
 
 def check_name(name: str) -> None:
@@ -66,6 +67,11 @@ def complete_arguments(
         ValueError: the name is unknown (near ones are suggested), or both params and embed_dim are given.
     """
     check_name(name)
+    if name == "released_cnn":
+        rest = {key: given.pop(key) for key in ("cnn", "alpha", "window", "only") if key in given}
+        images: Any = {"img_size": img_size, "in_chans": in_chans, "num_classes": num_classes}
+        own = {"cnn": "field_cnn", "img_size": img_size} | rest
+        return own | complete_arguments(own["cnn"], **images, **given)
     ours = our_models()
     backbone = name in _BACKBONES
     if backbone:
