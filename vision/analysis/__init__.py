@@ -5,6 +5,9 @@ from vision.analysis.attention_distance import equal_distance as equal_distance
 from vision.analysis.attention_maps import attention_maps as attention_maps
 from vision.analysis.cka import block_names as block_names
 from vision.analysis.cka import cka as cka
+from vision.analysis.crossover import Crossing as Crossing
+from vision.analysis.crossover import Crossover as Crossover
+from vision.analysis.crossover import crossover as crossover
 from vision.analysis.curves import accuracy_curves as accuracy_curves
 from vision.analysis.curves import choose_by_validation as choose_by_validation
 from vision.analysis.heads import head_places as head_places

@@ -4,6 +4,8 @@
 """
 
 from collections.abc import Hashable
+from contextlib import suppress
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from vision import results
+
+FEW = 4  # models up to which each is compared with each
 
 
 def plot(
@@ -38,6 +42,9 @@ def plot(
         console.print(_plain_table("chosen in validation, which never sees the test images", choices))
     curves = accuracy_curves(shown, **axes, metric=metric)
     console.print(_cost_table(records), _score_table(curves, **axes, metric=metric))
+    if (x, line, metric) == ("train_size", "label", "test_accuracy"):
+        for answer in _answers(shown):
+            console.print(answer, soft_wrap=True, highlight=False)
     unfinished = {state: len(runs) for state, runs in states.items() if runs and state != "finished"}
     if unfinished:
         console.print(", ".join(f"{count} {state}" for state, count in unfinished.items()) + " beside these")
@@ -108,6 +115,19 @@ def models(pattern: str | None) -> int:
     else:
         console.print(f"and {len(others)} of timm's; vision models 'convnext*' lists those that match")
     return 0
+
+
+def _answers(records: pd.DataFrame) -> list[str]:
+    """Who is ahead where, for each two models of a data set, if they are few and have several seeds."""
+    from vision.analysis import crossover
+
+    answers = []
+    for _, runs in records.groupby("data", sort=False):
+        labels = list(dict.fromkeys(runs["label"]))
+        for pair in combinations(labels, 2) if len(labels) <= FEW else ():
+            with suppress(ValueError):  # one seed: nothing can be said of chance
+                answers.append(f"{' against '.join(pair)}: {crossover(runs, *pair)}")
+    return answers
 
 
 def _cost_table(records: pd.DataFrame) -> Table:
