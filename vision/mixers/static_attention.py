@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from vision.fields import Field
 from vision.mixers.position_attention import PositionAttention, square_field
 from vision.patches import Grid
 from vision.positions import RelativeBias
@@ -20,6 +21,7 @@ class StaticAttention(PositionAttention):
         dim: width C of a token.
         grid: where the tokens sit.
         kernel_size: odd number of tokens across the neighbourhood; None is the whole grid.
+        field: who attends to whom instead, as tiles or a graph: any whose queries and keys are the grid.
         shared: one table for all heads, which then are as one.
         num_heads: heads; must divide dim unless head_dim is given.
         head_dim: width of a head; None is dim / num_heads.
@@ -27,8 +29,12 @@ class StaticAttention(PositionAttention):
         backend: that of `vision.attention.attend`.
 
     Attributes:
-        relative_bias: its `table` holds the scores, (num_heads or 1, K) or, for the whole grid, with a number
-            for each of the (2 rows - 1)(2 cols - 1) relative places; it starts near equal weights.
+        relative_bias: its `table` holds the scores, (num_heads or 1, K) or, for the whole grid and fields not
+            by offsets, a number for each of the (2 rows - 1)(2 cols - 1) relative places; it starts near
+            equal weights.
+
+    Raises:
+        ValueError: the field is not one of the grid, or a kernel_size is given beside it.
     """
 
     def __init__(
@@ -37,6 +43,7 @@ class StaticAttention(PositionAttention):
         grid: Grid,
         *,
         kernel_size: int | None = None,
+        field: Field | None = None,
         shared: bool = False,
         num_heads: int = 4,
         head_dim: int | None = None,
@@ -45,9 +52,16 @@ class StaticAttention(PositionAttention):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
+        if field is None:
+            field = square_field(grid, kernel_size)
+        elif kernel_size is not None or (field.queries, field.keys) != (grid, grid):
+            raise ValueError(
+                f"field must be one of {grid} and stands instead of a kernel_size, got queries on "
+                f"{field.queries}, keys on {field.keys}, {kernel_size=}"
+            )
         super().__init__(
             dim,
-            square_field(grid, kernel_size),
+            field,
             num_heads=num_heads,
             head_dim=head_dim,
             v_bias=v_bias,
@@ -59,6 +73,6 @@ class StaticAttention(PositionAttention):
         self.relative_bias = RelativeBias(self.field, tables, device=device, dtype=dtype)
 
     def scores(self) -> Tensor:
-        """() -> (num_heads, K), or (1, num_heads or 1, N, N) for the whole grid."""
+        """() -> (num_heads, K) for a field by offsets, else (1, num_heads or 1, N, N)."""
         scores = self.relative_bias()
-        return scores if self.field.is_full else scores.expand(self.num_heads, -1)
+        return scores if self.field.offsets is None else scores.expand(self.num_heads, -1)
