@@ -59,8 +59,11 @@ def test_a_timm_vit_is_looked_at_as_it_is_and_swins_windows_have_a_reason(tmp_pa
     assert pictures(out) == {f"{name}.png" for name in names}
     swin = ["swin_tiny_patch4_window7_224", "--input-size", "56", "--out", str(tmp_path / "swin")]
     assert main(["inspect", *swin]) == 0
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("no distance of swin")]
-    assert len(told) == 1 and "windows an image are folded into its batch" in told[0]
+    told = capsys.readouterr().err.splitlines()
+    (distances,) = [line for line in told if line.startswith("no distance of swin")]
+    assert "windows an image are folded into its batch" in distances
+    (rollout,) = [line for line in told if line.startswith("no rollout.png")]
+    assert "folded into the batch, as in layers.0.blocks.0.attn and" in rollout
 
 
 def test_a_run_is_named_by_its_label_and_its_learned_heads_are_drawn(tmp_path, small_run, capsys):

@@ -48,15 +48,23 @@ def attention_rollout(model: nn.Module, images: Tensor) -> Tensor:
         images: at the size of the model.
 
     Raises:
-        ValueError: no attention is seen, or its tokens are no square patches of the image.
+        ValueError: no attention is seen, its windows are folded into the batch as Swin's, or its tokens are
+            no square patches of the image.
     """
     seen: list[Mixed] = []
+    folded: list[str] = []
 
     def keep(layer: Attending) -> None:
-        if (mixed := _mixed(layer, len(images))) is not None:
+        mixed = _mixed(layer, len(images))
+        if mixed is None:
+            folded.append(layer.name)
+        else:
             seen.append(mixed)
 
     watch_attention(model, images, keep)
+    if folded:
+        rest = f" and {len(folded) - 1} more" if len(folded) > 1 else ""
+        raise ValueError(f"no rollout where windows are folded into the batch, as in {folded[0]}{rest}")
     layers = _chain(seen)
     if not layers:
         raise ValueError(f"{type(model).__name__} shows no attention over whole images; convert a CNN first")
