@@ -25,24 +25,6 @@ from vision.positions import RelativeBias, quadratic_scores
 GRID = Grid(6, 7)
 DIM = 8
 WIDE: dict = {"dtype": torch.float64}
-CASES = [
-    (LocalAttention, {"kernel_size": 5, "dilation": 2, "causal": True, "relative_bias": True}),
-    (TruncatedAttention, {"window": 9, "relative_bias": True}),
-    (TruncatedAttention, {"window": 5, "dilation": 4, "causal": True}),
-    (WindowAttention, {"window": 3, "shift": 1, "relative_bias": True}),
-    (WindowAttention, {"window": 4}),
-    (StaticAttention, {}),
-    (StaticAttention, {"kernel_size": 3}),
-    (StaticAttention, {"kernel_size": 3, "shared": True}),
-    (StaticAttention, {"shared": True}),
-    (QuadraticAttention, {}),
-    (QuadraticAttention, {"kernel_size": 5}),
-    (GatedAttention, {}),
-    (GatedAttention, {"kernel_size": 3}),
-]
-each_case = pytest.mark.parametrize(
-    ("mixer", "options"), CASES, ids=lambda case: getattr(case, "__name__", str(case))
-)
 
 
 def make(mixer: type[nn.Module], grid: Grid = GRID, dim: int = DIM, **options) -> nn.Module:
@@ -56,12 +38,6 @@ def make(mixer: type[nn.Module], grid: Grid = GRID, dim: int = DIM, **options) -
 
 def tokens(grid: Grid = GRID, dim: int = DIM, batch: int = 2) -> torch.Tensor:
     return torch.randn(batch, grid.size, dim, generator=torch.Generator().manual_seed(1), **WIDE)
-
-
-def values(mixer: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """(B, N, C) -> v (B, H, N, D) of any of these mixers."""
-    v = mixer.v(x) if hasattr(mixer, "v") else mixer.qkv(x).chunk(3, dim=-1)[2]
-    return v.unflatten(-1, (mixer.num_heads, -1)).transpose(1, 2)
 
 
 def as_images(x: torch.Tensor, grid: Grid) -> torch.Tensor:
@@ -152,103 +128,6 @@ def test_errors_of_fields_say_what_would_be_right():
         tiled(GRID, 0)
     with pytest.raises(ValueError, match="dilation must be at least 1"):
         truncated(9, 3, dilation=0)
-
-
-# All mixers
-
-
-@each_case
-def test_output_is_the_map_times_the_values(mixer, options):
-    made, x = make(mixer, **options), tokens()
-    weights = made.attention_map(x)
-    assert weights.shape == (2, 4, 42, 42)
-    torch.testing.assert_close(weights.sum(-1), torch.ones(2, 4, 42, **WIDE))
-    mixed = (weights @ values(made, x)).transpose(1, 2).flatten(2)
-    torch.testing.assert_close(made(x), made.proj(mixed), rtol=0, atol=1e-12)
-
-
-@each_case
-def test_a_map_is_zero_exactly_outside_the_field(mixer, options):
-    made = make(mixer, **options)
-    assert torch.equal((made.attention_map(tokens()) > 0).all(1).all(0), made.field.mask())
-
-
-@each_case
-@pytest.mark.parametrize("grid", [Grid(1, 11), Grid(11, 1), Grid(4, 9), Grid(3, 3)], ids=str)
-def test_any_grid_and_every_gradient(mixer, options, grid):
-    made, x = make(mixer, grid, **options), tokens(grid).requires_grad_()
-    out = made(x)
-    out.square().sum().backward()
-    assert out.shape == x.shape and (x.grad.abs().sum(-1) > 0).all()
-    for name, parameter in made.named_parameters():
-        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
-
-
-@each_case
-def test_gradients_are_those_of_finite_differences(mixer, options):
-    grid = Grid(3, 4)
-    made, x = make(mixer, grid, dim=4, head_dim=1, **options), tokens(grid, 4, 1)
-    names, parameters = zip(*made.named_parameters(), strict=True)
-
-    def run(x, *given):
-        return torch.func.functional_call(made, dict(zip(names, given, strict=True)), x)
-
-    inputs = [x, *(p.detach() for p in parameters)]
-    assert torch.autograd.gradcheck(run, [y.requires_grad_() for y in inputs], fast_mode=True)
-
-
-@each_case
-def test_another_dtype_after_a_forward_leaves_nothing_behind(mixer, options):
-    made, x = make(mixer, **options).float(), tokens().float()
-    with torch.no_grad():
-        expected = made(x)
-        for dtype in (torch.bfloat16, torch.float64):
-            out = made.to(dtype)(x.to(dtype))
-            assert out.dtype == dtype and made.attention_map(x.to(dtype)).dtype == dtype
-            torch.testing.assert_close(out.float(), expected, rtol=0, atol=0.05)
-
-
-@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit.*deprecated:FutureWarning")
-@pytest.mark.parametrize(
-    ("mixer", "options"),
-    [
-        (TruncatedAttention, {"window": 3, "relative_bias": True}),
-        (WindowAttention, {"window": 3, "shift": 2, "relative_bias": True}),
-        (StaticAttention, {"kernel_size": 3}),
-        (QuadraticAttention, {}),
-        (GatedAttention, {"kernel_size": 3}),
-    ],
-    ids=lambda case: getattr(case, "__name__", ""),
-)
-def test_traced_and_exported_mixers_say_the_same(mixer, options):
-    grid = Grid(5, 14)  # large enough for tiles in groups and for the linear backends
-    made = nn.Sequential(make(mixer, grid, **options), make(mixer, grid, **options)).float()
-    x, more = tokens(grid).float(), tokens(grid, batch=5).float()
-    with torch.no_grad():
-        others = {
-            "fx": torch.fx.symbolic_trace(made),
-            "jit": torch.jit.trace(made, x),
-            "export": torch.export.export(
-                made, (x,), dynamic_shapes=({0: torch.export.Dim("batch", min=2)},)
-            ).module(),
-        }
-        for way, other in others.items():
-            for given in (x, more):
-                torch.testing.assert_close(other(given), made(given), rtol=0, atol=1e-6, msg=way)
-
-
-def test_a_compiled_mixer_says_the_same():
-    made, x = make(GatedAttention).float(), tokens().float()
-    compiled = torch.compile(made, backend="aot_eager", fullgraph=True)
-    torch.testing.assert_close(compiled(x), made(x), rtol=0, atol=1e-6)
-
-
-@each_case
-def test_device_and_dtype_reach_every_tensor(mixer, options):
-    made = mixer(DIM, GRID, device="meta", dtype=torch.float64, **options)
-    tensors = [*made.parameters(), *made.buffers()]
-    assert {y.device.type for y in tensors} == {"meta"}
-    assert {y.dtype for y in tensors if y.is_floating_point()} == {torch.float64}
 
 
 # Windows
@@ -346,14 +225,6 @@ def test_static_attention_is_a_depthwise_convolution_but_for_the_border():
     assert (share < 0.99).any()  # at the border the rest of the kernel weighs 1 again
     expected = made.proj((mixed / share).flatten(2).transpose(1, 2))
     torch.testing.assert_close(made(x), expected, rtol=0, atol=1e-12)
-
-
-@each_case
-def test_weights_from_places_do_not_depend_on_content(mixer, options):
-    made = make(mixer, **options)
-    one, other = made.attention_map(tokens())
-    by_content = isinstance(made, MultiHeadAttention)
-    assert torch.equal(one, other) != by_content
 
 
 def test_one_softmax_for_the_batch_is_one_for_each_image():
