@@ -38,7 +38,9 @@ def plot(
     axes, console = {"x": x, "line": line, "panel": panel}, Console()
     shown = records
     if choose:
-        shown, choices = choose_by_validation(records, choose.split(","), by=list(axes.values()))
+        searched = choose.split(",")
+        chosen, choices = choose_by_validation(records, searched, by=list(axes.values()))
+        shown = chosen.drop(columns=searched)  # they may differ along a line
         console.print(_plain_table("chosen in validation, which never sees the test images", choices))
     curves = accuracy_curves(shown, **axes, metric=metric)
     console.print(_cost_table(records), _score_table(curves, **axes, metric=metric))
