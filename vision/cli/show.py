@@ -54,7 +54,8 @@ def plot(
     named = metric.replace("_", " ")
     against = "training-set size" if x == "train_size" else x.rpartition(".")[2]
     title = f"{named.capitalize()} against {against}: {', '.join(dict.fromkeys(records['data']))}"
-    notes = _notes(shown, curves, states) + ("" if x == "train_size" else "; ring: the best of its line")
+    ringed = x != "train_size" and pd.api.types.is_numeric_dtype(curves[x])
+    notes = _notes(shown, curves, states) + ("; ring: the best of its line" if ringed else "")
     figure = plot_accuracy(curves, title=title, notes=notes, metric=named, **axes)
     figure.savefig(out / "accuracy.png", dpi=160)
     figure.savefig(out / "accuracy.svg", metadata={"Date": None})

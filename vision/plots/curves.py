@@ -18,7 +18,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 STYLES = ("-", "--", ":")
 DARK, LIGHT = 0.05, 0.85  # of the colour map, from the smallest of an ordered setting to the largest
 Looks = dict[Any, dict[str, Any]]
-IN_PANEL = 7  # lines up to which the legend has room in a panel
+IN_PANEL = 7  # lines up to which the legend has room in a single panel
 LOG_FROM = 8.0  # largest over smallest place from which an axis of numbers is logarithmic
 
 
@@ -51,8 +51,9 @@ def plot_accuracy(
     rows = list(means.sort_values().index)
     size = (7.2, 5.2) if len(values) == 1 else (4.2, 4.8)
     height = size[1] if ordered else max(2.6, 0.36 * len(rows) + 1.6)
-    outside = 2.4 if len(lines) > IN_PANEL else 0.0
-    figure = Figure(figsize=(size[0] * len(values) + outside, height), layout="constrained")
+    outside = len(lines) > IN_PANEL or len(values) > 1
+    width = size[0] * len(values) + (2.0 if outside else 0.0)
+    figure = Figure(figsize=(width, height), layout="constrained")
     panels = figure.subplots(1, len(values), squeeze=False, sharey=True)[0]
     looks = _looks(lines)
     for one, value in zip(panels, values, strict=True):
@@ -70,7 +71,7 @@ def plot_accuracy(
     if ordered:
         panels[0].set_ylabel(f"{metric} (%)")
     heading = "" if line == "label" else _short(line)
-    if len(lines) > IN_PANEL:
+    if outside:
         handles, labels = panels[-1].get_legend_handles_labels()
         figure.legend(handles, labels, frameon=False, loc="outside right center", title=heading)
     else:
