@@ -98,7 +98,7 @@ def test_a_marker_a_head_a_dash_a_layer_and_one_axis_for_all_models():
     assert convolutions == [[1, 0], [1, 4]] and pools == [[2, 3]] and means == [[1, 2], [2, 3]]
     heads, means = (collection.get_offsets().tolist() for collection in vit.collections)
     assert heads == [[1, 10], [1, 20]] and means == [[1, 15]]
-    legend = vit.get_legend()
+    (legend,) = (legend for part in figure.subfigs for legend in part.legends)
     names = [text.get_text() for text in legend.get_texts()]
     assert names == [
         *(f"a head: {kind}" for kind in dict.fromkeys(table()["kind"])),

@@ -214,7 +214,8 @@ def _fill(folder: Path, converted: nn.Module, strides: dict[str, list[int]]) -> 
     if wrong := misfit(wanted, {name: tensor.shape for name, tensor in given.items()}):
         raise ValueError(f"the weights in {folder} do not fit {type(converted).__name__}: {wrong}")
     for name, tensor in own.items():
-        value = given[name].to(tensor.device)
+        # A copy: a file is read where it lies, and sums round otherwise on memory that is not aligned.
+        value = given[name].clone().to(tensor.device)
         if name in strides:
             value = torch.empty_strided(
                 value.shape, strides[name], dtype=value.dtype, device=value.device
