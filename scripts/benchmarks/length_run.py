@@ -1,13 +1,11 @@
 """Each mixer at each length in a process that does nothing else: memory, and what a second thread spares.
 
-OMP_WAIT_POLICY=PASSIVE python scripts/benchmarks/length_run.py 16 32 64 128
+python scripts/benchmarks/length_run.py 16 32 64 128
 """
 
 import json
 import multiprocessing
-import os
 import resource
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -19,8 +17,7 @@ from torch import Tensor, nn
 from vision.mixers import create_mixer
 from vision.patches import Grid
 
-DIM, TOKENS, TURNS = 64, 16_384, 5
-FILL = 0.1  # seconds at least for each reading of the threads, as the kernel counts in milliseconds
+DIM, TOKENS, TURNS = 64, 16_384, 20
 LONG = 15  # seconds of CPU time after which a process begins no turn
 # name -> the mixer's, and its arguments; four heads
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -46,7 +43,7 @@ def step(mixer: nn.Module, x: Tensor, direction: Tensor) -> None:
 
 
 def main() -> None:
-    """For the sides of grids given, print [mixer, side, MiB, the most that two threads can spare] as JSON."""
+    """For the sides of grids given, print [mixer, side, MiB, times faster by two threads] as JSON."""
     torch.set_num_threads(1)
     cases = [(name, int(side)) for name in KINDS for side in sys.argv[1:]]
     # Forked, so that torch is loaded once; each is a new process, in which nothing was computed before.
@@ -61,31 +58,15 @@ def _measured(name: str, side: int) -> tuple[float, float]:
     before = _resident()
     step(*given)
     mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10 - before
-    often = max(1, round(FILL / _busiest(given)))
-    taken: list[tuple[float, float]] = []
-    while len(taken) < 2 or (len(taken) <= TURNS and time.process_time() < LONG):
-        taken.append((_by_threads(given, often, 1), _by_threads(given, often, 2)))
-    return mib, statistics.median(one / two for one, two in taken[1:])
-
-
-def _by_threads(given: tuple[nn.Module, Tensor, Tensor], often: int, threads: int) -> float:
-    torch.set_num_threads(threads)
-    return _busiest(given, often)
-
-
-def _busiest(given: tuple[nn.Module, Tensor, Tensor], often: int = 1) -> float:
-    """CPU time of the busiest thread in so many steps: what they would take at least, were the cores free."""
-    before = _threads()
-    for _ in range(often):
-        step(*given)
-    return max(seconds - before.get(thread, 0.0) for thread, seconds in _threads().items())
-
-
-def _threads() -> dict[str, float]:
-    """() -> seconds of CPU time that each thread has had; Linux tells."""
-    folder = Path("/proc/self/task")
-    names = os.listdir(folder)
-    return {name: int((folder / name / "schedstat").read_text().split()[0]) / 1e9 for name in names}
+    wall: dict[int, list[float]] = {1: [], 2: []}
+    while len(wall[1]) < 2 or (len(wall[1]) <= TURNS and time.process_time() < LONG):
+        for threads, taken in wall.items():
+            torch.set_num_threads(threads)
+            start = time.perf_counter()
+            step(*given)
+            taken.append(time.perf_counter() - start)
+    # Other work on the cores only adds to wall time, so the shortest step is the nearest to the truth.
+    return mib, min(wall[1]) / min(wall[2])
 
 
 def _resident() -> float:
