@@ -93,6 +93,13 @@ def test_any_setting_can_be_an_axis():
     assert panel.get_title() == "CNN" and panel.get_xlabel() == "lr"
 
 
+def test_a_ring_needs_more_than_chance():
+    curves = accuracy_curves(records({("CNN", n): [0.3 + n / 1000, 0.6] for n in (50, 60)}), x="train_size")
+    curves = curves.rename(columns={"train_size": "places"})
+    (panel,) = plot_accuracy(curves, title="", x="places", xlabel="metres").axes
+    assert len(panel.get_lines()) == 1 and panel.get_xlabel() == "metres"
+
+
 def test_several_settings_make_one_axis_by_what_is_set():
     runs = pd.DataFrame({"training.steps": [300.0, None], "training.epochs": [None, 30.0]})
     runs = runs.assign(data="d", train_size=50, seed=0, test_accuracy=0.5)
@@ -114,7 +121,9 @@ def test_runs_that_differ_in_more_than_seeds_are_not_averaged():
         accuracy_curves(searched(), x="training.lr")
     with pytest.raises(ValueError, match=r"no column training.wd in these runs; .* train_size, training.lr"):
         accuracy_curves(searched(), x="training.wd")
-    with pytest.raises(ValueError, match=r"as val_accuracy, test_accuracy; got 'label'"):
+    with pytest.raises(
+        ValueError, match=r"metric must be a share in .0, 1., as val_accuracy, test_accuracy; got .label."
+    ):
         accuracy_curves(searched(), x="training.lr", line="train_size", metric="label")
 
 
@@ -124,8 +133,18 @@ def test_validation_chooses_whatever_the_test_says():
     assert (choices["tried"] == 2).all() and (choices["runs of each"] == 2).all()
     curves = accuracy_curves(kept.drop(columns="training.lr"))
     assert curves["mean"].tolist() == [0.5, 0.5] and curves["n"].tolist() == [2, 2]
+    by = {"by": ["label", "train_size"]}
     with pytest.raises(ValueError, match="tried with the same seeds"):
-        choose_by_validation(searched().iloc[1:], ["training.lr"], by=["label", "train_size"])
+        choose_by_validation(searched().iloc[1:], ["training.lr"], **by)
+    unfinished = searched().query("not (`training.lr` == 0.2 and train_size == 500)")
+    with pytest.raises(ValueError, match="not searched alike"):
+        choose_by_validation(unfinished, ["training.lr"], **by)
+    with pytest.raises(ValueError, match=r"nothing to choose: all runs have the same seed_of; .* train_size"):
+        choose_by_validation(searched().assign(seed_of=1), ["seed_of"], **by)
+    with pytest.raises(ValueError, match="train_size cannot be chosen and be an axis"):
+        choose_by_validation(searched(), ["train_size"], **by)
+    with pytest.raises(ValueError, match=r"no run has a val_accuracy; .*data.val_fraction"):
+        choose_by_validation(searched().assign(val_accuracy=np.nan), ["training.lr"], **by)
 
 
 def test_models_along_an_axis_have_a_row_each_the_best_on_top():

@@ -76,3 +76,15 @@ def test_a_start_that_cannot_be_is_refused_by_name(small_run, tmp_path):
         run(replace(small_run, seed=1, model=wider))
     with pytest.raises(ValueError, match="is not the CNN that this one was released from: field_cnn"):
         start_from(released(embed_dim=24)[0], folder)
+    vit = replace(small_run, seed=2, model=ModelConfig(name="field_vit", label="ViT", kwargs=CNN))
+    free = {"cnn": "field_cnn", "only": "blocks.*", **CNN}
+    start = run(vit)["folder"]
+    with pytest.raises(ValueError, match=r"model.start=.*/ViT/n60/s2 .* cannot start from field_vit"):
+        run(replace(small_run, seed=3, model=ModelConfig(name="released_cnn", start=start, kwargs=free)))
+
+
+def test_wrong_arguments_are_named():
+    with pytest.raises(ValueError, match="cnn of released_cnn must be in timm's registry, got 'nope'"):
+        released(cnn="nope")
+    with pytest.raises(ValueError, match="alpha must be a number, positive and finite, got alpha='x'"):
+        released(alpha="x")

@@ -102,3 +102,29 @@ def test_wrong_options_are_named_before_any_work(arguments, message, tmp_path, c
     assert main(["inspect", *arguments, "--out", str(tmp_path / "seen")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "seen").exists()
+
+
+def test_a_recurrence_is_named_and_has_no_rollout(tmp_path, capsys):
+    assert main(["inspect", "field_recurrent", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().err
+    assert "blocks.0.mixer.along and 7 more: a recurrence has no weights" in said
+    assert "no rollout.png: no rollout where a recurrence mixes tokens" in said
+    assert not (tmp_path / "rollout.png").exists()
+
+
+def test_a_converted_folder_is_looked_at_as_it_is(tmp_path, capsys):
+    folder = tmp_path / "converted"
+    assert main(["convert", "field_cnn", "--out", str(folder)]) == 0
+    assert main(["inspect", str(folder), "--out", str(tmp_path / "seen")]) == 0
+    shown = capsys.readouterr()
+    assert "those of its convolutions sit on their kernels" in shown.err
+    assert {"attention_distance.png", "rollout.png", "cka.png"} <= pictures(tmp_path / "seen")
+    assert main(["inspect", str(folder), "--pretrained"]) == 2
+    assert "leave out --checkpoint, --pretrained" in capsys.readouterr().err
+
+
+def test_a_run_of_one_size_refuses_another(small_run, capsys):
+    vit = ModelConfig(name="field_vit", label="ViT", kwargs={"embed_dim": 16, "depth": 1})
+    folder = run(replace(small_run, model=vit))["folder"]
+    assert main(["inspect", folder, "--input-size", "16"]) == 2
+    assert "is built for images of 8 x 8 pixels, got 16" in capsys.readouterr().err

@@ -227,3 +227,5 @@ def test_positions_inside_attention_are_options_of_the_mixer(pos_embed):
     assert all(getattr(block.mixer, option) is not None for block in model.blocks)
     with pytest.raises(ValueError, match=f"mixer 'convolution' has no option {option}"):
         timm.create_model("field_cnn", pos_embed=pos_embed)
+    with pytest.raises(ValueError, match="conditional, relative, quadratic, rotary; got 'relativ'"):
+        timm.create_model("field_vit", pos_embed="relativ")

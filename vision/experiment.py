@@ -240,7 +240,10 @@ def _start(model: nn.Module, run: str) -> None:
             f"model.start must be the folder of a finished run, got {run}; if it is one of this sweep, it "
             "has failed or not ended yet: issue the sweep again"
         )
-    start_from(model, run)
+    try:
+        start_from(model, run)
+    except ValueError as error:
+        raise ValueError(f"model.start={run} does not fit this model: {error}") from error
 
 
 def _reported(batches: Iterable[Batch], steps: int, report: Report) -> Iterator[Batch]:

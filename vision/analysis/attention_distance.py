@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from vision.analysis.attention_maps import Attending, watch_attention
+from vision.analysis.attention_maps import Attending, recurrences, watch_attention
 from vision.convert.layer import AttentionLayer
 from vision.convert.soft import SoftConvolution
 from vision.convert.windows import AdaptiveWindow, Window
@@ -45,7 +45,8 @@ def attention_distance(model: nn.Module, images: Tensor) -> pd.DataFrame:
         kind: attention, convolution as attention, pooling as attention or soft convolution.
         `attrs["skipped"]` says by name which layers are not in the table and why: those with one key (as
         squeeze-and-excite's convolutions), one query that is no pool's (attention pooling), windows folded
-        into the batch (Swin), and grids that are not two-dimensional or whose patches are not square.
+        into the batch (Swin), recurrences, and grids that are not two-dimensional or whose patches are not
+        square.
     """
     rows: list[dict[str, Any]] = []
     skipped: dict[str, str] = {}
@@ -72,7 +73,7 @@ def attention_distance(model: nn.Module, images: Tensor) -> pd.DataFrame:
 
     watch_attention(model, images, measure)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    table.attrs["skipped"] = skipped
+    table.attrs["skipped"] = skipped | dict.fromkeys(recurrences(model), "a recurrence has no weights")
     return table
 
 

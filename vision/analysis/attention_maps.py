@@ -84,6 +84,11 @@ def watch_attention(model: nn.Module, images: Tensor, see: Callable[[Attending],
             model(images)
 
 
+def recurrences(model: nn.Module) -> list[str]:
+    """() -> names of the layers that mix tokens and have no weights to be seen: LSTMs, GRUs and RNNs."""
+    return [name for name, module in model.named_modules() if isinstance(module, nn.RNNBase)]
+
+
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """The model in eval mode for the time; each module's own mode comes back afterwards."""

@@ -97,10 +97,18 @@ def choose_by_validation(
         metric, how many settings were tried, and how many runs each had.
 
     Raises:
-        ValueError: a column is not there, or the settings of a group were tried with different seeds.
+        ValueError: a column is not there or is a group's own, nothing was searched over, or what was tried
+            differs between groups, or its seeds within one.
     """
     for name in (*settings, *by):
         axis(records, name)
+    if shared := set(settings) & set(by):
+        raise ValueError(f"{', '.join(sorted(shared))} cannot be chosen and be an axis at once")
+    if not any(_differs(records[name]) for name in settings):
+        raise ValueError(
+            f"nothing to choose: all runs have the same {', '.join(settings)}; "
+            f"those that vary are {', '.join(varying(records))}"
+        )
     _numeric(records, metric)
     groups: Any = records.groupby(list(by), sort=False, dropna=False)
     kept, rows = [], []
@@ -117,14 +125,25 @@ def choose_by_validation(
         kept.append(best)
         found = best.iloc[0][[*by, *settings]].to_dict()
         rows.append({**found, metric: means.max(), "tried": len(means), "runs of each": len(best)})
-    return pd.concat(kept, ignore_index=True), pd.DataFrame(rows)
+    choices = pd.DataFrame(rows)
+    if len({row["tried"] for row in rows}) > 1:
+        uneven = choices[[*by, "tried"]].to_string(index=False)
+        raise ValueError(f"the groups were not searched alike; finish the sweep first:\n{uneven}")
+    return pd.concat(kept, ignore_index=True), choices
 
 
 def _numeric(records: pd.DataFrame, metric: str) -> str:
-    """`metric` itself, if it is a column of numbers; else a ValueError that lists those that are."""
-    if not (metric in records and pd.api.types.is_numeric_dtype(records[metric])):
-        scores = [str(name) for name in records if str(name).endswith(("_accuracy", "_loss"))]
-        raise ValueError(f"metric must be a column of numbers, as {', '.join(scores)}; got {metric!r}")
+    """`metric` itself, if it is a column of shares in [0, 1]; else a ValueError that lists accuracies."""
+    shares = [str(name) for name in records if str(name).endswith("_accuracy")]
+    if metric not in records:
+        raise ValueError(f"metric must be a column, as {', '.join(shares)}; got {metric!r}")
+    values: Any = records[metric]
+    if not values.notna().any():
+        raise ValueError(
+            f"no run has a {metric}; one of validation needs images held out, by data.val_fraction above 0"
+        )
+    if not (pd.api.types.is_numeric_dtype(values) and values.dropna().between(0, 1).all()):
+        raise ValueError(f"metric must be a share in [0, 1], as {', '.join(shares)}; got {metric!r}")
     return metric
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vision.analysis.attention_distance import square_patches
-from vision.analysis.attention_maps import Attending, watch_attention
+from vision.analysis.attention_maps import Attending, recurrences, watch_attention
 from vision.convert.layer import AttentionLayer
 
 
@@ -48,9 +48,13 @@ def attention_rollout(model: nn.Module, images: Tensor) -> Tensor:
         images: at the size of the model.
 
     Raises:
-        ValueError: no attention is seen, its windows are folded into the batch as Swin's, or its tokens are
-            no square patches of the image.
+        ValueError: no attention is seen, a recurrence mixes tokens too, windows are folded into the batch
+            as Swin's, or the tokens are no square patches of the image.
     """
+    if recurrent := recurrences(model):
+        raise ValueError(
+            f"no rollout where a recurrence mixes tokens without weights, as {recurrent[0]} does"
+        )
     seen: list[Mixed] = []
     folded: list[str] = []
 

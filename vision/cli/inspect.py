@@ -22,8 +22,9 @@ from torch import Tensor, nn
 from vision import analysis, plots
 from vision.cli.images import SEED, image_files, noise, normalised, picture, read_images, statistics
 from vision.cli.weights import build_with_weights
-from vision.convert import as_attention
+from vision.convert import as_attention, load_converted
 from vision.convert.conversion import input_shape
+from vision.convert.files import CONVERSION
 from vision.models import find_named
 from vision.patches import Grid
 from vision.provenance import provenance
@@ -91,16 +92,16 @@ def inspect(
     """
     files = None if data is None else image_files(data, READ)
     model, note = _model(name, checkpoint, pretrained, input_size)
-    shape = input_shape(model, input_size)
+    shape = _shape(model, input_size)
     pixels = None if files is None else read_images(files, shape)
     images = noise(shape, READ) if pixels is None else normalised(pixels, model)
     found, notes = {_short(name): model}, [_weights(name, note)]
     if against is not None and against != name:
         other, note = _model(against, None, pretrained, input_size)
-        if input_shape(other, input_size) != shape:
+        if _shape(other, input_size) != shape:
             raise ValueError(
                 f"--against needs a model for images of {shape} (C, H, W), got "
-                f"{input_shape(other, input_size)}; give --input-size"
+                f"{_shape(other, input_size)}; give --input-size"
             )
         found[_short(against) if _short(against) not in found else against] = other
         notes.append(_weights(against, note))
@@ -121,13 +122,27 @@ def inspect(
 def _model(
     name: str, checkpoint: Path | None, pretrained: bool, input_size: int | None
 ) -> tuple[nn.Module, str]:
+    if (Path(name) / CONVERSION).is_file():
+        if checkpoint is not None or pretrained:
+            raise ValueError(
+                f"{name} holds a converted model's weights; leave out --checkpoint, --pretrained"
+            )
+        return load_converted(name), f"{name}: converted, with its weights"
     found = find_named(name, img_size=input_size)
     model, note = build_with_weights(found, checkpoint, pretrained)
     return model.eval(), note
 
 
+def _shape(model: nn.Module, input_size: int | None) -> tuple[int, ...]:
+    """() -> (C, H, W) of the images; a converted model's are those that it was converted for."""
+    report: Any = getattr(model, "conversion", None)
+    return input_shape(model, input_size if report is None else input_size or report.input_shape)
+
+
 def _as_attention(model: nn.Module, image: Tensor, shape: tuple[int, ...]) -> nn.Module:
-    """The model itself where attention alone mixes its tokens, as in a ViT; else converted."""
+    """The model itself where attention alone mixes its tokens, or it is converted; else converted."""
+    if hasattr(model, "conversion"):
+        return model
     convolutions = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
     cuts_patches = all(one.kernel_size == one.stride or one.kernel_size == (1, 1) for one in convolutions)
     if cuts_patches and not analysis.attention_distance(model, image).empty:
@@ -254,7 +269,11 @@ def _heads(looking: Looking, name: str, model: nn.Module) -> Any:
     places = analysis.head_places(model)
     learned = places.query("width > 0")
     if learned.empty:
-        why = "a convolution's sit on its kernel" if len(places) else "its attention has no centres"
+        why = (
+            "those of its convolutions sit on their kernels"
+            if len(places)
+            else "its attention has no centres"
+        )
         raise ValueError(f"{name} has no heads whose centres are learned: {why}")
     return plots.plot_heads(learned, title=f"Where the heads of {name} look", notes=looking.notes())
 

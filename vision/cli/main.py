@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-DATA = "images to {}, eight at most (default: noise)"
+DATA = "images to {}, {} at most (default: noise)"
 COMPLETION = ("-sc", "--shell-completion")
 
 
@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument(
         "--metric", metavar="NAME", default="test_accuracy", help="what is averaged (default: %(default)s)"
     )
+    plot.add_argument("--xlabel", metavar="TEXT", help="what to call x in the figure")
     searched = "settings, joined by commas, of which each point takes those that did best in validation"
     plot.add_argument("--choose", metavar="NAMES", help=searched)
     plot.set_defaults(run=_plot)
@@ -100,7 +101,7 @@ def _add_inspect(commands: argparse._SubParsersAction) -> None:
         "vision inspect outputs/demo/ViT/n1200/s0 --against outputs/demo/CNN/n1200/s0",
     )
     _add_model(inspect)
-    inspect.add_argument("--data", type=Path, metavar="FOLDER", help=DATA.format("look at"))
+    inspect.add_argument("--data", type=Path, metavar="FOLDER", help=DATA.format("look at", 64))
     inspect.add_argument("--against", metavar="NAME", help="a second model to stand beside it")
     inspect.add_argument(
         "--out", type=Path, metavar="DIR", default=Path("outputs/inspect"), help="default: %(default)s"
@@ -125,7 +126,7 @@ def _add_convert(commands: argparse._SubParsersAction) -> None:
     )
     _add_model(convert)
     convert.add_argument("--classes", type=int, metavar="N", help="number of the model's outputs")
-    convert.add_argument("--data", type=Path, metavar="FOLDER", help=DATA.format("compare on"))
+    convert.add_argument("--data", type=Path, metavar="FOLDER", help=DATA.format("compare on", 8))
     heads = "one head a kernel position, or as few as the kernel's rank needs (default: %(default)s)"
     convert.add_argument("--heads", choices=("kernel", "min"), default="kernel", help=heads)
     pooling = "maximum pools as hard attention, or as a softmax (default: %(default)s)"

@@ -20,7 +20,15 @@ FEW = 4  # models up to which each is compared with each
 
 
 def plot(
-    folder: Path, out: Path, *, x: str, line: str, panel: str, metric: str, choose: str | None = None
+    folder: Path,
+    out: Path,
+    *,
+    x: str,
+    line: str,
+    panel: str,
+    metric: str,
+    choose: str | None = None,
+    xlabel: str | None = None,
 ) -> int:
     """Write the curves, records and averages of the sweep in `folder`, and print the table.
 
@@ -28,6 +36,7 @@ def plot(
         folder: of a sweep; it may still be running.
         out: where to write.
         x, line, panel, metric: as in `vision.analysis.accuracy_curves`.
+        xlabel: what to call x in the figure; None takes its name.
         choose: settings, joined by commas, of which each point takes those that did best in validation.
     """
     from vision.analysis import accuracy_curves, choose_by_validation
@@ -37,7 +46,7 @@ def plot(
     states = results.status(folder)
     axes, console = {"x": x, "line": line, "panel": panel}, Console()
     shown = records
-    if choose:
+    if choose is not None:
         searched = choose.split(",")
         chosen, choices = choose_by_validation(records, searched, by=list(axes.values()))
         shown = chosen.drop(columns=searched)  # they may differ along a line
@@ -52,11 +61,11 @@ def plot(
         console.print(", ".join(f"{count} {state}" for state, count in unfinished.items()) + " beside these")
     out.mkdir(parents=True, exist_ok=True)
     named = metric.replace("_", " ")
-    against = "training-set size" if x == "train_size" else x.rpartition(".")[2]
+    against = xlabel or {"train_size": "training-set size", "label": "model"}.get(x, x.rpartition(".")[2])
     title = f"{named.capitalize()} against {against}: {', '.join(dict.fromkeys(records['data']))}"
     ringed = x != "train_size" and pd.api.types.is_numeric_dtype(curves[x])
     notes = _notes(shown, curves, states) + ("; ring: the best of its line" if ringed else "")
-    figure = plot_accuracy(curves, title=title, notes=notes, metric=named, **axes)
+    figure = plot_accuracy(curves, title=title, notes=notes, metric=named, xlabel=xlabel, **axes)
     figure.savefig(out / "accuracy.png", dpi=160)
     figure.savefig(out / "accuracy.svg", metadata={"Date": None})
     flat = records.drop(columns=["model_arguments", "versions"], errors="ignore").join(
@@ -196,7 +205,7 @@ def _notes(records: pd.DataFrame, curves: pd.DataFrame, states: dict[str, list[s
         dict.fromkeys(str(c)[:10] + ("+changes" if "+" in str(c) else "") for c in records["commit"])
     )
     return (
-        f"{len(records)} of {total} runs, n = {seeds} a point, band: 95% t-interval over seeds; "
+        f"{len(records)} of {total} runs, n = {seeds} a point, band or bar: 95% t-interval over seeds; "
         f"steps {distinct('steps')}; {distinct('precision')} on {distinct('device')};\n"
         f"torch {torch_versions}; commit {commits}; finished {records['finished'].max()[:10]}"
     )

@@ -46,7 +46,10 @@ def start_from(model: nn.Module, run: str | Path) -> None:
         return
     cnn = build_named(found.name, **found.arguments)
     load_checkpoint(cnn, found.weights)
-    weights = _freed(cnn, **free).state_dict()
+    try:
+        weights = _freed(cnn, **free).state_dict()
+    except ValueError as error:
+        raise ValueError(f"a CNN set free cannot start from {found.name} in {run}: {error}") from error
     if not _fits(model, weights):
         raise ValueError(f"the model of {run} is not the CNN that this one was released from: {found.name}")
     model.load_state_dict(weights)

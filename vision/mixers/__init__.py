@@ -46,6 +46,17 @@ def mixer_names() -> tuple[str, ...]:
     return tuple(_MIXERS)
 
 
+def option_names(name: str) -> tuple[str, ...]:
+    """Names of the options that the mixer `name` takes.
+
+    Raises:
+        ValueError: the name is unknown; the message lists those that exist.
+    """
+    if name not in _MIXERS:
+        raise ValueError(f"mixer must be one of {', '.join(_MIXERS)}; got {name!r}")
+    return tuple(p.name for p in signature(_MIXERS[name]).parameters.values() if p.kind is p.KEYWORD_ONLY)
+
+
 def create_mixer(name: str, dim: int, grid: Grid, **options: Any) -> nn.Module:
     """Token mixer (B, N, C) -> (B, N, C) for tokens of width dim on a grid.
 
@@ -58,9 +69,7 @@ def create_mixer(name: str, dim: int, grid: Grid, **options: Any) -> nn.Module:
     Raises:
         ValueError: the name or an option is unknown; the message lists those that exist.
     """
-    if name not in _MIXERS:
-        raise ValueError(f"mixer must be one of {', '.join(_MIXERS)}; got {name!r}")
-    known = [p.name for p in signature(_MIXERS[name]).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    known = option_names(name)
     if unknown := [option for option in options if option not in known]:
         raise ValueError(f"mixer {name!r} has no option {', '.join(unknown)}; it has {', '.join(known)}")
     return _MIXERS[name](dim, grid, **options)

@@ -14,10 +14,10 @@ from timm.models import checkpoint, checkpoint_seq
 from timm.models._features import feature_take_indices
 from torch import Tensor, nn
 
-from vision.mixers import create_mixer
+from vision.mixers import create_mixer, option_names
 from vision.models.widths import Widths, fit_widths
 from vision.patches import PatchEmbed
-from vision.positions import create_position
+from vision.positions import POSITIONS, create_position
 
 # Positions that work inside attention, and the mixer's option that turns each on.
 _INSIDE = {"relative": "relative_bias", "quadratic": "quadratic_bias", "rotary": "rotary"}
@@ -93,8 +93,12 @@ class Backbone(nn.Module):
         super().__init__()
         dd = {"device": device, "dtype": dtype}
         options = dict(mixer_options or {})
+        if pos_embed not in (*POSITIONS, *_INSIDE):
+            raise ValueError(
+                f"pos_embed must be one of {', '.join((*POSITIONS, *_INSIDE))}; got {pos_embed!r}"
+            )
         if pos_embed in _INSIDE:
-            options, pos_embed = {**options, _INSIDE[pos_embed]: True}, "none"
+            options, pos_embed = _inside(mixer, options, pos_embed), "none"
         every_other = {**options, **(alternate_options or {})}
         shape = {
             "img_size": img_size,
@@ -235,6 +239,16 @@ class Backbone(nn.Module):
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Recompute activations in the backward pass instead of keeping them."""
         self.grad_checkpointing = enable
+
+
+def _inside(mixer: str, options: dict[str, Any], pos_embed: str) -> dict[str, Any]:
+    """The mixer's options with the one that a position inside attention is."""
+    option = _INSIDE[pos_embed]
+    if option not in option_names(mixer):
+        raise ValueError(
+            f"pos_embed={pos_embed!r} works inside attention, but mixer {mixer!r} has no option {option}"
+        )
+    return {**options, option: True}
 
 
 def _counted(**arguments: Any):

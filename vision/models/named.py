@@ -49,10 +49,11 @@ def find_named(name: str, *, img_size: int | None = None, num_classes: int | Non
         num_classes: number of outputs; None is the model's own.
 
     Raises:
-        ValueError: the name is unknown, near ones are suggested; or num_classes is given for a run's model.
+        ValueError: the name is unknown, near ones are suggested; or another number of classes or
+            size of images than a run's model has is given.
     """
     if not _is_known(name) and Path(name).is_dir():
-        return _of_run(Path(name), num_classes)
+        return _of_run(Path(name), num_classes, img_size)
     check_named(name)
     arguments: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
     bare = name.removeprefix(TORCHVISION)
@@ -129,7 +130,7 @@ def _build(name: str, pretrained: bool, arguments: dict[str, Any]) -> nn.Module:
         raise ValueError(f"model {name!r} does not take the arguments {arguments}: {error}") from error
 
 
-def _of_run(folder: Path, num_classes: int | None) -> Named:
+def _of_run(folder: Path, num_classes: int | None, img_size: int | None) -> Named:
     """The model in a run's folder, in timm's format: the constructor, its arguments and the weights."""
     for file in (RUN_CONFIG, RUN_WEIGHTS):
         if not (folder / file).is_file():
@@ -139,6 +140,10 @@ def _of_run(folder: Path, num_classes: int | None) -> Named:
     config = json.loads((folder / RUN_CONFIG).read_text())
     if num_classes not in (None, config["num_classes"]):
         raise ValueError(f"the model in {folder} has {config['num_classes']} classes, got {num_classes}")
+    built_for = config.get("model_args", {}).get("img_size")
+    if img_size is not None and built_for not in (None, img_size, [img_size, img_size]):
+        sides = " x ".join(map(str, built_for if isinstance(built_for, list) else [built_for, built_for]))
+        raise ValueError(f"the model in {folder} is built for images of {sides} pixels, got {img_size}")
     images = {key: config["pretrained_cfg"][key] for key in ("mean", "std", "input_size")}
     arguments = {**config.get("model_args", {}), "pretrained_cfg_overlay": images}
     check_named(config["architecture"])

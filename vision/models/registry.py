@@ -46,12 +46,12 @@ def our_models() -> list[str]:
     return sorted(name for module in modules for name in timm.list_models(module=module))
 
 
-def check_name(name: str) -> None:
-    """Raise a ValueError with near names where timm's registry has no model `name`."""
+def check_name(name: str, setting: str = "model.name") -> None:
+    """Raise a ValueError with near names where timm's registry has no model `name`; it names the setting."""
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}? " if near else ""
-        raise ValueError(f"model.name must be in timm's registry, got {name!r}; {hint}See `vision models`")
+        raise ValueError(f"{setting} must be in timm's registry, got {name!r}; {hint}See `vision models`")
 
 
 def complete_arguments(
@@ -71,6 +71,7 @@ def complete_arguments(
         rest = {key: given.pop(key) for key in ("cnn", "alpha", "window", "only") if key in given}
         images: Any = {"img_size": img_size, "in_chans": in_chans, "num_classes": num_classes}
         own = {"cnn": "field_cnn", "img_size": img_size} | rest
+        check_name(own["cnn"], "cnn of released_cnn")
         return own | complete_arguments(own["cnn"], **images, **given)
     ours = our_models()
     backbone = name in _BACKBONES

@@ -31,11 +31,13 @@ def plot_accuracy(
     x: str = "train_size",
     line: str = "label",
     panel: str = "data",
+    xlabel: str | None = None,
 ) -> Figure:
     """Figure of mean and interval: x along the axis, a colour a line, one panel beside the other.
 
-    Lines of numbers, as fields, run from dark to light. Where x is no size of training sets, a ring marks
-    the best place of each line. Where x is a name, as a model's, each has a row, best on top.
+    Lines of numbers, as fields, run from dark to light. Where x is no size of training sets, a ring marks the
+    best place of each line, if its interval excludes the worst one's mean. Where x is a name, as a model's,
+    each has a row, best on top.
 
     Args:
         curves: as `vision.analysis.accuracy_curves` gives them with the same x, line and panel.
@@ -43,6 +45,7 @@ def plot_accuracy(
         notes: stands below it in small print: n, the interval's kind, versions, device, commit.
         metric: name of the vertical axis.
         x, line, panel: the columns that say what goes where.
+        xlabel: name of the horizontal axis; None is that of x.
     """
     values = list(dict.fromkeys(curves[panel]))
     ordered = _is_ordered(curves[x])
@@ -61,7 +64,8 @@ def plot_accuracy(
         if ordered:
             _along(one, shown, x, line, looks)
             where = f"{value}, " if panel == "data" else ""
-            one.set_xlabel(f"training images ({where}log scale)" if x == "train_size" else _short(x))
+            sizes = f"training images ({where}log scale)"
+            one.set_xlabel(xlabel or (sizes if x == "train_size" else _short(x)))
         else:
             _by_row(one, shown, rows, x, line, looks)
             one.set_xlabel(f"{metric} (%)")
@@ -83,16 +87,17 @@ def plot_accuracy(
 
 
 def _along(panel: Axes, curves: pd.DataFrame, x: str, line: str, looks: Looks) -> None:
-    for value, curve in _lines(curves, line, looks):
-        curve = curve.sort_values(x)
+    for value, rows in _lines(curves, line, looks):
+        curve: Any = rows.sort_values(x)
         places, mean = curve[x], 100 * curve["mean"]
         panel.plot(places, mean, markersize=5, label=_text(value), **looks[value])
         colour = looks[value]["color"]
         panel.fill_between(
             places, 100 * curve["low"], 100 * curve["high"], color=colour, alpha=0.15, linewidth=0
         )
-        if x != "train_size" and len(curve) > 1:
-            best = curve["mean"].idxmax()
+        best = curve["mean"].idxmax()
+        beyond_doubt = not curve["low"][best] <= min(curve["mean"])
+        if x != "train_size" and len(curve) > 1 and beyond_doubt:
             panel.plot(
                 places[best], mean[best], "o", markersize=12, markerfacecolor="none", color=colour, zorder=5
             )
