@@ -56,7 +56,7 @@ def soft_convolution(
             "unevenly; put nn.ZeroPad2d before a convolution without padding"
         )
     if not (isinstance(alpha, int | float) and alpha > 0 and math.isfinite(alpha)):
-        raise ValueError(f"alpha must be a number, positive and finite, got {alpha=}")
+        raise ValueError(f"alpha must be positive and finite, got {alpha=}")
     if ring and conv.padding_mode == "replicate":
         raise ValueError("a ring of zeros leads to zero padding, got ring=True with padding_mode='replicate'")
     zeros = max(padding) > 0 and conv.padding_mode == "zeros"
