@@ -27,6 +27,7 @@ def test_a_run_leaves_all_that_its_record_needs(small_run):
         "metrics.jsonl",
         "model.safetensors",
         "test_predictions.npy",
+        "test_labels.npy",
     }
     kept = json.loads((folder / "result.json").read_text())
     assert kept == {k: v for k, v in result.items() if k not in ("folder", "skipped")}
@@ -37,8 +38,10 @@ def test_a_run_leaves_all_that_its_record_needs(small_run):
     assert [m["step"] for m in metrics] == [4, 8, 12] and "val_accuracy" in metrics[0]
     assert max(r["step"] for r in reported) == 12
     test = load_source(small_run.data).test
-    predictions = np.load(folder / "test_predictions.npy")
-    assert (predictions == test.labels.numpy()).mean() == pytest.approx(kept["test_accuracy"])
+    predictions, labels = (np.load(folder / f"test_{name}.npy") for name in ("predictions", "labels"))
+    assert np.array_equal(labels, test.labels.numpy()) and predictions.dtype == labels.dtype == np.uint8
+    assert (predictions == labels).mean() == pytest.approx(kept["test_accuracy"])
+    assert kept["record_version"] == results.RECORD_VERSION and kept["classes"] == [*"0123456789"]
 
 
 def test_the_weights_come_back_through_timm(small_run):

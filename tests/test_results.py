@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from vision import results
@@ -156,6 +157,57 @@ def test_collect_says_what_is_missing(tmp_path):
         results.collect(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="no finished run"):
         results.collect(tmp_path)
+
+
+def test_a_record_of_a_later_version_is_refused_by_name(small_run):
+    folder = write_run(small_run)
+    record = json.loads((folder / results.RESULT).read_text())
+    assert results.collect(small_run.out)["record_version"].tolist() == [1]
+    results.write_json(folder / results.RESULT, record | {"record_version": results.RECORD_VERSION + 1})
+    with pytest.raises(ValueError, match=r"s0/result.json is a record of version 3.* reads those up to 2"):
+        results.collect(small_run.out)
+
+
+def test_records_come_from_a_folder_or_a_table(small_run, tmp_path):
+    write_run(small_run)
+    records = results.read_records(small_run.out)
+    for name, write in (("a.csv", records.to_csv), ("a.parquet", records.to_parquet)):
+        write(tmp_path / name, index=False)
+        assert results.read_records(tmp_path / name)["test_accuracy"].tolist() == [0.5]
+    (tmp_path / "empty.csv").write_text("label,train_size,seed,test_accuracy\n")
+    with pytest.raises(ValueError, match=r"empty.csv has no rows"):
+        results.read_records(tmp_path / "empty.csv")
+    with pytest.raises(ValueError, match=r"plan.txt is no table of records; give a .csv, a .parquet, or"):
+        (tmp_path / "plan.txt").touch()
+        results.read_records(tmp_path / "plan.txt")
+
+
+def test_predictions_of_runs_on_the_same_test_images_stand_side_by_side(small_run):
+    runs = [replace(small_run, seed=seed) for seed in (0, 1)]
+    for config, guessed in zip(runs, ([0, 1, 2], [0, 2, 2]), strict=True):
+        np.save(write_run(config) / results.PREDICTIONS, np.array(guessed, dtype=np.uint8))
+    records = results.collect(small_run.out)
+    with pytest.raises(FileNotFoundError, match=results.LABELS):
+        results.predictions(small_run.out, records)
+    for config in runs:
+        np.save(results.run_folder(config) / results.LABELS, np.array([0, 1, 2], dtype=np.uint8))
+    guessed, labels = results.predictions(small_run.out, records)
+    assert guessed.tolist() == [[0, 1, 2], [0, 2, 2]] and labels.tolist() == [0, 1, 2]
+    np.save(results.run_folder(runs[1]) / results.LABELS, np.array([0, 1, 1], dtype=np.uint8))
+    with pytest.raises(ValueError, match=r"s1 was tested on other images than .*s0"):
+        results.predictions(small_run.out, records)
+
+
+def test_learning_curves_have_a_row_an_evaluation(small_run):
+    folder = write_run(small_run)
+    for step, accuracy in ((4, 0.2), (8, 0.4)):
+        results.append_metrics(folder, {"step": step, "val_accuracy": accuracy})
+    curves = results.learning_curves(small_run.out, results.collect(small_run.out))
+    assert curves[["label", "train_size", "seed", "step"]].values.tolist() == [
+        ["CNN", 60, 0, 4],
+        ["CNN", 60, 0, 8],
+    ]
+    assert curves["val_accuracy"].tolist() == [0.2, 0.4]
 
 
 def test_provenance_names_versions_and_commit():

@@ -150,8 +150,11 @@ def _train_and_score(config: RunConfig, folder: Path, report: Report) -> dict[st
     refound = stage.score(trained, train, stage.subset.train[:TRAIN_IMAGES_SCORED])
     _note_preprocessing(trained, train.shape, stage.reading)
     save_for_hf(trained, str(folder), model_args=arguments, safe_serialization=True)
-    np.save(folder / results.PREDICTIONS, tested.predictions.numpy().astype(np.int16))
+    fewest_bytes = np.min_scalar_type(len(stage.source.classes) - 1)
+    for name, classes in ((results.PREDICTIONS, tested.predictions), (results.LABELS, test.labels)):
+        np.save(folder / name, classes.numpy().astype(fewest_bytes))
     return {
+        "record_version": results.RECORD_VERSION,
         "status": "finished",
         "data": config.data.name,
         "model": config.model.name,
@@ -164,6 +167,7 @@ def _train_and_score(config: RunConfig, folder: Path, report: Report) -> dict[st
         "train_accuracy": refound.accuracy,
         "train_loss": refound.loss,
         **stage.score_val(trained),
+        "classes": list(stage.source.classes),
         "n_test": len(test),
         "n_train": len(stage.subset.train),
         "n_val": len(stage.subset.val),

@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -24,7 +25,9 @@ from vision.config import RunConfig
 from vision.provenance import now, provenance
 
 RESULT, FAILURE, CONFIG = "result.json", "failure.json", "config.yaml"
-METRICS, PREDICTIONS, PLAN = "metrics.jsonl", "test_predictions.npy", "plan.json"
+METRICS, PLAN = "metrics.jsonl", "plan.json"
+PREDICTIONS, LABELS = "test_predictions.npy", "test_labels.npy"
+RECORD_VERSION = 2  # 1 had no version, no classes, and no labels beside the predictions
 PARTIAL = ".partial-"
 ABANDONED_SECONDS = 24 * 3600
 # Settings that say where and how fast, not what: two runs that differ in these only are the same run.
@@ -151,6 +154,25 @@ def status(sweep: Path) -> dict[str, list[str]]:
     return {state: sorted(runs) for state, runs in found.items()}
 
 
+def read_records(source: Path | str) -> pd.DataFrame:
+    """A row a run: of the sweep in a folder (see `collect`), or of a table in a .csv or .parquet file.
+
+    Raises:
+        FileNotFoundError: it is not there, or holds no finished run.
+        ValueError: a table without rows, or a file of another kind.
+    """
+    source = Path(source)
+    if not source.is_file():
+        return collect(source)
+    readers: dict[str, Any] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+    if source.suffix not in readers:
+        raise ValueError(f"{source} is no table of records; give a .csv, a .parquet, or a sweep's folder")
+    records = readers[source.suffix](source)
+    if records.empty:
+        raise ValueError(f"{source} has no rows; give a table with a row a run")
+    return records
+
+
 def collect(sweep: Path | str) -> pd.DataFrame:
     """One row for each finished run below `sweep`.
 
@@ -158,6 +180,7 @@ def collect(sweep: Path | str) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: there is no finished run; the message says what there is.
+        ValueError: a record is of a later version than this package knows.
     """
     sweep = Path(sweep)
     if not sweep.is_dir():
@@ -171,8 +194,38 @@ def collect(sweep: Path | str) -> pd.DataFrame:
         raise FileNotFoundError(
             f"no finished run below {sweep.absolute()}; `vision status {sweep}` says what there is"
         )
-    rows = [{**_row(json.loads(p.read_text())), "folder": str(p.parent.relative_to(sweep))} for p in paths]
+    rows = [{**_row(path), "folder": str(path.parent.relative_to(sweep))} for path in paths]
     return pd.DataFrame(rows).sort_values(["label", "train_size", "seed"], ignore_index=True)
+
+
+def learning_curves(sweep: Path | str, records: pd.DataFrame) -> pd.DataFrame:
+    """A row for each evaluation on the way of each run: label, train_size, seed, step, lr, losses, val_accuracy.
+
+    Args:
+        sweep: the folder that `records` was collected from.
+        records: of the runs whose curves are wanted.
+    """
+    rows = [
+        {name: run[name] for name in ("label", "train_size", "seed")} | json.loads(line)
+        for run in records.to_dict("records")
+        for line in (Path(sweep) / run["folder"] / METRICS).read_text().splitlines()
+    ]
+    return pd.DataFrame(rows)
+
+
+def predictions(sweep: Path | str, records: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Runs of one test set -> the class given to each image (R, N), and its true one (N,).
+
+    Raises:
+        FileNotFoundError: a run kept no labels beside its predictions, as those of record version 1.
+        ValueError: two runs were tested on different images.
+    """
+    folders = [Path(sweep) / folder for folder in records["folder"]]
+    labels = [np.load(folder / LABELS) for folder in folders]
+    for folder, other in zip(folders, labels, strict=True):
+        if not np.array_equal(other, labels[0]):
+            raise ValueError(f"{folder} was tested on other images than {folders[0]}: they cannot be paired")
+    return np.stack([np.load(folder / PREDICTIONS) for folder in folders]), labels[0]
 
 
 def fingerprint(config: RunConfig) -> str:
@@ -180,7 +233,14 @@ def fingerprint(config: RunConfig) -> str:
     return hashlib.sha256(json.dumps(settings(config), sort_keys=True).encode()).hexdigest()
 
 
-def _row(record: dict[str, Any]) -> dict[str, Any]:
+def _row(path: Path) -> dict[str, Any]:
+    record = json.loads(path.read_text())
+    version = record.setdefault("record_version", 1)
+    if version > RECORD_VERSION:
+        raise ValueError(
+            f"{path} is a record of version {version}, and this vit-vs-cnn reads those up to {RECORD_VERSION}; "
+            "update it, or leave these runs out"
+        )
     # train_size and seed stand in the record itself, the former as a number.
     dotted = {name: value for name, value in record.pop("settings", {}).items() if "." in name}
     return record | dotted

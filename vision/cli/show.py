@@ -68,7 +68,7 @@ def plot(
     figure = plot_accuracy(curves, title=title, notes=notes, metric=named, xlabel=xlabel, **axes)
     figure.savefig(out / "accuracy.png", dpi=160)
     figure.savefig(out / "accuracy.svg", metadata={"Date": None})
-    flat = records.drop(columns=["model_arguments", "versions"], errors="ignore").join(
+    flat = records.drop(columns=["model_arguments", "versions", "classes"], errors="ignore").join(
         pd.json_normalize(records["versions"].tolist()).add_prefix("version.")
     )
     flat.to_csv(out / "records.csv", index=False)
