@@ -1,5 +1,7 @@
 """The backbone, its widths and its cost; timm's registry."""
 
+from itertools import pairwise
+
 import pytest
 import timm
 import torch
@@ -210,6 +212,28 @@ def test_images_of_another_shape_are_refused():
 def test_params_and_embed_dim_exclude_each_other():
     with pytest.raises(ValueError, match=r"params=210000, embed_dim=32"):
         complete_arguments("field_vit", img_size=8, in_chans=1, num_classes=10, params=210_000, embed_dim=32)
+
+
+@pytest.mark.parametrize("name", ["resnet18_small", "resnet50", "convnext_atto"])
+@pytest.mark.parametrize("params", [60_000, 210_000])
+def test_params_solves_for_the_stages_of_timms_cnns_in_their_proportion(name, params):
+    arguments = complete_arguments(name, img_size=32, in_chans=3, num_classes=10, params=params)
+    widths = arguments.get("channels") or arguments["dims"]
+    assert all(1.7 < wide / narrow < 2.4 for narrow, wide in pairwise(widths))
+    assert abs(cost(create_model(name, **arguments), (3, 32, 32)).params - params) <= 0.02 * params
+    assert "params" not in arguments
+
+
+def test_params_that_a_model_of_timms_cannot_have_are_refused():
+    images = {"img_size": 32, "in_chans": 3, "num_classes": 10}
+    with pytest.raises(ValueError, match=r"params=60000 .* takes channels or dims; 'vit_tiny_p.*' takes nei"):
+        complete_arguments("vit_tiny_patch16_224", params=60_000, **images)
+    with pytest.raises(
+        ValueError, match=r"solves for dims, so it cannot be given beside it, .*\(8, 1"
+    ):
+        complete_arguments("convnext_atto", params=60_000, dims=(8, 16, 32, 64), **images)
+    with pytest.raises(ValueError, match=r"no width gives 'resnet18_small' 50 parameters within 2%"):
+        complete_arguments("resnet18_small", params=50, **images)
 
 
 def test_every_other_block_may_have_a_window_shifted():

@@ -199,7 +199,7 @@ def collect(sweep: Path | str) -> pd.DataFrame:
 
 
 def learning_curves(sweep: Path | str, records: pd.DataFrame) -> pd.DataFrame:
-    """A row for each evaluation on the way of each run: label, train_size, seed, step, lr, losses, val_accuracy.
+    """A row for each evaluation on the way: label, train_size, seed, step, lr, losses, val_accuracy.
 
     Args:
         sweep: the folder that `records` was collected from.
@@ -238,8 +238,8 @@ def _row(path: Path) -> dict[str, Any]:
     version = record.setdefault("record_version", 1)
     if version > RECORD_VERSION:
         raise ValueError(
-            f"{path} is a record of version {version}, and this vit-vs-cnn reads those up to {RECORD_VERSION}; "
-            "update it, or leave these runs out"
+            f"{path} is a record of version {version}, and this vit-vs-cnn reads those up to "
+            f"{RECORD_VERSION}; update it, or leave these runs out"
         )
     # train_size and seed stand in the record itself, the former as a number.
     dotted = {name: value for name, value in record.pop("settings", {}).items() if "." in name}

@@ -16,6 +16,7 @@ from torch import nn
 from vision.models.backbone import Backbone
 from vision.models.resnet import SmallImageResNet
 from vision.models.small_images import small_image_arguments, token_patch
+from vision.models.stage_widths import stage_widths
 
 _IMAGES = {
     "input_size": (3, 32, 32),
@@ -61,7 +62,7 @@ def complete_arguments(
 
     Our backbones get the image's size and, where none is given, a patch that leaves about 8 x 8 tokens of at
     least 2 x 2 pixels, and the widths that `params` stands for, which then hold for another head too; for
-    timm's models see `vision.models.small_images`.
+    timm's models see `vision.models.small_images` and `vision.models.stage_widths`.
 
     Raises:
         ValueError: the name is unknown (near ones are suggested), or both params and embed_dim are given.
@@ -73,20 +74,19 @@ def complete_arguments(
         own = {"cnn": "field_cnn", "img_size": img_size} | rest
         check_name(own["cnn"], "cnn of released_cnn")
         return own | complete_arguments(own["cnn"], **images, **given)
-    ours = our_models()
-    backbone = name in _BACKBONES
-    if backbone:
-        sizes: dict[str, Any] = {"img_size": img_size, "patch_size": token_patch(img_size)}
-    elif name in ours:
-        sizes = {}
-    else:
-        sizes = small_image_arguments(name, img_size=img_size, **given)
+    params = given.get("params")
+    if name not in _BACKBONES:
+        given.pop("params", None)
+        sizes = {} if name in our_models() else small_image_arguments(name, img_size=img_size, **given)
+        arguments = {**sizes, **given, "in_chans": in_chans, "num_classes": num_classes}
+        return arguments | (stage_widths(name, params, **arguments) if params else {})
+    sizes = {"img_size": img_size, "patch_size": token_patch(img_size)}
     arguments = {**sizes, **given, "in_chans": in_chans, "num_classes": num_classes}
-    if backbone and given.get("params"):
+    if params:
         if "embed_dim" in given:
             raise ValueError(
                 "params solves for the widths, so embed_dim cannot be given beside it, got "
-                f"params={given['params']}, embed_dim={given['embed_dim']}; set params=null for it"
+                f"params={params}, embed_dim={given['embed_dim']}; set params=null for it"
             )
         return _with_widths(name, arguments)
     return arguments

@@ -1,0 +1,69 @@
+"""The headline study from nothing: a recipe for each model, two budgets, all sizes; issued again, it goes on.
+
+python scripts/study.py cifar10_jpeg hydra/launcher=local
+python scripts/study.py digits debug=tiny model=vit,cnn
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vision.analysis import choose_by_validation
+from vision.cli import main as vision
+from vision.cli.schema import conf_folder
+from vision.results import collect
+
+BUDGETS = {"steps": "default", "epochs": "epochs"}  # what is fixed, and its file in conf/training
+SEARCHED = {"training.lr": "0.0005,0.002,0.008", "training.weight_decay": "0.05,0.5"}
+SEARCH_RUNS = {"train_size": "1000", "seed": "0,1"}
+
+
+def main() -> None:
+    """Search, train and report; all lies in outputs/study-DATA and, of the search, in -search beside it."""
+    parser = argparse.ArgumentParser(
+        description="Which model wins at which training-set size, with few images?"
+    )
+    parser.add_argument("data", help="one of conf/data, as cifar10_jpeg")
+    parser.add_argument(
+        "settings", nargs="*", help="Hydra's, for every run: hydra/launcher=local, model=vit,cnn"
+    )
+    chosen = parser.parse_args()
+    given = dict(setting.partition("=")[::2] for setting in chosen.settings)
+    models = given.pop("model", _sweep_of_the_study()["model"]).split(",")
+    out = Path(given.get("out", "outputs/tiny" if given.get("debug") == "tiny" else "outputs"))
+    study = f"study-{chosen.data}"
+    given = {"experiment": "study", "data": chosen.data} | given
+    recipes = {model: _search(given | {"model": model}, out, f"{study}-search/{model}") for model in models}
+    for budget, training in BUDGETS.items():
+        for model, recipe in recipes.items():
+            _train(given | recipe | {"training": training, "model": model, "sweep": f"{study}/{budget}"})
+    (out / study / "recipes.json").write_text(json.dumps(recipes, indent=2) + "\n")
+    for budget in BUDGETS:
+        vision(["report", str(out / study / budget)])
+    sys.exit(vision(["plot", str(out / study), "--panel", "training.steps,training.epochs"]))
+
+
+def _sweep_of_the_study() -> dict[str, Any]:
+    experiment = yaml.safe_load((conf_folder() / "experiment" / "study.yaml").read_text())
+    return experiment["hydra"]["sweeper"]["params"]
+
+
+def _search(given: dict[str, Any], out: Path, folder: str) -> dict[str, Any]:
+    """The recipe that does best in validation, at one size and a fixed number of steps."""
+    trial = "lr-${training.lr}_wd-${training.weight_decay}"
+    _train(given | SEARCH_RUNS | SEARCHED | {"sweep": f"{folder}/{trial}"})
+    _, choices = choose_by_validation(collect(out / folder), list(SEARCHED), by=["label"])
+    return {name: float(choices[name].iloc[0]) for name in SEARCHED}
+
+
+def _train(settings: dict[str, Any]) -> None:
+    if status := vision(["train", "-m", *(f"{name}={value}" for name, value in settings.items())]):
+        sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()
