@@ -64,7 +64,8 @@ def test_titles_name_the_layer_and_the_extents_and_the_outline_is_at_the_fields_
         (path,) = outlines[tuple(np.round(to_rgb(colour), 3))].get_paths()
         box = path.get_extents()
         assert (box.x0, box.y0, box.x1, box.y1) == pytest.approx(edges)
-    (legend,) = figure.legends
+    (body,) = figure.subfigs
+    (legend,) = body.legends
     assert len(legend.get_texts()) == 3
 
 
@@ -79,7 +80,7 @@ def test_a_field_over_the_whole_image_or_nothing_can_be_drawn():
 def test_many_layers_take_several_rows():
     figure = plot_fields(np.zeros((12, 16)), layers(4) * 2, title="fields")
     grid = figure.axes[0].get_subplotspec().get_gridspec()
-    assert (grid.nrows, grid.ncols) == (2, 6) and sum(bool(panel.images) for panel in figure.axes) == 8
+    assert (grid.nrows, grid.ncols) == (3, 3) and sum(bool(panel.images) for panel in figure.axes) == 8
 
 
 def test_masks_of_another_size_are_refused():

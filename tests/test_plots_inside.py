@@ -103,8 +103,7 @@ def test_the_small_print_is_below(draw):
         "distance": lambda: plot_attention_distance(distance, **text),
     }[draw]()
     assert drawn(figure)
-    body, below = figure.subfigs
-    assert [one.get_text() for one in below.texts] == ["commit 0123"] and body.get_suptitle() == "t"
+    assert figure.get_supxlabel() == "commit 0123" and figure.get_suptitle() == "t"
 
 
 def test_a_circle_of_its_width_at_each_heads_centre():

@@ -9,9 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from vision.plots.curves import COLOURS
 from vision.plots.layer_names import short_names
-from vision.plots.small_print import with_small_print
+from vision.plots.legend import legend_above, legend_height
+from vision.plots.sheet import sheet
+from vision.plots.style import COLOURS, INK, MUTED, PAPER, WIDTH, styled
+from vision.plots.tables import check_table
 
 # Told apart without colour, which is the model's.
 MARKERS = {
@@ -24,6 +26,7 @@ COLUMNS = ("model", "depth", "distance", "kind")
 NAMES_UP_TO = 24  # layers whose names fit under their depth
 
 
+@styled
 def plot_attention_distance(
     table: pd.DataFrame, *, title: str, equal: float | None = None, notes: str = ""
 ) -> Figure:
@@ -42,54 +45,49 @@ def plot_attention_distance(
     Raises:
         ValueError: a column is missing, or there are no rows.
     """
-    if missing := [name for name in COLUMNS if name not in table]:
-        raise ValueError(f"table must have columns {', '.join(COLUMNS)}, got none named {', '.join(missing)}")
-    if table.empty:
-        raise ValueError("table must have rows, got none: no layer of any model has a place on the image")
+    check_table(table, COLUMNS)
     models = list(dict.fromkeys(table["model"]))
     # Room for the names of the layers, the more of them the wider.
     widths = [
-        max(3.6, 0.2 * min(len(set(heads)), 40)) for _, heads in table.groupby("model", sort=False)["depth"]
+        max(2.2, 0.2 * min(len(set(heads)), 40)) for _, heads in table.groupby("model", sort=False)["depth"]
     ]
-    figure = Figure(figsize=(max(7.2, sum(widths)), 5.2), layout="constrained")
-    body = with_small_print(figure, notes)
+    handles, width = _legend(table, equal), max(WIDTH, sum(widths))
+    room = legend_height([str(handle.get_label()) for handle in handles], width)
+    figure, body = sheet(title, notes, width=width, height=3.4 + room)
     panels = body.subplots(1, len(models), squeeze=False, sharey=True, width_ratios=widths)[0]
     for order, (panel, model) in enumerate(zip(panels, models, strict=True)):
         _panel(panel, table.query("model == @model"), COLOURS[order % len(COLOURS)], equal)
-        panel.set_title(str(model), fontsize=10)
+        panel.set_title(str(model))
     farthest = max(*table["distance"].dropna().tolist(), equal or 0.0, 1e-9)
     panels[0].set_ylim(-0.04 * farthest, 1.08 * farthest)
     panels[0].set_ylabel("mean attention distance (pixels)")
-    body.legend(handles=_legend(table, equal), loc="outside lower center", ncols=3, fontsize=8, frameon=False)
-    body.suptitle(title, fontsize=12)
+    legend_above(body, handles)
     return figure
 
 
 def _panel(panel: Axes, rows: pd.DataFrame, colour: str, equal: float | None) -> None:
     for kind, heads in rows.groupby("kind", sort=False):
-        shape = {"marker": MARKERS.get(str(kind), "D"), "s": 24, "linewidth": 0.4, "edgecolor": "white"}
+        shape = {"marker": MARKERS.get(str(kind), "D"), "s": 24, "linewidth": 0.4, "edgecolor": PAPER}
         panel.scatter(heads["depth"], heads["distance"], **shape, color=colour, alpha=0.7, zorder=3)
     depths = sorted(set(rows["depth"]))
     means = [rows.loc[rows["depth"] == depth, "distance"].mean() for depth in depths]
-    panel.scatter(depths, means, marker="_", s=110, linewidth=1.4, color="black", zorder=4)
+    panel.scatter(depths, means, marker="_", s=110, linewidth=1.4, color=INK, zorder=4)
     if equal is not None:
-        panel.axhline(equal, color="0.5", linestyle=":", linewidth=1.2)
+        panel.axhline(equal, color=MUTED, linestyle=":")
     panel.set_xlim(0.3, max(depths) + 0.7)
-    panel.set_xlabel("depth (layer, in order of execution)")
+    panel.set_xlabel("depth (layer, as executed)")
     panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if "layer" in rows and len(depths) <= NAMES_UP_TO:
         layers = rows.drop_duplicates("depth").sort_values("depth")["layer"]
         texts = [f"{depth}: {name}" for depth, name in zip(depths, short_names(list(layers)), strict=True)]
-        panel.set_xticks(depths, texts, rotation=45, ha="right", rotation_mode="anchor", fontsize=7)
-    panel.grid(axis="y", color="0.9")
-    panel.spines[["top", "right"]].set_visible(False)
+        panel.set_xticks(depths, texts, rotation=45, ha="right", rotation_mode="anchor")
 
 
 def _legend(table: pd.DataFrame, equal: float | None) -> list[Line2D]:
     shapes = {f"a head: {kind}": MARKERS.get(str(kind), "D") for kind in dict.fromkeys(table["kind"])}
-    shown = [Line2D([], [], ls="none", color="0.4", marker=mark, label=name) for name, mark in shapes.items()]
-    dash = {"color": "black", "marker": "_", "ms": 10, "mew": 1.4, "label": "mean of a layer's heads"}
+    shown = [Line2D([], [], ls="none", color=MUTED, marker=mark, label=name) for name, mark in shapes.items()]
+    dash = {"color": INK, "marker": "_", "ms": 10, "mew": 1.4, "label": "mean of a layer's heads"}
     shown.append(Line2D([], [], ls="none", **dash))
     if equal is not None:
-        shown.append(Line2D([], [], color="0.5", ls=":", label="equal attention on the whole image"))
+        shown.append(Line2D([], [], color=MUTED, ls=":", label="equal attention on the whole image"))
     return shown

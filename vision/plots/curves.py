@@ -3,25 +3,27 @@
 >>> plot_accuracy(accuracy_curves(records), title="digits").savefig("accuracy.svg")  # doctest: +SKIP
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-# Okabe and Ito's palette, told apart by the colour-blind; the marker differs as well.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-STYLES = ("-", "--", ":")
-DARK, LIGHT = 0.05, 0.85  # of the colour map, from the smallest of an ordered setting to the largest
-Looks = dict[Any, dict[str, Any]]
-IN_PANEL = 7  # lines up to which the legend has room in a single panel
+from vision.plots.intervals import draw_band, reach
+from vision.plots.legend import handles_of, legend_above, legend_height
+from vision.plots.looks import Looks, looks
+from vision.plots.multiples import height_of, name_axes, small_multiples
+from vision.plots.sheet import sheet
+from vision.plots.style import BAND, WIDTH, styled
+from vision.plots.tables import check_table
+from vision.plots.ticks import at_places
+
+BODY = 3.2  # inches that a single panel is high
+FEW = 7  # lines; of more, the bands are fainter
 LOG_FROM = 8.0  # largest over smallest place from which an axis of numbers is logarithmic
 
 
+@styled
 def plot_accuracy(
     curves: pd.DataFrame,
     *,
@@ -32,11 +34,12 @@ def plot_accuracy(
     line: str = "label",
     panel: str = "data",
     xlabel: str | None = None,
+    centre: str = "mean",
 ) -> Figure:
-    """Figure of mean and interval: x along the axis, a colour a line, one panel beside the other.
+    """Figure of centre and interval: x along the axis, a colour a line, a panel each in rows of two.
 
     Lines of numbers, as fields, run from dark to light. Where x is no size of training sets, a ring marks the
-    best place of each line, if its interval excludes the worst one's mean. Where x is a name, as a model's,
+    best place of each line, if its interval excludes the worst one's centre. Where x is a name, as a model's,
     each has a row, best on top.
 
     Args:
@@ -46,99 +49,73 @@ def plot_accuracy(
         metric: name of the vertical axis.
         x, line, panel: the columns that say what goes where.
         xlabel: name of the horizontal axis; None is that of x.
+        centre: the column to draw, as mean, median or iqm.
+
+    Raises:
+        ValueError: a column is missing, or there are no rows.
     """
+    check_table(curves, (panel, line, x, centre, "low", "high"), name="curves")
     values = list(dict.fromkeys(curves[panel]))
-    ordered = _is_ordered(curves[x])
-    lines = _in_order(curves[line])
-    means: Any = curves.groupby(x, dropna=False)["mean"].mean()
-    rows = list(means.sort_values().index)
-    size = (7.2, 5.2) if len(values) == 1 else (4.2, 4.8)
-    height = size[1] if ordered else max(2.6, 0.36 * len(rows) + 1.6)
-    outside = len(lines) > IN_PANEL or len(values) > 1
-    width = size[0] * len(values) + (2.0 if outside else 0.0)
-    figure = Figure(figsize=(width, height), layout="constrained")
-    panels = figure.subplots(1, len(values), squeeze=False, sharey=True)[0]
-    looks = _looks(lines)
+    ordered, styles = _is_ordered(curves[x]), looks(_in_order(curves[line]))
+    shown = [_text(value) for value in styles]
+    middles: Any = curves.groupby(x, dropna=False)[centre].mean()
+    names = list(middles.sort_values().index)
+    body_height = BODY if ordered else 0.26 * len(names) + 0.6
+    height = body_height if len(values) == 1 else height_of(len(values), row=2.1 if ordered else body_height)
+    figure, body = sheet(title, notes, height=height + legend_height(shown, WIDTH))
+    panels = small_multiples(body, len(values))
     for one, value in zip(panels, values, strict=True):
-        shown: Any = curves[_same(curves[panel], value)]
+        own: Any = curves[_same(curves[panel], value)]
         if ordered:
-            _along(one, shown, x, line, looks)
-            where = f"{value}, " if panel == "data" else ""
-            sizes = f"training images ({where}log scale)"
-            one.set_xlabel(xlabel or (sizes if x == "train_size" else _short(x)))
+            _along(one, own, x, line, styles, centre)
         else:
-            _by_row(one, shown, rows, x, line, looks)
-            one.set_xlabel(f"{metric} (%)")
-        one.spines[["top", "right"]].set_visible(False)
-        if panel != "data":
+            _by_row(one, own, names, x, line, styles, centre)
+        if panel != "data" or len(values) > 1:
             one.set_title(_text(value))
-    if ordered:
-        panels[0].set_ylabel(f"{metric} (%)")
+    where = f"{values[0]}, " if panel == "data" and len(values) == 1 else ""
+    sizes = f"training images ({where}log scale)"
+    along = xlabel or (sizes if x == "train_size" else _short(x))
+    share = f"{metric} (%)"
+    name_axes(body, panels, along if ordered else share, share if ordered else "")
     heading = "" if line == "label" else _short(line)
-    if outside:
-        handles, labels = panels[-1].get_legend_handles_labels()
-        figure.legend(handles, labels, frameon=False, loc="outside right center", title=heading)
-    else:
-        panels[-1].legend(frameon=False, loc="lower right", title=heading)
-    figure.suptitle(title, fontsize=12)
-    if notes:
-        figure.supxlabel(notes, fontsize=7, color="0.35", ha="left", x=0.01)
+    legend_above(body, handles_of(panels, shown), title=heading)
     return figure
 
 
-def _along(panel: Axes, curves: pd.DataFrame, x: str, line: str, looks: Looks) -> None:
-    for value, rows in _lines(curves, line, looks):
+def _along(panel: Axes, curves: pd.DataFrame, x: str, line: str, styles: Looks, centre: str) -> None:
+    for value, rows in _lines(curves, line, styles):
         curve: Any = rows.sort_values(x)
-        places, mean = curve[x], 100 * curve["mean"]
-        panel.plot(places, mean, markersize=5, label=_text(value), **looks[value])
-        colour = looks[value]["color"]
-        panel.fill_between(
-            places, 100 * curve["low"], 100 * curve["high"], color=colour, alpha=0.15, linewidth=0
-        )
-        best = curve["mean"].idxmax()
-        beyond_doubt = not curve["low"][best] <= min(curve["mean"])
+        places, middle, look = curve[x], 100 * curve[centre], styles[value]
+        panel.plot(places, middle, label=_text(value), **look)
+        ends = 100 * curve["low"], 100 * curve["high"]
+        draw_band(panel, places, *ends, look["color"], opacity=BAND * min(1.0, FEW / len(styles)))
+        best = curve[centre].idxmax()
+        beyond_doubt = not curve["low"][best] <= min(curve[centre])
         if x != "train_size" and len(curve) > 1 and beyond_doubt:
-            panel.plot(
-                places[best], mean[best], "o", markersize=12, markerfacecolor="none", color=colour, zorder=5
-            )
+            ring = {"markersize": 10, "markerfacecolor": "none", "color": look["color"], "zorder": 5}
+            panel.plot(places[best], middle[best], "o", **ring)
     places = sorted(set(curves[x]))
     wide = places[0] > 0 and places[-1] >= LOG_FROM * places[0]
     panel.set_xscale("log" if x == "train_size" or wide else "linear")
-    panel.xaxis.set_major_locator(FixedLocator(places))
-    panel.xaxis.set_minor_locator(NullLocator())
-    panel.xaxis.set_major_formatter(FuncFormatter(lambda place, _: f"{place:,.10g}"))
-    panel.grid(axis="y", color="0.9")
+    at_places(panel, places)
 
 
-def _by_row(panel: Axes, curves: pd.DataFrame, names: list[Any], x: str, line: str, looks: Looks) -> None:
-    for value, curve in _lines(curves, line, looks):
-        rows, mean = [names.index(name) for name in curve[x]], 100 * curve["mean"]
-        reach = [mean - 100 * curve["low"], 100 * curve["high"] - mean]
-        look: Any = looks[value] | {"linestyle": "none"}
-        panel.errorbar(mean, rows, xerr=reach, capsize=2, markersize=5, label=_text(value), **look)
+def _by_row(
+    panel: Axes, curves: pd.DataFrame, names: list[Any], x: str, line: str, styles: Looks, centre: str
+) -> None:
+    for value, curve in _lines(curves, line, styles):
+        rows, parts = [names.index(name) for name in curve[x]], [100 * curve[c] for c in ("low", "high")]
+        look: Any = styles[value] | {"linestyle": "none"}
+        middle = 100 * curve[centre]
+        panel.errorbar(middle, rows, xerr=reach(middle, *parts), label=_text(value), **look)
     panel.set_yticks(range(len(names)), [_text(name) for name in names])
-    panel.grid(color="0.9")
+    panel.grid(True, axis="both")
 
 
-def _lines(curves: pd.DataFrame, line: str, looks: Looks) -> list[tuple[Any, pd.DataFrame]]:
+def _lines(curves: pd.DataFrame, line: str, styles: Looks) -> list[tuple[Any, pd.DataFrame]]:
     """The rows of each line that a panel has, in the order of the legend."""
-    rows: Any = {value: curves[_same(curves[line], value)] for value in looks}
+    rows: Any = {value: curves[_same(curves[line], value)] for value in styles}
     return [(value, own) for value, own in rows.items() if len(own)]
-
-
-def _looks(lines: Sequence[Any]) -> Looks:
-    """Colour, marker and style of each line; numbers run through the shades of one colour map."""
-    shades = colormaps["viridis"]
-    numbers = len(lines) > 2 and all(isinstance(value, int | float) for value in lines)
-    looks = {}
-    for order, value in enumerate(lines):
-        shade = shades(DARK + (LIGHT - DARK) * order / max(1, len(lines) - 1))
-        looks[value] = {
-            "color": shade if numbers else COLOURS[order % len(COLOURS)],
-            "marker": MARKERS[order % len(MARKERS)],
-            "linestyle": STYLES[0 if numbers else order // len(COLOURS) % len(STYLES)],
-        }
-    return looks
 
 
 def _in_order(column: Any) -> list[Any]:
@@ -157,7 +134,8 @@ def _same(column: Any, value: Any) -> pd.Series:
 
 def _short(name: str) -> str:
     """ "model.kwargs.mixer_options.kernel_size" -> "kernel_size"."""
-    return ", ".join(part.rpartition(".")[2] for part in name.split(","))
+    parts = [part.rpartition(".")[2] for part in name.split(",")]
+    return ", ".join("training images" if part == "train_size" else part for part in parts)
 
 
 def _text(value: Any) -> str:

@@ -13,8 +13,13 @@ from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-COLUMNS = 6
-DIRECT, COMPOSED = "#D55E00", "#0072B2"
+from vision.plots.cells import without_frame
+from vision.plots.legend import legend_above
+from vision.plots.sheet import sheet
+from vision.plots.style import COLOURS, WIDTH, styled
+
+COLUMNS = 3
+COMPOSED, DIRECT = COLOURS[:2]
 
 
 class Panel(Protocol):
@@ -36,6 +41,7 @@ class Panel(Protocol):
         ...
 
 
+@styled
 def plot_fields(image: np.ndarray, panels: Sequence[Panel], *, title: str) -> Figure:
     """Figure with the image once a layer: what the token sees directly, through the layers, and not at all.
 
@@ -57,35 +63,29 @@ def plot_fields(image: np.ndarray, panels: Sequence[Panel], *, title: str) -> Fi
                 )
     columns = min(COLUMNS, len(panels))
     rows = ceil(len(panels) / columns)
-    figure = Figure(figsize=(max(7.2, 2.3 * columns), 2.9 * rows + 0.9), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).flatten()
+    figure, body = sheet(title, height=(WIDTH / COLUMNS + 0.6) * rows + 0.6)
+    axes = body.subplots(rows, columns, squeeze=False).flatten()
     for place in axes[len(panels) :]:
         place.set_axis_off()
     for place, panel in zip(axes, panels, strict=False):
         _draw(place, image, panel)
-    figure.suptitle(title, fontsize=12)
-    figure.legend(
-        handles=[
-            Patch(facecolor=to_rgba(DIRECT, 0.55), edgecolor=DIRECT, label="attended to by this layer"),
-            Patch(facecolor="0.75", edgecolor=COMPOSED, label="seen through all layers so far (outline)"),
-            Patch(facecolor="0.2", label="not seen by the token"),
-        ],
-        loc="outside lower center",
-        ncols=3,
-        frameon=False,
-        fontsize=9,
-    )
+    shades = [
+        Patch(facecolor=to_rgba(DIRECT, 0.55), edgecolor=DIRECT, label="attended to by this layer"),
+        Patch(facecolor="0.75", edgecolor=COMPOSED, label="seen through all layers so far (outline)"),
+        Patch(facecolor="0.2", label="not seen by the token"),
+    ]
+    legend_above(body, shades)
     return figure
 
 
 def _draw(place: Axes, image: np.ndarray, panel: Panel) -> None:
-    place.imshow(_shaded(image, panel), interpolation="nearest")
+    place.imshow(_shaded(image, panel))
     for mask, colour in ((panel.composed, COMPOSED), (panel.direct, DIRECT)):
         _outline(place, mask, colour)
     extents = f"directly {_extent(panel.direct)}\nin all {_extent(panel.composed)}"
-    place.set_title(f"{panel.name}\n{extents}", fontsize=8)
+    place.set_title(f"{panel.name}\n{extents}")
     place.set(xticks=[], yticks=[])
-    place.spines[:].set_visible(False)
+    without_frame(place)
 
 
 def _shaded(image: np.ndarray, panel: Panel) -> np.ndarray:

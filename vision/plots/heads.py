@@ -13,14 +13,17 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 
-from vision.plots.curves import COLOURS
-from vision.plots.small_print import with_small_print
+from vision.plots.legend import legend_above
+from vision.plots.multiples import name_axes, small_multiples
+from vision.plots.sheet import sheet
+from vision.plots.style import COLOURS, INK, MUTED, PAPER, styled
 
-COLUMNS = 4
+COLUMNS = 2
 LEAST_RADIUS = 0.08
 MOST_NUMBERED = 9  # heads of a layer whose numbers still fit
 
 
+@styled
 def plot_heads(table: pd.DataFrame, *, title: str, notes: str = "") -> Figure:
     """Figure of heads around their query, which is the cross: a dot at the centre, a circle of its width.
 
@@ -38,23 +41,15 @@ def plot_heads(table: pd.DataFrame, *, title: str, notes: str = "") -> Figure:
     if table.empty:
         raise ValueError("plot_heads needs heads with centres, got none: the model has no such layer")
     layers = list(table.groupby("layer", sort=False))
-    columns = min(COLUMNS, len(layers))
-    rows = ceil(len(layers) / columns)
-    figure = Figure(figsize=(max(6.4, 2.7 * columns), 2.8 * rows + 1.4), layout="constrained")
-    body = with_small_print(figure, notes)
-    places = body.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flatten()
-    for place in places[len(layers) :]:
-        place.set_axis_off()
+    figure, body = sheet(title, notes, height=2.4 * ceil(len(layers) / COLUMNS) + 1.0)
+    places = small_multiples(body, len(layers), COLUMNS)
     reach = table[["row", "col"]].abs().max(axis=1) + table["width"]
     far = max(1.5, float(reach.max()) + 0.3)
-    for place, (name, heads) in zip(places, layers, strict=False):
+    for place, (name, heads) in zip(places, layers, strict=True):
         _panel(place, heads, far)
-        place.set_title(str(name), fontsize=9)
-        place.set_xlabel("columns from the query (tokens)", fontsize=8)
-    for place in places[::columns]:
-        place.set_ylabel("rows from the query (tokens)", fontsize=8)
-    body.suptitle(title, fontsize=12)
-    body.legend(handles=_legend(table), loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+        place.set_title(str(name))
+    name_axes(body, places, "columns from the query (tokens)", "rows from the query (tokens)")
+    legend_above(body, _legend(table))
     return figure
 
 
@@ -65,14 +60,12 @@ def _panel(panel: Axes, heads: pd.DataFrame, far: float) -> None:
         panel.add_patch(Circle(centre, head["width"], fill=False, edgecolor=colour, linewidth=1.2))
         panel.add_patch(Circle(centre, LEAST_RADIUS, color=colour))
         if len(heads) <= MOST_NUMBERED:
-            beside: dict[str, Any] = {"textcoords": "offset points", "fontsize": 7, "color": colour}
+            beside: dict[str, Any] = {"textcoords": "offset points", "color": colour}
             number = panel.annotate(_number(head), centre, (4, 3), zorder=6, **beside)
-            number.set_path_effects([withStroke(linewidth=2, foreground="white")])
-    panel.plot(0, 0, marker="+", color="black", markersize=9, zorder=5)
+            number.set_path_effects([withStroke(linewidth=2, foreground=PAPER)])
+    panel.plot(0, 0, marker="+", color=INK, markersize=9, zorder=5)
     panel.set(xlim=(-far, far), ylim=(far, -far), aspect="equal")
-    panel.set_axisbelow(True)
-    panel.grid(color="0.93")
-    panel.tick_params(labelsize=7)
+    panel.grid(True, axis="both")
 
 
 def _number(head: dict[Any, Any]) -> str:
@@ -84,7 +77,7 @@ def _legend(table: pd.DataFrame) -> list[Line2D]:
     gated = "gate" in table and bool(table["gate"].notna().any())
     number = "head, centre (share of its weight by place)" if gated else "head, centre"
     return [
-        Line2D([], [], ls="none", marker="+", color="black", markersize=9, label="the query"),
-        Line2D([], [], ls="none", marker="o", color="0.4", markersize=4, label=number),
-        Line2D([], [], ls="none", marker="o", mfc="0.9", mec="0.4", markersize=11, label="width: 1 s.d."),
+        Line2D([], [], ls="none", marker="+", color=INK, markersize=9, label="the query"),
+        Line2D([], [], ls="none", marker="o", color=MUTED, markersize=4, label=number),
+        Line2D([], [], ls="none", marker="o", mfc="0.9", mec=MUTED, markersize=11, label="width: 1 s.d."),
     ]

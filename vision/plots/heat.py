@@ -11,13 +11,17 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from vision.plots.small_print import with_small_print
+from vision.plots.cells import without_frame
+from vision.plots.sheet import sheet
+from vision.plots.style import WIDTH, styled
 
 Panel = tuple[str, np.ndarray | None, np.ndarray]
 OPACITY = 0.7  # of the numbers, over an image in grey
+SIDE = 1.25  # inches of a panel
 DECADES = 4  # that a logarithmic scale goes down from the largest value
 
 
+@styled
 def plot_heat(
     panels: Sequence[Panel],
     size: tuple[int, int],
@@ -45,19 +49,20 @@ def plot_heat(
     if not panels:
         raise ValueError("plot_heat needs at least one panel, got none")
     rows = 2 if any(image is not None for _, image, _ in panels) else 1
-    figure = Figure(figsize=(max(4.8, 1.2 + 2.4 * len(panels)), 1.6 + 2.3 * rows), layout="constrained")
-    body = with_small_print(figure, notes)
+    width = max(WIDTH, SIDE * len(panels))
+    height = 1.2 + rows * (0.3 + 0.85 * width / max(3, len(panels)) * size[0] / size[1])
+    figure, body = sheet(title, notes, width=width, height=height)
     places = body.subplots(rows, len(panels), squeeze=False)
     scale, drawn = _scale([values for _, _, values in panels], log), None
     for column, (name, image, values) in zip(places.T, panels, strict=True):
-        column[0].set_title(name, fontsize=9)
+        column[0].set_title(name)
         if rows == 2:
             _picture(column[0], image, size)
         drawn = _numbers(column[-1], image, values, size, scale)
     for place in places[:, 1:].flatten():
         place.set_yticklabels([])
-    body.colorbar(drawn, ax=places[-1], label=label, shrink=0.9)  # type: ignore[arg-type]
-    body.suptitle(title, fontsize=12)
+    bar = {"location": "bottom", "shrink": 0.7, "aspect": 30}
+    body.colorbar(drawn, ax=places.flatten().tolist(), label=label, **bar)  # type: ignore[arg-type]
     return figure
 
 
@@ -73,6 +78,7 @@ def _picture(place: Axes, image: np.ndarray | None, size: tuple[int, int]) -> No
         place.set_axis_off()
         return
     place.imshow(image, extent=(0, size[1], size[0], 0))
+    without_frame(place)
     place.set(xticks=[], yticks=[])
 
 
@@ -85,10 +91,8 @@ def _numbers(
     place.set_facecolor("black")
     shown = np.ma.masked_less_equal(values, 0) if isinstance(scale, LogNorm) else values
     opacity = 1.0 if image is None else OPACITY
-    drawn = place.imshow(
-        shown, cmap="inferno", norm=scale, extent=extent, alpha=opacity, interpolation="nearest"
-    )
+    drawn = place.imshow(shown, cmap="inferno", norm=scale, extent=extent, alpha=opacity)
+    without_frame(place)
     place.set(xticks=[0, size[1] // 2, size[1]], yticks=[0, size[0] // 2, size[0]])
-    place.tick_params(labelsize=7)
-    place.set_xlabel("pixels", fontsize=8)
+    place.set_xlabel("pixels")
     return drawn

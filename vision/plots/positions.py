@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from vision.plots.small_print import with_small_print
+from vision.plots.cells import without_frame
+from vision.plots.sheet import sheet
+from vision.plots.style import WIDTH, styled
 
 MOST = 8  # maps on a side; a larger grid shows every second place, or fewer
 
 
+@styled
 def plot_position_similarity(similarity: np.ndarray, *, title: str, notes: str = "") -> Figure:
     """Figure of one map for each place: the similarity of its vector with all others', itself marked.
 
@@ -24,8 +27,7 @@ def plot_position_similarity(similarity: np.ndarray, *, title: str, notes: str =
     step = max(1, -(-max(similarity.shape[:2]) // MOST))
     shown = similarity[::step, ::step]
     rows, cols = shown.shape[:2]
-    figure = Figure(figsize=(2.2 + 0.7 * cols, 1.8 + 0.7 * rows), layout="constrained")
-    body = with_small_print(figure, notes)
+    figure, body = sheet(title, notes, width=max(WIDTH, 1.4 + 0.45 * cols), height=1.0 + 0.45 * rows)
     low = min(0.0, float(similarity.min()))
     drawn: Any = None
     places = body.subplots(rows, cols, squeeze=False)
@@ -34,12 +36,12 @@ def plot_position_similarity(similarity: np.ndarray, *, title: str, notes: str =
             drawn = place.imshow(shown[row, col], cmap="viridis", vmin=low, vmax=1)
             place.plot(col * step, row * step, marker="x", color="red", markersize=4)
             place.set(xticks=[], yticks=[])
+            without_frame(place)
             if row == rows - 1:
-                place.set_xlabel(str(col * step + 1), fontsize=8)
+                place.set_xlabel(str(col * step + 1))
             if col == 0:
-                place.set_ylabel(str(row * step + 1), fontsize=8, rotation=0, ha="right", va="center")
-    body.supxlabel("column of the patch that a map is for (red cross)", fontsize=9)
-    body.supylabel("row of the patch that a map is for", fontsize=9)
+                place.set_ylabel(str(row * step + 1), rotation=0, ha="right", va="center")
+    body.supxlabel("column of the patch that a map is for (red cross)")
+    body.supylabel("row of the patch that a map is for")
     body.colorbar(drawn, ax=places, label="cosine similarity with that patch", shrink=0.8)
-    body.suptitle(title, fontsize=12)
     return figure

@@ -7,7 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vision.plots.curves import COLOURS, MARKERS
+from vision.plots.legend import legend_above
+from vision.plots.multiples import name_axes, small_multiples
+from vision.plots.sheet import sheet
+from vision.plots.style import COLOURS, MARKERS, MUTED, styled
 
 PLACES = {
     "inside": "inside: the kernel lies on the image",
@@ -17,6 +20,7 @@ RINGS = {True: "with a ring of zero tokens", False: "without a ring"}
 _ELSEWHERE = "tends to replicate padding instead"
 
 
+@styled
 def plot_soft_error(table: pd.DataFrame, *, title: str, notes: str = "") -> Figure:
     """Figure of measured error and bound by alpha, on a log scale; one panel a place.
 
@@ -32,22 +36,20 @@ def plot_soft_error(table: pd.DataFrame, *, title: str, notes: str = "") -> Figu
     places = [place for place in PLACES if place in groups]
     if not places:
         raise ValueError(f"place must be one of {', '.join(PLACES)}, got {sorted(groups)}")
-    figure = Figure(figsize=(4.6 * len(places) + 0.6, 4.8), layout="constrained")
-    panels = figure.subplots(1, len(places), squeeze=False, sharey=True)[0]
+    figure, body = sheet(title, notes, height=2.4 * len(places) + 0.8)
+    panels = small_multiples(body, len(places), columns=1)
     for panel, place in zip(panels, places, strict=True):
         _panel(panel, groups[place].sort_values("alpha"))
-        panel.set_title(PLACES[place], fontsize=10)
-    panels[0].set_ylabel("largest distance from the zero-padded convolution")
-    panels[0].legend(frameon=False, loc="lower left", fontsize=9)
-    figure.suptitle(title, fontsize=12)
-    if notes:
-        figure.supxlabel(notes, fontsize=7, color="0.35", ha="left", x=0.01)
+        panel.set_title(PLACES[place])
+    distance = "largest distance from the zero-padded convolution"
+    name_axes(body, panels, "sharpness alpha of the position scores", distance)
+    legend_above(body, panels[0].get_lines())
     return figure
 
 
 def _panel(panel: Axes, table: pd.DataFrame) -> None:
     bound = table.drop_duplicates("alpha")
-    panel.plot(bound["alpha"], bound["bound"], color=COLOURS[-1], linestyle="--", label="bound")
+    panel.plot(bound["alpha"], bound["bound"], color=MUTED, linestyle="--", label="bound")
     for ring, rows in table.groupby("ring", sort=False):
         order = list(RINGS).index(bool(ring))
         # One line may lie on the other: open markers leave both visible.
@@ -63,9 +65,5 @@ def _panel(panel: Axes, table: pd.DataFrame) -> None:
         )
         if (last := rows.iloc[-1])["measured"] > last["bound"]:
             above = {"xytext": (4, 9), "textcoords": "offset points", "ha": "right"}
-            panel.annotate(
-                _ELSEWHERE, (last["alpha"], last["measured"]), **above, fontsize=9, color=COLOURS[1]
-            )
-    panel.set(yscale="log", xlabel="sharpness alpha of the position scores")
-    panel.grid(axis="y", color="0.9")
-    panel.spines[["top", "right"]].set_visible(False)
+            panel.annotate(_ELSEWHERE, (last["alpha"], last["measured"]), **above, color=COLOURS[1])
+    panel.set_yscale("log")

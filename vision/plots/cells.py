@@ -1,0 +1,56 @@
+"""A map of coloured cells with its numbers written in them.
+
+>>> draw_cells(panel, values, Normalize(0, 1), text="{:.2f}".format)  # doctest: +SKIP
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.image import AxesImage
+
+SEQUENTIAL, FROM_PAPER = "cividis", "Blues"  # maps whose lightness only rises, only falls
+# On cells, which stay as they are where a page puts other colours for ink and paper.
+DARK, LIGHT = "#000000", "#fefefe"
+EVEN = 0.2  # luminance on which both can be read alike
+
+
+def draw_cells(
+    panel: Axes,
+    values: Any,
+    scale: Normalize,
+    *,
+    colours: str = SEQUENTIAL,
+    text: Callable[[float], str] | None = None,
+    origin: Any = "lower",
+) -> AxesImage:
+    """A cell a value (rows, columns), and in it what `text` says of it; missing values stay empty."""
+    drawn = panel.imshow(values, norm=scale, cmap=colours, origin=origin, aspect="auto")
+    without_frame(panel)
+    panel.tick_params(length=0)
+    if text is not None:
+        for (row, col), value in np.ndenumerate(np.asarray(values, dtype=float)):
+            if np.isfinite(value):
+                colour = readable_on(drawn.cmap(scale(value)))
+                panel.text(col, row, text(value), ha="center", va="center", color=colour)
+    return drawn
+
+
+def without_frame(panel: Axes) -> None:
+    """Neither grid nor axis lines, which would lie on an image."""
+    panel.grid(False)
+    panel.spines[:].set_visible(False)
+
+
+def readable_on(colour: Any) -> str:
+    """Black or white, whichever stands out more from a cell's colour."""
+    return LIGHT if luminance(colour) < EVEN else DARK
+
+
+def luminance(colour: Any) -> float:
+    """() -> of an sRGB colour (3 or 4,) in [0, 1], by WCAG's definition."""
+    parts = np.asarray(colour, dtype=float)[:3]
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])

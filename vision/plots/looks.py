@@ -1,0 +1,36 @@
+"""Colour, marker and style of each line of a figure.
+
+>>> looks(["CNN", "ViT"])["ViT"]["marker"]
+'s'
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
+
+from vision.plots.style import COLOURS, FILLS, MARKERS, STYLES
+
+DARK, LIGHT = 0.05, 0.85  # of the colour map, from the smallest of an ordered setting to the largest
+Looks = dict[Any, dict[str, Any]]
+
+
+def looks(lines: Sequence[Any]) -> Looks:
+    """What matplotlib draws each line with; numbers run through the shades of one colour map.
+
+    No two of 28 have the same marker and style, nor the same marker and fill, so that lines and points are
+    told apart in grey as well.
+    """
+    shades = colormaps["viridis"]
+    numbers = len(lines) > 2 and all(isinstance(value, int | float) for value in lines)
+    found = {}
+    for order, value in enumerate(lines):
+        shade = to_hex(shades(DARK + (LIGHT - DARK) * order / max(1, len(lines) - 1)))
+        found[value] = {
+            "color": shade if numbers else COLOURS[order % len(COLOURS)],
+            "marker": MARKERS[order % len(MARKERS)],
+            "linestyle": STYLES[order // len(MARKERS) % len(STYLES)],
+            "fillstyle": FILLS[order // len(MARKERS) % len(FILLS)],
+        }
+    return found

@@ -1,0 +1,55 @@
+"""One look for every figure, from one style file, and how a figure becomes files.
+
+>>> save(plot_accuracy(curves, title="digits"), Path("outputs/accuracy"))  # doctest: +SKIP
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec
+
+from matplotlib import rc_context, rc_params_from_file
+from matplotlib.figure import Figure
+
+Arguments = ParamSpec("Arguments")
+
+STYLE = rc_params_from_file(Path(__file__).with_name("vision.mplstyle"), use_default_template=False)
+COLOURS: tuple[str, ...] = tuple(STYLE["axes.prop_cycle"].by_key()["color"])
+# Not told apart by colour alone: a marker each, and another style and fill once the markers are through.
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+STYLES = ("-", "--", ":", "-.")
+FILLS = ("full", "none", "left", "top")  # of markers, likewise
+INK, GRID, PAPER = STYLE["text.color"], STYLE["grid.color"], STYLE["figure.facecolor"]
+MUTED = "#666666"  # small print, and lines that are no result
+WIDTH, HEIGHT = STYLE["figure.figsize"]  # inches
+SMALL = 8  # points, of small print
+BAND = 0.15  # opacity of an interval
+# What would differ between two files of the same figure.
+METADATA = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+
+
+def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
+    """`draw` in this look, which its figure keeps whatever is set where it is saved."""
+
+    @wraps(draw)
+    def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
+        with rc_context(STYLE):
+            figure = draw(*args, **kwargs)
+            figure.draw_without_rendering()  # ticks take their look when they are first drawn
+        return figure
+
+    return drawn
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write a figure as stem.png, stem.svg and stem.pdf, each byte for byte the same when made again.
+
+    Returns:
+        The three files, in this order.
+    """
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    files = [stem.with_name(f"{stem.name}.{kind}") for kind in METADATA]
+    with rc_context(STYLE):
+        for file, metadata in zip(files, METADATA.values(), strict=True):
+            figure.savefig(file, metadata=metadata)
+    return files
