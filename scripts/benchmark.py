@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 # Each is a function of that name in a file of that name, loaded when it is wanted.
-SECTIONS = ("attention", "convolution", "length", "convert", "step", "start", "skip", "sweep")
+SECTIONS = ("attention", "convolution", "length", "convert", "step", "start", "skip", "sweep", "report")
 
 
 def machine() -> Row:

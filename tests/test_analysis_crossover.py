@@ -31,9 +31,9 @@ def power(scale: float, exponent: float):
 )
 def test_the_interval_covers_the_crossing_in_92_to_98_of_100_sweeps(truth, noise, most):
     generator = np.random.default_rng(truth)
-    second = power(1.2 * truth**0.08, 0.20)
+    second = power(0.6 * truth**0.08, 0.20)
     found = [
-        crossover(sweep(generator, first=power(1.2, 0.12), second=second, noise=noise), "A", "B", draws=1000)
+        crossover(sweep(generator, first=power(0.6, 0.12), second=second, noise=noise), "A", "B", draws=1000)
         for _ in range(300)
     ]
     crossed = [one for one in found if one.answer == "crosses"]
@@ -69,13 +69,13 @@ def test_several_crossings_are_all_reported_in_their_order():
 
 def test_answers_in_words():
     generator = np.random.default_rng(0)
-    ahead = crossover(sweep(generator, first=power(1, 0.1), second=power(2, 0.1), noise=0.01), "A", "B")
+    ahead = crossover(sweep(generator, first=power(0.4, 0.1), second=power(0.8, 0.1), noise=0.01), "A", "B")
     assert str(ahead) == "A ahead at every size from 100 to 10,000 images (n = 5 pairs a size)"
     assert ahead.answer == "ahead" and ahead.below_largest < 0.05 and min(ahead.gap) > 0
-    same = crossover(sweep(generator, first=power(1, 0.1), second=power(1, 0.1), seeds=2), "A", "B")
+    same = crossover(sweep(generator, first=power(0.4, 0.1), second=power(0.4, 0.1), seeds=2), "A", "B")
     assert same.answer == "open" and "cannot be told from 100 to 10,000 images (n = 2" in str(same)
     meets = crossover(
-        sweep(generator, first=power(1, 0.1), second=lambda n: n**-0.1 * max(1, 2 - n / 5000), noise=0.02),
+        sweep(generator, first=power(0.4, 0.1), second=lambda n: 0.4 * n**-0.1 * max(1, 2 - n / 5000), noise=0.02),
         "A",
         "B",
     )
@@ -83,7 +83,7 @@ def test_answers_in_words():
 
 
 def test_what_cannot_be_compared_is_refused():
-    runs = sweep(np.random.default_rng(0), first=power(1, 0.1), second=power(1, 0.1), seeds=1)
+    runs = sweep(np.random.default_rng(0), first=power(0.4, 0.1), second=power(0.4, 0.1), seeds=1)
     with pytest.raises(ValueError, match=r"two pairs of runs of 'A' and 'B'.*run more seeds"):
         crossover(runs, "A", "B")
     with pytest.raises(ValueError, match="no runs of C; there are A, B"):

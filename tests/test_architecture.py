@@ -25,15 +25,17 @@ MAY_IMPORT = {
     "results": {"config", "provenance"},
     "analysis": {"results", "patches", "fields", "attention", "models", "convert"},
     "plots": set(),
+    "report": {"results", "analysis", "plots", "provenance"},
     "experiment": {"config", "data", "models", "convert", "training", "provenance", "results"},
     "cli": {
         *("config", "patches", "data", "models", "convert", "provenance", "results"),
-        *("analysis", "plots", "experiment"),
+        *("analysis", "plots", "report", "experiment"),
     },
 }
 # Libraries that only some parts may import.
-ONLY_IN = {"matplotlib": {"plots"}, "hydra": {"cli"}, "omegaconf": {"cli"}, "rich": {"cli"}}
-NEVER_IN = {"results": {"torch", "timm"}, "analysis": {"matplotlib"}, "plots": {"torch", "timm"}}
+ONLY_IN = {"matplotlib": {"plots", "report"}, "hydra": {"cli"}, "omegaconf": {"cli"}, "rich": {"cli"}}
+TRAINERS = {"torch", "timm"}
+NEVER_IN = {"results": TRAINERS, "plots": TRAINERS, "report": TRAINERS, "analysis": {"matplotlib"}}
 
 
 def part_of(path: Path) -> str:

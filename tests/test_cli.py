@@ -134,7 +134,14 @@ def test_a_single_run_is_skipped_too(sweep):
 def test_plot_writes_figure_tables_and_says_where(sweep):
     shown = vision(sweep, "plot", "outputs/tiny/runs", COLUMNS="160")
     assert shown.returncode == 0, shown.stderr
-    for name in ("accuracy.png", "accuracy.svg", "records.csv", "records.parquet", "curves.csv"):
+    for name in (
+        "accuracy.png",
+        "accuracy.svg",
+        "accuracy.pdf",
+        "records.csv",
+        "records.parquet",
+        "curves.csv",
+    ):
         path = sweep / "outputs/tiny/runs" / name
         assert path.stat().st_size > 0 and f"wrote outputs/tiny/runs/{name}" in shown.stdout
     assert "2 failed beside these" in shown.stdout
@@ -209,7 +216,7 @@ def test_sizes_of_a_sweep_come_from_the_data(tmp_path):
 
 def test_completion_knows_subcommands_and_settings(tmp_path):
     assert (
-        "train convert inspect plot status models"
+        "train convert inspect plot report compare status models"
         in vision(tmp_path, "-sc", "query=bash", COMP_LINE="vision ").stdout
     )
     offered = vision(tmp_path, "-sc", "query=bash", COMP_LINE="vision train model=").stdout

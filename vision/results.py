@@ -63,7 +63,7 @@ def finished(folder: Path, config: RunConfig) -> dict[str, Any] | None:
     path = folder / RESULT
     if not path.exists():
         return None
-    result = json.loads(path.read_text())
+    result = read_result(folder)
     if result["config_sha256"] != fingerprint(config):
         raise ConfigMismatch(
             f"{folder} holds a finished run of another config:\n{_differences(folder, config)}\n"
@@ -131,6 +131,11 @@ def read_plan(sweep: Path) -> list[str]:
     return json.loads(path.read_text())["runs"] if path.exists() else []
 
 
+def read_result(folder: Path) -> dict[str, Any]:
+    """The record of a finished run."""
+    return json.loads((folder / RESULT).read_text())
+
+
 def read_failure(folder: Path) -> dict[str, Any]:
     """The record of a failed run: error, traceback, and for a diverged one step and lr."""
     return json.loads((folder / FAILURE).read_text())
@@ -157,6 +162,8 @@ def status(sweep: Path) -> dict[str, list[str]]:
 def read_records(source: Path | str) -> pd.DataFrame:
     """A row a run: of the sweep in a folder (see `collect`), or of a table in a .csv or .parquet file.
 
+    A table without a column `data` is of one data set, which takes the file's name.
+
     Raises:
         FileNotFoundError: it is not there, or holds no finished run.
         ValueError: a table without rows, or a file of another kind.
@@ -170,7 +177,7 @@ def read_records(source: Path | str) -> pd.DataFrame:
     records = readers[source.suffix](source)
     if records.empty:
         raise ValueError(f"{source} has no rows; give a table with a row a run")
-    return records
+    return records if "data" in records else records.assign(data=source.stem)
 
 
 def collect(sweep: Path | str) -> pd.DataFrame:

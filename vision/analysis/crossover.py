@@ -13,7 +13,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-CONFIDENCE = 0.95
+from vision.analysis.gap_warning import gap_warning
+from vision.analysis.intervals import CONFIDENCE
+from vision.analysis.pairs import paired_runs
+
 DRAWS = 4000
 
 
@@ -44,6 +47,8 @@ class Crossover:
         crossings: each change of the lead that is beyond doubt, in the order of sizes.
         below_largest: probability that the lead changes between the smallest and the largest size.
         gap: for each size the mean of the first model's accuracy less the second's.
+        warning: a sentence where, since the last change of the lead, the gap in accuracy shrinks while the
+            ratio of errors grows, or the reverse, so that they foretell different things; else None.
     """
 
     models: tuple[str, str]
@@ -53,6 +58,7 @@ class Crossover:
     crossings: tuple[Crossing, ...]
     below_largest: float
     gap: tuple[float, ...]
+    warning: str | None = None
 
     @property
     def answer(self) -> str:
@@ -64,7 +70,10 @@ class Crossover:
         return "not reached" if any(self.leaders) else "open"
 
     def __str__(self) -> str:
-        """The answer in a sentence."""
+        """The answer in a sentence, and the warning if there is one."""
+        return self._sentence() + (f"; {self.warning}" if self.warning else "")
+
+    def _sentence(self) -> str:
         pairs = f"(n = {self.pairs} pairs a size)"
         if self.crossings:
             parts = [
@@ -109,16 +118,16 @@ def crossover(
     often where a crossing is only just beyond doubt (tests/test_analysis_crossover.py).
 
     Args:
-        records: one row a run, with columns label, train_size, seed, subset_seed and `metric` in [0, 1).
+        records: one row a run, as `paired_runs` takes them.
         first, second: two labels.
         metric: an accuracy; the error is what it lacks to 1.
         draws: how many, for intervals and probability.
         seed: of the draws.
 
     Raises:
-        ValueError: a label is not there, or no size has two pairs of runs.
+        ValueError: as `paired_runs`, or no size has two pairs of runs.
     """
-    pairs = _pairs(records, first, second, metric)
+    pairs = paired_runs(records, first, second, metric=metric)
     groups: Any = pairs.groupby("train_size")
     counts = groups["log_ratio"].count()
     sizes = [int(size) for size in counts.index[counts >= 2]]
@@ -133,31 +142,34 @@ def crossover(
     drawn = mean + spread * np.random.default_rng(seed).standard_t(count - 1, size=(draws, len(sizes)))
     signs = _signs(mean, spread, count)
     names = {-1: first, 1: second, 0: None}
+    leaders = tuple(names[sign] for sign in signs)
     return Crossover(
         models=(first, second),
         sizes=tuple(sizes),
         pairs=int(count.min()),
-        leaders=tuple(names[sign] for sign in signs),
+        leaders=leaders,
         crossings=tuple(
             _crossing(np.log(sizes), mean, drawn, span, names[signs[span[0]]] or "", signs[span[0]])
             for span in _changes(signs)
         ),
         below_largest=float((np.ptp(np.sign(drawn), axis=1) > 0).mean()),
-        gap=tuple(float(gap) for gap in groups["gap"].mean().loc[sizes]),
+        gap=tuple(float(gap) for gap in groups["difference"].mean().loc[sizes]),
+        warning=_warning(pairs, sizes, leaders, first),
     )
 
 
-def _pairs(records: pd.DataFrame, first: str, second: str, metric: str) -> pd.DataFrame:
-    """A row for each seed and subset that both have at a size: log of the errors' ratio, accuracy gap."""
-    keys = ["train_size", "seed", "subset_seed"]
-    there = set(records["label"])
-    if missing := [label for label in (first, second) if label not in there]:
-        raise ValueError(f"no runs of {', '.join(missing)}; there are {', '.join(sorted(there))}")
-    labels: Any = records["label"]
-    one, other = (records.loc[labels == label].drop_duplicates(keys) for label in (first, second))
-    pairs = one.merge(other, on=keys, suffixes=("", "_other"))
-    error, other_error = (1 - pairs[name].clip(upper=1 - 1e-6) for name in (metric, f"{metric}_other"))
-    return pairs.assign(log_ratio=np.log(error / other_error), gap=other_error - error)
+def _warning(
+    pairs: pd.DataFrame, sizes: Sequence[int], leaders: Sequence[str | None], first: str
+) -> str | None:
+    """`gap_warning` of the sizes since the last change of the lead."""
+    known = [place for place, name in enumerate(leaders) if name]
+    if not known:
+        return None
+    last = leaders[known[-1]]
+    others = [place for place in known if leaders[place] != last]
+    start = min(place for place in known if place > others[-1]) if others else 0
+    since: Any = pairs[pairs["train_size"].isin(sizes[start:])]
+    return gap_warning(since, first_leads=last == first)
 
 
 def _signs(mean: np.ndarray, spread: np.ndarray, count: np.ndarray) -> list[int]:

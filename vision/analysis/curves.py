@@ -1,4 +1,4 @@
-"""Mean and interval over seeds, one curve a model by training-set size, or by any other settings.
+"""Centre and interval over seeds, one curve a model by training-set size, or by any other settings.
 
 >>> accuracy_curves(collect("outputs/digits"))  # doctest: +SKIP
 >>> accuracy_curves(records, x="training.lr", line="train_size", panel="model.name")  # doctest: +SKIP
@@ -7,10 +7,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from scipy import stats
 
-CONFIDENCE = 0.95
+from vision.analysis.intervals import check_interval, interval_of, iqm
+from vision.analysis.records import check_columns, check_metric, once
+
 # Settings that name what a run is of; they follow others and make no difference themselves.
 NAMES = ("data", "data.name", "label", "model.label", "model", "model.name", "model.start")
 SEEDS = ("seed", "subset_seed", "data.subset_seed")
@@ -24,36 +26,47 @@ def accuracy_curves(
     line: str = "label",
     panel: str = "data",
     metric: str = "test_accuracy",
+    centre: str = "mean",
+    interval: str = "t",
 ) -> pd.DataFrame:
-    """Mean and 95% interval of a metric over the seeds, for each panel, line and place x.
+    """Mean, median and IQM of a metric over the seeds, one with its 95% interval, by panel, line and place x.
 
-    The interval is Student's t on the runs' values: it speaks of subsets and seeds drawn anew, with the
-    test set as it is. With one run there is none, and low and high are missing.
+    The interval speaks of subsets and seeds drawn anew, with the test set as it is; it takes runs for
+    independent, as they are where each seed has a subset of its own. With one run there is none, and low and
+    high are missing; see `vision.analysis.intervals` for how well each kind covers.
 
     Args:
-        records: one row a run, with columns seed, subset_seed, those of the axes and `metric` in [0, 1]; a
-            run that is there twice counts once. Settings by their dotted names, as `results.collect` gives
-            them, tell runs apart that must not be averaged.
-        x, line, panel: columns, or several joined by commas (see `axis`).
+        records: one row a run, with the columns seed, those of the axes and `metric` in [0, 1]; see
+            `vision.analysis.records.COLUMNS`. A run that is there twice counts once. Settings by their dotted
+            names, as `results.collect` gives them, tell runs apart that must not be averaged.
+        x, line, panel: columns, or several joined by commas (see `axis`). Without a column data all runs are
+            of one data set, "unnamed".
         metric: the column to average.
+        centre: what the interval is of: mean, median or iqm.
+        interval: t, of the mean only, or bca.
 
     Returns:
-        Columns panel, line and x under their own names, n, mean, std, low, high, ordered by the first three.
+        Columns panel, line and x under their own names, n, mean, median, iqm, std, low, high, ordered by the
+        first three.
 
     Raises:
-        ValueError: a column is not there; or runs of one line differ in another setting than x and the seeds.
+        ValueError: a column is not there; runs of one line differ in another setting than x and the seeds, or
+            of the same seeds in the metric; or there is no such centre or interval.
     """
+    check_interval(centre, interval)
+    if panel == "data" and "data" not in records:
+        records = records.assign(data="unnamed")
+    check_columns(records, ("seed",))
     records = records.assign(**{name: axis(records, name) for name in (panel, line, x)})
     _refuse_mixed(records, x, line, panel)
     keys = list(dict.fromkeys((panel, line, x)))
     # The same run under two names, as 1437 and "all", is one run.
     seeds = [name for name in ("seed", "subset_seed") if name in records]
-    groups = records.drop_duplicates([*keys, *seeds]).groupby(keys, dropna=False)[_numeric(records, metric)]
-    curves = groups.agg(n="count", mean="mean", std="std").reset_index()
-    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, (curves["n"] - 1).clip(lower=1).to_numpy())
-    half = curves["std"] / curves["n"] ** 0.5 * quantile
-    curves["low"] = (curves["mean"] - half).clip(lower=0.0)
-    curves["high"] = (curves["mean"] + half).clip(upper=1.0)
+    check_metric(records, metric)
+    groups: Any = once(records, [*keys, *seeds], metric).groupby(keys, dropna=False)[metric]
+    curves = groups.agg(n="count", mean="mean", median="median", iqm=_iqm, std="std").reset_index()
+    ends = [interval_of(values.dropna(), centre=centre, kind=interval) for _, values in groups]
+    curves[["low", "high"]] = np.clip(np.array(ends), 0.0, 1.0)
     return curves
 
 
@@ -109,7 +122,7 @@ def choose_by_validation(
             f"nothing to choose: all runs have the same {', '.join(settings)}; "
             f"those that vary are {', '.join(varying(records))}"
         )
-    _numeric(records, metric)
+    check_metric(records, metric)
     groups: Any = records.groupby(list(by), sort=False, dropna=False)
     kept, rows = [], []
     for values, group in groups:
@@ -132,21 +145,6 @@ def choose_by_validation(
     return pd.concat(kept, ignore_index=True), choices
 
 
-def _numeric(records: pd.DataFrame, metric: str) -> str:
-    """`metric` itself, if it is a column of shares in [0, 1]; else a ValueError that lists accuracies."""
-    shares = [str(name) for name in records if str(name).endswith("_accuracy")]
-    if metric not in records:
-        raise ValueError(f"metric must be a column, as {', '.join(shares)}; got {metric!r}")
-    values: Any = records[metric]
-    if not values.notna().any():
-        raise ValueError(
-            f"no run has a {metric}; one of validation needs images held out, by data.val_fraction above 0"
-        )
-    if not (pd.api.types.is_numeric_dtype(values) and values.dropna().between(0, 1).all()):
-        raise ValueError(f"metric must be a share in [0, 1], as {', '.join(shares)}; got {metric!r}")
-    return metric
-
-
 def _refuse_mixed(records: pd.DataFrame, x: str, line: str, panel: str) -> None:
     """A point must not average runs that differ in more than seeds, nor a line join them up."""
     axes = {*x.split(","), *line.split(","), *panel.split(",")}
@@ -160,6 +158,10 @@ def _refuse_mixed(records: pd.DataFrame, x: str, line: str, panel: str) -> None:
                 f"the runs of {runs.iloc[0][line]} differ in {', '.join(found)} ({values}); "
                 f"plot one sweep at a time, or part them by an axis, as --line {found[0]}"
             )
+
+
+def _iqm(values: Any) -> float:
+    return iqm(values.dropna()) if values.notna().any() else np.nan
 
 
 def _differs(column: Any) -> bool:

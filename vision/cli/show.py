@@ -21,29 +21,33 @@ FEW = 4  # models up to which each is compared with each
 
 def plot(
     folder: Path,
-    out: Path,
+    out: Path | None,
     *,
     x: str,
     line: str,
     panel: str,
     metric: str,
+    centre: str = "mean",
+    interval: str | None = None,
     choose: str | None = None,
     xlabel: str | None = None,
 ) -> int:
     """Write the curves, records and averages of the sweep in `folder`, and print the table.
 
     Args:
-        folder: of a sweep; it may still be running.
-        out: where to write.
+        folder: of a sweep, which may still be running; or a .csv or .parquet of records.
+        out: where to write; None is the sweep's folder, or the table's.
         x, line, panel, metric: as in `vision.analysis.accuracy_curves`.
+        centre, interval: likewise; None takes t for the mean and bca for others.
         xlabel: what to call x in the figure; None takes its name.
         choose: settings, joined by commas, of which each point takes those that did best in validation.
     """
     from vision.analysis import accuracy_curves, choose_by_validation
-    from vision.plots import plot_accuracy
+    from vision.plots import plot_accuracy, save
+    from vision.report.notes import notes
 
-    records = results.collect(folder)
-    states = results.status(folder)
+    records = results.read_records(folder)
+    states = results.status(folder) if folder.is_dir() else {}
     axes, console = {"x": x, "line": line, "panel": panel}, Console()
     shown = records
     if choose is not None:
@@ -51,31 +55,74 @@ def plot(
         chosen, choices = choose_by_validation(records, searched, by=list(axes.values()))
         shown = chosen.drop(columns=searched)  # they may differ along a line
         console.print(_plain_table("chosen in validation, which never sees the test images", choices))
-    curves = accuracy_curves(shown, **axes, metric=metric)
-    console.print(_cost_table(records), _score_table(curves, **axes, metric=metric))
+    interval = interval or ("t" if centre == "mean" else "bca")
+    curves = accuracy_curves(shown, **axes, metric=metric, centre=centre, interval=interval)
+    console.print(_cost_table(records), _score_table(curves, **axes, metric=metric, centre=centre))
     if (x, line, metric) == ("train_size", "label", "test_accuracy"):
         for answer in _answers(shown):
             console.print(answer, soft_wrap=True, highlight=False)
     unfinished = {state: len(runs) for state, runs in states.items() if runs and state != "finished"}
     if unfinished:
         console.print(", ".join(f"{count} {state}" for state, count in unfinished.items()) + " beside these")
+    out = out or _home(folder)
     out.mkdir(parents=True, exist_ok=True)
     named = metric.replace("_", " ")
     against = xlabel or {"train_size": "training-set size", "label": "model"}.get(x, x.rpartition(".")[2])
     title = f"{named.capitalize()} against {against}: {', '.join(dict.fromkeys(records['data']))}"
     ringed = x != "train_size" and pd.api.types.is_numeric_dtype(curves[x])
-    notes = _notes(shown, curves, states) + ("; ring: the best of its line" if ringed else "")
-    figure = plot_accuracy(curves, title=title, notes=notes, metric=named, xlabel=xlabel, **axes)
-    figure.savefig(out / "accuracy.png", dpi=160)
-    figure.savefig(out / "accuracy.svg", metadata={"Date": None})
-    flat = records.drop(columns=["model_arguments", "versions", "classes"], errors="ignore").join(
-        pd.json_normalize(records["versions"].tolist()).add_prefix("version.")
-    )
-    flat.to_csv(out / "records.csv", index=False)
-    flat.to_parquet(out / "records.parquet", index=False)
+    total = sum(map(len, states.values())) or None
+    small = notes(shown, curves, total=total, interval=f"{centre}, 95% {interval} interval")
+    small += "; ring: the best of its line" if ringed else ""
+    drawn: Any = {"metric": named, "xlabel": xlabel, "centre": centre, **axes}
+    figure = plot_accuracy(curves, title=title, notes=small, **drawn)
+    written = [*save(figure, out / "accuracy"), out / "curves.csv"]
     curves.to_csv(out / "curves.csv", index=False)
-    for name in ("accuracy.png", "accuracy.svg", "records.csv", "records.parquet", "curves.csv"):
-        console.print(f"wrote {out / name}", soft_wrap=True, highlight=False)
+    if folder.is_dir():  # what came from a table is there already
+        flat = _flat(records)
+        flat.to_csv(out / "records.csv", index=False)
+        flat.to_parquet(out / "records.parquet", index=False)
+        written += [out / "records.csv", out / "records.parquet"]
+    for file in written:
+        console.print(f"wrote {file}", soft_wrap=True, highlight=False)
+    return 0
+
+
+def report(
+    source: Path, *, out: Path | None, pair: str | None, choose: str | None, figures: Path | None
+) -> int:
+    """Write the page over a sweep, and print its answer; see `vision.report.write_report`."""
+    from vision.report import write_report
+
+    out = out or _home(source) / "report.html"
+    console = Console()
+    with console.status("drawing"):
+        page = write_report(
+            source,
+            out,
+            pair=pair.split(",") if pair is not None else None,
+            choose=choose.split(",") if choose is not None else None,
+            figures=figures,
+        )
+    for line in (page.answer, *page.warnings, *page.findings, f"wrote {out}"):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    return 0
+
+
+def compare(source: Path) -> int:
+    """Print the figures of the sweep beside those that others published for the same number of images."""
+    from vision.analysis import beside_published
+
+    found = beside_published(results.read_records(source))
+    table = Table("images", "model", "parameters", "accuracy, %", "how", "source", box=SIMPLE_HEAD)
+    for size, rows in found.groupby("train_size"):
+        for row in rows.to_dict("records"):
+            half = max(row["high"] - row["accuracy"], row["accuracy"] - row["low"])
+            spread = f" ± {half:.1f} (n = {row['n']:.0f})" if pd.notna(half) else ""
+            params = "" if pd.isna(row["params"]) else f"{row['params']:,.0f}"
+            accuracy = f"{row['accuracy']:.1f}{spread}"
+            table.add_row(f"{size:,}", row["model"], params, accuracy, row["how"], row["source"])
+        table.add_section()
+    Console().print(table)
     return 0
 
 
@@ -129,6 +176,16 @@ def models(pattern: str | None) -> int:
     return 0
 
 
+def _home(source: Path) -> Path:
+    return source if source.is_dir() else source.parent
+
+
+def _flat(records: pd.DataFrame) -> pd.DataFrame:
+    """Records without lists and dictionaries, as a CSV can hold them."""
+    versions = pd.json_normalize(records["versions"].tolist()).add_prefix("version.")
+    return records.drop(columns=["model_arguments", "versions", "classes"], errors="ignore").join(versions)
+
+
 def _answers(records: pd.DataFrame) -> list[str]:
     """Who is ahead where, for each two models of a data set, if they are few and have several seeds."""
     from vision.analysis import crossover
@@ -144,12 +201,13 @@ def _answers(records: pd.DataFrame) -> list[str]:
 
 def _cost_table(records: pd.DataFrame) -> Table:
     table = Table("model", "parameters", "multiply-adds an image", box=SIMPLE_HEAD)
-    for run in records.drop_duplicates(["data", "label"]).to_dict("records"):
+    known = {"params", "macs"} <= set(records)  # a table from elsewhere may lack them
+    for run in records.drop_duplicates(["data", "label"]).to_dict("records") if known else ():
         table.add_row(_name(run, records), f"{run['params']:,}", f"{run['macs']:,}")
     return table
 
 
-def _score_table(curves: pd.DataFrame, *, x: str, line: str, panel: str, metric: str) -> Table:
+def _score_table(curves: pd.DataFrame, *, x: str, line: str, panel: str, metric: str, centre: str) -> Table:
     """A row a line, a column a place x; where x is a name the other way round."""
     rows, columns = (line, x) if pd.api.types.is_numeric_dtype(curves[x]) else (x, line)
     counts = sorted(set(curves["n"]))
@@ -157,12 +215,14 @@ def _score_table(curves: pd.DataFrame, *, x: str, line: str, panel: str, metric:
     title = "images" if columns == "train_size" else columns.rpartition(".")[2]
     table = Table(Column(title, no_wrap=True), *map(_text, heads), box=SIMPLE_HEAD, pad_edge=False)
     n = f"n = {counts[0]}" if len(counts) == 1 else "(n)"
-    table.title = f"{metric.replace('_', ' ')} in %, mean ± half of the 95% interval, {n}"
+    table.title = f"{metric.replace('_', ' ')} in %, {centre} ± half of the 95% interval, {n}"
     several = len(set(curves[panel])) > 1
     groups: Any = curves.groupby([panel, rows], sort=False, dropna=False)
     for (first, second), group in groups:
         points = {point[columns]: point for point in group.to_dict("records")}
-        cells = [_cell(points[head], with_n=len(counts) > 1) if head in points else "" for head in heads]
+        cells = [
+            _cell(points[head], centre, with_n=len(counts) > 1) if head in points else "" for head in heads
+        ]
         where = f" on {first}" if panel == "data" else f", {_text(first)}"
         table.add_row(_text(second) + (where if several else ""), *cells)
     return table
@@ -185,27 +245,10 @@ def _name(run: dict[Hashable, Any], records: pd.DataFrame) -> str:
     return run["label"] if len(set(records["data"])) == 1 else f"{run['label']} on {run['data']}"
 
 
-def _cell(point: dict[Hashable, Any], *, with_n: bool) -> str:
+def _cell(point: dict[Hashable, Any], centre: str, *, with_n: bool) -> str:
     n = f" ({point['n']})" if with_n else ""
+    middle = point[centre]
     if pd.isna(point["high"]):
-        return f"{100 * point['mean']:.1f}{n}"
-    half = max(point["high"] - point["mean"], point["mean"] - point["low"])
-    return f"{100 * point['mean']:.1f} ±{100 * half:.1f}{n}"
-
-
-def _notes(records: pd.DataFrame, curves: pd.DataFrame, states: dict[str, list[str]]) -> str:
-    def distinct(column: str) -> str:
-        values = list(dict.fromkeys(str(value) for value in records[column]))
-        return ", ".join(values) if len(values) < 4 else f"{values[0]} and {len(values) - 1} more"
-
-    total = sum(len(runs) for runs in states.values())
-    seeds = " to ".join(dict.fromkeys((str(curves["n"].min()), str(curves["n"].max()))))
-    torch_versions = ", ".join(dict.fromkeys(v["torch"] for v in records["versions"]))
-    commits = ", ".join(
-        dict.fromkeys(str(c)[:10] + ("+changes" if "+" in str(c) else "") for c in records["commit"])
-    )
-    return (
-        f"{len(records)} of {total} runs, n = {seeds} a point, band or bar: 95% t-interval over seeds; "
-        f"steps {distinct('steps')}; {distinct('precision')} on {distinct('device')};\n"
-        f"torch {torch_versions}; commit {commits}; finished {records['finished'].max()[:10]}"
-    )
+        return f"{100 * middle:.1f}{n}"
+    half = max(point["high"] - middle, middle - point["low"])
+    return f"{100 * middle:.1f} ±{100 * half:.1f}{n}"

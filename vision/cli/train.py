@@ -40,7 +40,7 @@ def complete(arguments: Sequence[str]) -> int:
     line = os.environ.get("COMP_LINE", "")
     words = line.split()
     if "query=bash" in arguments and (len(words) < 2 or words[1] != "train"):
-        print("train convert inspect plot status models")
+        print("train convert inspect plot report compare status models")
         return 0
     os.environ["COMP_LINE"] = line.replace(" train", "", 1)
     return train(arguments)

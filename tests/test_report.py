@@ -1,0 +1,248 @@
+"""The page over a sweep: its answer, what it says of gaps, and that no text of a run can break it."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vision import results
+from vision.cli import main
+from vision.config import RunConfig
+from vision.report import write_report
+from vision.report.svg import inline_svg
+
+SIZES = (50, 100, 200, 500, 1000)
+
+
+class Page(HTMLParser):
+    """What is on a page: ids, links, texts by tag, and what it would load."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.loads: list[str] = []
+        self.inner: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        given = dict(attrs)
+        self.ids += [given["id"]] if "id" in given else []
+        self.links += [given["href"]] if tag == "a" else []
+        self.inner += [v for k, v in attrs if k == "xlink:href" and v.startswith("#")]
+        self.inner += re.findall(r"url\((#[^)]*)\)", " ".join(str(v) for _, v in attrs))
+        outside = [v for k, v in attrs if k in ("src", "href") and tag != "a"]
+        self.loads += [v for v in outside if not v.startswith(("#", "data:"))]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def records(*, models=("CNN", "ViT"), seeds=3, sizes=SIZES, data="digits", cross=True) -> pd.DataFrame:
+    """Runs whose truth is known: the CNN's error falls as n^-0.1, the ViT's from higher up as n^-0.4."""
+    generator, rows = np.random.default_rng(0), []
+    for model in models:
+        for size in sizes:
+            for seed in range(seeds):
+                error = 0.9 * size**-0.1 if model == "CNN" or not cross else 3.2 * size**-0.4
+                accuracy = 1 - error * np.exp(generator.normal(0, 0.01))
+                rows.append((data, model, size, seed, accuracy, 1.0))
+    names = ["data", "label", "train_size", "seed", "test_accuracy", "train_accuracy"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def report(tmp_path: Path, table: pd.DataFrame, **options) -> tuple[str, Page]:
+    table.to_csv(tmp_path / "runs.csv", index=False)
+    write_report(tmp_path / "runs.csv", tmp_path / "report.html", **options)
+    text = (tmp_path / "report.html").read_text()
+    return text, Page(text)
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight real runs on digits: two models, two sizes, two seeds."""
+    from vision.config import DataConfig, ModelConfig, TrainingConfig
+    from vision.experiment import run
+
+    out = tmp_path_factory.mktemp("report") / "outputs"
+    for name, label in (("field_cnn", "CNN"), ("field_vit", "ViT")):
+        for size in (60, 200):
+            for seed in (0, 1):
+                run(
+                    RunConfig(
+                        data=DataConfig(name="digits", source="digits", subset_seed=seed, test_size=100),
+                        model=ModelConfig(name=name, label=label, kwargs={"embed_dim": 16, "depth": 1}),
+                        training=TrainingConfig(steps=12, batch_size=16, evaluations=3, precision="float32"),
+                        train_size=size,
+                        seed=seed,
+                        sweep="small",
+                        out=str(out),
+                    )
+                )
+    return out / "small"
+
+
+def test_the_answer_comes_first_and_says_where_the_lead_changes(tmp_path):
+    text, _ = report(tmp_path, records())
+    answer = re.search(r'<p class="answer">(.*?)</p>', text)
+    assert answer and re.match(
+        r"CNN ahead up to about \d+ images \(\d+ to \d+\); from there ViT", answer.group(1)
+    )
+    place, low, high = map(int, re.findall(r"\d+", answer.group(1))[:3])
+    truth = (3.2 / 0.9) ** (1 / 0.3)
+    assert low <= place <= high and low <= truth <= high
+    assert text.index("answer") < text.index("<svg") < text.index("<table")
+
+
+def test_one_file_that_loads_nothing_and_refers_to_what_it_has(sweep, tmp_path):
+    write_report(sweep, tmp_path / "page.html")
+    page = Page((tmp_path / "page.html").read_text())
+    assert page.loads == [] and len(page.ids) == len(set(page.ids))
+    assert {one.removeprefix("#") for one in page.inner} <= set(page.ids)
+    shown = {"accuracy", "error", "gain", "overfit", "steps", "cost", "confusion", "classes"}
+    assert shown | {"scores", "differences", "same-images", "runs", "measured"} <= set(page.ids)
+    assert {link.removeprefix("#") for link in page.links if link.startswith("#")} <= set(page.ids)
+
+
+def test_every_run_is_linked_from_where_the_page_lies(sweep, tmp_path):
+    write_report(sweep, tmp_path / "deep" / "page.html")
+    links = [link for link in Page((tmp_path / "deep" / "page.html").read_text()).links if link[0] != "#"]
+    assert len(links) == 8
+    assert all((tmp_path / "deep" / link / results.RESULT).is_file() for link in links)
+
+
+def test_how_it_was_measured_is_what_the_records_say(sweep, tmp_path):
+    write_report(sweep, tmp_path / "page.html")
+    words = " ".join(Page((tmp_path / "page.html").read_text()).words)
+    record = json.loads((sweep / "CNN" / "n60" / "s0" / results.RESULT).read_text())
+    for value in (record["versions"]["torch"], record["device"], record["subset_sha256"][:10]):
+        assert value in words
+    assert "n = 2 a point" in words and "the same for all models at each size and seed" in words
+    assert "training.batch_size=16" in words and f"{100 * record['test_accuracy']:.2f}" in words
+
+
+def test_a_sweep_half_done_says_what_is_missing_and_what_failed(sweep, tmp_path):
+    half = tmp_path / "half"
+    shutil.copytree(sweep, half)
+    shutil.rmtree(half / "ViT" / "n200" / "s0")
+    failed = half / "ViT" / "n200" / "s1"
+    (failed / results.RESULT).unlink()
+    results.write_json(failed / results.FAILURE, {"error": "NonFiniteLoss: the loss is <nan>"})
+    page = write_report(half, tmp_path / "page.html")
+    assert page.warnings[0] == "This sweep is not finished: of 8 runs 1 failed, 1 missing. This page is of 6."
+    assert page.warnings[1] == "Failed: ViT/n200/s1: NonFiniteLoss: the loss is <nan>"
+    assert "the loss is &lt;nan&gt;" in (tmp_path / "page.html").read_text()
+
+
+def test_all_text_is_escaped(tmp_path):
+    evil = '<script>alert("x")</script>&amp;'
+    table = records(models=("CNN", evil), data="<b>'digits'")
+    text, page = report(tmp_path, table, pair=("CNN", evil))
+    assert text.count("<script>") == 1 and "<b>" not in text
+    assert evil in "".join(page.words)
+
+
+def test_one_seed_draws_no_interval_and_says_why(tmp_path):
+    text, page = report(tmp_path, records(seeds=1))
+    words = " ".join(page.words)
+    assert "There is one seed only, so no interval is drawn" in words and "seed=0,1,2" in words
+    assert "±" not in words and "accuracy-FillBetween" not in text
+    assert "has the best mean" in words and "not told apart from" in words
+
+
+def test_one_model_or_one_size_gives_a_page_that_says_so(tmp_path):
+    _, page = report(tmp_path, records(models=("ViT",)))
+    assert "There is one model only, ViT: nothing to compare it with." in page.words
+    assert "gain" not in page.ids and "differences" not in page.ids
+    _, page = report(tmp_path, records(sizes=(100,)))
+    assert "There is one training-set size only: no curve, no crossing, no law." in page.words
+    assert "error" not in page.ids
+
+
+def test_the_pair_that_is_asked_for_comes_first(tmp_path):
+    table = records(models=("CNN", "ViT", "other"))
+    text, _ = report(tmp_path, table, pair=("other", "CNN"))
+    assert "<h1>other against CNN on digits</h1>" in text
+    for wrong in (("CNN",), ("CNN", "CNN"), ("CNN", "MLP")):
+        with pytest.raises(ValueError, match=r"pair must be two of the models.*there are CNN, ViT, other"):
+            report(tmp_path, table, pair=wrong)
+
+
+def test_runs_that_do_not_belong_together_are_refused(tmp_path, capsys):
+    both = pd.concat([records(), records(data="cifar10", seeds=2)])
+    with pytest.raises(ValueError, match=r"several data sets: digits \(30 runs\), cifar10 \(20 runs\); give"):
+        report(tmp_path, both)
+    searched = pd.concat([records().assign(**{"training.lr": lr}) for lr in (0.1, 0.2)])
+    with pytest.raises(ValueError, match=r"differ in training.lr \(0.1, 0.2\)"):
+        report(tmp_path, searched)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert main(["report", str(empty)]) == 2
+    assert f"no finished run below {empty}" in capsys.readouterr().err
+    (tmp_path / "few.csv").write_text("label,train_size\nCNN,10\n")
+    assert main(["report", str(tmp_path / "few.csv")]) == 2
+    assert "records lack seed, test_accuracy" in capsys.readouterr().err
+
+
+def test_validation_may_choose_among_what_was_searched(tmp_path):
+    table = pd.concat(
+        [records().assign(**{"training.lr": lr, "val_accuracy": 0.5 + lr}) for lr in (0.1, 0.2)]
+    )
+    _, page = report(tmp_path, table, choose=["training.lr"])
+    assert "chosen" in page.ids and "0.2" in page.words and "0.1" not in page.words
+
+
+def test_the_command_prints_the_answer_and_writes_page_and_figures(sweep, tmp_path, capsys):
+    out, figures = tmp_path / "page.html", tmp_path / "figures"
+    assert main(["report", str(sweep), "--out", str(out), "--figures", str(figures)]) == 0
+    said = capsys.readouterr().out
+    assert "100 images" not in said and f"wrote {out}" in said and "ViT" in said
+    for kind in ("png", "svg", "pdf"):
+        assert (figures / f"gain.{kind}").stat().st_size > 1000
+    assert main(["report", str(sweep)]) == 0 and (sweep / "report.html").is_file()
+
+
+def test_2000_runs_stay_below_5_megabytes(tmp_path):
+    table = records(models=[f"model {i}" for i in range(40)], seeds=10, cross=False)
+    assert len(table) == 2000
+    text, page = report(tmp_path, table.assign(config_sha256="a" * 64, commit="1" * 40))
+    assert len(text) < 5e6 and page.words.count("a" * 10) == 2000
+
+
+def test_a_figure_takes_the_colours_of_its_page_and_keeps_its_names_to_itself():
+    from vision.plots import plot_accuracy
+
+    curves = pd.DataFrame(
+        {"data": "d", "label": "#262626", "train_size": [1, 2], "n": 1, "mean": 0.5, "low": 0.4, "high": 0.6}
+    ).assign(median=0.5, iqm=0.5, std=0.1)
+    svg = str(inline_svg(plot_accuracy(curves, title="t"), name="one", alt='a "quoted" <alt>'))
+    assert "var(--ink)" in svg and "#ffffff" not in svg.lower().replace("&#", "")
+    assert ">#262626</text>" in svg, "a model may be called after a colour"
+    assert all(name.startswith("one-") for name in re.findall(r'\bid="([^"]*)"', svg))
+    assert 'aria-label="a &quot;quoted&quot; &lt;alt&gt;"' in svg
+
+
+def test_predictions_are_paired_by_seed(sweep, tmp_path):
+    from vision.report.sweep import read_sweep
+    from vision.report.tested import tested_at
+
+    found = tested_at(read_sweep(sweep), ["CNN", "ViT"], 200)
+    assert found["CNN"].predictions.shape == (2, 100) and found["CNN"].classes == [*"0123456789"]
+    one = tmp_path / "one"
+    shutil.copytree(sweep, one)
+    shutil.rmtree(one / "ViT" / "n200" / "s0")
+    found = tested_at(read_sweep(one), ["CNN", "ViT"], 200)
+    kept = np.load(one / "CNN" / "n200" / "s1" / results.PREDICTIONS)
+    assert np.array_equal(found["CNN"].predictions, kept[None]), "seed 0 has no partner"
+
+
+def test_the_runs_are_not_changed_by_reading(sweep, tmp_path):
+    before = {p: p.stat().st_mtime_ns for p in sweep.rglob("*")}
+    write_report(sweep, tmp_path / "report.html")
+    assert before == {p: p.stat().st_mtime_ns for p in sweep.rglob("*")}

@@ -1,0 +1,137 @@
+"""Laws of the error over training-set size: a power, one with a floor, a broken one; and their least squares.
+
+>>> LAWS["power"].plain(fit_law(LAWS["power"], np.log([100.0, 1000.0]), np.log([0.4, 0.2])))["b"].round(2)
+np.float64(0.3)
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize
+from scipy.special import expit
+
+# Parameters within what the sizes of a sweep can tell; those of LOGARITHMS are fitted as logarithms.
+LOGARITHMS = ("a", "c", "n0")
+STEEPEST, LEAST_FLOOR = 4.0, 1e-4
+ITERATIONS, DAMPING = 100, 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """One law.
+
+    Attributes:
+        name: power, floor or broken.
+        parameters: their names, in the order of the arrays below.
+        formula: of the error.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    formula: str
+
+    def log_error(self, x: np.ndarray, p: np.ndarray) -> np.ndarray:
+        """Log sizes x (J), parameters p (P, ...) -> log error (..., J)."""
+        a, b, *others = (value[..., None] for value in p)
+        line = a - b * x
+        if self.name == "floor":
+            return np.logaddexp(line, others[0])
+        return line - others[0] * np.logaddexp(0, x - others[1]) if self.name == "broken" else line
+
+    def slopes(self, x: np.ndarray, p: np.ndarray) -> np.ndarray:
+        """Derivatives of `log_error` by the parameters: (J), (P, ...) -> (P, ..., J)."""
+        a, b, *others = (value[..., None] for value in p)
+        one = np.ones(np.broadcast_shapes(a.shape, x.shape))
+        if self.name == "floor":
+            share = expit(a - b * x - others[0])
+            return np.stack((share, -x * share, 1 - share))
+        if self.name == "broken":
+            past = np.logaddexp(0, x - others[1])
+            return np.stack((one, -x * one, -past, others[0] * expit(x - others[1])))
+        return np.stack((one, -x * one))
+
+    def bounds(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log sizes (J) -> least and largest parameters (P)."""
+        least = {"a": -10.0, "b": -STEEPEST, "c": np.log(LEAST_FLOOR), "d": -STEEPEST, "n0": x.min()}
+        most = {"a": 20.0, "b": STEEPEST, "c": 0.0, "d": STEEPEST, "n0": x.max()}
+        low, high = (np.array([side[name] for name in self.parameters]) for side in (least, most))
+        return low, high
+
+    def plain(self, p: np.ndarray) -> dict[str, np.ndarray]:
+        """(P, ...) as fitted -> by name, logarithms undone."""
+        return {
+            name: np.exp(value) if name in LOGARITHMS else value
+            for name, value in zip(self.parameters, p, strict=True)
+        }
+
+
+LAWS = {
+    law.name: law
+    for law in (
+        Law("power", ("a", "b"), "a n^-b"),
+        Law("floor", ("a", "b", "c"), "a n^-b + c"),
+        # The exponent turns from b to b + d around n0, within about a factor of e.
+        Law("broken", ("a", "b", "d", "n0"), "a n^-b (1 + n/n0)^-d"),
+    )
+}
+
+
+def fit_law(law: Law, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Log sizes x (J), log errors y (J) -> parameters (P) of least squares, the best of several starts."""
+    slope, height = np.polyfit(x, y, 1)
+    starts = [
+        {"a": height, "b": -slope, "c": y.min() - below, "d": turn, "n0": place}
+        for below, turn, place in zip(
+            (0.7, 0.2, 2.0), (0.0, 0.3, -0.3), np.quantile(x, (0.5, 0.3, 0.7)), strict=True
+        )
+    ]
+    low, high = law.bounds(x)
+    found = [
+        optimize.least_squares(
+            lambda p: law.log_error(x, p) - y,
+            np.clip([start[name] for name in law.parameters], low, high),
+            jac=lambda p: law.slopes(x, p).T,  # pyright: ignore[reportArgumentType]
+            bounds=(low, high),
+            max_nfev=400,
+        )
+        for start in (starts if len(law.parameters) > 2 else starts[:1])
+    ]
+    return min(found, key=lambda one: one.cost).x
+
+
+def fit_law_again(law: Law, x: np.ndarray, y: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Log sizes x (J), many log errors y (D, J), parameters (P) near all of them -> parameters (D, P).
+
+    Levenberg and Marquardt's least squares on all D at once, which scipy lacks, and a hundred times faster
+    than one after the other; parameters stop at the law's bounds.
+    """
+    low, high = (side[:, None] for side in law.bounds(x))
+    p = np.repeat(start[:, None], len(y), axis=1)
+    off = law.log_error(x, p) - y
+    cost, damping = (off**2).sum(axis=-1), np.full(len(y), DAMPING)
+    for _ in range(ITERATIONS):
+        step = _step(law.slopes(x, p), off, damping, (p <= low, p >= high))
+        tried = np.clip(p - step, low, high)
+        off_tried = law.log_error(x, tried) - y
+        cost_tried = (off_tried**2).sum(axis=-1)
+        better = cost_tried <= cost
+        settled = (np.abs(cost - cost_tried) < 1e-12) | (damping > 1e8)
+        p, cost = np.where(better, tried, p), np.where(better, cost_tried, cost)
+        off = np.where(better[:, None], off_tried, off)
+        damping = np.where(better, damping / 5, damping * 5).clip(1e-9, 1e9)
+        if settled.all():
+            break
+    return p.T
+
+
+def _step(
+    slopes: np.ndarray, off: np.ndarray, damping: np.ndarray, at: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Slopes (P, D, J), residuals (D, J), damping (D), at bounds (P, D) -> (P, D) Gauss-Newton, damped."""
+    gradient = np.einsum("pdj,dj->pd", slopes, off)
+    held = (at[0] & (gradient > 0)) | (at[1] & (gradient < 0))
+    slopes, gradient = np.where(held[..., None], 0.0, slopes), np.where(held, 0.0, gradient)
+    normal = np.einsum("pdj,qdj->dpq", slopes, slopes)
+    added = damping[:, None] * (np.einsum("dpp->dp", normal) + 1e-12) + held.T
+    damped = normal + added[..., None] * np.eye(len(gradient))
+    return np.linalg.solve(damped, gradient.T[..., None])[..., 0].T

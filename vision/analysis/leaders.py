@@ -1,0 +1,62 @@
+"""Which model is ahead at each training-set size, and which others it cannot be told from.
+
+>>> leaders(records)  # doctest: +SKIP
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from vision.analysis.records import runs_of
+
+CONFIDENCE = 0.95
+
+
+def leaders(records: pd.DataFrame, *, metric: str = "test_accuracy") -> pd.DataFrame:
+    """The model with the best mean at each training-set size, and those within chance of it.
+
+    Tukey's test on the seeds as blocks: what a seed and its subset do to all models is taken out, the rest is
+    one spread for all models of a size, and a model is behind where its mean lacks more than the studentized
+    range allows at level 0.05 over all pairs, so that it does not matter that the best is chosen by its mean.
+    Only seeds that every model of the size has count for it; with fewer than two, all are within chance.
+
+    Args:
+        records: one row a run; see `vision.analysis.records`.
+        metric: an accuracy.
+
+    Returns:
+        Columns train_size, best (a label), mean (its), n (seeds that count), least (the smallest difference
+        beyond chance, missing where nothing is), within_chance (labels, best first).
+
+    Raises:
+        ValueError: a column is not there, or the runs are of several data sets.
+    """
+    runs: Any = runs_of(records, list(dict.fromkeys(records["label"])), metric)
+    rows = []
+    for size, group in runs.groupby("train_size"):
+        means = group.groupby("label")[metric].mean().sort_values(ascending=False)
+        seeds = group.pivot_table(index=["seed", "subset_seed"], columns="label", values=metric, dropna=False)
+        blocks = seeds.dropna()[list(means.index)].to_numpy()
+        least = _least_difference(blocks)
+        gaps = blocks.mean(axis=0)[0] - blocks.mean(axis=0) if len(blocks) else np.zeros(len(means))
+        near = [label for label, gap in zip(means.index, gaps, strict=True) if not gap > least]
+        rows.append((int(size), means.index[0], float(means.iloc[0]), len(blocks), least, tuple(near[1:])))
+    return pd.DataFrame(rows, columns=["train_size", "best", "mean", "n", "least", "within_chance"])
+
+
+def _least_difference(blocks: np.ndarray) -> float:
+    """(R, M), a row a seed and a column a model -> Tukey's honestly significant difference of two means."""
+    seeds, models = blocks.shape
+    if seeds < 2 or models < 2:
+        return np.nan
+    rest = blocks - blocks.mean(axis=0) - blocks.mean(axis=1, keepdims=True) + blocks.mean()
+    freedom = (seeds - 1) * (models - 1)
+    return _range_quantile(models, freedom) * float(np.sqrt((rest**2).sum() / freedom / seeds))
+
+
+@lru_cache(maxsize=256)
+def _range_quantile(models: int, freedom: int) -> float:
+    return float(stats.studentized_range.ppf(CONFIDENCE, models, freedom))

@@ -1,0 +1,112 @@
+"""The table that the analyses of runs read: one row a run, from `results.collect` or a CSV from elsewhere.
+
+>>> check_columns(pd.read_csv("elsewhere.csv"), ("label", "train_size", "seed"))  # doctest: +SKIP
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+COLUMNS = {
+    "label": "name of the model",
+    "train_size": "number of training images",
+    "seed": "of the run; runs that differ in it only are repetitions",
+    "test_accuracy": "share of test images classified rightly, in [0, 1]; a metric, as any other accuracy is",
+    "subset_seed": "which subset of the training images; may be missing where the seed says it",
+    "subset_sha256": "of the subset's indices; may be missing: equal subsets are then taken on trust",
+    "data": "name of the data set; may be missing where there is one only",
+}
+RUN = ["train_size", "seed", "subset_seed"]
+ALWAYS = ("label", "train_size", "seed")
+LEAST_ERROR = 1e-6
+
+
+def check_columns(records: pd.DataFrame, needed: Sequence[str]) -> None:
+    """Refuse records that lack one of the `needed` columns.
+
+    Raises:
+        ValueError: with those that are missing, what each is, and those that are there.
+    """
+    if missing := [name for name in needed if name not in records]:
+        meant = "; ".join(f"{name}: {COLUMNS[name]}" for name in missing if name in COLUMNS)
+        raise ValueError(
+            f"records lack {', '.join(missing)}; needed are {', '.join(needed)}, there are "
+            f"{', '.join(map(str, records))}" + (f" ({meant})" if meant else "")
+        )
+
+
+def check_metric(records: pd.DataFrame, metric: str) -> None:
+    """Refuse a metric that is no column of shares.
+
+    Raises:
+        ValueError: it is missing, empty, no number or not in [0, 1]; with the accuracies that are there.
+    """
+    shares = [str(name) for name in records if str(name).endswith("_accuracy")]
+    if metric not in records:
+        raise ValueError(f"metric must be a column, as {', '.join(shares)}; got {metric!r}")
+    values: Any = records[metric]
+    if not values.notna().any():
+        raise ValueError(
+            f"no run has a {metric}; one of validation needs images held out, by data.val_fraction above 0"
+        )
+    if not (pd.api.types.is_numeric_dtype(values) and values.dropna().between(0, 1).all()):
+        known = [value for value in values if pd.notna(value)]
+        wrong = [value for value in known if not isinstance(value, int | float) or not 0 <= value <= 1]
+        raise ValueError(
+            f"metric must be a share in [0, 1], as {', '.join(shares)}; got {metric!r} with "
+            f"{(wrong or known)[0]!r}"
+        )
+
+
+def runs_of(records: pd.DataFrame, labels: Sequence[str], metric: str) -> pd.DataFrame:
+    """The runs of some models that have the metric, each once.
+
+    Args:
+        records: one row a run; see `COLUMNS`. A run that is there twice counts once.
+        labels: of the models.
+        metric: an accuracy.
+
+    Returns:
+        Their rows with `error`, 1 - metric (0 counts as 1e-6), and with `subset_seed`, missing if it was.
+
+    Raises:
+        ValueError: a column or a label is not there, the runs are of several data sets, or runs of the same
+            model, size and seeds differ in the metric.
+    """
+    check_columns(records, ALWAYS)
+    check_metric(records, metric)
+    there: Any = records["label"]
+    if missing := [label for label in labels if label not in set(there)]:
+        names = ", ".join(sorted(map(str, set(there))))
+        raise ValueError(f"no runs of {', '.join(map(str, missing))}; there are {names}")
+    kept: Any = records[there.isin(labels)]
+    if "data" in kept and kept["data"].nunique() > 1:
+        names = ", ".join(sorted(map(str, kept["data"].dropna().unique())))
+        raise ValueError(f"runs of one data set can be compared, got those of {names}; choose by `data`")
+    if not pd.api.types.is_numeric_dtype(kept["train_size"]):
+        raise ValueError(f"train_size must be a number of images, got {kept['train_size'].iloc[0]!r}")
+    if "subset_seed" not in kept:
+        kept = kept.assign(subset_seed=np.nan)
+    kept = once(kept[kept[metric].notna()], ["label", *RUN], metric)
+    return kept.assign(error=(1 - kept[metric]).clip(lower=LEAST_ERROR))
+
+
+def once(records: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFrame:
+    """The records without repetitions of a run, which have the same keys and metric.
+
+    Raises:
+        ValueError: runs with the same keys differ in the metric.
+    """
+    different: Any = records.drop_duplicates([*keys, metric])
+    twice: Any = different[different.duplicated(keys, keep=False)]
+    if len(twice):
+        groups: Any = twice.groupby(list(keys), dropna=False, sort=False)
+        run, values = next(iter(groups))
+        named = ", ".join(f"{key} {value}" for key, value in zip(keys, run, strict=True) if pd.notna(value))
+        raise ValueError(
+            f"several runs of {named} differ in {metric} ({', '.join(f'{v:g}' for v in values[metric])}), so "
+            "that they differ in more than seeds; give those of one setting, or their subset_seed"
+        )
+    return different

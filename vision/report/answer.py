@@ -1,0 +1,97 @@
+"""The answer in words: who is ahead at which size and how sure that is, and what stands in its way.
+
+>>> headline(sweep)  # doctest: +SKIP
+'CNN ahead up to about 1,900 images (1,200 to 2,700); from there ViT (n = 5 pairs a size)'
+"""
+
+import math
+from contextlib import suppress
+from itertools import combinations
+from typing import Any
+
+from vision import results
+from vision.analysis import crossover, data_equivalence, leaders
+from vision.report.sweep import Sweep
+
+FEW = 4  # models up to which each is compared with each
+SHOWN = 10  # failed runs that are named
+
+
+def headline(sweep: Sweep) -> str:
+    """One sentence: of the two models that are compared first, or the best at either end of the sizes."""
+    if sweep.pair is not None:
+        with suppress(ValueError):  # of one seed nothing can be said
+            return f"{crossover(sweep.records, *sweep.pair)}."
+    ends = _best_at_the_ends(sweep)
+    return f"{ends[0].upper()}{ends[1:]}."
+
+
+def findings(sweep: Sweep) -> list[str]:
+    """Further sentences: the other pairs of few models, what the first model's bias is worth in images."""
+    labels, said = sweep.labels, []
+    if sweep.pair is not None and len(labels) > 2:
+        said.append(f"Of all models, {_best_at_the_ends(sweep)}.")
+    for pair in combinations(labels, 2) if 2 < len(labels) <= FEW else ():
+        if set(pair) != set(sweep.pair or ()):
+            with suppress(ValueError):
+                said.append(f"{' against '.join(pair)}: {crossover(sweep.records, *pair)}.")
+    if sweep.pair is not None:
+        with suppress(ValueError):
+            said.append(_worth(sweep, *sweep.pair))
+    return said
+
+
+def warnings(sweep: Sweep) -> list[str]:
+    """What is missing, and what therefore cannot be said."""
+    said = []
+    if sweep.unfinished:
+        counts = ", ".join(f"{len(runs)} {state}" for state, runs in sweep.unfinished.items())
+        total = sum(map(len, sweep.states.values()))
+        said.append(
+            f"This sweep is not finished: of {total} runs {counts}. This page is of {len(sweep.records)}."
+        )
+    for run in sweep.states.get("failed", [])[:SHOWN]:
+        said.append(f"Failed: {run}: {results.read_failure(sweep.source / run)['error']}")
+    if len(sweep.labels) == 1:
+        said.append(f"There is one model only, {sweep.labels[0]}: nothing to compare it with.")
+    runs: Any = sweep.records.groupby(["label", "train_size"]).size()
+    if (runs == 1).all():
+        said.append(
+            "There is one seed only, so no interval is drawn and nothing can be said of chance: train with "
+            "more seeds, as seed=0,1,2."
+        )
+    elif (runs == 1).any():
+        said.append(f"{(runs == 1).sum()} of {len(runs)} points have one run only, and no interval.")
+    if len(sweep.sizes) == 1:
+        said.append("There is one training-set size only: no curve, no crossing, no law.")
+    return said
+
+
+def _led(row: dict[Any, Any], models: int) -> str:
+    at = f"at {row['train_size']:,} images {row['best']} has the best mean ({100 * row['mean']:.1f}%)"
+    near = row["within_chance"]
+    if models == 1:
+        return f"with {row['train_size']:,} images {row['best']} reaches {100 * row['mean']:.1f}%"
+    if not near:
+        return f"{at}, ahead of all others beyond chance"
+    others = ", ".join(near) if len(near) < FEW else f"{len(near)} of the {models - 1} others"
+    return f"{at}, not told apart from {others}"
+
+
+def _best_at_the_ends(sweep: Sweep) -> str:
+    table = leaders(sweep.records)
+    rows = table.iloc[[0, -1] if len(table) > 1 else [0]].to_dict("records")
+    return "; ".join(_led(row, len(sweep.labels)) for row in rows)
+
+
+def _worth(sweep: Sweep, first: str, second: str) -> str:
+    """How many images of the first model's are as good as the most of the second's."""
+    table = data_equivalence(sweep.records, first, second)
+    inside = table[(table["state"] == "inside") & (table["low"] > 0) & (table["high"] < math.inf)]
+    if not len(inside):
+        raise ValueError("nowhere within reach of both ends")
+    row = inside.iloc[-1]
+    return (
+        f"In images: what {second} reaches with {row['train_size']:,.0f}, {first} reaches with about "
+        f"{row['images']:,.0f} ({row['low']:,.0f} to {row['high']:,.0f}), a factor of {row['worth']:.1f}."
+    )

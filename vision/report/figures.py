@@ -1,0 +1,197 @@
+"""The figures of a page, each from the runs of a sweep; those for which the runs do not suffice are left out.
+
+>>> [figure.name for figure in draw_figures(sweep)]  # doctest: +SKIP
+['accuracy', 'error', 'gain', 'overfit', 'steps', 'cost', 'confusion', 'classes']
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from vision import plots, results
+from vision.analysis import (
+    ScalingFit,
+    accuracy_curves,
+    class_accuracy,
+    confusion_matrix,
+    crossover,
+    paired_differences,
+    scaling_fit,
+)
+from vision.plots.field_map import FIELD, KIND
+from vision.report.notes import notes
+from vision.report.sweep import Sweep
+from vision.report.tested import tested_at
+
+MOST_LINES = 7  # models in a figure of many panels: the best of them
+FIELDS_OF_A_MAP = 3  # fields from which on there is one
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A figure with its name on the page and a sentence on what to look for."""
+
+    name: str
+    figure: Figure
+    caption: str
+
+
+def draw_figures(sweep: Sweep) -> Iterator[Drawn]:
+    """Each figure in the order of the page; a ValueError of a figure's analysis leaves it out."""
+    for draw in FIGURES:
+        with suppress(ValueError):
+            if drawn := draw(sweep):
+                yield drawn
+
+
+def fits_of(sweep: Sweep) -> list[ScalingFit]:
+    """The scaling laws of those models that have sizes enough."""
+    fits = []
+    for label in sweep.labels:
+        with suppress(ValueError):
+            fits.append(scaling_fit(sweep.records, label))
+    return fits
+
+
+def _accuracy(sweep: Sweep) -> Drawn:
+    curves = accuracy_curves(sweep.records)
+    figure = plots.plot_accuracy(curves, title=f"Test accuracy on {sweep.data}", notes=_notes(sweep, curves))
+    return Drawn("accuracy", figure, "Mean test accuracy of each model, and its 95% interval over seeds.")
+
+
+def _error(sweep: Sweep) -> Drawn | None:
+    if len(sweep.sizes) < 2:
+        return None
+    curves = accuracy_curves(sweep.records)
+    fits = fits_of(sweep) if len(sweep.labels) <= MOST_LINES else []
+    figure = plots.plot_error(curves, fits, title=f"Test error on {sweep.data}", notes=_notes(sweep, curves))
+    caption = "Test error on two log scales, where a power law is straight, and the fitted laws."
+    return Drawn("error", figure, caption)
+
+
+def _gain(sweep: Sweep) -> Drawn | None:
+    labels = sweep.labels
+    if len(labels) < 2:
+        return None
+    first = sweep.pair[0] if sweep.pair else labels[0]
+    others = [sweep.pair[1]] if sweep.pair else [label for label in labels if label != first][:MOST_LINES]
+    tables = {other: paired_differences(sweep.records, first, other) for other in others}
+    crossing = None
+    if sweep.pair:
+        with suppress(ValueError, IndexError):
+            found = crossover(sweep.records, *sweep.pair).crossings[0]
+            crossing = (found.low, found.place, found.high)
+    figure = plots.plot_gain(
+        tables,
+        first=first,
+        second=others[0] if len(others) == 1 else "the other",
+        title=f"Gain of {first} on {sweep.data}",
+        notes=_notes(sweep, pd.concat(tables.values())),
+        crossing=crossing,
+    )
+    caption = f"Accuracy of {first} less the other's, of runs with the same subset and seed: ahead above 0."
+    return Drawn("gain", figure, caption)
+
+
+def _field_map(sweep: Sweep) -> Drawn | None:
+    fields: Any = sweep.records[FIELD] if {FIELD, KIND} <= set(sweep.records) else pd.Series()
+    if fields.nunique(dropna=False) < FIELDS_OF_A_MAP:
+        return None
+    records = sweep.records.assign(**{FIELD: fields.map(_field)})
+    curves = accuracy_curves(records, line=FIELD, panel=KIND)
+    title = f"Receptive field against training images on {sweep.data}"
+    figure = plots.plot_field_map(curves, title=title, notes=_notes(sweep, curves))
+    return Drawn("field-map", figure, "Which field does best with how many images: it is framed.")
+
+
+def _overfit(sweep: Sweep) -> Drawn:
+    records = _of_the_best(sweep)
+    train, test = (accuracy_curves(records, metric=f"{part}_accuracy") for part in ("train", "test"))
+    small = _notes(sweep, test)
+    figure = plots.plot_overfit(train, test, title=f"Train and test on {sweep.data}", notes=small)
+    caption = "A wide gap is overfitting; two low curves are underfitting, by capacity or budget."
+    return Drawn("overfit", figure, caption)
+
+
+def _steps(sweep: Sweep) -> Drawn | None:
+    sizes, records = sweep.sizes, _of_the_best(sweep)
+    shown = records[records["train_size"].isin([sizes[0], sizes[len(sizes) // 2], sizes[-1]])]
+    learning: Any = results.learning_curves(sweep.source, shown) if sweep.is_folder else pd.DataFrame()
+    if "val_accuracy" not in learning:
+        return None
+    learning = learning.dropna(subset=["val_accuracy"])
+    if learning["step"].nunique() < 2:
+        return None
+    small = _notes(sweep, shown.groupby(["label", "train_size"]).size().to_frame("n"))
+    figure = plots.plot_steps(learning, title=f"Validation on the way, {sweep.data}", notes=small)
+    caption = "Accuracy on the validation images against optimizer steps: was the budget enough?"
+    return Drawn("steps", figure, caption)
+
+
+def _cost(sweep: Sweep) -> Drawn | None:
+    if not {"params", "macs"} <= set(sweep.records):
+        return None
+    largest: Any = sweep.records[sweep.records["train_size"] == sweep.sizes[-1]]
+    curves = accuracy_curves(largest)
+    costs: Any = largest.groupby("label")[["params", "macs"]].first().reset_index()
+    title = f"Accuracy and cost with {sweep.sizes[-1]:,} images of {sweep.data}"
+    figure = plots.plot_cost(curves.merge(costs, on="label"), title=title, notes=_notes(sweep, curves))
+    return Drawn("cost", figure, "Accuracy with the most images against what a model costs.")
+
+
+def _confusion(sweep: Sweep) -> Drawn | None:
+    best, size = sweep.labels[0], sweep.sizes[-1]
+    tested = tested_at(sweep, [best], size).get(best)
+    if tested is None:
+        return None
+    matrix = confusion_matrix(tested.predictions, tested.labels, len(tested.classes))
+    runs = len(tested.predictions)
+    small = _notes(sweep, pd.DataFrame({"n": [runs]}))
+    figure = plots.plot_confusion(
+        matrix,
+        tested.classes,
+        title=f"{best} with {size:,} images of {sweep.data}",
+        notes=f"{len(tested.labels):,} test images, {runs} runs together; {small}",
+    )
+    return Drawn("confusion", figure, "What each class was taken for, in percents of it.")
+
+
+def _classes(sweep: Sweep) -> Drawn | None:
+    rows = [
+        {"label": label, "train_size": size, "seed": seed, "class": name, "accuracy": accuracy}
+        for label in sweep.pair or sweep.labels[:2]
+        for size in sweep.sizes
+        for tested in tested_at(sweep, [label], size).values()
+        for seed, run in enumerate(tested.predictions)
+        for name, accuracy in zip(
+            tested.classes, class_accuracy(run, tested.labels, len(tested.classes)), strict=True
+        )
+    ]
+    if not rows:
+        return None
+    table = accuracy_curves(pd.DataFrame(rows), panel="class", metric="accuracy")
+    figure = plots.plot_class_curves(table, title=f"Each class of {sweep.data}", notes=_notes(sweep, table))
+    return Drawn("classes", figure, "Test accuracy of each class: where models differ.")
+
+
+FIGURES: tuple[Callable[[Sweep], Drawn | None], ...] = (
+    *(_accuracy, _error, _gain, _field_map, _overfit, _steps, _cost, _confusion, _classes),
+)
+
+
+def _of_the_best(sweep: Sweep) -> Any:
+    """Runs of the pair and of the best others, as many as a figure of panels has room for."""
+    shown = list(dict.fromkeys([*(sweep.pair or ()), *sweep.labels]))[:MOST_LINES]
+    return sweep.records[sweep.records["label"].isin(shown)]
+
+
+def _notes(sweep: Sweep, curves: pd.DataFrame) -> str:
+    return notes(sweep.records, curves, total=sum(map(len, sweep.states.values())) or None)
+
+
+def _field(kernel_size: Any) -> Any:
+    return "all" if pd.isna(kernel_size) else f"{kernel_size:g} x {kernel_size:g}"

@@ -1,0 +1,69 @@
+"""How the runs of a page were made: data, budget, recipe, versions, machines, hashes.
+
+>>> measured(sweep)[0]  # doctest: +SKIP
+('Runs', '60 of 60, n = 3 a point')
+"""
+
+from typing import Any
+
+import pandas as pd
+
+from vision.analysis.curves import SEEDS, varying
+from vision.report.notes import distinct, short_commits, versions_of
+from vision.report.sweep import Sweep
+
+HASH = 12
+FEW = 6  # hashes that are shown; each stands with its runs
+FEW = 6  # hashes that are shown; each stands with its runs
+LEFT_OUT = ("data.root", "data.train_sizes")
+
+
+def measured(sweep: Sweep) -> list[tuple[str, str]]:
+    """Names and texts, what the records do not tell left out."""
+    records = sweep.records
+    total = sum(map(len, sweep.states.values())) or len(records)
+    counts: Any = records.groupby(["label", "train_size"]).size()
+    seeds = " to ".join(dict.fromkeys((str(counts.min()), str(counts.max()))))
+    items = [
+        ("Runs", f"{len(records)} of {total}, n = {seeds} a point"),
+        ("Intervals", "95%, Student's t over seeds, each with its own subset and initial weights"),
+        ("Data", sweep.data),
+        ("Training images", ", ".join(f"{size:,}" for size in sweep.sizes)),
+    ]
+    for name, column in (
+        *(("Test images", "n_test"), ("Optimizer steps", "steps"), ("Device", "device")),
+        *(("Precision", "precision"), ("Threads", "threads"), ("Host", "host"), ("Python", "python")),
+    ):
+        if column in records:
+            items.append((name, distinct(records, column)))
+    if versions := versions_of(records):
+        named = (f"{name} {', '.join(found)}" for name, found in versions.items())
+        items.append(("Versions", "; ".join(named)))
+    if "commit" in records:
+        items.append(("Commit", ", ".join(short_commits(records))))
+    if {"started", "finished"} <= set(records):
+        items.append(("Run between", f"{records['started'].min()} and {records['finished'].max()}"))
+    if settings := _common_settings(records):
+        items.append(("Settings of all", settings))
+    if "subset_sha256" in records:
+        items.append(("Subsets (SHA-256)", _subsets(records)))
+    return items
+
+
+def _common_settings(records: pd.DataFrame) -> str:
+    apart = {*varying(records), *SEEDS}
+    names = [str(name) for name in records if str(name).startswith(("data.", "training."))]
+    shared = [name for name in names if name not in apart and not name.startswith(LEFT_OUT)]
+    values = {name: records[name].iloc[0] for name in shared}
+    return ", ".join(f"{name}={value}" for name, value in values.items() if not pd.isna(value))
+
+
+def _subsets(records: pd.DataFrame) -> str:
+    """One hash for each size and subset if all models had the same, which is what a comparison needs."""
+    keys = [name for name in ("train_size", "subset_seed") if name in records]
+    groups: Any = records.groupby(keys)["subset_sha256"]
+    if (groups.nunique() > 1).any():
+        return "the models did NOT have the same subsets at each size and seed; see the runs"
+    hashes = [str(value)[:HASH] for value in groups.first()]
+    more = ", …" if len(hashes) > FEW else ""
+    return f"the same for all models at each size and seed, {len(hashes)}: {', '.join(hashes[:FEW])}{more}"

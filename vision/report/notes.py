@@ -1,0 +1,68 @@
+"""The small print of a figure: n, kind of interval, budget, device, versions, commit.
+
+>>> notes(records, curves)  # doctest: +SKIP
+"""
+
+from typing import Any
+
+import pandas as pd
+
+FEW = 4
+VERSION = "version."
+
+
+def notes(
+    records: pd.DataFrame,
+    curves: pd.DataFrame,
+    *,
+    total: int | None = None,
+    interval: str = "mean, 95% t interval",
+) -> str:
+    """One paragraph on how the runs of a figure were made, of what their records tell.
+
+    Args:
+        records: a row a run.
+        curves: what is drawn of them, with a column n.
+        total: runs that the sweep is meant to hold; None where nobody knows.
+        interval: what a point is of its runs, and its band or bar.
+    """
+    counts: Any = curves["n"]
+    seeds = " to ".join(dict.fromkeys((str(counts.min()), str(counts.max()))))
+    parts = [
+        f"{len(records)} of {total} runs" if total else f"{len(records)} runs",
+        f"n = {seeds} a point: {interval} over seeds" if counts.max() > 1 else "n = 1",
+    ]
+    if "steps" in records:
+        parts.append(f"steps {distinct(records, 'steps')}")
+    if {"precision", "device"} <= set(records):
+        parts.append(f"{distinct(records, 'precision')} on {distinct(records, 'device')}")
+    versions = versions_of(records)
+    if "torch" in versions:
+        parts.append(f"torch {', '.join(versions['torch'])}")
+    if "commit" in records:
+        parts.append(f"commit {', '.join(short_commits(records))}")
+    if "finished" in records:
+        parts.append(f"finished {records['finished'].max()[:10]}")
+    return "; ".join(parts)
+
+
+def distinct(records: pd.DataFrame, column: str) -> str:
+    """The values of a column: all if they are few, else the first and how many more."""
+    values = list(dict.fromkeys(str(value) for value in records[column].dropna()))
+    return ", ".join(values) if len(values) < FEW else f"{values[0]} and {len(values) - 1} more"
+
+
+def versions_of(records: pd.DataFrame) -> dict[str, list[str]]:
+    """Package -> its versions in these runs."""
+    if "versions" in records:
+        columns: Any = pd.DataFrame(records["versions"].tolist())
+    else:  # as `vision plot` writes them into records.csv
+        columns = records[[name for name in records if str(name).startswith(VERSION)]]
+    named = {str(name).removeprefix(VERSION): columns[name] for name in columns}
+    return {name: [str(v) for v in dict.fromkeys(column.dropna())] for name, column in named.items()}
+
+
+def short_commits(records: pd.DataFrame) -> list[str]:
+    """Commits, ten digits each, and whether there were changes beside them."""
+    commits = (str(commit) for commit in records["commit"].dropna())
+    return list(dict.fromkeys(c[:10] + ("+changes" if "+" in c else "") for c in commits))

@@ -1,0 +1,108 @@
+"""One page over a sweep: the answer in words, figures, tables, how it was measured; one file, no network.
+
+>>> write_report(Path("outputs/demo"), Path("outputs/demo/report.html"))  # doctest: +SKIP
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from vision.plots import save
+from vision.provenance import now
+from vision.report.answer import findings, headline, warnings
+from vision.report.figures import Drawn, draw_figures
+from vision.report.measured import measured
+from vision.report.svg import inline_svg
+from vision.report.sweep import Sweep, read_sweep
+from vision.report.tables import Table, make_tables
+
+
+@dataclass(frozen=True, slots=True)
+class PageFigure:
+    """A figure on a page."""
+
+    name: str
+    svg: Markup
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """All that the template shows."""
+
+    title: str
+    about: str
+    answer: str
+    warnings: list[str]
+    findings: list[str]
+    figures: list[PageFigure]
+    tables: list[Table]
+    measured: list[tuple[str, str]]
+
+
+def write_report(
+    source: Path,
+    out: Path,
+    *,
+    pair: Sequence[str] | None = None,
+    choose: Sequence[str] | None = None,
+    figures: Path | None = None,
+) -> Page:
+    """Write the page over a sweep to the file `out`.
+
+    Args:
+        source: folder of a sweep, finished or not, or a .csv or .parquet of records.
+        out: an .html file; folders above it are made.
+        pair: labels of the two models to compare first; see `read_sweep`.
+        choose: settings of which validation chooses; see `read_sweep`.
+        figures: folder to write each figure to, as .png, .svg and .pdf too; None writes none.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_sweep`.
+    """
+    sweep = read_sweep(source, pair=pair, choose=choose)
+    drawn = list(draw_figures(sweep))
+    if figures is not None:
+        for one in drawn:
+            save(one.figure, figures / one.name)
+    page = _page(sweep, drawn, make_tables(sweep, out=out))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(render(page), encoding="utf-8")
+    return page
+
+
+def render(page: Page) -> str:
+    """The page as HTML; every text is escaped by the template engine."""
+    loader = PackageLoader("vision.report", package_path="")
+    environment = Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+    )
+    style, script = (Markup(_file(environment, f"page.{kind}")) for kind in ("css", "js"))
+    return environment.get_template("page.html").render(page=page, style=style, script=script)
+
+
+def _file(environment: Environment, name: str) -> str:
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _page(sweep: Sweep, drawn: Iterable[Drawn], tables: Iterable[Table]) -> Page:
+    versus = " against ".join(sweep.pair) if sweep.pair else f"{len(sweep.labels)} models"
+    return Page(
+        title=f"{versus} on {sweep.data}",
+        about=(
+            f"{len(sweep.records)} runs, {sweep.sizes[0]:,} to {sweep.sizes[-1]:,} training images, of "
+            f"{sweep.source.name}; written {now()[:16].replace('T', ' ')} UTC"
+        ),
+        answer=headline(sweep),
+        warnings=warnings(sweep),
+        findings=findings(sweep),
+        figures=[
+            PageFigure(d.name, inline_svg(d.figure, name=d.name, alt=d.caption), d.caption) for d in drawn
+        ],
+        tables=list(tables),
+        measured=measured(sweep),
+    )

@@ -1,0 +1,108 @@
+"""What a page is about: the runs of a sweep, or of a table of records, and the two models it compares first.
+
+>>> sweep = read_sweep(Path("outputs/demo"))  # doctest: +SKIP
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vision import results
+from vision.analysis import choose_by_validation
+from vision.analysis.records import check_columns
+
+PAIR = ("CNN", "ViT")  # compared first where both are there and no others are asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """The runs that a page is about.
+
+    Attributes:
+        source: folder of the sweep, or file of the table.
+        records: a row a run, of one data set; settings that were searched over are chosen already.
+        states: run folders by state, as `results.status` gives them; empty for a table.
+        pair: the two models that are compared first, or None.
+        chosen: a row a group with the settings that validation chose, or None.
+    """
+
+    source: Path
+    records: pd.DataFrame
+    states: dict[str, list[str]]
+    pair: tuple[str, str] | None
+    chosen: pd.DataFrame | None = None
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of the models, the best with most images first."""
+        largest = self.records[self.records["train_size"] == self.sizes[-1]]
+        means: Any = largest.groupby("label")["test_accuracy"].mean()
+        means = means.sort_values(ascending=False)
+        rest = [label for label in dict.fromkeys(self.records["label"]) if label not in means.index]
+        return [*means.index, *rest]
+
+    @property
+    def sizes(self) -> list[int]:
+        """Training-set sizes, ascending."""
+        return sorted(set(self.records["train_size"]))
+
+    @property
+    def data(self) -> str:
+        """Name of the data set."""
+        return str(self.records["data"].iloc[0]) if "data" in self.records else self.source.stem
+
+    @property
+    def unfinished(self) -> dict[str, list[str]]:
+        """Run folders that failed, are running or are missing, by state."""
+        return {state: runs for state, runs in self.states.items() if runs and state != "finished"}
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the runs' folders are at hand, with predictions and learning curves."""
+        return self.source.is_dir()
+
+
+def read_sweep(
+    source: Path, *, pair: Sequence[str] | None = None, choose: Sequence[str] | None = None
+) -> Sweep:
+    """Read the runs in a sweep's folder, or in a .csv or .parquet of records.
+
+    Args:
+        source: folder or file.
+        pair: labels of the two models to compare first; None takes CNN and ViT, or the two that are there.
+        choose: settings of which each model and size takes those that did best in validation.
+
+    Raises:
+        FileNotFoundError: there is no finished run.
+        ValueError: a column is missing, the runs are of several data sets, those of one model and size
+            differ in more than seeds, or a label of the pair is not there.
+    """
+    records: Any = results.read_records(source)
+    check_columns(records, ("label", "train_size", "seed", "test_accuracy"))
+    if "data" in records and records["data"].nunique() > 1:
+        named = ", ".join(f"{name} ({count} runs)" for name, count in records["data"].value_counts().items())
+        raise ValueError(f"{source} holds runs of several data sets: {named}; give the folder of one of them")
+    chosen = None
+    if choose:
+        records, chosen = choose_by_validation(records, choose, by=["label", "train_size"])
+        records = records.drop(columns=list(choose))
+    labels = list(dict.fromkeys(records["label"]))
+    states = results.status(source) if source.is_dir() else {}
+    return Sweep(source, records, states, _pair(labels, pair), chosen)
+
+
+def _pair(labels: list[str], asked: Sequence[str] | None) -> tuple[str, str] | None:
+    if asked is not None:
+        first, second = asked if len(asked) == 2 else ("", "")
+        if first == second or not {first, second} <= set(labels):
+            raise ValueError(
+                f"pair must be two of the models, as {','.join(labels[:2])}, got {','.join(asked)!r}; "
+                f"there are {', '.join(labels)}"
+            )
+        return first, second
+    if set(PAIR) <= set(labels):
+        return PAIR
+    return (labels[0], labels[1]) if len(labels) == 2 else None
