@@ -47,7 +47,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
             run = [word.replace("+", "") for word in run]
         lines.append([file.stem, run + PARTS[file.stem]])
         for line in commands(file):
-            if line[0] == "plot":
+            if line[0] in ("plot", "report"):
                 plot = [
                     w.replace("outputs/", "outputs/tiny/").replace("cifar10-jpeg", "digits") for w in line
                 ]
@@ -90,4 +90,5 @@ def test_a_part_of_it_runs_and_its_plots_draw(ran, name):
     for line, status, said in ran[name]:
         assert status in (0, None), (line, said)
     assert f"{RUNS.get(name, 2)} of {RUNS.get(name, 2)} runs finished" in ran[name][0][2]
-    assert len(ran[name]) > 1 and all("accuracy.png" in said for _, _, said in ran[name][1:])
+    written = {"plot": "accuracy.png", "report": "report.html"}
+    assert len(ran[name]) > 1 and all(written[line[0]] in said for line, _, said in ran[name][1:])
