@@ -8,6 +8,7 @@ READY := .venv/.ready
 demo: $(READY)
 	$(BIN)/vision train -m experiment=demo hydra/launcher=local
 	$(BIN)/vision plot outputs/demo
+	$(BIN)/vision report outputs/demo
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2

@@ -27,7 +27,7 @@ from vision.convert import heads_by_layer, set_explicit
 from vision.data import load_source
 from vision.experiment import run
 from vision.models import build_named, find_named
-from vision.plots import plot_attention_distance
+from vision.plots import plot_attention_distance, save
 from vision.provenance import now, processor, provenance
 
 # family -> name, (C, *size) of the images: small where the architecture allows, as there is more border then.
@@ -206,7 +206,6 @@ def main() -> None:
         if options.write:
             put(options.write, name, text)
     if options.write:
-        options.figures.mkdir(parents=True, exist_ok=True)
         digits = torch.as_tensor(load_source(DataConfig(name="digits", source="digits")).test.pixels)
         known = vit.pretrained_cfg  # type: ignore[union-attr]
         images = (digits[:64] / 255 - known["mean"][0]) / known["std"][0]  # type: ignore[index]
@@ -216,8 +215,7 @@ def main() -> None:
             title="How far attention looks: one measure for both kinds",
             notes=notes,
         )
-        figure.savefig(options.figures / "attention_distance.svg", metadata={"Date": None})
-        figure.savefig(options.figures / "attention_distance.png", dpi=150)
+        save(figure, options.figures / "attention_distance")
 
 
 if __name__ == "__main__":

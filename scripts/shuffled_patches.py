@@ -27,7 +27,7 @@ from vision.config import AugmentConfig, DataConfig, ModelConfig, RunConfig, Tra
 from vision.data import Source, load_source
 from vision.experiment import run
 from vision.patches import shuffle_patches
-from vision.plots import plot_shuffled_patches
+from vision.plots import plot_shuffled_patches, save
 
 # label -> name, arguments; the same backbone, patches and number of blocks.
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -141,9 +141,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(shown[["label", "seed", "train_size", "params", "intact", "shuffled", "moved"]].to_string())
     print(intervals(records).drop(columns=["data", "std"]).round(4).to_string())
     figure = draw(records, source, records["model_arguments"].iloc[0]["patch_size"])
-    options.out.mkdir(parents=True, exist_ok=True)
-    figure.savefig(options.out / "shuffled_patches.png", dpi=150)
-    figure.savefig(options.out / "shuffled_patches.svg", metadata={"Date": None})
+    save(figure, options.out / "shuffled_patches")
 
 
 def _data(root: Path | None, name: str) -> DataConfig:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from vision.config import DataConfig
 from vision.convert.soft_error import soft_errors
 from vision.data import load_source
-from vision.plots.soft_convolution import plot_soft_error
+from vision.plots import plot_soft_error, save
 
 ALPHAS = (0.5, 1, 2, 3, 4, 6, 8, 10, 12)
 STEPS, BATCH, SEED, SHOWN = 300, 64, 0, 64
@@ -62,11 +62,7 @@ def main() -> None:
             f"{largest:.0f}; float64; torch {torch.__version__}"
         ),
     )
-    out.mkdir(parents=True, exist_ok=True)
-    for kind in ("svg", "png"):
-        figure.savefig(
-            out / f"soft_convolution.{kind}", dpi=150, metadata={"Date": None} if kind == "svg" else None
-        )
+    save(figure, out / "soft_convolution")
 
 
 if __name__ == "__main__":

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from vision.plots import save
 from vision.plots.throughput import plot_throughput
 
 
 def main() -> None:
-    """Draw what the file says, as throughput.png and .svg."""
+    """Draw what the file says, as throughput.png, .svg and .pdf."""
     parser = argparse.ArgumentParser(description="Draw throughput against length.")
     parser.add_argument(
         "file", type=Path, help="what benchmark.py wrote with --json, section length included"
@@ -33,9 +34,7 @@ def main() -> None:
             f"commit {about['commit']}, {about['date']}"
         ),
     )
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    figure.savefig(chosen.out / "throughput.png", dpi=150)
-    figure.savefig(chosen.out / "throughput.svg", metadata={"Date": None})
+    save(figure, chosen.out / "throughput")
 
 
 if __name__ == "__main__":

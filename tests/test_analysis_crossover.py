@@ -1,5 +1,7 @@
 """Crossovers of two models, on sweeps of known truth: found in their interval, none where there are none."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -75,11 +77,73 @@ def test_answers_in_words():
     same = crossover(sweep(generator, first=power(0.4, 0.1), second=power(0.4, 0.1), seeds=2), "A", "B")
     assert same.answer == "open" and "cannot be told from 100 to 10,000 images (n = 2" in str(same)
     meets = crossover(
-        sweep(generator, first=power(0.4, 0.1), second=lambda n: 0.4 * n**-0.1 * max(1, 2 - n / 5000), noise=0.02),
+        sweep(
+            generator,
+            first=power(0.4, 0.1),
+            second=lambda n: 0.4 * n**-0.1 * max(1, 2 - n / 5000),
+            noise=0.02,
+        ),
         "A",
         "B",
     )
     assert meets.answer == "not reached" and "a crossing is not reached by 10,000" in str(meets)
+
+
+def published(generator, first: tuple[float, ...], second: tuple[float, ...]) -> pd.DataFrame:
+    """Three seeds about the accuracies of two models at 5k to 50k images, in percent."""
+    rows = [
+        (label, n, seed, 1 - (1 - accuracy / 100) * np.exp(generator.normal(0, 0.02)))
+        for label, row in (("CNN", first), ("ViT", second))
+        for n, accuracy in zip((5000, 12_500, 25_000, 37_500, 50_000), row, strict=True)
+        for seed in range(3)
+    ]
+    return pd.DataFrame(rows, columns=["label", "train_size", "seed", "test_accuracy"])
+
+
+def test_a_gap_that_shrinks_while_the_ratio_of_errors_grows_is_warned_of():
+    """The fraction curves of CIFAR-10 in "Inductive Bias under Data Scarcity", 4.9M parameters."""
+    cnn, vit = (79.80, 88.57, 92.18, 93.94, 94.91), (54.40, 68.28, 77.53, 82.43, 85.80)
+    for models in (("CNN", "ViT"), ("ViT", "CNN")):
+        found = crossover(published(np.random.default_rng(0), cnn, vit), *models)
+        assert found.answer == "ahead" and set(found.leaders) == {"CNN"}
+        assert found.warning is not None and str(found).endswith("; " + found.warning)
+        assert re.search(
+            r"from 5,000 to 50,000 images the accuracy gap shrinks from 2[456]\.. to 9\.. points while the "
+            r"ratio of errors grows from 2\.[12].? to 2\.[789]",
+            found.warning,
+        )
+
+
+def test_a_gap_that_grows_while_the_ratio_of_errors_shrinks_is_warned_of():
+    both_grow = published(np.random.default_rng(0), (20, 30, 45, 60, 70), (5, 14, 28, 42, 50))
+    assert crossover(both_grow, "CNN", "ViT").warning is None
+    worse = published(np.random.default_rng(0), (99, 98, 97, 96, 95), (95, 93, 91, 89, 87))
+    warning = crossover(worse, "CNN", "ViT").warning or ""
+    assert "the accuracy gap grows from 3.9" in warning and "the ratio of errors shrinks from" in warning
+
+
+def test_curves_that_agree_or_that_noise_hides_are_not_warned_of():
+    same = power(0.4, 0.1)
+    generator = np.random.default_rng(5)
+    found = [crossover(sweep(generator, first=same, second=same), "A", "B", draws=10) for _ in range(50)]
+    assert not any(one.warning for one in found)
+    constant = [
+        crossover(sweep(generator, first=same, second=power(0.6, 0.1)), "A", "B", draws=10)
+        for _ in range(100)
+    ]
+    # The ratio keeps, the gap shrinks: to see a trend in the ratio is chance, 2.5 of 100 to the wrong side.
+    assert np.mean([one.warning is not None for one in constant]) <= 0.05
+
+
+def test_the_warning_speaks_of_the_sizes_since_the_last_crossing():
+    first = dict(zip(SIZES, (0.30, 0.28, 0.26, 0.24, 0.16, 0.10, 0.06), strict=True))
+    second = dict(zip(SIZES, (0.40, 0.36, 0.30, 0.16, 0.10, 0.055, 0.028), strict=True))
+    runs = sweep(np.random.default_rng(0), first=first.get, second=second.get, noise=0.01)
+    found = crossover(runs, "A", "B")
+    assert found.answer == "crosses" and found.leaders == (*"AAA", *"BBBB")
+    assert (
+        found.warning is not None and "from 1,000 to 10,000 images the accuracy gap shrinks" in found.warning
+    )
 
 
 def test_what_cannot_be_compared_is_refused():

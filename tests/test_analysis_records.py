@@ -19,9 +19,9 @@ SIZES = (100, 300, 1000, 3000)
 
 
 def elsewhere() -> pd.DataFrame:
-    """A CSV with four columns: the error of A is 2 n^-0.4, that of B is 0.6 n^-0.1, each within 2%."""
+    """A CSV with four columns: the error of A is 4 n^-0.4, that of B is 0.6 n^-0.1, each within 2%."""
     lines = ["label,train_size,seed,test_accuracy"]
-    for label, scale, exponent in (("A", 2.0, 0.4), ("B", 0.6, 0.1)):
+    for label, scale, exponent in (("A", 4.0, 0.4), ("B", 0.6, 0.1)):
         for size in SIZES:
             for seed, factor in enumerate((0.98, 1.0, 1.02)):
                 lines.append(f"{label},{size},{seed},{1 - factor * scale * size**-exponent}")
@@ -35,10 +35,10 @@ def test_a_csv_of_four_columns_is_enough_for_every_analysis():
     assert paired_differences(runs, "A", "B")["n"].tolist() == [3] * 4
     found = crossover(runs, "A", "B")
     assert found.answer == "crosses" and found.crossings[0].leader == "B"
-    assert found.crossings[0].place == pytest.approx((2 / 0.6) ** (1 / 0.3), rel=1e-6)
+    assert found.crossings[0].place == pytest.approx((4 / 0.6) ** (1 / 0.3), rel=1e-6)
     assert scaling_fit(runs, "A", draws=10).parameters["b"] == pytest.approx(0.4)
     worth = data_equivalence(runs, "A", "B", draws=10).set_index("train_size")
-    assert worth["images"][3000] == pytest.approx((0.6 * 3000**-0.1 / 2) ** (-1 / 0.4))
+    assert worth["images"][3000] == pytest.approx((0.6 * 3000**-0.1 / 4) ** (-1 / 0.4))
 
 
 def test_missing_columns_are_named_with_what_is_needed():

@@ -85,7 +85,7 @@ def test_the_folder_holds_the_model_its_table_and_its_figure(capsys, tmp_path, p
     command = ["resnet10t", *SMALL, "--data", photographs, "--out", out]
     status, said, _ = convert(capsys, *command)
     assert status == 0 and f"8 images of {photographs}" in said
-    files = {"model.safetensors", "conversion.json", "layers.csv", "fields.png", "fields.svg"}
+    files = {"model.safetensors", "conversion.json", "layers.csv", "fields.png", "fields.svg", "fields.pdf"}
     assert {path.name for path in out.iterdir()} == files
     assert all(f"wrote {out / file}" in said for file in files)
     assert Image.open(out / "fields.png").width > 1000 and "<svg" in (out / "fields.svg").read_text()

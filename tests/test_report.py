@@ -115,6 +115,8 @@ def test_every_run_is_linked_from_where_the_page_lies(sweep, tmp_path):
     links = [link for link in Page((tmp_path / "deep" / "page.html").read_text()).links if link[0] != "#"]
     assert len(links) == 8
     assert all((tmp_path / "deep" / link / results.RESULT).is_file() for link in links)
+    write_report(sweep, tmp_path / "page.html", links=False)
+    assert all(link[0] == "#" for link in Page((tmp_path / "page.html").read_text()).links)
 
 
 def test_how_it_was_measured_is_what_the_records_say(sweep, tmp_path):

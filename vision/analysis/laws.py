@@ -7,7 +7,6 @@ np.float64(0.3)
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 from scipy.special import expit
 
 # Parameters within what the sizes of a sweep can tell; those of LOGARITHMS are fitted as logarithms.
@@ -79,34 +78,24 @@ LAWS = {
 def fit_law(law: Law, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Log sizes x (J), log errors y (J) -> parameters (P) of least squares, the best of several starts."""
     slope, height = np.polyfit(x, y, 1)
+    turns, places = (0.0, 0.3, -0.3), np.quantile(x, (0.5, 0.3, 0.7))
     starts = [
         {"a": height, "b": -slope, "c": y.min() - below, "d": turn, "n0": place}
-        for below, turn, place in zip(
-            (0.7, 0.2, 2.0), (0.0, 0.3, -0.3), np.quantile(x, (0.5, 0.3, 0.7)), strict=True
-        )
+        for below, turn, place in zip((0.7, 0.2, 2.0), turns, places, strict=True)
     ]
-    low, high = law.bounds(x)
-    found = [
-        optimize.least_squares(
-            lambda p: law.log_error(x, p) - y,
-            np.clip([start[name] for name in law.parameters], low, high),
-            jac=lambda p: law.slopes(x, p).T,  # pyright: ignore[reportArgumentType]
-            bounds=(low, high),
-            max_nfev=400,
-        )
-        for start in (starts if len(law.parameters) > 2 else starts[:1])
-    ]
-    return min(found, key=lambda one: one.cost).x
+    begin = np.clip([[start[name] for name in law.parameters] for start in starts], *law.bounds(x))
+    found = fit_many(law, x, np.repeat(y[None], len(begin), axis=0), begin)
+    return found[np.argmin(((law.log_error(x, found.T) - y) ** 2).sum(axis=-1))]
 
 
-def fit_law_again(law: Law, x: np.ndarray, y: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Log sizes x (J), many log errors y (D, J), parameters (P) near all of them -> parameters (D, P).
+def fit_many(law: Law, x: np.ndarray, y: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Log sizes x (J), log errors y (D, J), parameters to start from (P) or (D, P) -> parameters (D, P).
 
     Levenberg and Marquardt's least squares on all D at once, which scipy lacks, and a hundred times faster
-    than one after the other; parameters stop at the law's bounds.
+    than its own one after the other; parameters stop at the law's bounds.
     """
     low, high = (side[:, None] for side in law.bounds(x))
-    p = np.repeat(start[:, None], len(y), axis=1)
+    p = np.broadcast_to(start, (len(y), len(low))).T
     off = law.log_error(x, p) - y
     cost, damping = (off**2).sum(axis=-1), np.full(len(y), DAMPING)
     for _ in range(ITERATIONS):

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 
 from vision.analysis.intervals import CONFIDENCE
-from vision.analysis.laws import LAWS, Law, fit_law, fit_law_again
+from vision.analysis.laws import LAWS, Law, fit_law, fit_many
 from vision.analysis.records import runs_of
 from vision.analysis.redraws import by_seed, redraw_means
 
 DRAWS = 1000
 FEWEST = 3
-AS_GOOD = 1.1  # a law with fewer parameters is taken if it foretells nearly as well as the best
+# A law with fewer parameters is taken if it foretells nearly as well as the best, or nearly exactly.
+AS_GOOD, EXACT = 1.1, 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +126,13 @@ def scaling_fit(
         )
     x, mean, runs = _logs(sizes), errors.mean().to_numpy(), int(errors.count().min())
     foretold = {one.name: _miss(one, x, mean) for one in LAWS.values() if len(one.parameters) < len(sizes)}
-    good = AS_GOOD * min(foretold.values(), default=0.0)
+    good = max(EXACT, AS_GOOD * min(foretold.values(), default=0.0))
     best = LAWS[law or next(name for name, off in foretold.items() if off <= good)]
     values, drawn = fit_law(best, x, np.log(mean)), None
     low, high = {}, {}
     if runs > 1:
         chance = redraw_means(errors.to_numpy() / mean, draws, np.random.default_rng(seed))
-        drawn = fit_law_again(best, x, np.log(mean) + chance, values)
+        drawn = fit_many(best, x, np.log(mean) + chance, values)
         low, high = ({k: float(v) for k, v in best.plain(end).items()} for end in _ends(drawn))
     return ScalingFit(
         label=label,

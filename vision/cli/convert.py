@@ -86,6 +86,8 @@ def _measure(model: nn.Module, converted: nn.Module, images: Tensor) -> Measured
 
 def _write(out: Path, name: str, converted: nn.Module, measured: Measured, pixels: Tensor | None) -> None:
     """The table, and the fields through depth on an image, beside the converted model."""
+    from vision.plots import save
+
     report: Report = converted.conversion  # type: ignore[assignment]
     write_layers(out / "layers.csv", report, measured)
     written = ["model.safetensors", "conversion.json", "layers.csv"]
@@ -94,9 +96,7 @@ def _write(out: Path, name: str, converted: nn.Module, measured: Measured, pixel
     except ValueError as error:
         print(f"vision convert: no figure of the fields: {error}", file=sys.stderr)
     else:
-        for file in ("fields.png", "fields.svg"):
-            figure.savefig(out / file, dpi=160)
-            written.append(file)
+        written += [file.name for file in save(figure, out / "fields")]
     for file in written:
         console().print(f"wrote {out / file}", soft_wrap=True, markup=False)
 

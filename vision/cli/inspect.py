@@ -314,7 +314,7 @@ def _write(path: Path, draw: Callable[[], Any]) -> None:
         except ValueError as error:
             print(f"no {path.name}: {error}", file=sys.stderr)
             return
-        figure.savefig(path, dpi=150)
+        plots.save(figure, path.with_suffix(""))
     for message in dict.fromkeys(str(one.message) for one in told if one.category is UserWarning):
         print(f"{path.name}: {message}", file=sys.stderr)
     print(f"wrote {path}")

@@ -73,8 +73,8 @@ def _parser() -> argparse.ArgumentParser:
         help="of the seeds (default: %(default)s)",
     )
     interval = (
-        "Student's t of the mean, or the BCa bootstrap, which is too narrow with few seeds: 75 of 100 hold the "
-        "truth with 3 (default: t for the mean, else bca)"
+        "Student's t of the mean, or the BCa bootstrap, too narrow with few seeds: of 3 it covers 75 in 100 "
+        "(default: t for the mean, else bca)"
     )
     plot.add_argument("--interval", choices=("t", "bca"), help=interval)
     plot.add_argument("--xlabel", metavar="TEXT", help="what to call x in the figure")
@@ -132,6 +132,8 @@ def _add_report(commands: argparse._SubParsersAction) -> None:
     report.add_argument("--choose", metavar="NAMES", help=SEARCHED)
     figures = "write each figure there too, as .png, .svg and .pdf"
     report.add_argument("--figures", type=Path, metavar="DIR", help=figures)
+    links = "no links to the runs' folders, for a page that is sent elsewhere"
+    report.add_argument("--no-links", dest="links", action="store_false", help=links)
     report.set_defaults(run=_report)
 
 

@@ -88,7 +88,13 @@ def plot(
 
 
 def report(
-    source: Path, *, out: Path | None, pair: str | None, choose: str | None, figures: Path | None
+    source: Path,
+    *,
+    out: Path | None,
+    pair: str | None,
+    choose: str | None,
+    figures: Path | None,
+    links: bool,
 ) -> int:
     """Write the page over a sweep, and print its answer; see `vision.report.write_report`."""
     from vision.report import write_report
@@ -102,6 +108,7 @@ def report(
             pair=pair.split(",") if pair is not None else None,
             choose=choose.split(",") if choose is not None else None,
             figures=figures,
+            links=links,
         )
     for line in (page.answer, *page.warnings, *page.findings, f"wrote {out}"):
         console.print(line, soft_wrap=True, highlight=False, markup=False)

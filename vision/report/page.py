@@ -50,6 +50,7 @@ def write_report(
     pair: Sequence[str] | None = None,
     choose: Sequence[str] | None = None,
     figures: Path | None = None,
+    links: bool = True,
 ) -> Page:
     """Write the page over a sweep to the file `out`.
 
@@ -59,6 +60,7 @@ def write_report(
         pair: labels of the two models to compare first; see `read_sweep`.
         choose: settings of which validation chooses; see `read_sweep`.
         figures: folder to write each figure to, as .png, .svg and .pdf too; None writes none.
+        links: whether each run leads to its folder, from where the page lies.
 
     Raises:
         FileNotFoundError, ValueError: as `read_sweep`.
@@ -68,7 +70,7 @@ def write_report(
     if figures is not None:
         for one in drawn:
             save(one.figure, figures / one.name)
-    page = _page(sweep, drawn, make_tables(sweep, out=out))
+    page = _page(sweep, drawn, make_tables(sweep, linked_from=out.parent if links else None))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(render(page), encoding="utf-8")
     return page

@@ -1,6 +1,6 @@
 """The tables of a page; a click on a head sorts them.
 
->>> [table.title for table in make_tables(sweep, out=Path("report.html"))]  # doctest: +SKIP
+>>> [table.title for table in make_tables(sweep, linked_from=None)]  # doctest: +SKIP
 """
 
 import math
@@ -55,12 +55,12 @@ class Table:
     folded: bool = False
 
 
-def make_tables(sweep: Sweep, *, out: Path) -> Iterator[Table]:
+def make_tables(sweep: Sweep, *, linked_from: Path | None) -> Iterator[Table]:
     """Each table that the runs suffice for, in the order of the page.
 
     Args:
         sweep: the runs.
-        out: the page's file, from which the runs' folders are linked.
+        linked_from: folder of the page, from which the runs' folders are linked; None links none.
     """
     yield _scores(sweep)
     for make in OPTIONAL:
@@ -68,7 +68,7 @@ def make_tables(sweep: Sweep, *, out: Path) -> Iterator[Table]:
             table = make(sweep)
             if table.rows and len(table.heads) > 1:
                 yield table
-    yield _runs(sweep, out)
+    yield _runs(sweep, linked_from)
 
 
 def _scores(sweep: Sweep) -> Table:
@@ -230,7 +230,7 @@ def _settings(sweep: Sweep) -> Table:
     return Table("settings", "What differs between the models", caption, ["model", *map(_short, names)], rows)
 
 
-def _runs(sweep: Sweep, out: Path) -> Table:
+def _runs(sweep: Sweep, linked_from: Path | None) -> Table:
     columns = {
         **{"label": "model", "train_size": "images", "seed": "seed", "test_accuracy": "test %"},
         **{"train_accuracy": "train %", "val_accuracy": "validation %", "steps": "steps"},
@@ -238,15 +238,15 @@ def _runs(sweep: Sweep, out: Path) -> Table:
         **{"subset_sha256": "subset", "config_sha256": "config"},
     }
     there = [name for name in columns if name in sweep.records]
-    start = out.parent.absolute()
     rows = []
     for run in sweep.records.to_dict("records"):
         cells = [_run_cell(name, run[name]) for name in there]
-        if sweep.is_folder:
-            folder = os.path.relpath((sweep.source / run["folder"]).absolute(), start)
+        if sweep.is_folder and linked_from is not None:
+            folder = os.path.relpath(sweep.source / run["folder"], linked_from)
             cells[0] = Cell(cells[0].text, link=f"{quote(Path(folder).as_posix())}/")
         rows.append(cells)
-    caption = "Every run; its name leads to its folder: config, record, learning curve, predictions, weights."
+    lead = "; its name leads to its folder: config, record, learning curve, predictions, weights"
+    caption = f"Every run{lead if any(row[0].link for row in rows) else ''}."
     return Table("runs", "Runs", caption, [columns[name] for name in there], rows, folded=len(rows) > 30)
 
 
