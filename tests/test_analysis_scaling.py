@@ -19,7 +19,7 @@ TRUTHS = {
 
 
 def sweep(generator, error, *, sizes=SIZES, seeds=5, noise=0.02, kind="alone") -> pd.DataFrame:
-    """Runs of a model whose error is error(n) but for noise of each run, and of the seed if it has its own."""
+    """Runs of a model whose error is error(n) but for noise of each run, and perhaps of the seed."""
     x = np.log(sizes)
     off = generator.normal(0, noise, (seeds, len(sizes)))
     along = generator.normal(0, noise, (seeds, 1))
@@ -120,6 +120,15 @@ def test_the_sentence_has_the_law_its_intervals_and_what_it_foretold():
     assert text.endswith("(n = 5 runs a size)")
     bottom, top = fit.band([100, 10_000, 1e9])
     assert (bottom < fit.predict([100, 10_000, 1e9])).all() and (fit.predict([100, 10_000, 1e9]) < top).all()
+
+
+def test_an_end_that_the_sizes_leave_open_is_infinite():
+    """A power law has no floor and nowhere a break: 0 is in the interval of c, all sizes in that of n0."""
+    runs = sweep(np.random.default_rng(0), TRUTHS["power"][0], noise=0.01)
+    assert scaling_fit(runs, "A", law="floor").low["c"] == 0
+    broken = scaling_fit(runs, "A", law="broken")
+    assert (broken.low["n0"], broken.high["n0"]) == (0, np.inf)
+    assert "n0 = " in str(broken) and "to inf)" in str(broken)
 
 
 def test_too_few_sizes_are_said():

@@ -45,12 +45,12 @@ def compare_predictions(
 ) -> PredictionComparison:
     """Compare two models on N test images, in R pairs of runs.
 
-    The interval is a paired bootstrap over images: with one pair it speaks of these two trained models on other
-    images like these. With more it speaks of other seeds, too: to each draw of images a normal one of the runs
-    is added, with their variance, made Student's t with Satterthwaite's degrees of freedom, as in studies of
-    several readers and cases (Obuchowski and Rockette, 1995). Resampling so few runs would be too sure: with
-    three it covered in 78 of 100 where seeds matter most. This covered in 92 to 97 of 100 with three runs or
-    more, and in 87 to 97 with two (500 or 600 simulated comparisons for each of 22 cases).
+    The interval is a paired bootstrap over images: with one pair it speaks of these two trained models on
+    other images like these. With more it speaks of other seeds, too: to each draw of images a normal one of
+    the runs is added, with their variance, and both are made Student's t with Satterthwaite's degrees of
+    freedom, as in studies of several readers and cases (Obuchowski and Rockette, 1995). Resampling so few
+    runs would be too sure: with three it covered in 78 of 100 where seeds matter most. This covered in 92 to
+    97 of 100 with three runs or more, and in 87 to 97 with two (500 or 600 comparisons simulated, 22 cases).
 
     Args:
         first, second: (R, N) or (N) classes given, the runs of one seed and subset in the same row.
@@ -124,7 +124,7 @@ def _rows(name: str, predictions: np.ndarray) -> np.ndarray:
 
 def _interval(lead: np.ndarray, draws: int, generator: np.random.Generator) -> tuple[float, float]:
     """(R, N) of -1, 0, 1 -> ends of the interval of its mean, images (and runs) drawn anew."""
-    # Images with the same results in all runs are alike: to draw their numbers is to draw images, but faster.
+    # Images with the same results in all runs are alike: drawing their numbers is drawing images, faster.
     kinds, counts = np.unique(lead, axis=1, return_counts=True)
     images, mean = lead.shape[1], lead.mean()
     drawn = generator.multinomial(images, counts / images, size=draws) / images  # (draws, kinds)
@@ -143,7 +143,7 @@ def _of_runs(lead: np.ndarray) -> tuple[float, float]:
     runs, images = lead.shape
     by_run, by_image = lead.mean(axis=1), lead.mean(axis=0)
     seen = by_run.var(ddof=1) / runs
-    # What a run and an image have of their own makes the runs' means differ, too, and is in the images' share.
+    # What a run has on one image only makes the runs' means differ, too, but is in the images' share.
     own = ((lead - by_run[:, None] - by_image + lead.mean()) ** 2).sum() / (runs - 1) / max(1, images - 1)
     variance = max(0.0, float(seen - own / (runs * images)))
     whole = variance + by_image.var() / images

@@ -29,6 +29,7 @@ class ScalingFit:
         label: of the model.
         law: power, floor or broken; see `vision.analysis.laws.LAWS`.
         parameters: by name, with 95% intervals in `low` and `high`, which are empty where a size has one run.
+            An end that the sizes leave open is infinite, of a, c and n0 the lower one 0.
         foretold: for each law that has sizes enough, how far off its error at the largest size is, foretold
             from the others, as a share of it.
         sizes: training-set sizes.
@@ -97,10 +98,11 @@ def scaling_fit(
     three, so a little too good.
 
     Intervals are percentiles of fits to means drawn anew by whole seeds (see `redraws.redraw_means`), since
-    subsets are nested and the runs of a seed may go up and down together. They take the law for true.
-    In 400 simulated sweeps each, of 3 and of 5 seeds with noise of their own, shared along a seed or drifting,
-    those of a, b, c and of the error covered in 92 to 97 of 100 for the power and the floor law (b: 93 to
-    97); of a broken law's a, b and n0 in 93 to 97, of its d in 81 to 93 only, which few sizes can tell from n0.
+    subsets are nested and the runs of a seed may go up and down together. They take the law for true. In 400
+    simulated sweeps each, of 3 and of 5 seeds with noise of their own, shared along a seed or drifting, those
+    of a, b, c and of the error covered in 92 to 97 of 100 for the power and the floor law (drifting noise, the
+    error at the largest size: 90); of the broken law a, b and n0 in 93 to 97, but d in 81 to 93 only, as few
+    sizes tell it from n0.
 
     Args:
         records: one row a run, with columns label, train_size, seed and `metric` in [0, 1]; see
@@ -133,7 +135,7 @@ def scaling_fit(
     if runs > 1:
         chance = redraw_means(errors.to_numpy() / mean, draws, np.random.default_rng(seed))
         drawn = fit_many(best, x, np.log(mean) + chance, values)
-        low, high = ({k: float(v) for k, v in best.plain(end).items()} for end in _ends(drawn))
+        low, high = _intervals(best, x, drawn)
     return ScalingFit(
         label=label,
         law=best.name,
@@ -152,6 +154,14 @@ def _miss(law: Law, x: np.ndarray, mean: np.ndarray) -> float:
     """How far off the last mean error is, as a share of it, by a fit to the others."""
     values = fit_law(law, x[:-1], np.log(mean[:-1]))
     return float(abs(np.exp(law.log_error(x[-1:], values)[0]) / mean[-1] - 1))
+
+
+def _intervals(law: Law, x: np.ndarray, drawn: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:
+    """(D, P) -> lows and highs by name; those at the bounds of the law are not bounded by the sweep."""
+    (low, high), (least, most) = _ends(drawn), law.bounds(x)
+    open_ends = np.where(low <= least, -np.inf, low), np.where(high >= most, np.inf, high)
+    lows, highs = ({name: float(value) for name, value in law.plain(end).items()} for end in open_ends)
+    return lows, highs
 
 
 def _logs(sizes: Any) -> np.ndarray:
