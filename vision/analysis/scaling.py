@@ -99,10 +99,9 @@ def scaling_fit(
 
     Intervals are percentiles of fits to means drawn anew by whole seeds (see `redraws.redraw_means`), since
     subsets are nested and the runs of a seed may go up and down together. They take the law for true. In 400
-    simulated sweeps each, of 3 and of 5 seeds with noise of their own, shared along a seed or drifting, those
-    of a, b, c and of the error covered in 92 to 97 of 100 for the power and the floor law (drifting noise, the
-    error at the largest size: 90); of the broken law a, b and n0 in 93 to 97, but d in 81 to 93 only, as few
-    sizes tell it from n0.
+    simulated sweeps a case, of 3 and of 5 seeds with noise of their own, shared along a seed or drifting,
+    those of the power and the floor law covered a, b, c and the error in 92 to 97 of 100 (in one case 90),
+    those of the broken law a, b and n0 in 93 to 97, but d in 81 to 93 only, as few sizes tell it from n0.
 
     Args:
         records: one row a run, with columns label, train_size, seed and `metric` in [0, 1]; see
