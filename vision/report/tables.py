@@ -4,13 +4,10 @@
 """
 
 import math
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -23,36 +20,13 @@ from vision.analysis import (
     data_equivalence,
     paired_differences,
 )
-from vision.analysis.curves import varying
+from vision.report.cells import Cell, Table, cell, p_value, points
 from vision.report.figures import fits_of
+from vision.report.run_tables import choice_table, run_table, settings_table
 from vision.report.sweep import Sweep
 from vision.report.tested import tested_at
 
-HASH = 10  # digits of a hash that are shown; all are in the hint
-LEAST_P = 1e-4
 COSTS = {"params": "parameters", "macs": "multiply-adds"}
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell: its text, the number it sorts by (None: by its text), a link, and a hint shown above it."""
-
-    text: str
-    value: float | None = None
-    link: str | None = None
-    hint: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table: its name in links, title, caption, heads, rows, and whether it is folded at first."""
-
-    name: str
-    title: str
-    caption: str
-    heads: Sequence[str]
-    rows: list[list[Cell]]
-    folded: bool = False
 
 
 def make_tables(sweep: Sweep, *, linked_from: Path | None) -> Iterator[Table]:
@@ -68,19 +42,19 @@ def make_tables(sweep: Sweep, *, linked_from: Path | None) -> Iterator[Table]:
             table = make(sweep)
             if table.rows and len(table.heads) > 1:
                 yield table
-    yield _runs(sweep, linked_from)
+    yield run_table(sweep, linked_from)
 
 
 def _scores(sweep: Sweep) -> Table:
     curves: Any = accuracy_curves(sweep.records)
-    points = {(point["label"], point["train_size"]): point for point in curves.to_dict("records")}
+    known = {(point["label"], point["train_size"]): point for point in curves.to_dict("records")}
     costs: Any = sweep.records.groupby("label")
     sized = [name for name in COSTS if name in sweep.records]
     first = costs[sized].first().to_dict("index") if sized else {}
     rows = [
         [
             Cell(label),
-            *(_score(points.get((label, size))) for size in sweep.sizes),
+            *(_score(known.get((label, size))) for size in sweep.sizes),
             *(Cell(f"{first[label][name]:,}", float(first[label][name])) for name in sized),
         ]
         for label in sweep.labels
@@ -123,10 +97,12 @@ def _differences(sweep: Sweep) -> Table:
     rows = []
     for other in others:
         for row in paired_differences(sweep.records, first, other).to_dict("records"):
-            ends = _points(row["low"], row["high"])
+            ends = points(row["low"], row["high"])
             size = Cell(f"{row['train_size']:,}", float(row["train_size"]))
             gain = Cell(f"{100 * row['mean']:+.1f}", 100 * row["mean"])
-            rows.append([Cell(other), size, gain, ends, _p(row["p"]), Cell(str(row["n"]), float(row["n"]))])
+            rows.append(
+                [Cell(other), size, gain, ends, p_value(row["p"]), Cell(str(row["n"]), float(row["n"]))]
+            )
     caption = (
         f"Accuracy of {first} less the other's, in points, over runs of the same subset and seed: mean, 95% "
         "t-interval and p of each comparison by itself."
@@ -180,8 +156,8 @@ def _same_images(sweep: Sweep) -> Table:
             [
                 Cell(other),
                 Cell(f"{100 * found.difference:+.2f}", found.difference),
-                _points(found.low, found.high, digits=2),
-                Cell(", ".join(_p(p).text for p in found.p), max(found.p)),
+                points(found.low, found.high, digits=2),
+                Cell(", ".join(p_value(p).text for p in found.p), max(found.p)),
                 Cell(f"{found.only_first:,.0f}", found.only_first),
                 Cell(f"{found.only_second:,.0f}", found.only_second),
                 Cell(f"{found.disagreement:.1%}", found.disagreement),
@@ -205,7 +181,7 @@ def _published(sweep: Sweep) -> Table:
     rows = []
     for row in beside_published(sweep.records).to_dict("records"):
         n = "" if pd.isna(row["n"]) else f" (n = {row['n']:.0f})"
-        size, params = (_cell(row[name]) for name in ("train_size", "params"))
+        size, params = (cell(row[name]) for name in ("train_size", "params"))
         accuracy = Cell(f"{row['accuracy']:.1f}{n}", row["accuracy"])
         rows.append([size, Cell(row["model"]), params, accuracy, Cell(row["how"]), Cell(row["source"])])
     caption = "What others published for as many images. Mind what differs: size, budget, augmentation, data."
@@ -213,71 +189,9 @@ def _published(sweep: Sweep) -> Table:
     return Table("published", "Beside published figures", caption, heads, rows)
 
 
-def _choices(sweep: Sweep) -> Table:
-    if sweep.chosen is None:
-        raise ValueError("nothing was chosen")
-    rows = [[_cell(value) for value in row] for row in sweep.chosen.itertuples(index=False)]
-    caption = "Chosen by the validation images, which the test images have no say in."
-    return Table("chosen", "Chosen settings", caption, [_short(name) for name in sweep.chosen], rows)
-
-
-def _settings(sweep: Sweep) -> Table:
-    """Settings in which the models differ, a column each."""
-    names = [name for name in varying(sweep.records) if name not in ("label", "model.label", "train_size")]
-    by_label: Any = sweep.records.groupby("label")
-    rows = [[Cell(label), *(_several(runs[name]) for name in names)] for label, runs in by_label]
-    caption = "Settings in which the runs differ beside size and seeds; all others are the same for all."
-    return Table("settings", "What differs between the models", caption, ["model", *map(_short, names)], rows)
-
-
-def _runs(sweep: Sweep, linked_from: Path | None) -> Table:
-    columns = {
-        **{"label": "model", "train_size": "images", "seed": "seed", "test_accuracy": "test %"},
-        **{"train_accuracy": "train %", "val_accuracy": "validation %", "steps": "steps"},
-        **{"train_seconds": "seconds", "device": "device", "commit": "commit"},
-        **{"subset_sha256": "subset", "config_sha256": "config"},
-    }
-    there = [name for name in columns if name in sweep.records]
-    rows = []
-    for run in sweep.records.to_dict("records"):
-        cells = [_run_cell(name, run[name]) for name in there]
-        if sweep.is_folder and linked_from is not None:
-            folder = os.path.relpath(sweep.source / run["folder"], linked_from)
-            cells[0] = Cell(cells[0].text, link=f"{quote(Path(folder).as_posix())}/")
-        rows.append(cells)
-    lead = "; its name leads to its folder: config, record, learning curve, predictions, weights"
-    caption = f"Every run{lead if any(row[0].link for row in rows) else ''}."
-    return Table("runs", "Runs", caption, [columns[name] for name in there], rows, folded=len(rows) > 30)
-
-
 OPTIONAL: tuple[Callable[[Sweep], Table], ...] = (
-    *(_crossings, _differences, _equivalence, _laws, _same_images, _published, _choices, _settings),
+    *(_crossings, _differences, _equivalence, _laws, _same_images, _published, choice_table, settings_table),
 )
-
-
-def _run_cell(name: str, value: Any) -> Cell:
-    if pd.isna(value):
-        return Cell("")
-    if name.endswith("_accuracy"):
-        return Cell(f"{100 * value:.2f}", 100 * value)
-    if name in ("commit", "subset_sha256", "config_sha256"):
-        return Cell(str(value)[:HASH], hint=str(value))
-    return _cell(value)
-
-
-def _cell(value: Any) -> Cell:
-    if isinstance(value, str | bool):
-        return Cell(str(value))
-    return Cell("") if pd.isna(value) else Cell(_number(value), float(value))
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.6g}"
-
-
-def _several(column: Any) -> Cell:
-    values = column.drop_duplicates().tolist()
-    return _cell(values[0]) if len(values) == 1 else Cell(", ".join(_cell(value).text for value in values))
 
 
 def _compared(sweep: Sweep) -> tuple[str, list[str]]:
@@ -285,22 +199,6 @@ def _compared(sweep: Sweep) -> tuple[str, list[str]]:
     return first, [label for label in sweep.labels if label != first]
 
 
-def _points(low: float, high: float, digits: int = 1) -> Cell:
-    if pd.isna(low):
-        return Cell("one pair only")
-    return Cell(f"{100 * low:+.{digits}f} to {100 * high:+.{digits}f}", 100 * low)
-
-
 def _reach(low: float, high: float, sweep: Sweep) -> str:
     below = f"fewer than {sweep.sizes[0]:,}" if low == 0 else f"{low:,.0f}"
     return f"{below} to {f'more than {sweep.sizes[-1]:,}' if math.isinf(high) else f'{high:,.0f}'}"
-
-
-def _p(value: float) -> Cell:
-    if pd.isna(value):
-        return Cell("-")
-    return Cell(f"below {LEAST_P}" if value < LEAST_P else f"{value:.2g}", float(value))
-
-
-def _short(name: str) -> str:
-    return name.removeprefix("model.kwargs.").removeprefix("training.")

@@ -1,0 +1,158 @@
+"""A sweep's folder: what it is to hold, what of it is there, and its runs gathered into tables.
+
+>>> collect("outputs/demo")[["label", "train_size", "test_accuracy"]]  # doctest: +SKIP
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vision.results.run import (
+    FAILURE,
+    LABELS,
+    METRICS,
+    PARTIAL,
+    PREDICTIONS,
+    RECORD_VERSION,
+    RESULT,
+    is_alive,
+    read_result,
+    write_json,
+)
+
+PLAN = "plan.json"
+
+
+def write_plan(sweep: Path, folders: Iterable[Path]) -> None:
+    """Add run folders to what the sweep is meant to hold, so that missing ones can be told."""
+    before, added = set(read_plan(sweep)), {str(folder.relative_to(sweep)) for folder in folders}
+    if added <= before:
+        return
+    sweep.mkdir(parents=True, exist_ok=True)
+    temporary = sweep / f"{PLAN}{PARTIAL}{os.getpid()}"
+    write_json(temporary, {"runs": sorted(before | added)})
+    temporary.replace(sweep / PLAN)
+
+
+def read_plan(sweep: Path) -> list[str]:
+    """Run folders that the sweep is meant to hold, relative to it."""
+    path = sweep / PLAN
+    return json.loads(path.read_text())["runs"] if path.exists() else []
+
+
+def status(sweep: Path) -> dict[str, list[str]]:
+    """Run folders below `sweep`, relative to it, by state: finished, failed, running, missing.
+
+    A run whose process was killed is missing: nothing of it counts.
+    """
+    found: dict[str, set[str]] = {"finished": set(), "failed": set(), "running": set(), "missing": set()}
+    for folder, files in _walk(sweep):
+        name = str(folder.relative_to(sweep))
+        if PARTIAL in folder.name:
+            found["running"] |= {name.split(PARTIAL)[0]} if is_alive(folder) else set()
+        elif RESULT in files or FAILURE in files:
+            found["finished" if RESULT in files else "failed"].add(name)
+        elif PLAN in files:
+            found["missing"] |= {str((folder / run).relative_to(sweep)) for run in read_plan(folder)}
+    found["missing"] -= found["finished"] | found["failed"] | found["running"]
+    return {state: sorted(runs) for state, runs in found.items()}
+
+
+def read_records(source: Path | str) -> pd.DataFrame:
+    """A row a run: of the sweep in a folder (see `collect`), or of a table in a .csv or .parquet file.
+
+    A table without a column `data` is of one data set, which takes the file's name.
+
+    Raises:
+        FileNotFoundError: it is not there, or holds no finished run.
+        ValueError: a table without rows, or a file of another kind.
+    """
+    source = Path(source)
+    if not source.is_file():
+        return collect(source)
+    readers: dict[str, Any] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+    if source.suffix not in readers:
+        raise ValueError(f"{source} is no table of records; give a .csv, a .parquet, or a sweep's folder")
+    records = readers[source.suffix](source)
+    if records.empty:
+        raise ValueError(f"{source} has no rows; give a table with a row a run")
+    return records if "data" in records else records.assign(data=source.stem)
+
+
+def collect(sweep: Path | str) -> pd.DataFrame:
+    """One row for each finished run below `sweep`.
+
+    Columns as in result.json, `folder`, and each setting under its dotted name, as training.lr.
+
+    Raises:
+        FileNotFoundError: there is no finished run; the message says what there is.
+        ValueError: a record is of a later version than this package knows.
+    """
+    sweep = Path(sweep)
+    if not sweep.is_dir():
+        raise FileNotFoundError(
+            f"{sweep.absolute()} is no folder; give the folder of a sweep, as outputs/NAME"
+        )
+    paths = sorted(
+        folder / RESULT for folder, files in _walk(sweep) if RESULT in files and PARTIAL not in folder.name
+    )
+    if not paths:
+        raise FileNotFoundError(
+            f"no finished run below {sweep.absolute()}; `vision status {sweep}` says what there is"
+        )
+    rows = [{**_row(path), "folder": str(path.parent.relative_to(sweep))} for path in paths]
+    return pd.DataFrame(rows).sort_values(["label", "train_size", "seed"], ignore_index=True)
+
+
+def learning_curves(sweep: Path | str, records: pd.DataFrame) -> pd.DataFrame:
+    """A row for each evaluation on the way: label, train_size, seed, step, lr, losses, val_accuracy.
+
+    Args:
+        sweep: the folder that `records` was collected from.
+        records: of the runs whose curves are wanted.
+    """
+    rows = [
+        {name: run[name] for name in ("label", "train_size", "seed")} | json.loads(line)
+        for run in records.to_dict("records")
+        for line in (Path(sweep) / run["folder"] / METRICS).read_text().splitlines()
+    ]
+    return pd.DataFrame(rows)
+
+
+def predictions(sweep: Path | str, records: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Runs of one test set -> the class given to each image (R, N), and its true one (N,).
+
+    Raises:
+        FileNotFoundError: a run kept no labels beside its predictions, as those of record version 1.
+        ValueError: two runs were tested on different images.
+    """
+    folders = [Path(sweep) / folder for folder in records["folder"]]
+    labels = [np.load(folder / LABELS) for folder in folders]
+    for folder, other in zip(folders, labels, strict=True):
+        if not np.array_equal(other, labels[0]):
+            raise ValueError(f"{folder} was tested on other images than {folders[0]}: they cannot be paired")
+    return np.stack([np.load(folder / PREDICTIONS) for folder in folders]), labels[0]
+
+
+def _row(path: Path) -> dict[str, Any]:
+    record = read_result(path.parent)
+    version = record.setdefault("record_version", 1)
+    if version > RECORD_VERSION:
+        raise ValueError(
+            f"{path} is a record of version {version}, and this vit-vs-cnn reads those up to "
+            f"{RECORD_VERSION}; update it, or leave these runs out"
+        )
+    # train_size and seed stand in the record itself, the former as a number.
+    dotted = {name: value for name, value in record.pop("settings", {}).items() if "." in name}
+    return record | dotted
+
+
+def _walk(sweep: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Folders with their files; those that take another name meanwhile, as runs do, are passed over."""
+    for folder, _, files in os.walk(sweep):
+        yield Path(folder), files
