@@ -168,11 +168,13 @@ def test_one_model_or_one_size_gives_a_page_that_says_so(tmp_path):
 
 
 def test_the_pair_that_is_asked_for_comes_first(tmp_path):
-    table = records(models=("CNN", "ViT", "other"))
-    text, _ = report(tmp_path, table, pair=("other", "CNN"))
-    assert "<h1>other against CNN on digits</h1>" in text
+    table = records(models=("CNN", "ViT", "other, longer"))
+    text, _ = report(tmp_path, table, pair=["other", " longer", "CNN"])
+    assert "<h1>other, longer against CNN on digits</h1>" in text
     for wrong in (("CNN",), ("CNN", "CNN"), ("CNN", "MLP")):
-        with pytest.raises(ValueError, match=r"pair must be two of the models.*there are CNN, ViT, other"):
+        with pytest.raises(
+            ValueError, match=r"pair must be two of the models.*there are CNN, ViT, other, longer"
+        ):
             report(tmp_path, table, pair=wrong)
 
 

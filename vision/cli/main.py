@@ -45,6 +45,43 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("train", help="train one model, or with -m a sweep of many (Hydra)")
 
+    _add_plot(commands)
+    _add_report(commands)
+    compare = _command(
+        commands,
+        "compare",
+        "print the runs' figures beside published ones, with their sources and what differs",
+        "vision compare outputs/data_size-cifar10 --to published",
+    )
+    compare.add_argument("source", type=Path, metavar="DIR", help=SOURCE)
+    compare.add_argument("--to", required=True, choices=("published",), help="what to compare with")
+    compare.set_defaults(run=_compare)
+
+    status = _command(
+        commands,
+        "status",
+        "count finished, failed and missing runs",
+        "vision status outputs/data_size-digits",
+    )
+    status.add_argument("folder", type=Path, metavar="DIR", help="folder of a sweep")
+    status.set_defaults(run=_status)
+
+    models = _command(
+        commands,
+        "models",
+        "list models, with parameters and multiply-adds of ours",
+        "vision models 'resnet*'",
+    )
+    models.add_argument(
+        "pattern", nargs="?", metavar="PATTERN", help="which of timm's names to list, as 'convnext*'"
+    )
+    models.set_defaults(run=_models)
+    _add_convert(commands)
+    _add_inspect(commands)
+    return parser
+
+
+def _add_plot(commands: argparse._SubParsersAction) -> None:
     plot = _command(
         commands,
         "plot",
@@ -80,41 +117,6 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("--xlabel", metavar="TEXT", help="what to call x in the figure")
     plot.add_argument("--choose", metavar="NAMES", help=SEARCHED)
     plot.set_defaults(run=_plot)
-
-    status = _command(
-        commands,
-        "status",
-        "count finished, failed and missing runs",
-        "vision status outputs/data_size-digits",
-    )
-    status.add_argument("folder", type=Path, metavar="DIR", help="folder of a sweep")
-    status.set_defaults(run=_status)
-
-    _add_report(commands)
-
-    compare = _command(
-        commands,
-        "compare",
-        "print the runs' figures beside published ones, with their sources and what differs",
-        "vision compare outputs/data_size-cifar10 --to published",
-    )
-    compare.add_argument("source", type=Path, metavar="DIR", help=SOURCE)
-    compare.add_argument("--to", required=True, choices=("published",), help="what to compare with")
-    compare.set_defaults(run=_compare)
-
-    models = _command(
-        commands,
-        "models",
-        "list models, with parameters and multiply-adds of ours",
-        "vision models 'resnet*'",
-    )
-    models.add_argument(
-        "pattern", nargs="?", metavar="PATTERN", help="which of timm's names to list, as 'convnext*'"
-    )
-    models.set_defaults(run=_models)
-    _add_convert(commands)
-    _add_inspect(commands)
-    return parser
 
 
 def _add_report(commands: argparse._SubParsersAction) -> None:

@@ -96,13 +96,15 @@ def read_sweep(
 
 def _pair(labels: list[str], asked: Sequence[str] | None) -> tuple[str, str] | None:
     if asked is not None:
-        first, second = asked if len(asked) == 2 else ("", "")
-        if first == second or not {first, second} <= set(labels):
-            raise ValueError(
-                f"pair must be two of the models, as {','.join(labels[:2])}, got {','.join(asked)!r}; "
-                f"there are {', '.join(labels)}"
-            )
-        return first, second
+        # A label may hold a comma itself.
+        halves = ((",".join(asked[:i]), ",".join(asked[i:])) for i in range(1, len(asked)))
+        for first, second in halves:
+            if first != second and {first, second} <= set(labels):
+                return first, second
+        raise ValueError(
+            f"pair must be two of the models, as {','.join(labels[:2])}, got {','.join(asked)!r}; "
+            f"there are {', '.join(labels)}"
+        )
     if set(PAIR) <= set(labels):
         return PAIR
     return (labels[0], labels[1]) if len(labels) == 2 else None
