@@ -142,6 +142,15 @@ def test_a_sweep_half_done_says_what_is_missing_and_what_failed(sweep, tmp_path)
     assert "the loss is &lt;nan&gt;" in (tmp_path / "page.html").read_text()
 
 
+def test_a_size_that_one_model_alone_has_makes_it_no_leader(tmp_path):
+    table = records(models=("A", "B", "C"), cross=False)
+    only = table[(table["label"] == "A") | (table["train_size"] < 1000)]
+    text, _ = report(tmp_path, only)
+    answer = re.search(r'<p class="answer">(.*?)</p>', text)
+    assert answer and "At 50 images" in answer.group(1) and "; at 500 images" in answer.group(1)
+    assert "1,000" not in answer.group(1)
+
+
 def test_all_text_is_escaped(tmp_path):
     evil = '<script>alert("x")</script>&amp;'
     table = records(models=("CNN", evil), data="<b>'digits'")

@@ -13,6 +13,7 @@ from scipy import stats
 from vision.analysis.records import runs_of
 
 CONFIDENCE = 0.95
+COLUMNS = ["train_size", "models", "best", "mean", "n", "least", "within_chance"]
 
 
 def leaders(records: pd.DataFrame, *, metric: str = "test_accuracy") -> pd.DataFrame:
@@ -28,8 +29,9 @@ def leaders(records: pd.DataFrame, *, metric: str = "test_accuracy") -> pd.DataF
         metric: an accuracy.
 
     Returns:
-        Columns train_size, best (a label), mean (its), n (seeds that count), least (the smallest difference
-        beyond chance, missing where nothing is), within_chance (labels, best first).
+        Columns train_size, models (how many have runs), best (a label), mean (its), n (seeds that count),
+        least (the smallest difference beyond chance, missing where nothing is), within_chance (labels, best
+        first).
 
     Raises:
         ValueError: a column is not there, or the runs are of several data sets.
@@ -43,8 +45,9 @@ def leaders(records: pd.DataFrame, *, metric: str = "test_accuracy") -> pd.DataF
         least = _least_difference(blocks)
         gaps = blocks.mean(axis=0)[0] - blocks.mean(axis=0) if len(blocks) else np.zeros(len(means))
         near = [label for label, gap in zip(means.index, gaps, strict=True) if not gap > least]
-        rows.append((int(size), means.index[0], float(means.iloc[0]), len(blocks), least, tuple(near[1:])))
-    return pd.DataFrame(rows, columns=["train_size", "best", "mean", "n", "least", "within_chance"])
+        best = (means.index[0], float(means.iloc[0]))
+        rows.append((int(size), len(means), *best, len(blocks), least, tuple(near[1:])))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _least_difference(blocks: np.ndarray) -> float:

@@ -67,21 +67,22 @@ def warnings(sweep: Sweep) -> list[str]:
     return said
 
 
-def _led(row: dict[Any, Any], models: int) -> str:
-    at = f"at {row['train_size']:,} images {row['best']} has the best mean ({100 * row['mean']:.1f}%)"
-    near = row["within_chance"]
-    if models == 1:
-        return f"with {row['train_size']:,} images {row['best']} reaches {100 * row['mean']:.1f}%"
-    if not near:
-        return f"{at}, ahead of all others beyond chance"
-    others = ", ".join(near) if len(near) < FEW else f"{len(near)} of the {models - 1} others"
-    return f"{at}, not told apart from {others}"
-
-
 def _best_at_the_ends(sweep: Sweep) -> str:
+    """Who leads at the smallest and at the largest size that most models have."""
     table = leaders(sweep.records)
-    rows = table.iloc[[0, -1] if len(table) > 1 else [0]].to_dict("records")
-    return "; ".join(_led(row, len(sweep.labels)) for row in rows)
+    table = table[table["models"] == table["models"].max()]
+    return "; ".join(_led(row) for row in table.iloc[[0, -1] if len(table) > 1 else [0]].to_dict("records"))
+
+
+def _led(row: dict[Any, Any]) -> str:
+    images, mean, others = f"{row['train_size']:,} images", f"{100 * row['mean']:.1f}%", row["models"] - 1
+    if not others:
+        return f"with {images} {row['best']} reaches {mean}"
+    near = row["within_chance"]
+    if not near:
+        return f"at {images} {row['best']} has the best mean ({mean}), ahead of all others beyond chance"
+    named = ", ".join(near) if len(near) < FEW else f"{len(near)} of the {others} others"
+    return f"at {images} {row['best']} has the best mean ({mean}), not told apart from {named}"
 
 
 def _worth(sweep: Sweep, first: str, second: str) -> str:
