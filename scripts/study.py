@@ -6,6 +6,7 @@ python scripts/study.py digits debug=tiny model=vit,cnn
 
 import argparse
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,13 +39,17 @@ def main() -> None:
     study = f"study-{chosen.data}"
     given = {"experiment": "study", "data": chosen.data} | given
     recipes = {model: _search(given | {"model": model}, out, f"{study}-search/{model}") for model in models}
+    (out / study).mkdir(parents=True, exist_ok=True)
+    (out / study / "recipes.json").write_text(json.dumps(recipes, indent=2) + "\n")
+    failed = 0
     for budget, training in BUDGETS.items():
         for model, recipe in recipes.items():
-            _train(given | recipe | {"training": training, "model": model, "sweep": f"{study}/{budget}"})
-    (out / study / "recipes.json").write_text(json.dumps(recipes, indent=2) + "\n")
+            fixed = {"training": training, "model": model, "sweep": f"{study}/{budget}"}
+            failed |= _train(given | recipe | fixed)
     for budget in BUDGETS:
         vision(["report", str(out / study / budget)])
-    sys.exit(vision(["plot", str(out / study), "--panel", "training.steps,training.epochs"]))
+    vision(["plot", str(out / study), "--panel", "training.steps,training.epochs"])
+    sys.exit(failed)
 
 
 def _sweep_of_the_study() -> dict[str, Any]:
@@ -55,14 +60,21 @@ def _sweep_of_the_study() -> dict[str, Any]:
 def _search(given: dict[str, Any], out: Path, folder: str) -> dict[str, Any]:
     """The recipe that does best in validation, at one size and a fixed number of steps."""
     trial = "lr-${training.lr}_wd-${training.weight_decay}"
-    _train(given | SEARCH_RUNS | SEARCHED | {"sweep": f"{folder}/{trial}"})
+    if _train(given | SEARCH_RUNS | SEARCHED | {"sweep": f"{folder}/{trial}"}):
+        sys.exit(1)  # models that were not searched alike cannot be compared
     _, choices = choose_by_validation(collect(out / folder), list(SEARCHED), by=["label"])
     return {name: float(choices[name].iloc[0]) for name in SEARCHED}
 
 
-def _train(settings: dict[str, Any]) -> None:
-    if status := vision(["train", "-m", *(f"{name}={value}" for name, value in settings.items())]):
-        sys.exit(status)
+def _train(settings: dict[str, Any]) -> int:
+    """Run a sweep; 1 if one of its runs failed, which stops no other. A wrong setting stops the study."""
+    # In a process of its own, as Hydra takes over the one that it is in.
+    code = "import sys; from vision.cli import main; sys.exit(main())"
+    given = [f"{name}={value}" for name, value in settings.items()]
+    done = subprocess.run([sys.executable, "-c", code, "train", "-m", *given])
+    if done.returncode not in (0, 1):
+        sys.exit(done.returncode)
+    return done.returncode
 
 
 if __name__ == "__main__":
