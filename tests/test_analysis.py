@@ -59,6 +59,8 @@ def test_the_figure_has_a_line_a_model_and_a_tick_at_every_size():
 def test_one_panel_a_data_set():
     two = pd.concat([records({("CNN", 50): [0.5]}), records({("CNN", 60): [0.5]}).assign(data="other")])
     assert len(plot_accuracy(accuracy_curves(two), title="both").axes) == 2
+    with pytest.raises(ValueError, match="several data sets are not averaged: digits, other; part them"):
+        accuracy_curves(two, panel="label")
 
 
 def searched() -> pd.DataFrame:

@@ -21,7 +21,11 @@ def test_what_all_models_share_at_a_seed_does_not_hide_who_is_ahead():
     runs = sweep(np.random.default_rng(0), {"A": 0.5, "B": 0.45, "C": 0.498, "D": 0.40})
     (row,) = leaders(runs).to_dict("records")
     assert row["best"] in ("A", "C") and set(row["within_chance"]) == {"A", "C"} - {row["best"]}
-    assert row["models"] == 4 and row["n"] == 3 and row["mean"] == pytest.approx(runs.groupby("label")["test_accuracy"].mean().max())
+    assert (
+        row["models"] == 4
+        and row["n"] == 3
+        and row["mean"] == pytest.approx(runs.groupby("label")["test_accuracy"].mean().max())
+    )
 
 
 def test_of_two_models_it_is_the_paired_t_test():

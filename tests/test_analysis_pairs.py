@@ -74,6 +74,9 @@ def test_what_is_no_pair_is_refused():
         ValueError, match=r"'A' and 'B' at 100 images with seed 0 .*different subsets.*abcdefgh and 01234567"
     ):
         paired_runs(other, "A", "B")
+    tested = runs.assign(n_test=np.where(runs["label"] == "B", 100, 10_000))
+    with pytest.raises(ValueError, match=r"tested on different images, n_test 10000 and 100; a pair needs"):
+        paired_runs(tested, "A", "B")
     with pytest.raises(ValueError, match="got 'A' twice"):
         paired_runs(runs, "A", "A")
     apart = runs.assign(subset_seed=np.where(runs["label"] == "B", runs["seed"] + 100, runs["seed"]))

@@ -50,8 +50,9 @@ def accuracy_curves(
         first three.
 
     Raises:
-        ValueError: a column is not there; runs of one line differ in another setting than x and the seeds, or
-            of the same seeds in the metric; or there is no such centre or interval.
+        ValueError: a column is not there; runs of several data sets would be averaged; runs of one line
+            differ in another setting than x and the seeds, or of the same seeds in the metric; or there is no
+            such centre or interval.
     """
     check_interval(centre, interval)
     if panel == "data" and "data" not in records:
@@ -148,6 +149,10 @@ def choose_by_validation(
 def _refuse_mixed(records: pd.DataFrame, x: str, line: str, panel: str) -> None:
     """A point must not average runs that differ in more than seeds, nor a line join them up."""
     axes = {*x.split(","), *line.split(","), *panel.split(",")}
+    sets = list(dict.fromkeys(map(str, records["data"]))) if "data" in records else []
+    if len(sets) > 1 and "data" not in axes:
+        names = ", ".join(sets)
+        raise ValueError(f"runs of several data sets are not averaged: {names}; part them by --panel data")
     others = [name for name in varying(records) if name not in (*axes, *NAMES)]
     # Along a line of models all that belongs to them may differ, but not within one of them.
     keys = [panel, line, x] if x in NAMES else [panel, line]

@@ -12,6 +12,11 @@ from scipy import stats
 from vision.analysis.intervals import check_interval, interval_of
 from vision.analysis.records import RUN, runs_of
 
+# Columns in which the runs of a pair must agree where they are known: what else they would be, and why.
+SAME = {
+    "subset_sha256": ("trained on different subsets", "data, data.subset_seed and data.val_fraction"),
+    "n_test": ("tested on different images", "data and data.test_size"),
+}
 COLUMNS = [*RUN, "first", "second", "difference", "log_ratio"]
 
 
@@ -22,7 +27,8 @@ def paired_runs(
 
     Args:
         records: one row a run, with columns label, train_size, seed and `metric` in [0, 1]; where there is
-            subset_seed it tells runs apart too, and where there is subset_sha256 it must be that of both.
+            subset_seed it tells runs apart too, and where there are subset_sha256 and n_test the two runs of
+            a pair must have the same.
         first, second: two labels.
         metric: an accuracy.
 
@@ -33,14 +39,15 @@ def paired_runs(
 
     Raises:
         ValueError: a column or a label is not there, first is second, the runs are of several data sets, a
-            run is there twice with two results, or those of a pair were trained on different subsets.
+            run is there twice with two results, or those of a pair had different subsets or test images.
     """
     if first == second:
         raise ValueError(f"two models can be compared, got {first!r} twice")
     runs = runs_of(records, (first, second), metric)
+    runs: Any = runs[[name for name in (*RUN, "label", metric, "error", *SAME) if name in runs]]
     one, other = (runs[runs["label"] == label] for label in (first, second))
     pairs: Any = one.merge(other, on=RUN, suffixes=("", "_other"))
-    _refuse_other_subsets(pairs, first, second)
+    _refuse_other_images(pairs, first, second)
     pairs = pairs.assign(
         first=pairs[metric],
         second=pairs[f"{metric}_other"],
@@ -87,16 +94,16 @@ def paired_differences(
     return pd.DataFrame(rows, columns=["train_size", "n", "mean", "low", "high", "p"])
 
 
-def _refuse_other_subsets(pairs: pd.DataFrame, first: str, second: str) -> None:
-    names = ["subset_sha256", "subset_sha256_other"]
-    if not set(names) <= set(pairs):
-        return
-    known: Any = pairs.dropna(subset=names)
-    apart = known[known[names[0]] != known[names[1]]]
-    if len(apart):
-        run = apart.iloc[0]
-        raise ValueError(
-            f"the runs of {first!r} and {second!r} at {run['train_size']:,} images with seed {run['seed']} "
-            f"were trained on different subsets, subset_sha256 {str(run[names[0]])[:8]} and "
-            f"{str(run[names[1]])[:8]}; a pair needs the same data, data.subset_seed and data.val_fraction"
-        )
+def _refuse_other_images(pairs: pd.DataFrame, first: str, second: str) -> None:
+    for name, (what, needed) in SAME.items():
+        names = [name, f"{name}_other"]
+        known: Any = pairs.dropna(subset=names) if set(names) <= set(pairs) else pairs.iloc[:0]
+        apart = known[known[names[0]] != known[names[1]]] if len(known) else known
+        if len(apart):
+            run = apart.iloc[0]
+            one, other = (str(run[column])[:8] for column in names)
+            where = f"at {run['train_size']:,} images with seed {run['seed']}"
+            raise ValueError(
+                f"the runs of {first!r} and {second!r} {where} "
+                f"were {what}, {name} {one} and {other}; a pair needs the same {needed}"
+            )

@@ -61,6 +61,8 @@ def plot(
     if (x, line, metric) == ("train_size", "label", "test_accuracy"):
         for answer in _answers(shown):
             console.print(answer, soft_wrap=True, highlight=False)
+    if set(curves["n"]) == {1}:
+        console.print("one seed only: no interval can be drawn; train with more seeds, as seed=0,1,2")
     unfinished = {state: len(runs) for state, runs in states.items() if runs and state != "finished"}
     if unfinished:
         console.print(", ".join(f"{count} {state}" for state, count in unfinished.items()) + " beside these")

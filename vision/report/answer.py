@@ -64,6 +64,8 @@ def warnings(sweep: Sweep) -> list[str]:
         said.append(f"{(runs == 1).sum()} of {len(runs)} points have one run only, and no interval.")
     if len(sweep.sizes) == 1:
         said.append("There is one training-set size only: no curve, no crossing, no law.")
+    if len(sweep.sizes) == 2:
+        said.append("Two training-set sizes are too few for a scaling law, which needs three.")
     return said
 
 
