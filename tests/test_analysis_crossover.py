@@ -23,6 +23,31 @@ def sweep(generator, *, first, second, seeds=5, noise=0.03) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["label", "train_size", "seed", "subset_seed", "test_accuracy"])
 
 
+@pytest.mark.parametrize("own", [0.005, 0.02])
+def test_it_covers_too_where_the_sizes_of_a_seed_share_their_noise(own):
+    generator, truth, covered = np.random.default_rng(7), 1100, []
+    for _ in range(150):
+        rows = []
+        for seed in range(5):
+            shared = generator.normal(0, 0.03)
+            for n in SIZES:
+                one, other = 0.48 * n**-0.12, 0.48 * truth**0.08 * n**-0.20 * np.exp(shared)
+                rows += [
+                    ("A", n, seed, 1 - one),
+                    ("B", n, seed, 1 - other * np.exp(generator.normal(0, own))),
+                ]
+        runs = pd.DataFrame(rows, columns=["label", "train_size", "seed", "test_accuracy"])
+        found = crossover(runs, "A", "B", draws=600)
+        covered += [one.low <= truth <= one.high for one in found.crossings[:1]]
+    assert len(covered) > 120 and 0.92 <= np.mean(covered) <= 0.98
+
+
+def test_pairs_that_all_differ_by_the_same_are_no_proof():
+    rows = [(m, n, s, a) for m, a in (("A", 0.51), ("B", 0.50)) for n in (100, 200) for s in (0, 1)]
+    found = crossover(pd.DataFrame(rows, columns=["label", "train_size", "seed", "test_accuracy"]), "A", "B")
+    assert found.answer == "open"
+
+
 def power(scale: float, exponent: float):
     return lambda size: scale * size**-exponent
 
@@ -86,7 +111,19 @@ def test_answers_in_words():
         "A",
         "B",
     )
-    assert meets.answer == "not reached" and "a crossing is not reached by 10,000" in str(meets)
+    assert meets.answer == "undecided" and "by 10,000 is neither shown nor excluded: with" in str(meets)
+    assert 0.2 < meets.below_largest < 0.8, "at the largest size they are equal"
+    late = crossover(
+        sweep(generator, first=power(0.4, 0.1), second=lambda n: 0.4 * n**-0.1 * (1.3 - 0.22 * (n > 5000))),
+        "A",
+        "B",
+    )
+    assert late.answer == "not reached" and late.leaders[-1] is None and late.below_largest <= 0.05
+    assert "a crossing is not reached by 10,000: with probability 0.0" in str(late)
+    one = crossover(
+        sweep(generator, first=power(0.4, 0.1), second=power(0.6, 0.1)).query("train_size == 500"), "A", "B"
+    )
+    assert str(one) == "A ahead at 500 images (n = 5 pairs a size)"
 
 
 def published(generator, first: tuple[float, ...], second: tuple[float, ...]) -> pd.DataFrame:

@@ -43,6 +43,14 @@ def test_the_interval_covers_in_92_to_98_of_100_sweeps(seeds):
     assert (np.mean(inside, axis=0) >= 0.92).all() and (np.mean(inside, axis=0) <= 0.98).all()
 
 
+def test_a_flat_curve_says_nothing_about_images():
+    rows = [(m, n, s, 0.1) for m in ("CNN", "ViT") for n in (50, 1000) for s in (0, 1)]
+    runs = pd.DataFrame(rows, columns=["label", "train_size", "seed", "test_accuracy"])
+    found = data_equivalence(runs, "CNN", "ViT")
+    assert set(found["state"]) == {"flat"} and found[["images", "worth"]].isna().all(axis=None)
+    assert (found["low"] == 0).all() and np.isinf(found["high"]).all()
+
+
 def test_without_noise_it_is_the_truth_and_beyond_the_curve_it_says_so():
     runs = sweep(np.random.default_rng(0), ERRORS, noise=0)
     found = data_equivalence(runs, "CNN", "ViT").set_index("train_size")

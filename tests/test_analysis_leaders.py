@@ -55,6 +55,14 @@ def test_equal_models_are_told_apart_in_5_of_100_sweeps_at_most(models):
     assert np.mean(wrong) <= 0.07
 
 
+def test_no_spread_is_no_proof():
+    rows = [(m, 100, s, a) for m, a in (("A", 0.51), ("B", 0.50)) for s in (0, 1)]
+    (row,) = leaders(pd.DataFrame(rows, columns=["label", "train_size", "seed", "test_accuracy"])).to_dict(
+        "records"
+    )
+    assert row["within_chance"] == ("B",) and np.isnan(row["least"])
+
+
 def test_a_seed_that_not_all_models_have_does_not_count():
     runs = sweep(np.random.default_rng(3), {"A": 0.6, "B": 0.4}, seeds=3)
     part = runs[~((runs["label"] == "B") & (runs["seed"] > 0))]

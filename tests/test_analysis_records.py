@@ -71,7 +71,10 @@ def test_a_run_counts_once_and_two_results_of_it_are_refused():
         ):
             call(other)
     apart = other.assign(subset_seed=[0] * len(runs) + [1] * len(runs))
-    assert (accuracy_curves(apart)["n"] == 6).all()
+    curves = accuracy_curves(apart)  # three seeds on each of two subsets: the subsets are what repeats
+    assert (curves["n"] == 2).all()
+    means = apart.groupby(["label", "train_size"])["test_accuracy"].mean()
+    assert curves["mean"].to_numpy() == pytest.approx(means.to_numpy())
 
 
 def test_runs_of_several_data_sets_are_not_thrown_together():

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from vision.analysis.intervals import check_interval, interval_of, iqm
-from vision.analysis.records import check_columns, check_metric, once
+from vision.analysis.records import check_columns, check_metric, once, per_subset
 
 # Settings that name what a run is of; they follow others and make no difference themselves.
 NAMES = ("data", "data.name", "label", "model.label", "model", "model.name", "model.start")
@@ -31,9 +31,10 @@ def accuracy_curves(
 ) -> pd.DataFrame:
     """Mean, median and IQM of a metric over the seeds, one with its 95% interval, by panel, line and place x.
 
-    The interval speaks of subsets and seeds drawn anew, with the test set as it is; it takes runs for
-    independent, as they are where each seed has a subset of its own. With one run there is none, and low and
-    high are missing; see `vision.analysis.intervals` for how well each kind covers.
+    The interval speaks of subsets and seeds drawn anew, with the test set as it is. Where several seeds share
+    each of several subsets, the subsets are the repetitions, and n counts them (`records.per_subset`). With
+    one run there is no interval, and low and high are missing; see `vision.analysis.intervals` for how well
+    each kind covers.
 
     Args:
         records: one row a run, with the columns seed, those of the axes and `metric` in [0, 1]; see
@@ -64,7 +65,8 @@ def accuracy_curves(
     # The same run under two names, as 1437 and "all", is one run.
     seeds = [name for name in ("seed", "subset_seed") if name in records]
     check_metric(records, metric)
-    groups: Any = once(records, [*keys, *seeds], metric).groupby(keys, dropna=False)[metric]
+    runs = per_subset(once(records, [*keys, *seeds], metric), keys, metric)
+    groups: Any = runs.groupby(keys, dropna=False)[metric]
     curves = groups.agg(n="count", mean="mean", median="median", iqm=_iqm, std="std").reset_index()
     ends = [interval_of(values.dropna(), centre=centre, kind=interval) for _, values in groups]
     curves[["low", "high"]] = np.clip(np.array(ends), 0.0, 1.0)

@@ -13,6 +13,7 @@ from vision.analysis.records import runs_of
 from vision.analysis.redraws import by_seed, redraw_means
 
 DRAWS = 2000
+LEVEL = 1e-9  # of log error: a curve that falls by less is flat
 
 
 def data_equivalence(
@@ -43,9 +44,10 @@ def data_equivalence(
 
     Returns:
         Columns train_size, images (missing unless inside), low, high, worth (train_size / images: above 1
-        where first needs fewer) and state: "inside", or "fewer than N" and "more than N" where N is the first
-        model's smallest and largest size. An end of 0 or infinity is one that the curve does not bound. low
-        and high are missing where a size has one run.
+        where first needs fewer) and state: "inside"; "fewer than N" and "more than N", where N is the first
+        model's smallest and largest size; or "flat", where more images do not help the first model at all. An
+        end of 0 or infinity is one that the curve does not bound. low and high are missing where a size has
+        one run.
 
     Raises:
         ValueError: a column or a label is not there, first is second, or the first model has one size only.
@@ -68,6 +70,8 @@ def data_equivalence(
         # An end beyond the curve says no more than that it is beyond.
         low = np.where(np.isposinf(ends[0]), sizes[0][-1], np.exp(ends[0]))
         high = np.where(np.isneginf(ends[1]), sizes[0][0], np.exp(ends[1]))
+    if np.ptp(_levelled(np.log(mean[None, :split]))) < LEVEL:  # it says nothing about images
+        found, low, high = found * np.nan, np.zeros(len(found)), np.full(len(found), np.inf)
     images = np.where(np.isfinite(found), np.exp(found), np.nan)
     words = {-np.inf: f"fewer than {sizes[0][0]:,}", np.inf: f"more than {sizes[0][-1]:,}"}
     return pd.DataFrame(
@@ -77,7 +81,7 @@ def data_equivalence(
             "low": low,
             "high": high,
             "worth": sizes[1] / images,
-            "state": [words.get(place, "inside") for place in found],
+            "state": ["flat" if np.isnan(place) else words.get(place, "inside") for place in found],
         }
     )
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from vision.analysis.intervals import CONFIDENCE
 from vision.analysis.records import runs_of
 
-CONFIDENCE = 0.95
 COLUMNS = ["train_size", "models", "best", "mean", "n", "least", "within_chance"]
 
 
@@ -57,6 +57,8 @@ def _least_difference(blocks: np.ndarray) -> float:
         return np.nan
     rest = blocks - blocks.mean(axis=0) - blocks.mean(axis=1, keepdims=True) + blocks.mean()
     freedom = (seeds - 1) * (models - 1)
+    if np.allclose(rest, 0.0, atol=1e-12):
+        return np.nan  # no spread was seen, which is not to say that there is none
     return _range_quantile(models, freedom) * float(np.sqrt((rest**2).sum() / freedom / seeds))
 
 

@@ -61,7 +61,7 @@ def check_metric(records: pd.DataFrame, metric: str) -> None:
 
 
 def runs_of(records: pd.DataFrame, labels: Sequence[str], metric: str) -> pd.DataFrame:
-    """The runs of some models that have the metric, each once.
+    """The runs of some models that have the metric, each once, or one row a subset; see `per_subset`.
 
     Args:
         records: one row a run; see `COLUMNS`. A run that is there twice counts once.
@@ -90,7 +90,30 @@ def runs_of(records: pd.DataFrame, labels: Sequence[str], metric: str) -> pd.Dat
     if "subset_seed" not in kept:
         kept = kept.assign(subset_seed=np.nan)
     kept = once(kept[kept[metric].notna()], ["label", *RUN], metric)
+    kept = per_subset(kept, ["label", "train_size"], metric)
     return kept.assign(error=(1 - kept[metric]).clip(lower=LEAST_ERROR))
+
+
+def per_subset(runs: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFrame:
+    """One row for each subset, with the mean of its seeds' metric, where there are several of both.
+
+    Runs on one subset share its luck, so that they are no repetitions of each other: what chance draws anew
+    is the subset, and n counts subsets. Where each seed has a subset of its own, or all have the same, the
+    rows stay as they are.
+
+    Args:
+        runs: with columns seed and subset_seed; each run once.
+        keys: columns that make a point.
+        metric: the column to average.
+    """
+    if "subset_seed" not in runs:
+        return runs
+    subsets: Any = runs.groupby(list(keys), dropna=False)["subset_seed"].nunique()
+    groups: Any = runs.groupby([*keys, "subset_seed"], dropna=False)
+    if subsets.max() < 2 or groups.size().max() < 2:
+        return runs
+    means = groups[metric].transform("mean")
+    return runs.assign(**{metric: means, "seed": runs["subset_seed"]}).drop_duplicates([*keys, "subset_seed"])
 
 
 def once(records: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFrame:
@@ -110,3 +133,43 @@ def once(records: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFram
             "that they differ in more than seeds; give those of one setting, or their subset_seed"
         )
     return different
+
+
+def check_runs(records: pd.DataFrame) -> pd.DataFrame:
+    """Records from anywhere -> the same, label and data as text, sizes whole, accuracies as numbers.
+
+    Columns that are not there are passed over; `check_columns` asks for them.
+
+    Raises:
+        ValueError: a label or data set is missing, a train_size is no whole number of images, or a
+            test_accuracy no number; with the first wrong value.
+    """
+    readers = {"label": _texts, "data": _texts, "train_size": _sizes, "test_accuracy": _shares}
+    return records.assign(**{name: read(records[name]) for name, read in readers.items() if name in records})
+
+
+def _texts(column: Any) -> Any:
+    if missing := int(column.isna().sum()):
+        way = "name the data set in each, or leave the column out" if column.name == "data" else "name each"
+        raise ValueError(f"{column.name} is missing in {missing} of {len(column)} rows; {way}")
+    return column.map(str)
+
+
+def _sizes(column: Any) -> Any:
+    numbers: Any = pd.to_numeric(column, errors="coerce")
+    whole = np.isfinite(numbers) & (numbers >= 1) & (numbers % 1 == 0)
+    _refuse(column, ~whole, "a whole number of training images, 1 or more")
+    return numbers.astype("int64")
+
+
+def _shares(column: Any) -> Any:
+    numbers: Any = pd.to_numeric(column, errors="coerce")
+    _refuse(column, column.notna() & numbers.isna(), "a share in [0, 1], as 0.391 for 39.1%")
+    return numbers
+
+
+def _refuse(column: Any, wrong: Any, right: str) -> None:
+    if found := [value for value, is_wrong in zip(column.tolist(), wrong.tolist(), strict=True) if is_wrong]:
+        raise ValueError(
+            f"{column.name} must be {right}; got {found[0]!r} (wrong in {len(found)} of {len(column)} rows)"
+        )

@@ -18,7 +18,7 @@ from vision.analysis.redraws import by_seed, redraw_means
 DRAWS = 1000
 FEWEST = 3
 # A law with fewer parameters is taken if it foretells nearly as well as the best, or nearly exactly.
-AS_GOOD, EXACT = 1.1, 1e-3
+AS_GOOD, EXACT, NOISE = 1.1, 1e-3, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,9 @@ def scaling_fit(
 
     Each law is fitted by least squares to the logarithms of the mean errors of all sizes but the largest, and
     judged by its error there (as Alabdulmohsin et al., 2022, judge extrapolation); the best is fitted to all
-    sizes. A law needs more sizes than it has parameters to be judged. What it foretold is the best of up to
-    three, so a little too good.
+    sizes, or one with fewer parameters that is no further off than by two standard errors of the mean there.
+    A law needs more sizes than it has parameters to be judged. What it foretold is the best of up to three,
+    so a little too good.
 
     Intervals are percentiles of fits to means drawn anew by whole seeds (see `redraws.redraw_means`), since
     subsets are nested and the runs of a seed may go up and down together. They take the law for true. In 400
@@ -127,7 +128,9 @@ def scaling_fit(
         )
     x, mean, runs = _logs(sizes), errors.mean().to_numpy(), int(errors.count().min())
     foretold = {one.name: _miss(one, x, mean) for one in LAWS.values() if len(one.parameters) < len(sizes)}
-    good = max(EXACT, AS_GOOD * min(foretold.values(), default=0.0))
+    nearest, last = min(foretold.values(), default=0.0), errors.iloc[:, -1]
+    noise = NOISE * float(last.sem() / last.mean()) if runs > 1 else 0.0
+    good = max(EXACT, AS_GOOD * nearest, nearest + noise)
     best = LAWS[law or next(name for name, off in foretold.items() if off <= good)]
     values, drawn = fit_law(best, x, np.log(mean)), None
     low, high = {}, {}
