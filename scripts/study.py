@@ -20,11 +20,12 @@ from vision.results import collect
 
 BUDGETS = {"steps": "default", "epochs": "epochs"}  # what is fixed, and its file in conf/training
 SEARCHED = {"training.lr": "0.0005,0.002,0.008", "training.weight_decay": "0.05,0.5"}
+# At one size and a fixed number of steps, for all sizes and both budgets.
 SEARCH_RUNS = {"train_size": "1000", "seed": "0,1"}
 
 
 def main() -> None:
-    """Search, train and report; all lies in outputs/study-DATA and, of the search, in -search beside it."""
+    """Search, train and report; all lies in outputs/study-NAME and, of the search, in -search beside it."""
     parser = argparse.ArgumentParser(
         description="Which model wins at which training-set size, with few images?"
     )
@@ -34,27 +35,31 @@ def main() -> None:
     )
     chosen = parser.parse_args()
     given = dict(setting.partition("=")[::2] for setting in chosen.settings)
-    models = given.pop("model", _sweep_of_the_study()["model"]).split(",")
+    swept = _conf("experiment", "study")["hydra"]["sweeper"]["params"]
+    models = given.pop("model", swept["model"]).split(",")
     out = Path(given.get("out", "outputs/tiny" if given.get("debug") == "tiny" else "outputs"))
-    study = f"study-{chosen.data}"
+    study = f"study-{_conf('data', chosen.data)['name']}"
     given = {"experiment": "study", "data": chosen.data} | given
     recipes = {model: _search(given | {"model": model}, out, f"{study}-search/{model}") for model in models}
     (out / study).mkdir(parents=True, exist_ok=True)
     (out / study / "recipes.json").write_text(json.dumps(recipes, indent=2) + "\n")
-    failed = 0
+    failed: int = 0
     for budget, training in BUDGETS.items():
         for model, recipe in recipes.items():
             fixed = {"training": training, "model": model, "sweep": f"{study}/{budget}"}
             failed |= _train(given | recipe | fixed)
     for budget in BUDGETS:
-        vision(["report", str(out / study / budget)])
-    vision(["plot", str(out / study), "--panel", "training.steps,training.epochs"])
+        failed |= vision(["report", str(out / study / budget)])
+    failed |= vision(["plot", str(out / study), "--panel", "training.steps,training.epochs"])
     sys.exit(failed)
 
 
-def _sweep_of_the_study() -> dict[str, Any]:
-    experiment = yaml.safe_load((conf_folder() / "experiment" / "study.yaml").read_text())
-    return experiment["hydra"]["sweeper"]["params"]
+def _conf(group: str, name: str) -> dict[str, Any]:
+    file = conf_folder() / group / f"{name}.yaml"
+    if not file.is_file():
+        known = ", ".join(sorted(one.stem for one in file.parent.glob("*.yaml")))
+        sys.exit(f"study.py: {group} must be one of {known}; got {name!r}")
+    return yaml.safe_load(file.read_text())
 
 
 def _search(given: dict[str, Any], out: Path, folder: str) -> dict[str, Any]:

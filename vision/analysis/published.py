@@ -19,6 +19,16 @@ SAME_TASK = {
 }
 
 
+HOW = {
+    "steps": "{:,.0f} steps",
+    "training.batch_size": "batch {:g}",
+    "training.lr": "lr {:g}",
+    "training.weight_decay": "weight decay {:g}",
+    "data.augment.crop_padding": "crop {:g}",
+    "n_train": "{:,.0f} of the images trained on",
+}
+
+
 def published() -> pd.DataFrame:
     """The table: data, train_size, model, params (may be missing), accuracy in percents, how, source.
 
@@ -73,10 +83,9 @@ def _ours(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def _how(run: Any) -> str:
-    """What one must know to compare: budget, batch, and how the data differ."""
-    parts = [f"{run['steps']:,} steps"] if "steps" in run else []
-    if pd.notna(batch := run.get("training.batch_size")):
-        parts.append(f"batch {batch:g}")
+    """What one must know to compare: budget, recipe, images without validation, and how the data differ."""
+    known = {name: run.get(name) for name in HOW}
+    parts = [text.format(known[name]) for name, text in HOW.items() if pd.notna(known[name])]
     return ", ".join([*parts, SAME_TASK[run["data"]][1]]).removesuffix(", ")
 
 
