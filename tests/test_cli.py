@@ -236,6 +236,8 @@ def test_plot_and_status_of_nothing_say_so(tmp_path):
     for command in ("plot", "status"):
         refused = vision(tmp_path, command, "nowhere")
         assert refused.returncode == 2 and "is no folder" in refused.stderr
+    refused = vision(tmp_path, "plot", "nowhere.csv")
+    assert refused.returncode == 2 and "there is no file" in refused.stderr
 
 
 def test_runs_that_are_the_same_run_are_run_once(tmp_path):

@@ -260,3 +260,175 @@ def test_the_runs_are_not_changed_by_reading(sweep, tmp_path):
     before = {p: p.stat().st_mtime_ns for p in sweep.rglob("*")}
     write_report(sweep, tmp_path / "report.html")
     assert before == {p: p.stat().st_mtime_ns for p in sweep.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("label", None, r"label is missing in 1 of 30 rows"),
+        (
+            "data",
+            None,
+            r"data is missing in 1 of 30 rows; name the data set in each, or leave the column out",
+        ),
+        (
+            "test_accuracy",
+            "39.1%",
+            r"test_accuracy must be a share in \[0, 1\].*got '39.1%' \(wrong in 1 of 30",
+        ),
+        ("train_size", "all", r"train_size must be a whole number.*got 'all'"),
+        ("train_size", 0, r"train_size must be a whole number.*got 0 "),
+        ("train_size", 0.05, r"train_size must be a whole number.*got 0.05"),
+        ("train_size", None, r"train_size must be a whole number.*got nan"),
+    ],
+)
+@pytest.mark.parametrize("command", ["report", "plot", "compare"])
+def test_a_table_from_elsewhere_is_refused_by_column_and_value(
+    tmp_path, capsys, command, column, value, message
+):
+    table = records().astype({column: object})
+    table.loc[3, column] = value
+    table.to_csv(tmp_path / "runs.csv", index=False)
+    more = ["--to", "published"] if command == "compare" else []
+    assert main([command, str(tmp_path / "runs.csv"), *more]) == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_odd_labels_are_drawn_and_named_as_they_are(tmp_path, capsys):
+    for names in (("_x", "[/red]"), ("$x$", r"$\frac$"), ("1", "02")):
+        renamed = dict(zip(("CNN", "ViT"), names, strict=True))
+        table = records().assign(label=lambda t, renamed=renamed: t["label"].map(renamed))
+        table = table.assign(params=1000.0, macs=2000.0)
+        text, page = report(tmp_path, table)
+        assert not [word for word in page.words if "is left out" in word]
+        assert {"accuracy", "error", "gain", "overfit", "cost"} <= set(page.ids)
+        assert main(["plot", str(tmp_path / "runs.csv")]) == 0
+        shown, svg = capsys.readouterr().out, (tmp_path / "accuracy.svg").read_text()
+        for name in names if names[0] != "1" else ("1", "2"):
+            assert name in shown and f"{name}</text>" in svg and f"{name}</text>" in text
+
+
+def test_runs_without_a_test_accuracy_are_left_out_and_named(tmp_path, capsys):
+    table = records(models=("CNN", "ViT", "MLP"))
+    table.loc[table["label"].eq("CNN") & table["seed"].eq(0), "test_accuracy"] = np.nan
+    table.loc[table["label"].eq("MLP"), "test_accuracy"] = np.nan
+    text, page = report(tmp_path, table)
+    sentences = (
+        "5 runs of CNN have no test_accuracy and are left out.",
+        "15 runs of MLP have no test_accuracy and are left out; no run of MLP is left.",
+    )
+    assert set(sentences) <= set(page.words) and "nan" not in text
+    assert main(["plot", str(tmp_path / "runs.csv")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert all(sentence in said for sentence in sentences) and "parameters" not in said
+
+
+def test_what_an_error_leaves_out_is_said_and_what_does_not_apply_is_not(tmp_path):
+    wrong = records()
+    wrong.loc[0, "train_accuracy"] = 3.0
+    _, page = report(tmp_path, wrong)
+    said = [word for word in page.words if "is left out" in word]
+    assert len(said) == 1 and said[0].startswith("The figure 'overfit' is left out: metric must be a share")
+    for plain in (records(models=("ViT",)), records(sizes=(100,)), records(seeds=1), records()):
+        _, page = report(tmp_path, plain.drop(columns="train_accuracy"))
+        assert not [word for word in page.words if "left out" in word]
+        assert "overfit" not in page.ids
+    alone = records()
+    alone.loc[alone["label"].eq("ViT"), "seed"] += 10
+    _, page = report(tmp_path, alone)
+    assert any(word.startswith("CNN and ViT are not compared run by run: no run of") for word in page.words)
+
+
+def test_a_run_without_its_side_files_is_left_out_of_their_figures(sweep, tmp_path):
+    less = tmp_path / "less"
+    shutil.copytree(sweep, less)
+    (less / "CNN" / "n200" / "s0" / results.LABELS).unlink()
+    (less / "ViT" / "n60" / "s1" / results.METRICS).unlink()
+    page = write_report(less, tmp_path / "page.html")
+    run = "1 run has no test_labels.npy and is left out of what is drawn of predictions: CNN/n200/s0."
+    assert run in page.warnings
+    assert "1 run has no metrics.jsonl and is left out of learning curves: ViT/n60/s1." in page.warnings
+    assert {"steps", "confusion", "classes"} <= {figure.name for figure in page.figures}
+
+
+def test_models_tested_on_other_images_are_not_compared_on_them(sweep, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(sweep, other)
+    for seed in (0, 1):
+        file = other / "ViT" / "n200" / f"s{seed}" / results.LABELS
+        np.save(file, np.load(file)[::-1])
+    page = write_report(other, tmp_path / "page.html")
+    assert "same-images" not in {table.name for table in page.tables}
+    assert any(
+        re.match(r"The table 'same-images' is left out: (CNN|ViT) had other test images than", said)
+        for said in page.warnings
+    )
+
+
+def test_mixed_settings_are_refused_with_a_way_out(tmp_path, capsys):
+    mixed = pd.concat([records().assign(**{"training.lr": lr}) for lr in (0.1, 0.2)])
+    mixed.to_csv(tmp_path / "runs.csv", index=False)
+    assert main(["report", str(tmp_path / "runs.csv")]) == 2
+    said = capsys.readouterr().err
+    assert "differ in training.lr (0.1, 0.2); give the folder of one sweep" in said
+    assert "--choose training.lr" in said and "--line" not in said
+
+
+@pytest.mark.parametrize(
+    ("seeds", "subsets", "text"),
+    [
+        ([0], [0], "none drawn: there is one run a point"),
+        ([0, 1, 2], [0, 1, 2], "95%, Student's t over seeds, each with its own subset"),
+        (
+            [0, 1, 2],
+            [7, 7, 7],
+            "over seeds on one and the same subset, so it says nothing about other subsets",
+        ),
+        ([0, 1, 0, 1], [0, 0, 1, 1], "over subsets, the seeds of each averaged"),
+        ([0, 1, 2], None, "95%, Student's t over seeds"),
+    ],
+)
+def test_the_intervals_are_over_what_the_runs_differ_in(tmp_path, seeds, subsets, text):
+    table = records(seeds=len(seeds))
+    table["seed"] = table["seed"].map(lambda order: seeds[order])
+    if subsets is not None:
+        table["subset_seed"] = [subsets[order % len(seeds)] for order in range(len(table))]
+    _, page = report(tmp_path, table)
+    assert any(word == text or word == f"95%, Student's t {text}" for word in page.words)
+
+
+def test_the_words_of_a_page(tmp_path):
+    from vision.report.answer import EACH_BY_ITSELF
+
+    table = records(models=("a model", "b", "c"))
+    page = write_csv(tmp_path, table.assign(**{"model.name": table["label"]}))
+    assert page.answer[0].isupper() and page.findings[-1] == EACH_BY_ITSELF
+    tables = {one.name: one for one in page.tables}
+    assert tables["crossings"].caption.endswith(EACH_BY_ITSELF) and "settings" not in tables
+    page = write_csv(tmp_path, table.assign(**{"model.name": table["label"] + "_tiny"}))
+    assert {one.name: one for one in page.tables}["settings"].heads == ["label", "model.name"]
+    page = write_csv(tmp_path, records().replace({"label": {"CNN": "a model"}}))
+    assert page.answer.startswith("A model ahead up to about")
+    assert EACH_BY_ITSELF not in page.findings
+
+
+def test_plot_names_the_data_set_of_each_answer(tmp_path, capsys):
+    pd.concat([records(), records(data="other")]).to_csv(tmp_path / "runs.csv", index=False)
+    assert main(["plot", str(tmp_path / "runs.csv")]) == 0
+    said = capsys.readouterr().out
+    assert "CNN against ViT on digits: " in said and "CNN against ViT on other: " in said
+
+
+def test_powers_of_ten_keep_their_exponents():
+    from vision.plots import plot_soft_error
+
+    rows = [("inside", ring, a, 10.0**-a, 10.0**-a) for ring in (False, True) for a in (1, 3, 5)]
+    names = ["place", "ring", "alpha", "measured", "bound"]
+    figure = plot_soft_error(pd.DataFrame(rows, columns=names), title="$t$")
+    svg = str(inline_svg(figure, name="soft", alt="a"))
+    assert "mathdefault" not in svg and "$t$" in svg
+
+
+def write_csv(tmp_path: Path, table: pd.DataFrame):
+    table.to_csv(tmp_path / "runs.csv", index=False)
+    return write_report(tmp_path / "runs.csv", tmp_path / "report.html")

@@ -214,3 +214,25 @@ def test_provenance_names_versions_and_commit():
     record = provenance()
     assert set(record["versions"]) >= {"torch", "timm", "hydra-core", "vit-vs-cnn"}
     assert record["commit"] is None or len(record["commit"].split("+")[0]) == 40
+
+
+def test_a_file_that_cannot_be_read_is_named(small_run, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*nowhere.csv"):
+        results.read_records(tmp_path / "nowhere.csv")
+    for name in ("nothing.csv", "nothing.parquet"):
+        (tmp_path / name).touch()
+        with pytest.raises(ValueError, match=rf"{name} cannot be read as a table"):
+            results.read_records(tmp_path / name)
+    result = write_run(small_run) / results.RESULT
+    record = json.loads(result.read_text())
+    results.write_json(result, record | {"record_version": "2"})
+    with pytest.raises(
+        ValueError, match=r"result.json: record_version must be a whole number, as 2, got '2'"
+    ):
+        results.collect(small_run.out)
+    result.write_text(result.read_text()[:30])
+    with pytest.raises(ValueError, match=r"s0/result.json is broken off or no JSON"):
+        results.collect(small_run.out)
+    result.write_text("{}")
+    with pytest.raises(ValueError, match=r"s0/result.json is no record of a run: it lacks label"):
+        results.collect(small_run.out)

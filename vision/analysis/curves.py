@@ -76,7 +76,7 @@ def accuracy_curves(
 def axis(records: pd.DataFrame, names: str) -> pd.Series:
     """The column `names`; of several, as "training.steps,training.epochs", what is set in text: "steps 300".
 
-    Numbers that were set as text become numbers.
+    Numbers that were set as text become numbers, but in names, as a label may be "18".
 
     Raises:
         ValueError: a column is not there; the message lists those that vary.
@@ -88,6 +88,8 @@ def axis(records: pd.DataFrame, names: str) -> pd.Series:
         )
     column: Any = records[names] if len(parts) == 1 else records[parts].apply(_spelled, axis=1)
     numbers: Any = pd.to_numeric(column, errors="coerce")
+    if names in NAMES:
+        return column
     return numbers if column.map(type).eq(str).all() and numbers.notna().all() else column
 
 

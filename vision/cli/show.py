@@ -43,21 +43,28 @@ def plot(
         choose: settings, joined by commas, of which each point takes those that did best in validation.
     """
     from vision.analysis import accuracy_curves, choose_by_validation
+    from vision.analysis.records import check_runs
     from vision.plots import plot_accuracy, save
+    from vision.report.left_out import with_metric
     from vision.report.notes import notes
 
-    records = results.read_records(folder)
+    records = check_runs(results.read_records(folder))
     states = results.status(folder) if folder.is_dir() else {}
-    axes, console = {"x": x, "line": line, "panel": panel}, Console()
+    axes, console = {"x": x, "line": line, "panel": panel}, _console()
     shown = records
     if choose is not None:
         searched = choose.split(",")
         chosen, choices = choose_by_validation(records, searched, by=list(axes.values()))
         shown = chosen.drop(columns=searched)  # they may differ along a line
         console.print(_plain_table("chosen in validation, which never sees the test images", choices))
+    shown, left_out = with_metric(shown, metric)
     interval = interval or ("t" if centre == "mean" else "bca")
     curves = accuracy_curves(shown, **axes, metric=metric, centre=centre, interval=interval)
-    console.print(_cost_table(records), _score_table(curves, **axes, metric=metric, centre=centre))
+    if {"label", "params", "macs"} <= set(records):  # a table from elsewhere may lack them
+        console.print(_cost_table(records))
+    console.print(_score_table(curves, **axes, metric=metric, centre=centre))
+    for said in left_out:
+        console.print(said, soft_wrap=True, highlight=False)
     if (x, line, metric) == ("train_size", "label", "test_accuracy"):
         for answer in _answers(shown):
             console.print(answer, soft_wrap=True, highlight=False)
@@ -75,6 +82,7 @@ def plot(
     total = sum(map(len, states.values())) or None
     small = notes(shown, curves, total=total, interval=f"{centre}, 95% {interval} interval")
     small += "; ring: the best of its line" if ringed else ""
+    small += "".join(f"; {said.rstrip('.')}" for said in left_out)
     drawn: Any = {"metric": named, "xlabel": xlabel, "centre": centre, **axes}
     figure = plot_accuracy(curves, title=title, notes=small, **drawn)
     written = [*save(figure, out / "accuracy"), out / "curves.csv"]
@@ -102,7 +110,7 @@ def report(
     from vision.report import write_report
 
     out = out or _home(source) / "report.html"
-    console = Console()
+    console = _console()
     with console.status("drawing"):
         page = write_report(
             source,
@@ -113,15 +121,19 @@ def report(
             links=links,
         )
     for line in (page.answer, *page.warnings, *page.findings, f"wrote {out}"):
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
+        console.print(line, soft_wrap=True, highlight=False)
     return 0
 
 
 def compare(source: Path) -> int:
     """Print the figures of the sweep beside those that others published for the same number of images."""
     from vision.analysis import beside_published
+    from vision.analysis.records import check_runs
+    from vision.report.left_out import with_metric
 
-    found = beside_published(results.read_records(source))
+    console = _console()
+    records, left_out = with_metric(check_runs(results.read_records(source)), "test_accuracy")
+    found = beside_published(records)
     table = Table("images", "model", "parameters", "accuracy, %", "how", "source", box=SIMPLE_HEAD)
     for size, rows in found.groupby("train_size"):
         for row in rows.to_dict("records"):
@@ -131,7 +143,9 @@ def compare(source: Path) -> int:
             accuracy = f"{row['accuracy']:.1f}{spread}"
             table.add_row(f"{size:,}", row["model"], params, accuracy, row["how"], row["source"])
         table.add_section()
-    Console().print(table)
+    console.print(table)
+    for line in left_out:
+        console.print(line, soft_wrap=True, highlight=False)
     return 0
 
 
@@ -146,7 +160,7 @@ def status(folder: Path) -> int:
         raise FileNotFoundError(
             f"no run below {folder.absolute()}; give the folder of a sweep, as outputs/NAME"
         )
-    console = Console()
+    console = _console()
     console.print(", ".join(f"{len(runs)} {state}" for state, runs in states.items()))
     for run in states["failed"]:
         error = results.read_failure(folder / run)["error"]
@@ -185,6 +199,11 @@ def models(pattern: str | None) -> int:
     return 0
 
 
+def _console() -> Console:
+    """A console that prints brackets and colons of labels, paths and errors as they are."""
+    return Console(markup=False, emoji=False)
+
+
 def _home(source: Path) -> Path:
     return source if source.is_dir() else source.parent
 
@@ -199,19 +218,19 @@ def _answers(records: pd.DataFrame) -> list[str]:
     """Who is ahead where, for each two models of a data set, if they are few and have several seeds."""
     from vision.analysis import crossover
 
-    answers = []
-    for _, runs in records.groupby("data", sort=False):
+    answers, groups = [], records.groupby("data", sort=False)
+    for data, runs in groups:
+        where = f" on {data}" if len(groups) > 1 else ""
         labels = list(dict.fromkeys(runs["label"]))
         for pair in combinations(labels, 2) if len(labels) <= FEW else ():
             with suppress(ValueError):  # one seed: nothing can be said of chance
-                answers.append(f"{' against '.join(pair)}: {crossover(runs, *pair)}")
+                answers.append(f"{' against '.join(pair)}{where}: {crossover(runs, *pair)}")
     return answers
 
 
 def _cost_table(records: pd.DataFrame) -> Table:
     table = Table("model", "parameters", "multiply-adds an image", box=SIMPLE_HEAD)
-    known = {"params", "macs"} <= set(records)  # a table from elsewhere may lack them
-    for run in records.drop_duplicates(["data", "label"]).to_dict("records") if known else ():
+    for run in records.drop_duplicates(["data", "label"]).to_dict("records"):
         table.add_row(_name(run, records), f"{run['params']:,}", f"{run['macs']:,}")
     return table
 

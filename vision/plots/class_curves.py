@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vision.plots.intervals import draw_band
-from vision.plots.legend import legend_above, legend_height
+from vision.plots.legend import as_label, legend_above, legend_height
 from vision.plots.looks import Looks, looks
 from vision.plots.multiples import name_axes, small_multiples
 from vision.plots.sheet import sheet
@@ -82,5 +82,5 @@ def _panel(panel: Axes, rows: pd.DataFrame, styles: Looks) -> None:
         own: Any = rows[rows["label"] == name]
         curve = own.sort_values("train_size")
         sizes, mean = curve["train_size"], 100 * curve["mean"]
-        panel.plot(sizes, mean, label=str(name), **look | {"markersize": 3, "linewidth": 1.1})
+        panel.plot(sizes, mean, label=as_label(name), **look | {"markersize": 3, "linewidth": 1.1})
         draw_band(panel, sizes, 100 * curve["low"], 100 * curve["high"], look["color"])

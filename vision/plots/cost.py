@@ -13,7 +13,7 @@ from matplotlib.ticker import EngFormatter, FixedLocator, NullLocator
 
 from vision.plots.intervals import reach
 from vision.plots.labels import place_labels
-from vision.plots.legend import legend_above, legend_height
+from vision.plots.legend import as_label, legend_above, legend_height
 from vision.plots.looks import Looks, looks
 from vision.plots.sheet import sheet
 from vision.plots.style import WIDTH, styled
@@ -65,7 +65,7 @@ def _panel(panel: Axes, points: pd.DataFrame, cost: str, line: str, styles: Look
     for row in points.to_dict("records"):
         mean, low, high = (100 * row[name] for name in ("mean", "low", "high"))
         look = styles[row[line]] | {"linestyle": "none", "markersize": 6, "elinewidth": 1.0}
-        panel.errorbar(row[cost], mean, yerr=reach([mean], [low], [high]), label=str(row[line]), **look)
+        panel.errorbar(row[cost], mean, yerr=reach([mean], [low], [high]), label=as_label(row[line]), **look)
     panel.set_xscale("log")
     least, most = float(np.min(points[cost])), float(np.max(points[cost]))
     margin = max(1.3, (LEAST_SPAN * least / most) ** 0.5)

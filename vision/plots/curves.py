@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vision.plots.intervals import draw_band, reach
-from vision.plots.legend import handles_of, legend_above, legend_height
+from vision.plots.legend import as_label, handles_of, legend_above, legend_height
 from vision.plots.looks import Looks, looks
 from vision.plots.multiples import height_of, name_axes, small_multiples
 from vision.plots.sheet import sheet
@@ -86,7 +86,7 @@ def _along(panel: Axes, curves: pd.DataFrame, x: str, line: str, styles: Looks, 
     for value, rows in _lines(curves, line, styles):
         curve: Any = rows.sort_values(x)
         places, middle, look = curve[x], 100 * curve[centre], styles[value]
-        panel.plot(places, middle, label=_text(value), **look)
+        panel.plot(places, middle, label=as_label(_text(value)), **look)
         ends = 100 * curve["low"], 100 * curve["high"]
         draw_band(panel, places, *ends, look["color"], opacity=BAND * min(1.0, FEW / len(styles)))
         best = curve[centre].idxmax()
@@ -107,7 +107,7 @@ def _by_row(
         rows, parts = [names.index(name) for name in curve[x]], [100 * curve[c] for c in ("low", "high")]
         look: Any = styles[value] | {"linestyle": "none"}
         middle = 100 * curve[centre]
-        panel.errorbar(middle, rows, xerr=reach(middle, *parts), label=_text(value), **look)
+        panel.errorbar(middle, rows, xerr=reach(middle, *parts), label=as_label(_text(value)), **look)
     panel.set_yticks(range(len(names)), [_text(name) for name in names])
     panel.grid(True, axis="both")
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vision.plots.intervals import draw_band, reach
-from vision.plots.legend import legend_above, legend_height
+from vision.plots.legend import as_label, legend_above, legend_height
 from vision.plots.looks import looks
 from vision.plots.sheet import sheet
 from vision.plots.style import STYLES, WIDTH, styled
@@ -108,7 +108,7 @@ def _points(panel: Axes, rows: pd.DataFrame, x: str, name: str, look: dict[str, 
     error = (1 - rows["mean"]).clip(lower=LEAST)
     span = reach(error, 1 - rows["high"], 1 - rows["low"])
     span[0] = np.minimum(span[0], error - LEAST / 2)  # 0 has no place on a log scale
-    panel.errorbar(rows[x], error, yerr=span, label=name, elinewidth=THIN, **look)
+    panel.errorbar(rows[x], error, yerr=span, label=as_label(name), elinewidth=THIN, **look)
 
 
 def _fit(panel: Axes, fit: Fit, colour: str, style: str) -> None:

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
 from vision.plots.intervals import draw_band
-from vision.plots.legend import legend_above, legend_height
+from vision.plots.legend import as_label, legend_above, legend_height
 from vision.plots.looks import looks
 from vision.plots.sheet import sheet
 from vision.plots.style import BAND, INK, MUTED, PAPER, WIDTH, styled
@@ -103,7 +103,9 @@ def _cross(panel: Axes, crossing: Interval) -> None:
 
 
 def _legend(styles: dict[str, Any], first: str, others: list[str], crossing: Interval | None) -> list[Any]:
-    handles: list[Any] = [Line2D([], [], label=f"{first} over {name}", **styles[name]) for name in others]
+    handles: list[Any] = [
+        Line2D([], [], label=as_label(f"{first} over {name}"), **styles[name]) for name in others
+    ]
     hollow = {"ls": "none", "marker": "o", "mfc": PAPER, "color": MUTED}
     handles.append(Line2D([], [], label="interval holds 0", **hollow))
     if crossing is not None:

@@ -25,12 +25,21 @@ def legend_above(body: Figure | SubFigure, handles: Sequence[Any], *, title: str
 
 
 def handles_of(panels: Sequence[Axes], names: Sequence[str]) -> list[Any]:
-    """What to show for each name, from whichever panel has it."""
+    """What to show for each name, from whichever panel has it; names are as `as_label` gives them."""
     found: dict[str, Any] = {}
     for panel in panels:
         handles, labels = panel.get_legend_handles_labels()
         found |= dict(zip(labels, handles, strict=True))
-    return [found[name] for name in names]
+    return [found[as_label(name)] for name in names]
+
+
+def as_label(name: Any) -> str:
+    """A name as text that a legend shows: those with "_" in front it would leave out, but for a space.
+
+    >>> as_label("_x")
+    ' _x'
+    """
+    return f" {name}" if str(name).startswith("_") else str(name)
 
 
 def columns_of(labels: Sequence[str], width: float) -> int:

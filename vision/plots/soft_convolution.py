@@ -11,6 +11,7 @@ from vision.plots.legend import legend_above
 from vision.plots.multiples import name_axes, small_multiples
 from vision.plots.sheet import sheet
 from vision.plots.style import COLOURS, MARKERS, MUTED, styled
+from vision.plots.ticks import powers_of_ten
 
 PLACES = {
     "inside": "inside: the kernel lies on the image",
@@ -41,6 +42,8 @@ def plot_soft_error(table: pd.DataFrame, *, title: str, notes: str = "") -> Figu
     for panel, place in zip(panels, places, strict=True):
         _panel(panel, groups[place].sort_values("alpha"))
         panel.set_title(PLACES[place])
+    for panel in panels:
+        powers_of_ten(panel)
     distance = "largest distance from the zero-padded convolution"
     name_axes(body, panels, "sharpness alpha of the position scores", distance)
     legend_above(body, panels[0].get_lines())

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from vision.plots.legend import handles_of, legend_above, legend_height
+from vision.plots.legend import as_label, handles_of, legend_above, legend_height
 from vision.plots.looks import Looks, looks
 from vision.plots.multiples import height_of, name_axes, small_multiples
 from vision.plots.sheet import sheet
@@ -70,4 +70,4 @@ def _panel(panel: Axes, rows: pd.DataFrame, metric: str, line: str, styles: Look
             panel.plot(seeds.index, seeds[seed], color=look["color"], linestyle=look["linestyle"], **FAINT)
         mean = seeds.dropna().mean(axis=1)
         every = max(1, -(-len(mean) // MARKED))
-        panel.plot(mean.index, mean, label=str(name), markevery=every, **look)
+        panel.plot(mean.index, mean, label=as_label(name), markevery=every, **look)

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from vision.plots.legend import legend_above
+from vision.plots.legend import as_label, legend_above
 from vision.plots.looks import looks
 from vision.plots.sheet import sheet
 from vision.plots.style import styled
@@ -35,7 +35,7 @@ def plot_throughput(table: pd.DataFrame, *, title: str, notes: str = "") -> Figu
     styles = looks(list(dict.fromkeys(table["mixer"])))
     for mixer, rows in table.groupby("mixer", sort=False):
         rows = rows.sort_values("tokens")
-        panel.plot(rows["tokens"], rows["tokens per s"], label=str(mixer), **styles[mixer])
+        panel.plot(rows["tokens"], rows["tokens per s"], label=as_label(mixer), **styles[mixer])
     panel.set(xscale="log", yscale="log", xlabel="tokens in a sequence (log scale)")
     panel.set_ylabel("tokens a second (log scale)")
     at_places(panel, sorted(set(table["tokens"])))

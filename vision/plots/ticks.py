@@ -16,6 +16,7 @@ from vision.plots.style import STYLE
 DIGIT = 0.65 * STYLE["font.size"] / 72  # inches that a digit is wide
 GAP = 0.08  # inches between two numbers
 NARROW = 0.9  # inches below which the first number and the last keep away from the next panel's
+MOST_POWERS = 30  # ticks of a log axis
 USED = 0.85  # of a panel's width lies between its first place and its last
 
 
@@ -53,6 +54,12 @@ def percent_axis(panel: Axes, low: float, high: float) -> None:
     panel.yaxis.set_major_locator(FixedLocator(percents(low, high)))
     panel.yaxis.set_minor_locator(NullLocator())
     panel.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.10g}%"))
+
+
+def powers_of_ten(panel: Axes) -> None:
+    """The y axis, logarithmic already, has powers of ten with raised exponents: the only mathtext."""
+    for tick in panel.yaxis.get_major_ticks(MOST_POWERS):
+        tick.label1.set_parse_math(True)
 
 
 def some_of(count: int, most: int) -> np.ndarray:

@@ -11,33 +11,42 @@ from typing import Any
 
 from vision import results
 from vision.analysis import crossover, data_equivalence, leaders
+from vision.report.left_out import said_of_lacking
+from vision.report.paired import unpaired
 from vision.report.sweep import Sweep
 
 FEW = 4  # models up to which each is compared with each
 SHOWN = 10  # failed runs that are named
+EACH_BY_ITSELF = "Each pair is judged by itself, at level 0.05 over its sizes."
 
 
 def headline(sweep: Sweep) -> str:
     """One sentence: of the two models that are compared first, or the best at either end of the sizes."""
     if sweep.pair is not None:
         with suppress(ValueError):  # of one seed nothing can be said
-            return f"{crossover(sweep.records, *sweep.pair)}."
-    ends = _best_at_the_ends(sweep)
-    return f"{ends[0].upper()}{ends[1:]}."
+            return _sentence(str(crossover(sweep.records, *sweep.pair)))
+    return _sentence(_best_at_the_ends(sweep))
 
 
 def findings(sweep: Sweep) -> list[str]:
-    """Further sentences: the other pairs of few models, what the first model's bias is worth in images."""
+    """Further sentences: the other pairs of few models, what the first model's bias is worth in images.
+
+    Of several pairs, headline included, the last sentence says how each is judged.
+    """
     labels, said = sweep.labels, []
     if sweep.pair is not None and len(labels) > 2:
         said.append(f"Of all models, {_best_at_the_ends(sweep)}.")
+    pairs = []
     for pair in combinations(labels, 2) if 2 < len(labels) <= FEW else ():
         if set(pair) != set(sweep.pair or ()):
             with suppress(ValueError):
-                said.append(f"{' against '.join(pair)}: {crossover(sweep.records, *pair)}.")
+                pairs.append(f"{' against '.join(pair)}: {crossover(sweep.records, *pair)}.")
+    said += pairs
     if sweep.pair is not None:
         with suppress(ValueError):
             said.append(_worth(sweep, *sweep.pair))
+    if len(pairs) + (sweep.pair is not None) > 1:
+        said.append(EACH_BY_ITSELF)
     return said
 
 
@@ -52,6 +61,7 @@ def warnings(sweep: Sweep) -> list[str]:
         )
     for run in sweep.states.get("failed", [])[:SHOWN]:
         said.append(f"Failed: {run}: {results.read_failure(sweep.source / run)['error']}")
+    said += sweep.left_out + said_of_lacking(sweep.lacking) + unpaired(sweep)
     if len(sweep.labels) == 1:
         said.append(f"There is one model only, {sweep.labels[0]}: nothing to compare it with.")
     runs: Any = sweep.records.groupby(["label", "train_size"]).size()
@@ -67,6 +77,10 @@ def warnings(sweep: Sweep) -> list[str]:
     if len(sweep.sizes) == 2:
         said.append("Two training-set sizes are too few for a scaling law, which needs three.")
     return said
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _best_at_the_ends(sweep: Sweep) -> str:

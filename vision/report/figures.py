@@ -1,10 +1,10 @@
-"""The figures of a page, each from the runs of a sweep; those for which the runs do not suffice are left out.
+"""The figures of a page, each from the runs of a sweep, where it applies to them.
 
->>> [figure.name for figure in draw_figures(sweep)]  # doctest: +SKIP
+>>> [figure.name for figure in draw_figures(sweep)[0]]  # doctest: +SKIP
 ['accuracy', 'error', 'gain', 'overfit', 'steps', 'cost', 'confusion', 'classes']
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +19,13 @@ from vision.analysis import (
     class_accuracy,
     confusion_matrix,
     crossover,
-    paired_differences,
     scaling_fit,
 )
+from vision.analysis.scaling import FEWEST
 from vision.plots.field_map import FIELD, KIND
+from vision.report.left_out import said_if_left_out
 from vision.report.notes import notes
+from vision.report.paired import paired
 from vision.report.sweep import Sweep
 from vision.report.tested import tested_at
 
@@ -40,21 +42,40 @@ class Drawn:
     caption: str
 
 
-def draw_figures(sweep: Sweep) -> Iterator[Drawn]:
-    """Each figure in the order of the page; a ValueError of a figure's analysis leaves it out."""
-    for draw in FIGURES:
-        with suppress(ValueError):
-            if drawn := draw(sweep):
-                yield drawn
+def draw_figures(sweep: Sweep) -> tuple[list[Drawn], list[str]]:
+    """The figures that apply, in the order of the page; and a sentence for each that an error left out."""
+    drawn: list[Drawn] = []
+    left_out: list[str] = []
+    for name, draw in FIGURES.items():
+        with said_if_left_out(f"figure '{name}'", left_out):
+            if figure := draw(sweep):
+                drawn.append(figure)
+    return drawn, left_out
 
 
 def fits_of(sweep: Sweep) -> list[ScalingFit]:
-    """The scaling laws of those models that have sizes enough."""
+    """The scaling laws of those models that have sizes enough; see `unfitted`."""
     fits = []
-    for label in sweep.labels:
+    for label in _of_sizes_enough(sweep):
         with suppress(ValueError):
             fits.append(scaling_fit(sweep.records, label))
     return fits
+
+
+def unfitted(sweep: Sweep) -> dict[str, str]:
+    """Models with sizes enough that no law can be fitted to -> why."""
+    found = {}
+    for label in _of_sizes_enough(sweep):
+        try:
+            scaling_fit(sweep.records, label)
+        except ValueError as error:
+            found[label] = str(error)
+    return found
+
+
+def _of_sizes_enough(sweep: Sweep) -> list[str]:
+    sizes: Any = sweep.records.groupby("label")["train_size"].nunique()
+    return [label for label in sweep.labels if sizes[label] >= FEWEST]
 
 
 def _accuracy(sweep: Sweep) -> Drawn:
@@ -79,7 +100,9 @@ def _gain(sweep: Sweep) -> Drawn | None:
         return None
     first = sweep.pair[0] if sweep.pair else labels[0]
     others = [sweep.pair[1]] if sweep.pair else [label for label in labels if label != first][:MOST_LINES]
-    tables = {other: paired_differences(sweep.records, first, other) for other in others}
+    if not (tables := paired(sweep, first, others)):
+        return None
+    others = list(tables)
     crossing = None
     if sweep.pair:
         with suppress(ValueError, IndexError):
@@ -108,8 +131,11 @@ def _field_map(sweep: Sweep) -> Drawn | None:
     return Drawn("field-map", figure, "Which field does best with how many images: it is framed.")
 
 
-def _overfit(sweep: Sweep) -> Drawn:
+def _overfit(sweep: Sweep) -> Drawn | None:
     records = _of_the_best(sweep)
+    if "train_accuracy" not in records or records["train_accuracy"].isna().all():
+        return None
+    records = records.dropna(subset=["train_accuracy"])
     train, test = (accuracy_curves(records, metric=f"{part}_accuracy") for part in ("train", "test"))
     small = _notes(sweep, test)
     figure = plots.plot_overfit(train, test, title=f"Train and test on {sweep.data}", notes=small)
@@ -119,8 +145,13 @@ def _overfit(sweep: Sweep) -> Drawn:
 
 def _steps(sweep: Sweep) -> Drawn | None:
     sizes, records = sweep.sizes, _of_the_best(sweep)
-    shown = records[records["train_size"].isin([sizes[0], sizes[len(sizes) // 2], sizes[-1]])]
-    learning: Any = results.learning_curves(sweep.source, shown) if sweep.is_folder else pd.DataFrame()
+    if not sweep.is_folder:
+        return None
+    shown = records[
+        records["train_size"].isin([sizes[0], sizes[len(sizes) // 2], sizes[-1]])
+        & ~records["folder"].isin(sweep.lacking.get(results.METRICS, ()))
+    ]
+    learning: Any = results.learning_curves(sweep.source, shown)
     if "val_accuracy" not in learning:
         return None
     learning = learning.dropna(subset=["val_accuracy"])
@@ -136,6 +167,9 @@ def _cost(sweep: Sweep) -> Drawn | None:
     if not {"params", "macs"} <= set(sweep.records):
         return None
     largest: Any = sweep.records[sweep.records["train_size"] == sweep.sizes[-1]]
+    largest = largest.dropna(subset=["params", "macs"])
+    if largest.empty:
+        return None
     curves = accuracy_curves(largest)
     costs: Any = largest.groupby("label")[["params", "macs"]].first().reset_index()
     title = f"Accuracy and cost with {sweep.sizes[-1]:,} images of {sweep.data}"
@@ -178,9 +212,10 @@ def _classes(sweep: Sweep) -> Drawn | None:
     return Drawn("classes", figure, "Test accuracy of each class: where models differ.")
 
 
-FIGURES: tuple[Callable[[Sweep], Drawn | None], ...] = (
-    *(_accuracy, _error, _gain, _field_map, _overfit, _steps, _cost, _confusion, _classes),
-)
+FIGURES: dict[str, Callable[[Sweep], Drawn | None]] = {
+    **{"accuracy": _accuracy, "error": _error, "gain": _gain, "field-map": _field_map},
+    **{"overfit": _overfit, "steps": _steps, "cost": _cost, "confusion": _confusion, "classes": _classes},
+}
 
 
 def _of_the_best(sweep: Sweep) -> Any:

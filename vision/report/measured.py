@@ -14,7 +14,6 @@ from vision.report.sweep import Sweep
 
 HASH = 12
 FEW = 6  # hashes that are shown; each stands with its runs
-FEW = 6  # hashes that are shown; each stands with its runs
 LEFT_OUT = ("data.root", "data.train_sizes")
 
 
@@ -26,7 +25,7 @@ def measured(sweep: Sweep) -> list[tuple[str, str]]:
     seeds = " to ".join(dict.fromkeys((str(counts.min()), str(counts.max()))))
     items = [
         ("Runs", f"{len(records)} of {total}, n = {seeds} a point"),
-        ("Intervals", "95%, Student's t over seeds, each with its own subset and initial weights"),
+        ("Intervals", _intervals(records)),
         ("Data", sweep.data),
         ("Training images", ", ".join(f"{size:,}" for size in sweep.sizes)),
     ]
@@ -42,12 +41,33 @@ def measured(sweep: Sweep) -> list[tuple[str, str]]:
     if "commit" in records:
         items.append(("Commit", ", ".join(short_commits(records))))
     if {"started", "finished"} <= set(records):
-        items.append(("Run between", f"{records['started'].min()} and {records['finished'].max()}"))
+        items.append(
+            ("Run between", f"{records['started'].dropna().min()} and {records['finished'].dropna().max()}")
+        )
     if settings := _common_settings(records):
         items.append(("Settings of all", settings))
     if "subset_sha256" in records:
         items.append(("Subsets (SHA-256)", _subsets(records)))
     return items
+
+
+def _intervals(records: pd.DataFrame) -> str:
+    """What the intervals are over, as seeds and subsets of the points tell."""
+    points: Any = records.groupby(["label", "train_size"])
+    if (points.size() == 1).all():
+        return "none drawn: there is one run a point"
+    return f"95%, Student's t {_over(records, points)}"
+
+
+def _over(records: Any, points: Any) -> str:
+    if "subset_seed" not in records or records["subset_seed"].isna().any():
+        return "over seeds"
+    if (points["subset_seed"].nunique() == 1).all():
+        return "over seeds on one and the same subset, so it says nothing about other subsets"
+    if (points["subset_seed"].nunique() == points.size()).all():
+        several = (points["seed"].nunique() == points.size()).all()
+        return "over seeds, each with its own subset" if several else "over subsets"
+    return "over subsets, the seeds of each averaged"
 
 
 def _common_settings(records: pd.DataFrame) -> str:

@@ -42,7 +42,7 @@ def notes(
     if "commit" in records:
         parts.append(f"commit {', '.join(short_commits(records))}")
     if "finished" in records:
-        parts.append(f"finished {records['finished'].max()[:10]}")
+        parts.append(f"finished {str(records['finished'].dropna().max())[:10]}")
     return "; ".join(parts)
 
 

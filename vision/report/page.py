@@ -67,11 +67,12 @@ def write_report(
         FileNotFoundError, ValueError: as `read_sweep`.
     """
     sweep = read_sweep(source, pair=pair, choose=choose)
-    drawn = list(draw_figures(sweep))
+    drawn, left_out = draw_figures(sweep)
     if figures is not None:
         for one in drawn:
             save(one.figure, figures / one.name)
-    page = _page(sweep, drawn, make_tables(sweep, linked_from=out.parent if links else None))
+    tables, others = make_tables(sweep, linked_from=out.parent if links else None)
+    page = _page(sweep, drawn, tables, [*warnings(sweep), *left_out, *others])
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(render(page), encoding="utf-8")
     return page
@@ -92,7 +93,7 @@ def _file(environment: Environment, name: str) -> str:
     return environment.loader.get_source(environment, name)[0]
 
 
-def _page(sweep: Sweep, drawn: Iterable[Drawn], tables: Iterable[Table]) -> Page:
+def _page(sweep: Sweep, drawn: Iterable[Drawn], tables: Iterable[Table], said: list[str]) -> Page:
     versus = " against ".join(sweep.pair) if sweep.pair else f"{len(sweep.labels)} models"
     return Page(
         title=f"{versus} on {sweep.data}",
@@ -101,7 +102,7 @@ def _page(sweep: Sweep, drawn: Iterable[Drawn], tables: Iterable[Table]) -> Page
             f"{sweep.source.name}; written {now()[:16].replace('T', ' ')} UTC"
         ),
         answer=headline(sweep),
-        warnings=warnings(sweep),
+        warnings=said,
         findings=findings(sweep),
         figures=[
             PageFigure(d.name, inline_svg(d.figure, name=d.name, alt=d.caption), d.caption) for d in drawn

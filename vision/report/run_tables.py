@@ -25,22 +25,25 @@ COLUMNS = {
 }
 
 
-def choice_table(sweep: Sweep) -> Table:
-    """Settings that validation chose, a row a group; a ValueError where nothing was chosen."""
+def choice_table(sweep: Sweep) -> Table | None:
+    """Settings that validation chose, a row a group; None where nothing was chosen."""
     if sweep.chosen is None:
-        raise ValueError("nothing was chosen")
+        return None
     rows = [[cell(value) for value in row] for row in sweep.chosen.itertuples(index=False)]
     caption = "Chosen by the validation images, which the test images have no say in."
     return Table("chosen", "Chosen settings", caption, [short(name) for name in sweep.chosen], rows)
 
 
 def settings_table(sweep: Sweep) -> Table:
-    """Settings in which the models differ, a column each."""
-    names = [name for name in varying(sweep.records) if name not in ("label", "model.label", "train_size")]
+    """Settings in which the models differ, a column each; without the name where the label is the same."""
+    records: Any = sweep.records
+    same = "model.name" in records and (records["model.name"] == records["label"]).all()
+    passed = ("label", "model.label", "train_size", *(("model.name",) if same else ()))
+    names = [name for name in varying(records) if name not in passed]
     by_label: Any = sweep.records.groupby("label")
     rows = [[Cell(label), *(_several(runs[name]) for name in names)] for label, runs in by_label]
     caption = "Settings in which the runs differ beside size and seeds; all others are the same for all."
-    return Table("settings", "What differs between the models", caption, ["model", *map(short, names)], rows)
+    return Table("settings", "What differs between the models", caption, ["label", *map(short, names)], rows)
 
 
 def run_table(sweep: Sweep, linked_from: Path | None) -> Table:

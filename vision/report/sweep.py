@@ -4,15 +4,17 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from vision import results
-from vision.analysis import choose_by_validation
-from vision.analysis.records import check_columns
+from vision.analysis import accuracy_curves, choose_by_validation
+from vision.analysis.curves import NAMES, varying
+from vision.analysis.records import check_columns, check_runs
+from vision.report.left_out import lacking, searched, with_metric
 
 PAIR = ("CNN", "ViT")  # compared first where both are there and no others are asked for
 
@@ -27,6 +29,8 @@ class Sweep:
         states: run folders by state, as `results.status` gives them; empty for a table.
         pair: the two models that are compared first, or None.
         chosen: a row a group with the settings that validation chose, or None.
+        left_out: sentences on runs that are not among the records, for want of a test accuracy.
+        lacking: files beside a result -> run folders that lack them.
     """
 
     source: Path
@@ -34,6 +38,8 @@ class Sweep:
     states: dict[str, list[str]]
     pair: tuple[str, str] | None
     chosen: pd.DataFrame | None = None
+    left_out: list[str] = field(default_factory=list)
+    lacking: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def labels(self) -> list[str]:
@@ -77,11 +83,12 @@ def read_sweep(
 
     Raises:
         FileNotFoundError: there is no finished run.
-        ValueError: a column is missing, the runs are of several data sets, those of one model and size
-            differ in more than seeds, or a label of the pair is not there.
+        ValueError: a column is missing or holds what it should not, the runs are of several data sets, those
+            of one model differ in more than size and seeds, or a label of the pair is not there.
     """
     records: Any = results.read_records(source)
     check_columns(records, ("label", "train_size", "seed", "test_accuracy"))
+    records = check_runs(records)
     if "data" in records and records["data"].nunique() > 1:
         named = ", ".join(f"{name} ({count} runs)" for name, count in records["data"].value_counts().items())
         raise ValueError(f"{source} holds runs of several data sets: {named}; give the folder of one of them")
@@ -89,9 +96,25 @@ def read_sweep(
     if choose:
         records, chosen = choose_by_validation(records, choose, by=["label", "train_size"])
         records = records.drop(columns=list(choose))
+    records, said = with_metric(records, "test_accuracy")
+    _refuse_mixed(records)
     labels = list(dict.fromkeys(records["label"]))
     states = results.status(source) if source.is_dir() else {}
-    return Sweep(source, records, states, _pair(labels, pair), chosen)
+    return Sweep(source, records, states, _pair(labels, pair), chosen, said, lacking(source, records))
+
+
+def _refuse_mixed(records: pd.DataFrame) -> None:
+    """What the curves refuse, with what to do about it on this command."""
+    try:
+        accuracy_curves(records)
+    except ValueError as error:
+        settings = [name for name in varying(records) if name not in (*NAMES, "train_size")]
+        if not (found := searched(records, settings)):
+            raise
+        recipe = [name for name in found if not name.startswith("data.")]  # data are nothing to choose by
+        way = f", or let validation choose, by --choose {','.join(recipe)}" if recipe else ""
+        said = str(error).partition("; plot")[0]
+        raise ValueError(f"{said}; give the folder of one sweep{way}") from error
 
 
 def _pair(labels: list[str], asked: Sequence[str] | None) -> tuple[str, str] | None:

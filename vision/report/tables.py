@@ -1,10 +1,10 @@
 """The tables of a page; a click on a head sorts them.
 
->>> [table.title for table in make_tables(sweep, linked_from=None)]  # doctest: +SKIP
+>>> [table.title for table in make_tables(sweep, linked_from=None)[0]]  # doctest: +SKIP
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,13 @@ from vision.analysis import (
     compare_predictions,
     crossover,
     data_equivalence,
-    paired_differences,
 )
+from vision.analysis.published import SAME_TASK, published
+from vision.report.answer import EACH_BY_ITSELF
 from vision.report.cells import Cell, Table, cell, p_value, points
-from vision.report.figures import fits_of
+from vision.report.figures import fits_of, unfitted
+from vision.report.left_out import said_if_left_out
+from vision.report.paired import compared, paired
 from vision.report.run_tables import choice_table, run_table, settings_table
 from vision.report.sweep import Sweep
 from vision.report.tested import tested_at
@@ -29,20 +32,21 @@ from vision.report.tested import tested_at
 COSTS = {"params": "parameters", "macs": "multiply-adds"}
 
 
-def make_tables(sweep: Sweep, *, linked_from: Path | None) -> Iterator[Table]:
-    """Each table that the runs suffice for, in the order of the page.
+def make_tables(sweep: Sweep, *, linked_from: Path | None) -> tuple[list[Table], list[str]]:
+    """The tables that apply, in the order of the page; and a sentence for each that an error left out.
 
     Args:
         sweep: the runs.
         linked_from: folder of the page, from which the runs' folders are linked; None links none.
     """
-    yield _scores(sweep)
-    for make in OPTIONAL:
-        with suppress(ValueError):
+    made: list[Table] = []
+    left_out: list[str] = []
+    for name, make in OPTIONAL.items():
+        with said_if_left_out(f"table '{name}'", left_out):
             table = make(sweep)
-            if table.rows and len(table.heads) > 1:
-                yield table
-    yield run_table(sweep, linked_from)
+            if table is not None and table.rows and len(table.heads) > 1:
+                made.append(table)
+    return [_scores(sweep), *made, run_table(sweep, linked_from)], left_out
 
 
 def _scores(sweep: Sweep) -> Table:
@@ -55,7 +59,7 @@ def _scores(sweep: Sweep) -> Table:
         [
             Cell(label),
             *(_score(known.get((label, size))) for size in sweep.sizes),
-            *(Cell(f"{first[label][name]:,}", float(first[label][name])) for name in sized),
+            *(cell(first[label][name]) for name in sized),
         ]
         for label in sweep.labels
     ]
@@ -77,7 +81,7 @@ def _score(point: Any) -> Cell:
 
 
 def _crossings(sweep: Sweep) -> Table:
-    first, others = _compared(sweep)
+    first, others = compared(sweep)
     rows = []
     for other in others:
         with suppress(ValueError):  # too few pairs of this one
@@ -89,14 +93,15 @@ def _crossings(sweep: Sweep) -> Table:
         f"Where the errors of {first} and of another model cross, over runs of the same subset and seed, and "
         "the probability that the lead changes between the smallest and the largest size."
     )
+    caption += f" {EACH_BY_ITSELF}" if len(rows) > 1 else ""
     return Table("crossings", "Who is ahead", caption, ("other model", "answer", "changes"), rows)
 
 
 def _differences(sweep: Sweep) -> Table:
-    first, others = _compared(sweep)
+    first, others = compared(sweep)
     rows = []
-    for other in others:
-        for row in paired_differences(sweep.records, first, other).to_dict("records"):
+    for other, table in paired(sweep, first, others).items():
+        for row in table.to_dict("records"):
             ends = points(row["low"], row["high"])
             size = Cell(f"{row['train_size']:,}", float(row["train_size"]))
             gain = Cell(f"{100 * row['mean']:+.1f}", 100 * row["mean"])
@@ -111,10 +116,13 @@ def _differences(sweep: Sweep) -> Table:
     return Table("differences", "Paired differences", caption, heads, rows)
 
 
-def _equivalence(sweep: Sweep) -> Table:
+def _equivalence(sweep: Sweep) -> Table | None:
     if sweep.pair is None:
-        raise ValueError("no pair")
+        return None
     first, second = sweep.pair
+    runs: Any = sweep.records[sweep.records["label"] == first]
+    if runs["train_size"].nunique() < 2:  # nothing to read between
+        return None
     rows = []
     for row in data_equivalence(sweep.records, first, second).to_dict("records"):
         reached = row["state"] == "inside"
@@ -133,6 +141,7 @@ def _laws(sweep: Sweep) -> Table:
         off = fit.foretold.get(fit.law)
         value = Cell("too few sizes") if off is None else Cell(f"{off:.1%}", off)
         rows.append([Cell(fit.label), Cell(fit.law), Cell(str(fit).partition(": ")[2]), value])
+    rows += [[Cell(label), Cell("none"), Cell(why), Cell("")] for label, why in unfitted(sweep).items()]
     caption = (
         "Laws of the error over training-set size; that one is taken which best foretells the largest size "
         "from the others. It says nothing about sizes beyond."
@@ -141,11 +150,14 @@ def _laws(sweep: Sweep) -> Table:
 
 
 def _same_images(sweep: Sweep) -> Table:
-    first, others = _compared(sweep)
-    size, images, rows = sweep.sizes[-1], 0, []
+    first, others = compared(sweep)
+    size, images, rows, elsewhere = sweep.sizes[-1], 0, [], []
     for other in others:
         tested = tested_at(sweep, [first, other], size)
         if not tested:
+            continue
+        if not np.array_equal(tested[first].labels, tested[other].labels):
+            elsewhere.append(other)
             continue
         images = len(tested[first].labels)
         found = compare_predictions(
@@ -170,6 +182,11 @@ def _same_images(sweep: Sweep) -> Table:
         "runs; images that only one of the two gets right; and how often they disagree, beside how often two "
         "seeds of the one and of the other do."
     )
+    if elsewhere:
+        said = f"{', '.join(elsewhere)} had other test images than {first}"
+        if not rows:
+            raise ValueError(said)
+        caption += f" Left out: {said}."
     heads = (
         *("other model", f"{first} ahead by", "interval", "McNemar's p", f"only {first}", "only the other"),
         *("disagree", "two seeds disagree"),
@@ -177,7 +194,11 @@ def _same_images(sweep: Sweep) -> Table:
     return Table("same-images", "On the same test images", caption, heads, rows)
 
 
-def _published(sweep: Sweep) -> Table:
+def _published(sweep: Sweep) -> Table | None:
+    theirs: Any = published()
+    theirs = theirs[theirs["data"] == SAME_TASK.get(sweep.data, ("",))[0]]
+    if not set(theirs["train_size"]) & set(sweep.sizes):
+        return None
     rows = []
     for row in beside_published(sweep.records).to_dict("records"):
         n = "" if pd.isna(row["n"]) else f" (n = {row['n']:.0f})"
@@ -189,14 +210,11 @@ def _published(sweep: Sweep) -> Table:
     return Table("published", "Beside published figures", caption, heads, rows)
 
 
-OPTIONAL: tuple[Callable[[Sweep], Table], ...] = (
-    *(_crossings, _differences, _equivalence, _laws, _same_images, _published, choice_table, settings_table),
-)
-
-
-def _compared(sweep: Sweep) -> tuple[str, list[str]]:
-    first = sweep.pair[0] if sweep.pair else sweep.labels[0]
-    return first, [label for label in sweep.labels if label != first]
+OPTIONAL: dict[str, Callable[[Sweep], Table | None]] = {
+    **{"crossings": _crossings, "differences": _differences, "equivalence": _equivalence, "laws": _laws},
+    **{"same-images": _same_images, "published": _published, "chosen": choice_table},
+    "settings": settings_table,
+}
 
 
 def _reach(low: float, high: float, sweep: Sweep) -> str:

@@ -27,12 +27,14 @@ def tested_at(sweep: Sweep, names: Sequence[str], size: int) -> dict[str, Tested
     """Models by their labels, each with those runs at a size whose seed and subset all of them have.
 
     It is empty where predictions were not kept with their labels, as in records of version 1 or in a table,
-    or where the models share no seed.
+    or were removed, or where the models share no seed.
     """
     records: Any = sweep.records
     if not sweep.is_folder or "classes" not in records:
         return {}
-    at: Any = records[(records["train_size"] == size) & records["classes"].notna()]
+    gone = {*sweep.lacking.get(results.PREDICTIONS, ()), *sweep.lacking.get(results.LABELS, ())}
+    there = records["classes"].notna() & ~records["folder"].isin(gone)
+    at: Any = records[(records["train_size"] == size) & there]
     runs = {name: at[at["label"] == name].set_index(["seed", "subset_seed"]) for name in names}
     shared = set.intersection(*(set(own.index) for own in runs.values()))
     if not shared:

@@ -1,5 +1,6 @@
 """What runs leave behind: the folder of each, and many of them gathered. It knows no torch."""
 
+from vision.results.run import CONFIG as CONFIG
 from vision.results.run import ELSEWHERE as ELSEWHERE
 from vision.results.run import FAILURE as FAILURE
 from vision.results.run import LABELS as LABELS

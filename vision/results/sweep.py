@@ -21,11 +21,12 @@ from vision.results.run import (
     RECORD_VERSION,
     RESULT,
     is_alive,
-    read_result,
     write_json,
 )
 
 PLAN = "plan.json"
+READERS: dict[str, Any] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+NEEDED = ("label", "train_size", "seed")
 
 
 def write_plan(sweep: Path, folders: Iterable[Path]) -> None:
@@ -42,7 +43,7 @@ def write_plan(sweep: Path, folders: Iterable[Path]) -> None:
 def read_plan(sweep: Path) -> list[str]:
     """Run folders that the sweep is meant to hold, relative to it."""
     path = sweep / PLAN
-    return json.loads(path.read_text())["runs"] if path.exists() else []
+    return _read_json(path)["runs"] if path.exists() else []
 
 
 def status(sweep: Path) -> dict[str, list[str]]:
@@ -70,15 +71,21 @@ def read_records(source: Path | str) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: it is not there, or holds no finished run.
-        ValueError: a table without rows, or a file of another kind.
+        ValueError: a table without rows or that cannot be read, or a file of another kind.
     """
     source = Path(source)
+    if source.suffix in READERS and not source.exists():
+        raise FileNotFoundError(f"there is no file {source.absolute()}; give a table with a row a run")
     if not source.is_file():
         return collect(source)
-    readers: dict[str, Any] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
-    if source.suffix not in readers:
+    if source.suffix not in READERS:
         raise ValueError(f"{source} is no table of records; give a .csv, a .parquet, or a sweep's folder")
-    records = readers[source.suffix](source)
+    try:
+        records = READERS[source.suffix](source)
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"{source} cannot be read as a table ({error}); give one with a row a run"
+        ) from error
     if records.empty:
         raise ValueError(f"{source} has no rows; give a table with a row a run")
     return records if "data" in records else records.assign(data=source.stem)
@@ -91,7 +98,7 @@ def collect(sweep: Path | str) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: there is no finished run; the message says what there is.
-        ValueError: a record is of a later version than this package knows.
+        ValueError: a record cannot be read, or is of a later version than this package knows.
     """
     sweep = Path(sweep)
     if not sweep.is_dir():
@@ -115,11 +122,15 @@ def learning_curves(sweep: Path | str, records: pd.DataFrame) -> pd.DataFrame:
     Args:
         sweep: the folder that `records` was collected from.
         records: of the runs whose curves are wanted.
+
+    Raises:
+        FileNotFoundError: a run has no such file.
+        ValueError: a file cannot be read.
     """
     rows = [
-        {name: run[name] for name in ("label", "train_size", "seed")} | json.loads(line)
+        {name: run[name] for name in NEEDED} | step
         for run in records.to_dict("records")
-        for line in (Path(sweep) / run["folder"] / METRICS).read_text().splitlines()
+        for step in _steps(Path(sweep) / run["folder"] / METRICS)
     ]
     return pd.DataFrame(rows)
 
@@ -140,8 +151,12 @@ def predictions(sweep: Path | str, records: pd.DataFrame) -> tuple[np.ndarray, n
 
 
 def _row(path: Path) -> dict[str, Any]:
-    record = read_result(path.parent)
+    record = _read_json(path)
+    if missing := [name for name in NEEDED if name not in record]:
+        raise ValueError(f"{path} is no record of a run: it lacks {', '.join(missing)}")
     version = record.setdefault("record_version", 1)
+    if not isinstance(version, int):
+        raise ValueError(f"{path}: record_version must be a whole number, as 2, got {version!r}")
     if version > RECORD_VERSION:
         raise ValueError(
             f"{path} is a record of version {version}, and this vit-vs-cnn reads those up to "
@@ -150,6 +165,22 @@ def _row(path: Path) -> dict[str, Any]:
     # train_size and seed stand in the record itself, the former as a number.
     dotted = {name: value for name, value in record.pop("settings", {}).items() if "." in name}
     return record | dotted
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is broken off or no JSON ({error}); remove its folder and issue the sweep again"
+        ) from error
+
+
+def _steps(path: Path) -> list[dict[str, Any]]:
+    try:
+        return [json.loads(line) for line in path.read_text().splitlines()]
+    except ValueError as error:
+        raise ValueError(f"{path} is broken off or no JSON ({error})") from error
 
 
 def _walk(sweep: Path) -> Iterator[tuple[Path, list[str]]]:
