@@ -17,11 +17,13 @@ def height_of(count: int, columns: int = COLUMNS, *, row: float = ROW) -> float:
     return row * -(-count // columns) + 0.7
 
 
-def small_multiples(body: FigureBase, count: int, columns: int = COLUMNS) -> list[Axes]:
+def small_multiples(
+    body: FigureBase, count: int, columns: int = COLUMNS, *, same_x: bool = True
+) -> list[Axes]:
     """So many panels with the same axes; those with none below or to the left of them have numbers."""
     columns = min(columns, count)
     rows = -(-count // columns)
-    places = body.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flatten()
+    places = body.subplots(rows, columns, sharex=same_x, sharey=True, squeeze=False).flatten()
     for place in places[count:]:
         place.remove()
     for place in places[max(0, count - columns) : count]:

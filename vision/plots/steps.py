@@ -50,7 +50,7 @@ def plot_steps(
     names = [str(name) for name in lines]
     height = height_of(len(sizes), row=1.9) if len(sizes) > 1 else 3.2
     figure, body = sheet(title, notes, height=height + legend_height(names, WIDTH))
-    panels, styles = small_multiples(body, len(sizes)), looks(lines)
+    panels, styles = small_multiples(body, len(sizes), same_x=False), looks(lines)
     factor = 100 if metric.endswith("accuracy") else 1
     for panel, size in zip(panels, sizes, strict=True):
         rows: Any = learning[learning["train_size"] == size]
