@@ -68,7 +68,7 @@ class Looking:
         record = provenance()
         made = f"torch {record['versions']['torch']}; commit {str(record['commit'])[:10]}"
         seen = f"{images} images of {self.seen}{more}; " if images else ""
-        return "\n".join([*self.weights[:models], f"{seen}{made}"])
+        return "; ".join([*self.weights[:models], f"{seen}{made}"])
 
 
 def inspect(

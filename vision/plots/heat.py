@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from vision.plots.cells import without_frame
 from vision.plots.sheet import sheet
@@ -62,7 +63,9 @@ def plot_heat(
     for place in places[:, 1:].flatten():
         place.set_yticklabels([])
     bar = {"location": "bottom", "shrink": 0.7, "aspect": 30}
-    body.colorbar(drawn, ax=places.flatten().tolist(), label=label, **bar)  # type: ignore[arg-type]
+    # Plain numbers: a power of ten would be mathtext, which is never parsed in our figures.
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    body.colorbar(drawn, ax=places.flatten().tolist(), label=label, format=plain, **bar)  # type: ignore[arg-type]
     return figure
 
 
