@@ -14,7 +14,7 @@ import pandas as pd
 from scipy import stats
 
 from vision.analysis.gap_warning import gap_warning
-from vision.analysis.intervals import CONFIDENCE
+from vision.analysis.intervals import CONFIDENCE, middle
 from vision.analysis.pairs import paired_runs
 from vision.analysis.redraws import by_seed, redraw_means
 
@@ -216,9 +216,9 @@ def _crossing(
     signs: Sequence[int],
 ) -> Crossing:
     """The change of the lead within a span of sizes."""
-    inside, tail = slice(span[0], span[1] + 1), 100 * (1 - CONFIDENCE) / 2
+    inside = slice(span[0], span[1] + 1)
     place, *places = _places(logs[inside], signs[span[0]] * np.vstack((mean, drawn))[:, inside])
-    low, high = np.percentile(places, [tail, 100 - tail])
+    low, high = middle(places)
     return Crossing(leader, *(float(np.exp(at)) for at in (place, low, high)))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vision.analysis.intervals import CONFIDENCE
+from vision.analysis.intervals import middle
 from vision.analysis.records import runs_of
 from vision.analysis.redraws import by_seed, redraw_means
 
@@ -65,8 +65,7 @@ def data_equivalence(
     low = high = np.full(len(sizes[1]), np.nan)
     if errors.count().min() > 1:
         chance = redraw_means(errors.to_numpy() / mean, draws, np.random.default_rng(seed))
-        drawn, tail = _needed(logs, np.log(mean) + chance, split), 100 * (1 - CONFIDENCE) / 2
-        ends = np.percentile(drawn, [tail, 100 - tail], axis=0, method="inverted_cdf")
+        ends = middle(_needed(logs, np.log(mean) + chance, split), method="inverted_cdf")
         # An end beyond the curve says no more than that it is beyond.
         low = np.where(np.isposinf(ends[0]), sizes[0][-1], np.exp(ends[0]))
         high = np.where(np.isneginf(ends[1]), sizes[0][0], np.exp(ends[1]))

@@ -6,7 +6,7 @@
 import numpy as np
 import pandas as pd
 
-from vision.analysis.intervals import CONFIDENCE
+from vision.analysis.intervals import middle
 from vision.analysis.redraws import by_seed, redraw_means
 
 DRAWS = 2000
@@ -49,7 +49,7 @@ def _trend(lead: pd.DataFrame, seed: int) -> int:
     logs = np.log(lead.columns.to_numpy(dtype=float))
     weights = (logs - logs.mean()) / ((logs - logs.mean()) ** 2).sum()
     drawn = redraw_means(lead.to_numpy(), DRAWS, np.random.default_rng(seed)) @ weights
-    slope, tail = float(lead.mean().to_numpy() @ weights), 100 * (1 - CONFIDENCE) / 2
-    low, high = slope + np.percentile(drawn, [tail, 100 - tail])
+    slope = float(lead.mean().to_numpy() @ weights)
+    low, high = slope + middle(drawn)
     # Two curves without noise that keep their distance differ by rounding.
     return int(np.sign(slope)) if low * high > 0 and abs(slope) > 1e-9 else 0

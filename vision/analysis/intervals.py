@@ -95,6 +95,12 @@ def interval_of(
     return float(found.low), float(found.high)
 
 
+def middle(drawn: Any, *, method: Any = "linear") -> np.ndarray:
+    """(D, ...) draws -> (2, ...): the ends of their middle 95%, by percentiles."""
+    tail = 100 * (1 - CONFIDENCE) / 2
+    return np.percentile(drawn, [tail, 100 - tail], axis=0, method=method)
+
+
 def _students(values: np.ndarray) -> tuple[float, float]:
     if len(values) < 2:
         return np.nan, np.nan

@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
-from vision.analysis.intervals import CONFIDENCE
+from vision.analysis.intervals import middle
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +133,7 @@ def _interval(lead: np.ndarray, draws: int, generator: np.random.Generator) -> t
         variance, freedom = _of_runs(lead)
         away += variance**0.5 * generator.standard_normal(draws)
         away *= (freedom / generator.chisquare(freedom, size=draws)) ** 0.5 if variance else 1.0
-    tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = mean + np.percentile(away, [tail, 100 - tail])
+    low, high = mean + middle(away)
     return float(low), float(high)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vision.analysis.intervals import CONFIDENCE
+from vision.analysis.intervals import middle
 from vision.analysis.laws import LAWS, Law, fit_law, fit_many
 from vision.analysis.records import runs_of
 from vision.analysis.redraws import by_seed, redraw_means
@@ -59,7 +59,7 @@ class ScalingFit:
         if self._drawn is None:
             nothing = np.full(len(_logs(sizes)), np.nan)
             return nothing, nothing
-        low, high = np.exp(_ends(LAWS[self.law].log_error(_logs(sizes), self._drawn.T)))
+        low, high = np.exp(middle(LAWS[self.law].log_error(_logs(sizes), self._drawn.T)))
         return low, high
 
     def __str__(self) -> str:
@@ -160,7 +160,7 @@ def _miss(law: Law, x: np.ndarray, mean: np.ndarray) -> float:
 
 def _intervals(law: Law, x: np.ndarray, drawn: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:
     """(D, P) -> lows and highs by name; those at the bounds of the law are not bounded by the sweep."""
-    (low, high), (least, most) = _ends(drawn), law.bounds(x)
+    (low, high), (least, most) = middle(drawn), law.bounds(x)
     open_ends = np.where(low <= least, -np.inf, low), np.where(high >= most, np.inf, high)
     lows, highs = ({name: float(value) for name, value in law.plain(end).items()} for end in open_ends)
     return lows, highs
@@ -168,9 +168,3 @@ def _intervals(law: Law, x: np.ndarray, drawn: np.ndarray) -> tuple[dict[str, fl
 
 def _logs(sizes: Any) -> np.ndarray:
     return np.log(np.atleast_1d(np.asarray(sizes, dtype=float)))
-
-
-def _ends(drawn: np.ndarray) -> np.ndarray:
-    """(D, ...) -> (2, ...): the ends of the middle 95%."""
-    tail = 100 * (1 - CONFIDENCE) / 2
-    return np.percentile(drawn, [tail, 100 - tail], axis=0)

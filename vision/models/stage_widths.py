@@ -1,15 +1,15 @@
 """Widths of a CNN's stages that give it a wanted number of parameters, for timm's ResNets and ConvNeXts.
 
 >>> stage_widths("resnet18_small", 60_000, in_chans=3, num_classes=10)
-{'channels': (5, 9, 18, 36), 'stem_width': 5}
+{'channels': (4, 9, 18, 36), 'stem_width': 4}
 """
 
 import inspect
 from typing import Any
 
-import timm
-import torch
+from torch import nn
 
+from vision.models.small_images import on_meta
 from vision.models.widths import TOLERANCE
 
 STEPS = 12
@@ -65,18 +65,17 @@ def stage_widths(name: str, params: int, **arguments: Any) -> dict[str, Any]:
 def _signature(name: str, arguments: dict[str, Any]) -> dict[str, inspect.Parameter]:
     """Parameters of the constructors of the model's class and of those it derives from."""
     found: dict[str, inspect.Parameter] = {}
-    for base in type(_on_meta(name, arguments)).__mro__:
+    for base in type(_built(name, arguments)).__mro__:
         found = dict(inspect.signature(base.__init__).parameters) | found
     return found
 
 
 def _count(name: str, arguments: dict[str, Any]) -> int:
-    return sum(weight.numel() for weight in _on_meta(name, arguments).parameters())
+    return sum(weight.numel() for weight in _built(name, arguments).parameters())
 
 
-def _on_meta(name: str, arguments: dict[str, Any]) -> torch.nn.Module:
-    with torch.device("meta"):
-        try:
-            return timm.create_model(name, **arguments)
-        except TypeError as error:
-            raise ValueError(f"{name!r} cannot be built with {arguments}: {error}") from error
+def _built(name: str, arguments: dict[str, Any]) -> nn.Module:
+    try:
+        return on_meta(name, **arguments)
+    except TypeError as error:
+        raise ValueError(f"{name!r} cannot be built with {arguments}: {error}") from error

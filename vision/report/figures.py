@@ -7,6 +7,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -53,29 +54,20 @@ def draw_figures(sweep: Sweep) -> tuple[list[Drawn], list[str]]:
     return drawn, left_out
 
 
-def fits_of(sweep: Sweep) -> list[ScalingFit]:
-    """The scaling laws of those models that have sizes enough; see `unfitted`."""
-    fits = []
-    for label in _of_sizes_enough(sweep):
-        with suppress(ValueError):
-            fits.append(scaling_fit(sweep.records, label))
-    return fits
+@lru_cache(maxsize=1)
+def fitted(sweep: Sweep) -> tuple[list[ScalingFit], dict[str, str]]:
+    """The scaling laws of those models that have sizes enough; and those that none can be fitted to -> why.
 
-
-def unfitted(sweep: Sweep) -> dict[str, str]:
-    """Models with sizes enough that no law can be fitted to -> why."""
-    found = {}
-    for label in _of_sizes_enough(sweep):
-        try:
-            scaling_fit(sweep.records, label)
-        except ValueError as error:
-            found[label] = str(error)
-    return found
-
-
-def _of_sizes_enough(sweep: Sweep) -> list[str]:
+    Kept for the sweep, as the figure and the table both want them.
+    """
+    fits, failed = [], {}
     sizes: Any = sweep.records.groupby("label")["train_size"].nunique()
-    return [label for label in sweep.labels if sizes[label] >= FEWEST]
+    for label in sweep.labels:
+        try:
+            fits += [scaling_fit(sweep.records, label)] if sizes[label] >= FEWEST else []
+        except ValueError as error:
+            failed[label] = str(error)
+    return fits, failed
 
 
 def _accuracy(sweep: Sweep) -> Drawn:
@@ -88,7 +80,7 @@ def _error(sweep: Sweep) -> Drawn | None:
     if len(sweep.sizes) < 2:
         return None
     curves = accuracy_curves(sweep.records)
-    fits = fits_of(sweep) if len(sweep.labels) <= MOST_LINES else []
+    fits = fitted(sweep)[0] if len(sweep.labels) <= MOST_LINES else []
     figure = plots.plot_error(curves, fits, title=f"Test error on {sweep.data}", notes=_notes(sweep, curves))
     caption = "Test error on two log scales, where a power law is straight, and the fitted laws."
     return Drawn("error", figure, caption)

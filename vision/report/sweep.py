@@ -19,9 +19,9 @@ from vision.report.left_out import lacking, searched, with_metric
 PAIR = ("CNN", "ViT")  # compared first where both are there and no others are asked for
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sweep:
-    """The runs that a page is about.
+    """The runs that a page is about; equal to itself only.
 
     Attributes:
         source: folder of the sweep, or file of the table.

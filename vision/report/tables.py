@@ -22,7 +22,7 @@ from vision.analysis import (
 from vision.analysis.published import SAME_TASK, published
 from vision.report.answer import EACH_BY_ITSELF
 from vision.report.cells import Cell, Table, cell, p_value, points
-from vision.report.figures import fits_of, unfitted
+from vision.report.figures import fitted
 from vision.report.left_out import said_if_left_out
 from vision.report.paired import compared, paired
 from vision.report.run_tables import choice_table, run_table, settings_table
@@ -137,11 +137,12 @@ def _equivalence(sweep: Sweep) -> Table | None:
 
 def _laws(sweep: Sweep) -> Table:
     rows = []
-    for fit in fits_of(sweep):
+    fits, failed = fitted(sweep)
+    for fit in fits:
         off = fit.foretold.get(fit.law)
         value = Cell("too few sizes") if off is None else Cell(f"{off:.1%}", off)
         rows.append([Cell(fit.label), Cell(fit.law), Cell(str(fit).partition(": ")[2]), value])
-    rows += [[Cell(label), Cell("none"), Cell(why), Cell("")] for label, why in unfitted(sweep).items()]
+    rows += [[Cell(label), Cell("none"), Cell(why), Cell("")] for label, why in failed.items()]
     caption = (
         "Laws of the error over training-set size; that one is taken which best foretells the largest size "
         "from the others. It says nothing about sizes beyond."
