@@ -1,6 +1,7 @@
 """The backbone, its widths and its cost; timm's registry."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import timm
@@ -212,6 +213,13 @@ def test_images_of_another_shape_are_refused():
 def test_params_and_embed_dim_exclude_each_other():
     with pytest.raises(ValueError, match=r"params=210000, embed_dim=32"):
         complete_arguments("field_vit", img_size=8, in_chans=1, num_classes=10, params=210_000, embed_dim=32)
+
+
+@pytest.mark.parametrize("params", [60_000, 210_000])
+def test_params_narrows_the_stem_of_a_small_resnet_with_its_first_stage(params):
+    arguments = complete_arguments("resnet18_small", img_size=32, in_chans=3, num_classes=10, params=params)
+    model: Any = create_model("resnet18_small", **arguments)
+    assert model.conv1.out_channels - arguments["channels"][0] in (0, 1)
 
 
 @pytest.mark.parametrize("name", ["resnet18_small", "resnet50", "convnext_atto"])

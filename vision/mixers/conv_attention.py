@@ -18,9 +18,9 @@ class ConvAttention(nn.Module):
     """(B, N, C) -> (B, N_query, out_chans): nn.Conv2d, written as attention inside a field.
 
     Head (i, j) leaves query (a, b) the one key (a * stride + i * dilation - padding, likewise b) or, beyond
-    the border, none. A softmax over one entry is 1 whatever the logits are, so queries and keys are idle;
-    the head's value map is the tokens themselves and its output map weight[:, :, i, j]. The construction
-    of Cordonnier et al. (2020), made exact by the mask.
+    the border, none. A softmax over one entry is 1 whatever the logits are, so queries and keys are zeros,
+    the same for every image; the head's value map is the tokens themselves and its output map
+    weight[:, :, i, j]. The construction of Cordonnier et al. (2020), made exact by the mask.
 
     Parameters and their names are nn.Conv2d's (and those of the mixer `convolution`), so a state_dict
     loads from the one into the other.
@@ -87,7 +87,9 @@ class ConvAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, C) -> (B, N_query, out_chans)."""
         if self.explicit:
-            out = merge_heads(attend(*self._qkv(x), self.heads), self.weight, self.groups)
+            heads = attend(*self._qkv(x), self.heads).squeeze(0)
+            heads = heads.unflatten(2, (-1, x.shape[2])).permute(2, 0, 1, 3)
+            out = merge_heads(heads, self.weight, self.groups)
             return out if self.bias is None else out + self.bias
         return convolve(
             x,
@@ -102,20 +104,17 @@ class ConvAttention(nn.Module):
 
     def attention_map(self, x: Tensor) -> Tensor:
         """(B, N, C) -> (B, K, N_query, N): each kernel position's weights, 1 at its key; 0 off the grid."""
-        return attend(*self._qkv(x), self.heads, need_weights=True)[1]
+        return attend(*self._qkv(x), self.heads, need_weights=True)[1].expand(len(x), -1, -1, -1)
 
     def extra_repr(self) -> str:
         """() -> what nn.Module prints of this module."""
         return f"weight={tuple(self.weight.shape)}, stride={self.stride}, explicit={self.explicit}"
 
     def _qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, N, C) -> q (B, K, N_query, C), k and v (B, K, N, C): the tokens, for every head."""
-        rows, cols = self.field.queries.coordinates(x.device).unbind(1)
-        row = (rows * self.field.stride[0]).clamp(max=self.grid.rows - 1)
-        col = (cols * self.field.stride[1]).clamp(max=self.grid.cols - 1)
-        nearest = row * self.grid.cols + col
-        keys = x.unsqueeze(1).expand(-1, len(self.heads), -1, -1)
-        return keys[:, :, nearest], keys, keys
+        """(B, N, C) -> q (1, K, N_query, 1), k (1, K, N, 1), zeros; v (1, K, N, B * C), images abreast."""
+        zero, heads = x.new_zeros(1, 1, 1, 1), len(self.heads)
+        values = x.transpose(0, 1).flatten(1).expand(1, heads, -1, -1)
+        return zero.expand(1, heads, self.field.queries.size, 1), zero.expand(1, heads, x.shape[1], 1), values
 
 
 def merge_heads(heads: Tensor, weight: Tensor, groups: int, *, transposed: bool = False) -> Tensor:

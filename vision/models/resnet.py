@@ -15,13 +15,23 @@ class SmallImageResNet(ResNet):
 
     The usual stem divides the image's sides by 4 before the first block, which leaves 1 x 1 of a 32 x 32
     image at the end; this one keeps 4 x 4.
+
+    Args:
+        block: timm's block.
+        layers: blocks of each stage.
+        in_chans: channels of the images.
+        stem_width: half of the stem's width, which is how timm counts where the width can be chosen.
+        kwargs: timm's.
     """
 
-    def __init__(self, block: Any, layers: tuple[int, ...], in_chans: int = 3, **kwargs: Any) -> None:
+    def __init__(
+        self, block: Any, layers: tuple[int, ...], in_chans: int = 3, stem_width: int = 32, **kwargs: Any
+    ) -> None:
+        # Of timm's stems only a deep one has another width than 64; its convolutions are replaced.
+        kwargs |= {"stem_type": "deep", "stem_width": stem_width}
         super().__init__(block, layers, in_chans=in_chans, **kwargs)
         dd: dict[str, Any] = {"device": kwargs.get("device"), "dtype": kwargs.get("dtype")}
-        width: Any = self.bn1.num_features
-        self.conv1 = nn.Conv2d(in_chans, width, 3, padding=1, bias=False, **dd)
+        self.conv1 = nn.Conv2d(in_chans, 2 * stem_width, 3, padding=1, bias=False, **dd)
         nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out", nonlinearity="relu")
         self.maxpool = nn.Identity()
         stages: Any = self.feature_info

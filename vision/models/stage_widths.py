@@ -19,6 +19,9 @@ NAMES = ("channels", "dims")  # what timm's constructors call the widths of thei
 def stage_widths(name: str, params: int, **arguments: Any) -> dict[str, Any]:
     """Arguments that give the model `name` `params` parameters within 2 percent, its stages in proportion.
 
+    A ResNet's stem follows its first stage, but for timm's plain ones, resnet18 to resnet152: their stem
+    is always 64 wide.
+
     Args:
         name: a model in timm's registry whose constructor takes the widths of its stages.
         params: number of parameters to meet.
@@ -44,7 +47,8 @@ def stage_widths(name: str, params: int, **arguments: Any) -> dict[str, Any]:
 
     def widths(first: float) -> dict[str, Any]:
         stages = tuple(max(1, round(first * width / shape[0])) for width in shape)
-        return {known[0]: stages} | ({"stem_width": stages[0]} if has_stem else {})
+        # The stem is as wide as the first stage, as in the model; timm's setting is half of that.
+        return {known[0]: stages} | ({"stem_width": (stages[0] + 1) // 2} if has_stem else {})
 
     first, step, tried = float(shape[0]), 1.0, {}
     for _ in range(STEPS):
