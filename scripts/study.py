@@ -2,6 +2,7 @@
 
 python scripts/study.py cifar10_jpeg hydra/launcher=local
 python scripts/study.py digits debug=tiny model=vit,cnn
+python scripts/study.py cifar10_jpeg --recipes outputs/published/study-cifar10-jpeg/recipes.json
 """
 
 import argparse
@@ -33,14 +34,19 @@ def main() -> None:
     parser.add_argument(
         "settings", nargs="*", help="Hydra's, for every run: hydra/launcher=local, model=vit,cnn"
     )
-    chosen = parser.parse_args()
+    parser.add_argument("--recipes", type=Path, help="a study's recipes.json: its models are not searched")
+    chosen = parser.parse_intermixed_args()
     given = dict(setting.partition("=")[::2] for setting in chosen.settings)
     swept = _conf("experiment", "study")["hydra"]["sweeper"]["params"]
     models = given.pop("model", swept["model"]).split(",")
     out = Path(given.get("out", "outputs/tiny" if given.get("debug") == "tiny" else "outputs"))
     study = f"study-{_conf('data', chosen.data)['name']}"
     given = {"experiment": "study", "data": chosen.data} | given
-    recipes = {model: _search(given | {"model": model}, out, f"{study}-search/{model}") for model in models}
+    recipes = _read(chosen.recipes) if chosen.recipes else {}
+    recipes = {
+        model: recipes.get(model) or _search(given | {"model": model}, out, f"{study}-search/{model}")
+        for model in models
+    }
     (out / study).mkdir(parents=True, exist_ok=True)
     (out / study / "recipes.json").write_text(json.dumps(recipes, indent=2) + "\n")
     failed: int = 0
@@ -60,6 +66,17 @@ def _conf(group: str, name: str) -> dict[str, Any]:
         known = ", ".join(sorted(one.stem for one in file.parent.glob("*.yaml")))
         sys.exit(f"study.py: {group} must be one of {known}; got {name!r}")
     return yaml.safe_load(file.read_text())
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        recipes = json.loads(file.read_text())
+        if not all(set(recipe) == set(SEARCHED) for recipe in recipes.values()):
+            raise ValueError("it has others")
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        wanted = f"for each model {' and '.join(SEARCHED)}, as a study's recipes.json has"
+        sys.exit(f"study.py: --recipes {file} must give {wanted}: {error}")
+    return recipes
 
 
 def _search(given: dict[str, Any], out: Path, folder: str) -> dict[str, Any]:
