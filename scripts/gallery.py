@@ -45,8 +45,8 @@ def trained(data: str, train_size: int, steps: int, out: Path) -> dict[str, Path
     recipe = [f"training.steps={steps}", "training.precision=float32", "training.device=cpu"]
     place = ["training.threads=1", "sweep=gallery", f"out={out}"]
     # In a process of its own, as Hydra takes over the one that it is in.
-    code = "import sys; from vision.cli import main; sys.exit(main())"
-    subprocess.run([sys.executable, "-c", code, "train", "-m", *chosen, *recipe, *place], check=True)
+    command = [sys.executable, "-m", "vision", "train", "-m"]
+    subprocess.run([*command, *chosen, *recipe, *place], check=True)
     records = results.collect(out / "gallery")
     fits = (records["steps"] == steps) & (records["train_size"] == train_size)
     folders = dict(zip(records["model"][fits], records["folder"][fits], strict=True))

@@ -91,9 +91,8 @@ def _search(given: dict[str, Any], out: Path, folder: str) -> dict[str, Any]:
 def _train(settings: dict[str, Any]) -> int:
     """Run a sweep; 1 if one of its runs failed, which stops no other. A wrong setting stops the study."""
     # In a process of its own, as Hydra takes over the one that it is in.
-    code = "import sys; from vision.cli import main; sys.exit(main())"
     given = [f"{name}={value}" for name, value in settings.items()]
-    done = subprocess.run([sys.executable, "-c", code, "train", "-m", *given])
+    done = subprocess.run([sys.executable, "-m", "vision", "train", "-m", *given])
     if done.returncode not in (0, 1):
         sys.exit(done.returncode)
     return done.returncode

@@ -31,6 +31,7 @@ MAY_IMPORT = {
         *("config", "patches", "data", "models", "convert", "provenance", "results"),
         *("analysis", "plots", "report", "experiment"),
     },
+    "__main__": {"cli"},
 }
 # Libraries that only some parts may import.
 ONLY_IN = {"matplotlib": {"plots", "report"}, "hydra": {"cli"}, "omegaconf": {"cli"}, "rich": {"cli"}}

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-VISION = [sys.executable, "-c", "import sys; from vision.cli import main; sys.exit(main())"]
+VISION = [sys.executable, "-m", "vision"]
 
 
 def shown(command: list[str], folder: Path) -> str:

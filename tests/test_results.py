@@ -68,6 +68,9 @@ def test_an_error_leaves_its_traceback_and_no_result(small_run):
     failure = results.read_failure(folder)
     assert "ZeroDivisionError" in failure["traceback"] and failure["error"].startswith("ZeroDivisionError")
     assert results.finished(folder, small_run) is None
+    (folder / results.FAILURE).write_text('{"error": "Zero')
+    with pytest.raises(ValueError, match=r"s0/failure.json is broken off or no JSON .*issue the sweep again"):
+        results.read_failure(folder)
     write_run(small_run)
     assert results.finished(folder, small_run) and not (folder / results.FAILURE).exists()
 

@@ -18,7 +18,7 @@ Row = dict[str, Any]
 Step = Callable[[], Any]
 
 ROOT = Path(__file__).parents[2]
-VISION = (sys.executable, "-c", "import sys; from vision.cli import main; sys.exit(main())")
+VISION = (sys.executable, "-m", "vision")
 LEAST_TURNS = 3
 
 

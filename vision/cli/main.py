@@ -88,7 +88,7 @@ def _add_plot(commands: argparse._SubParsersAction) -> None:
         "draw accuracy against training-set size, or against any setting",
         "vision plot outputs/data_size-digits",
     )
-    plot.add_argument("folder", type=Path, metavar="DIR", help=SOURCE)
+    plot.add_argument("source", type=Path, metavar="DIR", help=SOURCE)
     plot.add_argument(
         "--out", type=Path, metavar="DIR", help="where to write (default: into the sweep's folder)"
     )
@@ -196,7 +196,7 @@ def _command(
 
 
 def _plot(options: argparse.Namespace) -> int:
-    from vision.cli.show import plot
+    from vision.cli.plot import plot
 
     return plot(**_given(options))
 

@@ -5,9 +5,12 @@
 """
 
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import combinations
 from typing import Any
+
+import pandas as pd
 
 from vision import results
 from vision.analysis import crossover, data_equivalence, leaders
@@ -36,17 +39,25 @@ def findings(sweep: Sweep) -> list[str]:
     labels, said = sweep.labels, []
     if sweep.pair is not None and len(labels) > 2:
         said.append(f"Of all models, {_best_at_the_ends(sweep)}.")
-    pairs = []
-    for pair in combinations(labels, 2) if 2 < len(labels) <= FEW else ():
-        if set(pair) != set(sweep.pair or ()):
-            with suppress(ValueError):
-                pairs.append(f"{' against '.join(pair)}: {crossover(sweep.records, *pair)}.")
+    pairs = of_pairs(sweep.records, labels, but=sweep.pair)
     said += pairs
     if sweep.pair is not None:
         with suppress(ValueError):
             said.append(_worth(sweep, *sweep.pair))
     if len(pairs) + (sweep.pair is not None) > 1:
         said.append(EACH_BY_ITSELF)
+    return said
+
+
+def of_pairs(
+    records: pd.DataFrame, labels: Sequence[str], *, but: Sequence[str] | None = None, where: str = ""
+) -> list[str]:
+    """A sentence for each two models that are not `but`, if they are few and have several seeds."""
+    said = []
+    for pair in combinations(labels, 2) if len(labels) <= FEW else ():
+        if set(pair) != set(but or ()):
+            with suppress(ValueError):  # one seed: nothing can be said of chance
+                said.append(f"{' against '.join(pair)}{where}: {crossover(records, *pair)}.")
     return said
 
 

@@ -106,6 +106,20 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
     path.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """What `write_json` wrote.
+
+    Raises:
+        ValueError: the file is broken off or no JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is broken off or no JSON ({error}); remove its folder and issue the sweep again"
+        ) from error
+
+
 def append_metrics(folder: Path, record: dict[str, Any]) -> None:
     """Add one line to the folder's metrics.jsonl."""
     with (folder / METRICS).open("a") as file:
@@ -114,12 +128,12 @@ def append_metrics(folder: Path, record: dict[str, Any]) -> None:
 
 def read_result(folder: Path) -> dict[str, Any]:
     """The record of a finished run."""
-    return json.loads((folder / RESULT).read_text())
+    return read_json(folder / RESULT)
 
 
 def read_failure(folder: Path) -> dict[str, Any]:
     """The record of a failed run: error, traceback, and for a diverged one step and lr."""
-    return json.loads((folder / FAILURE).read_text())
+    return read_json(folder / FAILURE)
 
 
 def fingerprint(config: RunConfig) -> str:

@@ -21,6 +21,7 @@ from vision.results.run import (
     RECORD_VERSION,
     RESULT,
     is_alive,
+    read_json,
     write_json,
 )
 
@@ -43,7 +44,7 @@ def write_plan(sweep: Path, folders: Iterable[Path]) -> None:
 def read_plan(sweep: Path) -> list[str]:
     """Run folders that the sweep is meant to hold, relative to it."""
     path = sweep / PLAN
-    return _read_json(path)["runs"] if path.exists() else []
+    return read_json(path)["runs"] if path.exists() else []
 
 
 def status(sweep: Path) -> dict[str, list[str]]:
@@ -151,7 +152,7 @@ def predictions(sweep: Path | str, records: pd.DataFrame) -> tuple[np.ndarray, n
 
 
 def _row(path: Path) -> dict[str, Any]:
-    record = _read_json(path)
+    record = read_json(path)
     if missing := [name for name in NEEDED if name not in record]:
         raise ValueError(f"{path} is no record of a run: it lacks {', '.join(missing)}")
     version = record.setdefault("record_version", 1)
@@ -165,15 +166,6 @@ def _row(path: Path) -> dict[str, Any]:
     # train_size and seed stand in the record itself, the former as a number.
     dotted = {name: value for name, value in record.pop("settings", {}).items() if "." in name}
     return record | dotted
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(
-            f"{path} is broken off or no JSON ({error}); remove its folder and issue the sweep again"
-        ) from error
 
 
 def _steps(path: Path) -> list[dict[str, Any]]:
