@@ -204,13 +204,16 @@ def test_a_gain_of_one_sign_leaves_room_for_both_names(sign):
     assert top[0] > 0 > bottom[1]
 
 
-def test_a_crossing_is_shaded_and_said():
-    figure = plot_gain(gains(), first="CNN", second="ViT", title="t", crossing=(1200, 1900, float("inf")))
+def test_every_crossing_is_shaded_and_said():
+    crossings = [(150, 200, 300), (1200, 1900, float("inf"))]
+    figure = plot_gain(gains(), first="CNN", second="ViT", title="t", crossings=crossings)
     (panel,) = figure.axes
-    (shade,) = panel.patches
-    assert shade.get_x() == 1200 and shade.get_x() + shade.get_width() == pytest.approx(panel.get_xlim()[1])
-    assert [1900, 1900] in [list(line.get_xdata()) for line in panel.get_lines()]
-    assert legend_texts(figure)[-1] == "crossing: 1,900 (1,200 or more)"
+    first, second = panel.patches
+    assert (first.get_x(), first.get_width()) == (150, 150)
+    assert second.get_x() == 1200 and second.get_x() + second.get_width() == panel.get_xlim()[1]
+    drawn = [list(line.get_xdata()) for line in panel.get_lines()]
+    assert [200, 200] in drawn and [1900, 1900] in drawn
+    assert legend_texts(figure)[-2:] == ["crossing: 200 (150 to 300)", "crossing: 1,900 (1,200 or more)"]
 
 
 def test_several_second_models_have_a_line_each():

@@ -3,7 +3,7 @@
 >>> plot_gain(differences, first="CNN", second="ViT", title="digits").savefig("gain.svg")  # doctest: +SKIP
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
@@ -35,7 +35,7 @@ def plot_gain(
     second: str = "the other",
     title: str,
     notes: str = "",
-    crossing: Interval | None = None,
+    crossings: Sequence[Interval] = (),
 ) -> Figure:
     """Figure of accuracy differences with intervals; above the line of 0 the first model is ahead.
 
@@ -48,7 +48,7 @@ def plot_gain(
         second: label of the other; of several, what they are together.
         title: stands above the figure.
         notes: stands below it in small print.
-        crossing: low, place and high of the training-set size at which the lead changes, shaded.
+        crossings: low, place and high of each training-set size at which the lead changes, shaded.
 
     Raises:
         ValueError: a column is missing, or there are no rows.
@@ -58,7 +58,7 @@ def plot_gain(
         check_table(table, COLUMNS, name=f"differences to {name}")
     # Hollow says something here.
     styles = {name: look | {"fillstyle": "full"} for name, look in looks([first, *tables]).items()}
-    handles = _legend(styles, first, list(tables), crossing)
+    handles = _legend(styles, first, list(tables), crossings)
     height = legend_height([str(one.get_label()) for one in handles], WIDTH)
     figure, body = sheet(title, notes, height=3.1 + height)
     panel = body.subplots()
@@ -68,7 +68,7 @@ def plot_gain(
         _line(panel, table.sort_values("train_size"), styles[name], f"over {name}")
     _ahead(panel, pd.concat(tables.values()), first, second)
     at_places(panel, sorted({size for table in tables.values() for size in table["train_size"]}))
-    if crossing is not None:
+    for crossing in crossings:
         _cross(panel, crossing)
     legend_above(body, handles)
     return figure
@@ -102,14 +102,15 @@ def _cross(panel: Axes, crossing: Interval) -> None:
     panel.set_xlim(left, right)
 
 
-def _legend(styles: dict[str, Any], first: str, others: list[str], crossing: Interval | None) -> list[Any]:
+def _legend(
+    styles: dict[str, Any], first: str, others: list[str], crossings: Sequence[Interval]
+) -> list[Any]:
     handles: list[Any] = [
         Line2D([], [], label=as_label(f"{first} over {name}"), **styles[name]) for name in others
     ]
     hollow = {"ls": "none", "marker": "o", "mfc": PAPER, "color": MUTED}
     handles.append(Line2D([], [], label="interval holds 0", **hollow))
-    if crossing is not None:
-        low, place, high = crossing
+    for low, place, high in crossings:
         span = f"{low:,.0f} to {high:,.0f}" if isfinite(high) else f"{low:,.0f} or more"
         handles.append(Patch(color=MUTED, alpha=2 * BAND, label=f"crossing: {place:,.0f} ({span})"))
     return handles

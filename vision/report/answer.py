@@ -15,7 +15,7 @@ import pandas as pd
 from vision import results
 from vision.analysis import crossover, data_equivalence, leaders
 from vision.report.left_out import said_of_lacking
-from vision.report.paired import unpaired
+from vision.report.paired import compared, crossed, paired
 from vision.report.sweep import Sweep
 
 FEW = 4  # models up to which each is compared with each
@@ -27,7 +27,7 @@ def headline(sweep: Sweep) -> str:
     """One sentence: of the two models that are compared first, or the best at either end of the sizes."""
     if sweep.pair is not None:
         with suppress(ValueError):  # of one seed nothing can be said
-            return _sentence(str(crossover(sweep.records, *sweep.pair)))
+            return _sentence(str(crossed(sweep, *sweep.pair)))
     return _sentence(_best_at_the_ends(sweep))
 
 
@@ -72,7 +72,10 @@ def warnings(sweep: Sweep) -> list[str]:
         )
     for run in sweep.states.get("failed", [])[:SHOWN]:
         said.append(f"Failed: {run}: {results.read_failure(sweep.source / run)['error']}")
-    said += sweep.left_out + said_of_lacking(sweep.lacking) + unpaired(sweep)
+    said += sweep.left_out + said_of_lacking(sweep.lacking)
+    first = compared(sweep)[0]
+    for other, why in paired(sweep)[1].items():
+        said.append(f"{first} and {other} are not compared run by run: {why}.")
     if len(sweep.labels) == 1:
         said.append(f"There is one model only, {sweep.labels[0]}: nothing to compare it with.")
     runs: Any = sweep.records.groupby(["label", "train_size"]).size()

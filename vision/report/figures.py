@@ -19,14 +19,13 @@ from vision.analysis import (
     accuracy_curves,
     class_accuracy,
     confusion_matrix,
-    crossover,
     scaling_fit,
 )
 from vision.analysis.scaling import FEWEST
 from vision.plots.field_map import FIELD, KIND
 from vision.report.left_out import said_if_left_out
 from vision.report.notes import notes
-from vision.report.paired import paired
+from vision.report.paired import compared, crossed, paired
 from vision.report.sweep import Sweep
 from vision.report.tested import tested_at
 
@@ -87,26 +86,24 @@ def _error(sweep: Sweep) -> Drawn | None:
 
 
 def _gain(sweep: Sweep) -> Drawn | None:
-    labels = sweep.labels
-    if len(labels) < 2:
-        return None
-    first = sweep.pair[0] if sweep.pair else labels[0]
-    others = [sweep.pair[1]] if sweep.pair else [label for label in labels if label != first][:MOST_LINES]
-    if not (tables := paired(sweep, first, others)):
+    first, others = compared(sweep)
+    shown = [sweep.pair[1]] if sweep.pair else others[:MOST_LINES]
+    tables = {other: table for other, table in paired(sweep)[0].items() if other in shown}
+    if not tables:
         return None
     others = list(tables)
-    crossing = None
+    crossings = []
     if sweep.pair:
-        with suppress(ValueError, IndexError):
-            found = crossover(sweep.records, *sweep.pair).crossings[0]
-            crossing = (found.low, found.place, found.high)
+        with suppress(ValueError):
+            found = crossed(sweep, *sweep.pair).crossings
+            crossings = [(one.low, one.place, one.high) for one in found]
     figure = plots.plot_gain(
         tables,
         first=first,
         second=others[0] if len(others) == 1 else "the other",
         title=f"Gain of {first} on {sweep.data}",
         notes=_notes(sweep, pd.concat(tables.values())),
-        crossing=crossing,
+        crossings=crossings,
     )
     caption = f"Accuracy of {first} less the other's, of runs with the same subset and seed: ahead above 0."
     return Drawn("gain", figure, caption)

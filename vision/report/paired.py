@@ -1,14 +1,13 @@
-"""Differences of the first model to each of the others, of runs with the same subset and seed.
+"""The first model against each of the others, by runs with the same subset and seed; kept for the sweep.
 
->>> paired(sweep, "CNN", ["ViT"])[0]["ViT"]  # doctest: +SKIP
+>>> paired(sweep)[0]["ViT"]  # doctest: +SKIP
 """
 
-from collections.abc import Sequence
-from contextlib import suppress
+from functools import lru_cache
 
 import pandas as pd
 
-from vision.analysis import paired_differences
+from vision.analysis import Crossover, crossover, paired_differences
 from vision.report.sweep import Sweep
 
 
@@ -18,22 +17,24 @@ def compared(sweep: Sweep) -> tuple[str, list[str]]:
     return first, [label for label in sweep.labels if label != first]
 
 
-def paired(sweep: Sweep, first: str, others: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Differences by the other model's label; those without pairs are passed over, see `unpaired`."""
-    found = {}
-    for other in others:
-        with suppress(ValueError):
-            found[other] = paired_differences(sweep.records, first, other)
-    return found
-
-
-def unpaired(sweep: Sweep) -> list[str]:
-    """A sentence for each model that cannot be paired with the first."""
+@lru_cache(maxsize=1)
+def paired(sweep: Sweep) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+    """Differences of the first model by the other's label; and those others without pairs -> why."""
     first, others = compared(sweep)
-    said = []
+    found, failed = {}, {}
     for other in others:
         try:
-            paired_differences(sweep.records, first, other)
+            found[other] = paired_differences(sweep.records, first, other)
         except ValueError as error:
-            said.append(f"{first} and {other} are not compared run by run: {error}.")
-    return said
+            failed[other] = str(error)
+    return found, failed
+
+
+@lru_cache(maxsize=16)
+def crossed(sweep: Sweep, first: str, second: str) -> Crossover:
+    """Where the lead between two models changes.
+
+    Raises:
+        ValueError: there are too few pairs of runs.
+    """
+    return crossover(sweep.records, first, second)

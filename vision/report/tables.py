@@ -16,7 +16,6 @@ from vision.analysis import (
     accuracy_curves,
     beside_published,
     compare_predictions,
-    crossover,
     data_equivalence,
 )
 from vision.analysis.published import SAME_TASK, published
@@ -24,7 +23,7 @@ from vision.report.answer import EACH_BY_ITSELF
 from vision.report.cells import Cell, Table, cell, p_value, points
 from vision.report.figures import fitted
 from vision.report.left_out import said_if_left_out
-from vision.report.paired import compared, paired
+from vision.report.paired import compared, crossed, paired
 from vision.report.run_tables import choice_table, run_table, settings_table
 from vision.report.sweep import Sweep
 from vision.report.tested import tested_at
@@ -85,7 +84,7 @@ def _crossings(sweep: Sweep) -> Table:
     rows = []
     for other in others:
         with suppress(ValueError):  # too few pairs of this one
-            found = crossover(sweep.records, first, other)
+            found = crossed(sweep, first, other)
             rows.append(
                 [Cell(other), Cell(str(found)), Cell(f"{found.below_largest:.2f}", found.below_largest)]
             )
@@ -98,9 +97,9 @@ def _crossings(sweep: Sweep) -> Table:
 
 
 def _differences(sweep: Sweep) -> Table:
-    first, others = compared(sweep)
+    first, _ = compared(sweep)
     rows = []
-    for other, table in paired(sweep, first, others).items():
+    for other, table in paired(sweep)[0].items():
         for row in table.to_dict("records"):
             ends = points(row["low"], row["high"])
             size = Cell(f"{row['train_size']:,}", float(row["train_size"]))
