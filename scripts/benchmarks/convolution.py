@@ -1,4 +1,4 @@
-"""The mixer conv_attention, trained as one does, over nn.Conv2d on images in both layouts."""
+"""The mixer conv_attention, trained as one does and as explicit attention, over nn.Conv2d in both layouts."""
 
 import statistics
 
@@ -30,13 +30,20 @@ def convolution(rounds: int) -> Section:
 
 def _case(side: int, kernel: int, groups: int, batch: int, rounds: int) -> Row:
     say(f"  {side} x {side}, kernel {kernel}, groups {groups}")
-    mixer = create_mixer("conv_attention", DIM, Grid(side, side), kernel_size=kernel, groups=groups)
+    options = {"kernel_size": kernel, "groups": groups}
+    mixer, explicit = (
+        create_mixer("conv_attention", DIM, Grid(side, side), explicit=explicit, **options)
+        for explicit in (False, True)
+    )
     conv = nn.Conv2d(DIM, DIM, kernel, padding=kernel // 2, groups=groups)
     conv.load_state_dict(mixer.state_dict())
+    explicit.load_state_dict(mixer.state_dict())
     images = torch.randn(batch, DIM, side, side)
     last = images.to(memory_format=torch.channels_last)
+    tokens = images.flatten(2).transpose(1, 2).contiguous()
     inputs = {
-        "conv_attention": (mixer, images.flatten(2).transpose(1, 2).contiguous()),
+        "conv_attention": (mixer, tokens),
+        "explicit": (explicit, tokens),
         "channels_last": (conv, last),
         "contiguous": (conv, images),
     }
@@ -48,6 +55,7 @@ def _case(side: int, kernel: int, groups: int, batch: int, rounds: int) -> Row:
         "batch": batch,
         **{f"{name} ms": 1e3 * statistics.median(taken[name]) for name in inputs},
         "over channels_last": ratio(taken["conv_attention"], taken["channels_last"]),
+        "explicit over channels_last": ratio(taken["explicit"], taken["channels_last"]),
         "over contiguous": ratio(taken["conv_attention"], taken["contiguous"]),
     }
 
