@@ -100,7 +100,10 @@ def test_answers_in_words():
     assert str(ahead) == "A ahead at every size from 100 to 10,000 images (n = 5 pairs a size)"
     assert ahead.answer == "ahead" and ahead.below_largest < 0.05 and min(ahead.gap) > 0
     same = crossover(sweep(generator, first=power(0.4, 0.1), second=power(0.4, 0.1), seeds=2), "A", "B")
-    assert same.answer == "open" and "cannot be told from 100 to 10,000 images (n = 2" in str(same)
+    assert same.answer == "open" and "cannot be told at any size from 100 to 10,000 images; on" in str(same)
+    mean, low, high = (100 * value for value in same.average)
+    assert f"on average over these sizes A {mean:+.1f} points ({low:+.1f} to {high:+.1f}) (n = 2" in str(same)
+    assert low < 0 < high and same.below_largest > 0.5
     meets = crossover(
         sweep(
             generator,
@@ -113,6 +116,8 @@ def test_answers_in_words():
     )
     assert meets.answer == "undecided" and "by 10,000 is neither shown nor excluded: with" in str(meets)
     assert 0.2 < meets.below_largest < 0.8, "at the largest size they are equal"
+    mean, low, high = meets.average
+    assert 0 < low < mean < high, "one test over all sizes"
     late = crossover(
         sweep(generator, first=power(0.4, 0.1), second=lambda n: 0.4 * n**-0.1 * (1.3 - 0.22 * (n > 5000))),
         "A",
@@ -120,10 +125,49 @@ def test_answers_in_words():
     )
     assert late.answer == "not reached" and late.leaders[-1] is None and late.below_largest <= 0.05
     assert "a crossing is not reached by 10,000: with probability 0.0" in str(late)
+    assert "the lead changes at all; on average" in str(late)
     one = crossover(
         sweep(generator, first=power(0.4, 0.1), second=power(0.6, 0.1)).query("train_size == 500"), "A", "B"
     )
     assert str(one) == "A ahead at 500 images (n = 5 pairs a size)"
+
+
+def table(first, second, *, noise=0.002, seeds=5) -> pd.DataFrame:
+    """Runs of A and B with these accuracies at 100, 200, 400, ... images, the noise of each run its own."""
+    generator = np.random.default_rng(0)
+    rows = [
+        (label, 100 * 2**place, seed, accuracy + generator.normal(0, noise))
+        for label, row in (("A", first), ("B", second))
+        for place, accuracy in enumerate(row)
+        for seed in range(seeds)
+    ]
+    return pd.DataFrame(rows, columns=["label", "train_size", "seed", "test_accuracy"])
+
+
+def test_curves_that_cross_and_come_back_are_not_said_not_to_cross():
+    runs = table((0.4, 0.5, 0.551, 0.7, 0.8), (0.3, 0.4, 0.553, 0.6, 0.7))
+    found = crossover(runs, "A", "B")
+    assert found.leaders == ("A", "A", None, "A", "A")
+    assert found.answer == "undecided" and found.below_largest > 0.5
+
+
+def test_several_changes_between_two_sure_sizes_are_said():
+    runs = table((0.4, 0.450, 0.502, 0.6), (0.3, 0.452, 0.500, 0.7), noise=0.004)
+    found = crossover(runs, "A", "B")
+    assert found.leaders == ("A", None, None, "B")
+    means = runs.groupby(["label", "train_size"])["test_accuracy"].mean().unstack("label")
+    assert ((means["A"] > means["B"]).tolist()) == [True, False, True, False], "as it was meant"
+    (crossing,) = found.crossings
+    assert (crossing.times, crossing.between) == (3, (100, 800))
+    assert "; the means cross 3 times between 100 and 800); from there B" in str(found)
+
+
+def test_a_size_without_pairs_is_named():
+    runs = table((0.4, 0.5, 0.6), (0.3, 0.4, 0.7))
+    runs.loc[(runs["label"] == "B") & (runs["train_size"] == 400), "seed"] += 10
+    found = crossover(runs, "A", "B")
+    assert found.left_out == (400,) and found.sizes == (100, 200)
+    assert "; not compared at 400 images, for want of pairs of runs of one seed and subset" in str(found)
 
 
 def published(generator, first: tuple[float, ...], second: tuple[float, ...]) -> pd.DataFrame:

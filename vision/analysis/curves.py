@@ -11,12 +11,15 @@ import numpy as np
 import pandas as pd
 
 from vision.analysis.intervals import check_interval, interval_of, iqm
-from vision.analysis.records import check_columns, check_metric, once, per_subset
-
-# Settings that name what a run is of; they follow others and make no difference themselves.
-NAMES = ("data", "data.name", "label", "model.label", "model", "model.name", "model.start")
-SEEDS = ("seed", "subset_seed", "data.subset_seed")
-SETTINGS = ("data.", "model.", "training.")
+from vision.analysis.records import (
+    NAMES,
+    check_columns,
+    check_metric,
+    once,
+    per_subset,
+    refuse_mixed,
+    varying,
+)
 
 
 def accuracy_curves(
@@ -93,12 +96,6 @@ def axis(records: pd.DataFrame, names: str) -> pd.Series:
     return numbers if column.map(type).eq(str).all() and numbers.notna().all() else column
 
 
-def varying(records: pd.DataFrame) -> list[str]:
-    """The settings and names in which these runs differ, but for their seeds."""
-    known = [name for name in records if name in (*NAMES, "train_size") or str(name).startswith(SETTINGS)]
-    return [str(name) for name in known if name not in SEEDS and _differs(records[name])]
-
-
 def choose_by_validation(
     records: pd.DataFrame, settings: Sequence[str], *, by: Sequence[str], metric: str = "val_accuracy"
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -122,7 +119,7 @@ def choose_by_validation(
         axis(records, name)
     if shared := set(settings) & set(by):
         raise ValueError(f"{', '.join(sorted(shared))} cannot be chosen and be an axis at once")
-    if not any(_differs(records[name]) for name in settings):
+    if not any(records[name].map(str).nunique() > 1 for name in settings):
         raise ValueError(
             f"nothing to choose: all runs have the same {', '.join(settings)}; "
             f"those that vary are {', '.join(varying(records))}"
@@ -157,24 +154,14 @@ def _refuse_mixed(records: pd.DataFrame, x: str, line: str, panel: str) -> None:
     if len(sets) > 1 and "data" not in axes:
         names = ", ".join(sets)
         raise ValueError(f"runs of several data sets are not averaged: {names}; part them by --panel data")
-    others = [name for name in varying(records) if name not in (*axes, *NAMES)]
     # Along a line of models all that belongs to them may differ, but not within one of them.
     keys = [panel, line, x] if x in NAMES else [panel, line]
-    for _, runs in records.groupby(list(dict.fromkeys(keys)), dropna=False):
-        if found := [name for name in others if _differs(runs[name])]:
-            values = ", ".join(sorted({str(value) for value in runs[found[0]]}))
-            raise ValueError(
-                f"the runs of {runs.iloc[0][line]} differ in {', '.join(found)} ({values}); "
-                f"plot one sweep at a time, or part them by an axis, as --line {found[0]}"
-            )
+    way = "plot one sweep at a time, or part them by an axis, as --line {setting}"
+    refuse_mixed(records, keys, named=line, passed=(*axes, *NAMES), way=way)
 
 
 def _iqm(values: Any) -> float:
     return iqm(values.dropna()) if values.notna().any() else np.nan
-
-
-def _differs(column: Any) -> bool:
-    return column.map(str).nunique() > 1
 
 
 def _spelled(settings: pd.Series) -> str:

@@ -21,6 +21,10 @@ COLUMNS = {
 RUN = ["train_size", "seed", "subset_seed"]
 ALWAYS = ("label", "train_size", "seed")
 LEAST_ERROR = 1e-6
+# Settings that name what a run is of; they follow others and make no difference themselves.
+NAMES = ("data", "data.name", "label", "model.label", "model", "model.name", "model.start")
+SEEDS = ("seed", "subset_seed", "data.subset_seed")
+SETTINGS = ("data.", "model.", "training.")
 
 
 def check_columns(records: pd.DataFrame, needed: Sequence[str]) -> None:
@@ -72,8 +76,8 @@ def runs_of(records: pd.DataFrame, labels: Sequence[str], metric: str) -> pd.Dat
         Their rows with `error`, 1 - metric (0 counts as 1e-6), and with `subset_seed`, missing if it was.
 
     Raises:
-        ValueError: a column or a label is not there, the runs are of several data sets, or runs of the same
-            model, size and seeds differ in the metric.
+        ValueError: a column or a label is not there, the runs are of several data sets, those of one model
+            differ in a setting, or those of the same model, size and seeds in the metric.
     """
     check_columns(records, ALWAYS)
     check_metric(records, metric)
@@ -87,33 +91,74 @@ def runs_of(records: pd.DataFrame, labels: Sequence[str], metric: str) -> pd.Dat
         raise ValueError(f"runs of one data set can be compared, got those of {names}; choose by `data`")
     if not pd.api.types.is_numeric_dtype(kept["train_size"]):
         raise ValueError(f"train_size must be a number of images, got {kept['train_size'].iloc[0]!r}")
+    refuse_mixed(
+        kept, ["label"], named="label", passed=(*NAMES, "train_size"), way="give those of one setting"
+    )
     if "subset_seed" not in kept:
         kept = kept.assign(subset_seed=np.nan)
     kept = once(kept[kept[metric].notna()], ["label", *RUN], metric)
-    kept = per_subset(kept, ["label", "train_size"], metric)
+    kept = per_subset(kept, ["label", "train_size"], metric, alike=["train_size"])
     return kept.assign(error=(1 - kept[metric]).clip(lower=LEAST_ERROR))
 
 
-def per_subset(runs: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFrame:
-    """One row for each subset, with the mean of its seeds' metric, where there are several of both.
+def per_subset(
+    runs: pd.DataFrame, keys: Sequence[str], metric: str, *, alike: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """One row for each subset, with the mean of its seeds' metric, at points with several of both.
 
     Runs on one subset share its luck, so that they are no repetitions of each other: what chance draws anew
-    is the subset, and n counts subsets. Where each seed has a subset of its own, or all have the same, the
-    rows stay as they are.
+    is the subset, and n counts subsets. At points where each seed has a subset of its own, or all have the
+    same, the rows stay as they are; so do runs whose subset is not known.
 
     Args:
         runs: with columns seed and subset_seed; each run once.
         keys: columns that make a point.
         metric: the column to average.
+        alike: those of the keys by which points are treated alike, so that their runs can be paired; None
+            is all of them.
     """
-    if "subset_seed" not in runs:
+    if "subset_seed" not in runs or not len(runs):
         return runs
-    subsets: Any = runs.groupby(list(keys), dropna=False)["subset_seed"].nunique()
-    groups: Any = runs.groupby([*keys, "subset_seed"], dropna=False)
-    if subsets.max() < 2 or groups.size().max() < 2:
-        return runs
-    means = groups[metric].transform("mean")
-    return runs.assign(**{metric: means, "seed": runs["subset_seed"]}).drop_duplicates([*keys, "subset_seed"])
+    points: Any = runs.groupby(list(keys), dropna=False)["subset_seed"]
+    subsets: Any = runs.groupby([*keys, "subset_seed"], dropna=False)[metric]
+    known = runs["subset_seed"].notna()
+    crossed: Any = known & (points.transform("nunique") > 1) & (subsets.transform("size") > 1)
+    groups = [runs[name] for name in alike or keys]
+    averaged = known & crossed.groupby(groups, dropna=False).transform("any")
+    instead = {metric: subsets.transform("mean"), "seed": runs["subset_seed"]}
+    means: Any = runs.assign(**{name: column.where(averaged, runs[name]) for name, column in instead.items()})
+    return means[~(averaged & runs.duplicated([*keys, "subset_seed"]))]
+
+
+def varying(records: pd.DataFrame) -> list[str]:
+    """The settings and names in which these runs differ, but for their seeds."""
+    known = [name for name in records if name in (*NAMES, "train_size") or str(name).startswith(SETTINGS)]
+    return [str(name) for name in known if name not in SEEDS and _differs(records[name])]
+
+
+def refuse_mixed(
+    records: pd.DataFrame, keys: Sequence[str], *, named: str, passed: Sequence[str], way: str
+) -> None:
+    """Refuse runs that differ in settings where only seeds may differ: they would be averaged.
+
+    Args:
+        records: one row a run.
+        keys: columns whose values make a group.
+        named: the one that the message names.
+        passed: settings that may differ within one.
+        way: what to do about it; "{setting}" in it becomes the first of those found.
+
+    Raises:
+        ValueError: with the group, the settings and their values.
+    """
+    others = [name for name in varying(records) if name not in passed]
+    if not others:
+        return
+    for _, runs in records.groupby(list(dict.fromkeys(keys)), dropna=False):
+        if found := [name for name in others if _differs(runs[name])]:
+            values = ", ".join(sorted({str(value) for value in runs[found[0]]}))
+            of, way = runs.iloc[0][named], way.format(setting=found[0])
+            raise ValueError(f"the runs of {of} differ in {', '.join(found)} ({values}); {way}")
 
 
 def once(records: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFrame:
@@ -136,15 +181,17 @@ def once(records: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFram
 
 
 def check_runs(records: pd.DataFrame) -> pd.DataFrame:
-    """Records from anywhere -> the same, label and data as text, sizes whole, accuracies as numbers.
+    """Records from anywhere -> the same, label and data as text, sizes whole, shares and costs as numbers.
 
     Columns that are not there are passed over; `check_columns` asks for them.
 
     Raises:
-        ValueError: a label or data set is missing, a train_size is no whole number of images, or a
-            test_accuracy no number; with the first wrong value.
+        ValueError: a label or data set is missing, a train_size is no whole number of images, or an accuracy
+            or a cost no number; with the first wrong value.
     """
-    readers = {"label": _texts, "data": _texts, "train_size": _sizes, "test_accuracy": _shares}
+    readers = {"label": _texts, "data": _texts, "train_size": _sizes}
+    readers |= dict.fromkeys(("test_accuracy", "val_accuracy", "train_accuracy"), _shares)
+    readers |= dict.fromkeys(("params", "macs", "steps", "train_seconds"), _numbers)
     return records.assign(**{name: read(records[name]) for name, read in readers.items() if name in records})
 
 
@@ -168,8 +215,18 @@ def _shares(column: Any) -> Any:
     return numbers
 
 
+def _numbers(column: Any) -> Any:
+    numbers: Any = pd.to_numeric(column, errors="coerce")
+    _refuse(column, column.notna() & numbers.isna(), "a number, as 60000")
+    return numbers
+
+
 def _refuse(column: Any, wrong: Any, right: str) -> None:
     if found := [value for value, is_wrong in zip(column.tolist(), wrong.tolist(), strict=True) if is_wrong]:
         raise ValueError(
             f"{column.name} must be {right}; got {found[0]!r} (wrong in {len(found)} of {len(column)} rows)"
         )
+
+
+def _differs(column: Any) -> bool:
+    return column.map(str).nunique() > 1

@@ -30,8 +30,8 @@ def report(
         page = write_report(
             source,
             out,
-            pair=pair.split(",") if pair is not None else None,
-            choose=choose.split(",") if choose is not None else None,
+            pair=_names(pair),
+            choose=_names(choose),
             figures=figures,
             links=links,
         )
@@ -40,14 +40,13 @@ def report(
     return 0
 
 
-def compare(source: Path) -> int:
+def compare(source: Path, *, choose: str | None) -> int:
     """Print the figures of the sweep beside those that others published for the same number of images."""
     from vision.analysis import beside_published
-    from vision.analysis.records import check_runs
-    from vision.report.left_out import with_metric
+    from vision.report.sweep import read_sweep
 
-    records, left_out = with_metric(check_runs(results.read_records(source)), "test_accuracy")
-    found = beside_published(records)
+    sweep = read_sweep(source, choose=_names(choose))
+    found = beside_published(sweep.records)
     table = Table("images", "model", "parameters", "accuracy, %", "how", "source", box=SIMPLE_HEAD)
     for size, rows in found.groupby("train_size"):
         for row in rows.to_dict("records"):
@@ -58,7 +57,7 @@ def compare(source: Path) -> int:
             table.add_row(f"{size:,}", row["model"], params, accuracy, row["how"], row["source"])
         table.add_section()
     console().print(table)
-    for line in left_out:
+    for line in sweep.left_out:
         say(line)
     return 0
 
@@ -76,8 +75,7 @@ def status(folder: Path) -> int:
         )
     say(", ".join(f"{len(runs)} {state}" for state, runs in states.items()))
     for run in states["failed"]:
-        error = results.read_failure(folder / run)["error"]
-        say(f"failed: {folder / run}: {error}")
+        say(f"failed: {folder / run}: {results.why_failed(folder / run)}")
     for run in states["missing"]:
         say(f"missing: {folder / run}")
     return int(any(runs for state, runs in states.items() if state != "finished"))
@@ -109,3 +107,7 @@ def models(pattern: str | None) -> int:
     else:
         say(f"and {len(others)} of timm's; vision models 'convnext*' lists those that match")
     return 0
+
+
+def _names(joined: str | None) -> list[str] | None:
+    return None if joined is None else joined.split(",")

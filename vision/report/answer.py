@@ -16,10 +16,10 @@ from vision import results
 from vision.analysis import crossover, data_equivalence, leaders
 from vision.report.left_out import said_of_lacking
 from vision.report.paired import compared, crossed, paired
-from vision.report.sweep import Sweep
+from vision.report.sweep import Sweep, curves_of
 
 FEW = 4  # models up to which each is compared with each
-SHOWN = 10  # failed runs that are named
+SHOWN = 10  # failed and missing runs that are shown each
 EACH_BY_ITSELF = "Each pair is judged by itself, at level 0.05 over its sizes."
 
 
@@ -70,22 +70,27 @@ def warnings(sweep: Sweep) -> list[str]:
         said.append(
             f"This sweep is not finished: of {total} runs {counts}. This page is of {len(sweep.records)}."
         )
-    for run in sweep.states.get("failed", [])[:SHOWN]:
-        said.append(f"Failed: {run}: {results.read_failure(sweep.source / run)['error']}")
+    failed, missing = (sweep.states.get(state, []) for state in ("failed", "missing"))
+    said += [f"Failed: {run}: {results.why_failed(sweep.source / run)}" for run in failed[:SHOWN]]
+    if len(failed) > SHOWN:
+        said.append(f"Failed too: {', '.join(failed[SHOWN:])}.")
+    if missing:
+        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+        said.append(f"Missing: {', '.join(missing[:SHOWN])}{more}.")
     said += sweep.left_out + said_of_lacking(sweep.lacking)
     first = compared(sweep)[0]
     for other, why in paired(sweep)[1].items():
         said.append(f"{first} and {other} are not compared run by run: {why}.")
     if len(sweep.labels) == 1:
         said.append(f"There is one model only, {sweep.labels[0]}: nothing to compare it with.")
-    runs: Any = sweep.records.groupby(["label", "train_size"]).size()
+    runs: Any = curves_of(sweep)["n"]
     if (runs == 1).all():
         said.append(
             "There is one seed only, so no interval is drawn and nothing can be said of chance: train with "
             "more seeds, as seed=0,1,2."
         )
     elif (runs == 1).any():
-        said.append(f"{(runs == 1).sum()} of {len(runs)} points have one run only, and no interval.")
+        said.append(f"{(runs == 1).sum()} of {len(runs)} points have one run or subset, and no interval.")
     if len(sweep.sizes) == 1:
         said.append("There is one training-set size only: no curve, no crossing, no law.")
     if len(sweep.sizes) == 2:
@@ -101,13 +106,17 @@ def _best_at_the_ends(sweep: Sweep) -> str:
     """Who leads at the smallest and at the largest size that most models have."""
     table = leaders(sweep.records)
     table = table[table["models"] == table["models"].max()]
-    return "; ".join(_led(row) for row in table.iloc[[0, -1] if len(table) > 1 else [0]].to_dict("records"))
+    ends = [0, -1] if len(table) > 1 else [0]
+    said = "; ".join(_led(row) for row in table.iloc[ends].to_dict("records"))
+    return f"{said} (each size judged by itself)" if len(ends) > 1 else said
 
 
 def _led(row: dict[Any, Any]) -> str:
     images, mean, others = f"{row['train_size']:,} images", f"{100 * row['mean']:.1f}%", row["models"] - 1
     if not others:
         return f"with {images} {row['best']} reaches {mean}"
+    if row["n"] < 2:
+        return f"at {images} {row['best']} has the best mean ({mean}), not tested for want of common seeds"
     near = row["within_chance"]
     if not near:
         return f"at {images} {row['best']} has the best mean ({mean}), ahead of all others beyond chance"

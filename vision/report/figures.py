@@ -26,7 +26,7 @@ from vision.plots.field_map import FIELD, KIND
 from vision.report.left_out import said_if_left_out
 from vision.report.notes import notes
 from vision.report.paired import compared, crossed, paired
-from vision.report.sweep import Sweep
+from vision.report.sweep import Sweep, curves_of
 from vision.report.tested import tested_at
 
 MOST_LINES = 7  # models in a figure of many panels: the best of them
@@ -70,33 +70,39 @@ def fitted(sweep: Sweep) -> tuple[list[ScalingFit], dict[str, str]]:
 
 
 def _accuracy(sweep: Sweep) -> Drawn:
-    curves = accuracy_curves(sweep.records)
+    curves = curves_of(sweep)
     figure = plots.plot_accuracy(curves, title=f"Test accuracy on {sweep.data}", notes=_notes(sweep, curves))
-    return Drawn("accuracy", figure, "Mean test accuracy of each model, and its 95% interval over seeds.")
+    spread = ", and its 95% interval over seeds" if max(curves["n"]) > 1 else ""
+    return Drawn("accuracy", figure, f"Mean test accuracy of each model{spread}.")
 
 
 def _error(sweep: Sweep) -> Drawn | None:
     if len(sweep.sizes) < 2:
         return None
-    curves = accuracy_curves(sweep.records)
+    curves = curves_of(sweep)
     fits = fitted(sweep)[0] if len(sweep.labels) <= MOST_LINES else []
     figure = plots.plot_error(curves, fits, title=f"Test error on {sweep.data}", notes=_notes(sweep, curves))
-    caption = "Test error on two log scales, where a power law is straight, and the fitted laws."
+    laws = (
+        ", and the fitted laws" if fits else "" if len(sweep.labels) <= MOST_LINES else "; for laws see below"
+    )
+    caption = f"Test error on two log scales, where a power law is straight{laws}."
     return Drawn("error", figure, caption)
 
 
 def _gain(sweep: Sweep) -> Drawn | None:
     first, others = compared(sweep)
+    found = paired(sweep)[0]
     shown = [sweep.pair[1]] if sweep.pair else others[:MOST_LINES]
-    tables = {other: table for other, table in paired(sweep)[0].items() if other in shown}
+    tables = {other: table for other, table in found.items() if other in shown}
     if not tables:
         return None
+    more = 0 if sweep.pair else len(found) - len(tables)
     others = list(tables)
     crossings = []
     if sweep.pair:
         with suppress(ValueError):
-            found = crossed(sweep, *sweep.pair).crossings
-            crossings = [(one.low, one.place, one.high) for one in found]
+            places = crossed(sweep, *sweep.pair).crossings
+            crossings = [(one.low, one.place, one.high) for one in places]
     figure = plots.plot_gain(
         tables,
         first=first,
@@ -106,6 +112,7 @@ def _gain(sweep: Sweep) -> Drawn | None:
         crossings=crossings,
     )
     caption = f"Accuracy of {first} less the other's, of runs with the same subset and seed: ahead above 0."
+    caption += f" {more} models more are in the table of paired differences." if more else ""
     return Drawn("gain", figure, caption)
 
 
@@ -129,7 +136,7 @@ def _overfit(sweep: Sweep) -> Drawn | None:
     small = _notes(sweep, test)
     figure = plots.plot_overfit(train, test, title=f"Train and test on {sweep.data}", notes=small)
     caption = "A wide gap is overfitting; two low curves are underfitting, by capacity or budget."
-    return Drawn("overfit", figure, caption)
+    return Drawn("overfit", figure, caption + _only(sweep))
 
 
 def _steps(sweep: Sweep) -> Drawn | None:
@@ -149,7 +156,7 @@ def _steps(sweep: Sweep) -> Drawn | None:
     small = _notes(sweep, shown.groupby(["label", "train_size"]).size().to_frame("n"))
     figure = plots.plot_steps(learning, title=f"Validation on the way, {sweep.data}", notes=small)
     caption = "Accuracy on the validation images against optimizer steps: was the budget enough?"
-    return Drawn("steps", figure, caption)
+    return Drawn("steps", figure, caption + _only(sweep))
 
 
 def _cost(sweep: Sweep) -> Drawn | None:
@@ -211,6 +218,12 @@ def _of_the_best(sweep: Sweep) -> Any:
     """Runs of the pair and of the best others, as many as a figure of panels has room for."""
     shown = list(dict.fromkeys([*(sweep.pair or ()), *sweep.labels]))[:MOST_LINES]
     return sweep.records[sweep.records["label"].isin(shown)]
+
+
+def _only(sweep: Sweep) -> str:
+    """Says so where `_of_the_best` leaves models out."""
+    models = len(sweep.labels)
+    return f" Shown are {MOST_LINES} of {models} models." if models > MOST_LINES else ""
 
 
 def _notes(sweep: Sweep, curves: pd.DataFrame) -> str:

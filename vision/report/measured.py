@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from vision.analysis.curves import SEEDS, varying
+from vision.analysis.records import SEEDS, varying
 from vision.report.notes import distinct, short_commits, versions_of
-from vision.report.sweep import Sweep
+from vision.report.sweep import Sweep, curves_of
 
 HASH = 12
 FEW = 6  # hashes that are shown; each stands with its runs
@@ -21,7 +21,7 @@ def measured(sweep: Sweep) -> list[tuple[str, str]]:
     """Names and texts, what the records do not tell left out."""
     records = sweep.records
     total = sum(map(len, sweep.states.values())) or len(records)
-    counts: Any = records.groupby(["label", "train_size"]).size()
+    counts: Any = curves_of(sweep)["n"]
     seeds = " to ".join(dict.fromkeys((str(counts.min()), str(counts.max()))))
     items = [
         ("Runs", f"{len(records)} of {total}, n = {seeds} a point"),
@@ -56,10 +56,22 @@ def _intervals(records: pd.DataFrame) -> str:
     points: Any = records.groupby(["label", "train_size"])
     if (points.size() == 1).all():
         return "none drawn: there is one run a point"
-    return f"95%, Student's t {_over(records, points)}"
+    return f"95%, Student's t {_over(records)}"
 
 
-def _over(records: Any, points: Any) -> str:
+def _over(records: Any) -> str:
+    """What repeats at each size; of several kinds, each with its sizes."""
+    kinds: dict[str, list[str]] = {}
+    for size, runs in records.groupby("train_size"):
+        kinds.setdefault(_over_one(runs), []).append(f"{size:,}")
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    return "; ".join(f"at {', '.join(sizes)} images {kind}" for kind, sizes in kinds.items())
+
+
+def _over_one(records: Any) -> str:
+    """Of the runs of one size."""
+    points: Any = records.groupby("label")
     if "subset_seed" not in records or records["subset_seed"].isna().any():
         return "over seeds"
     if (points["subset_seed"].nunique() == 1).all():

@@ -64,8 +64,11 @@ def write_report(
         links: whether each run leads to its folder, from where the page lies.
 
     Raises:
-        FileNotFoundError, ValueError: as `read_sweep`.
+        FileNotFoundError: as `read_sweep`.
+        ValueError: likewise, or `out` is a folder.
     """
+    if out.is_dir():
+        raise ValueError(f"out must be a file, as {out / 'report.html'}, got the folder {out}")
     sweep = read_sweep(source, pair=pair, choose=choose)
     drawn, left_out = draw_figures(sweep)
     if figures is not None:

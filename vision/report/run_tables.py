@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from vision.analysis.curves import varying
+from vision.analysis.records import varying
 from vision.report.cells import Cell, Table, cell, short
 from vision.report.sweep import Sweep
 

@@ -5,6 +5,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import pandas as pd
 
 from vision import results
 from vision.analysis import accuracy_curves, choose_by_validation
-from vision.analysis.curves import NAMES, varying
-from vision.analysis.records import check_columns, check_runs
+from vision.analysis.records import NAMES, check_columns, check_runs, varying
 from vision.report.left_out import lacking, searched, with_metric
 
+BUDGETS = ("training.steps", "training.epochs")
 PAIR = ("CNN", "ViT")  # compared first where both are there and no others are asked for
 
 
@@ -71,6 +72,12 @@ class Sweep:
         return self.source.is_dir()
 
 
+@lru_cache(maxsize=1)
+def curves_of(sweep: Sweep) -> pd.DataFrame:
+    """Means and t-intervals of the test accuracy, of each model and size; see `accuracy_curves`."""
+    return accuracy_curves(sweep.records)
+
+
 def read_sweep(
     source: Path, *, pair: Sequence[str] | None = None, choose: Sequence[str] | None = None
 ) -> Sweep:
@@ -111,7 +118,8 @@ def _refuse_mixed(records: pd.DataFrame) -> None:
         settings = [name for name in varying(records) if name not in (*NAMES, "train_size")]
         if not (found := searched(records, settings)):
             raise
-        recipe = [name for name in found if not name.startswith("data.")]  # data are nothing to choose by
+        # Neither data nor a budget are for validation to choose: more steps nearly always do better.
+        recipe = [name for name in found if not name.startswith("data.") and name not in BUDGETS]
         way = f", or let validation choose, by --choose {','.join(recipe)}" if recipe else ""
         said = str(error).partition("; plot")[0]
         raise ValueError(f"{said}; give the folder of one sweep{way}") from error

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from vision.analysis import (
-    accuracy_curves,
     beside_published,
     compare_predictions,
     data_equivalence,
@@ -25,7 +24,7 @@ from vision.report.figures import fitted
 from vision.report.left_out import said_if_left_out
 from vision.report.paired import compared, crossed, paired
 from vision.report.run_tables import choice_table, run_table, settings_table
-from vision.report.sweep import Sweep
+from vision.report.sweep import Sweep, curves_of
 from vision.report.tested import tested_at
 
 COSTS = {"params": "parameters", "macs": "multiply-adds"}
@@ -49,7 +48,7 @@ def make_tables(sweep: Sweep, *, linked_from: Path | None) -> tuple[list[Table],
 
 
 def _scores(sweep: Sweep) -> Table:
-    curves: Any = accuracy_curves(sweep.records)
+    curves: Any = curves_of(sweep)
     known = {(point["label"], point["train_size"]): point for point in curves.to_dict("records")}
     costs: Any = sweep.records.groupby("label")
     sized = [name for name in COSTS if name in sweep.records]
@@ -90,7 +89,7 @@ def _crossings(sweep: Sweep) -> Table:
             )
     caption = (
         f"Where the errors of {first} and of another model cross, over runs of the same subset and seed, and "
-        "the probability that the lead changes between the smallest and the largest size."
+        "the probability that the lead changes anywhere between the smallest and the largest size."
     )
     caption += f" {EACH_BY_ITSELF}" if len(rows) > 1 else ""
     return Table("crossings", "Who is ahead", caption, ("other model", "answer", "changes"), rows)
@@ -120,13 +119,14 @@ def _equivalence(sweep: Sweep) -> Table | None:
         return None
     first, second = sweep.pair
     runs: Any = sweep.records[sweep.records["label"] == first]
-    if runs["train_size"].nunique() < 2:  # nothing to read between
+    own = sorted(set(runs["train_size"]))
+    if len(own) < 2:  # nothing to read between
         return None
     rows = []
     for row in data_equivalence(sweep.records, first, second).to_dict("records"):
         reached = row["state"] == "inside"
         images = Cell(f"{row['images']:,.0f}", row["images"]) if reached else Cell(row["state"])
-        ends = Cell(_reach(row["low"], row["high"], sweep)) if reached else Cell("")
+        ends = Cell(_reach(row["low"], row["high"], own)) if reached else Cell("")
         worth = Cell(f"{row['worth']:.2f}", row["worth"]) if reached else Cell("")
         rows.append([Cell(f"{row['train_size']:,}", float(row["train_size"])), images, ends, worth])
     caption = f"How many images {first} needs for the error that {second} has; 95% interval."
@@ -151,13 +151,14 @@ def _laws(sweep: Sweep) -> Table:
 
 def _same_images(sweep: Sweep) -> Table:
     first, others = compared(sweep)
-    size, images, rows, elsewhere = sweep.sizes[-1], 0, [], []
+    size, images, rows, left_out = sweep.sizes[-1], 0, [], []
     for other in others:
         tested = tested_at(sweep, [first, other], size)
         if not tested:
+            left_out.append(f"{other} and {first} have no predictions of runs with the same seed and subset")
             continue
         if not np.array_equal(tested[first].labels, tested[other].labels):
-            elsewhere.append(other)
+            left_out.append(f"{other} had other test images than {first}")
             continue
         images = len(tested[first].labels)
         found = compare_predictions(
@@ -182,11 +183,10 @@ def _same_images(sweep: Sweep) -> Table:
         "runs; images that only one of the two gets right; and how often they disagree, beside how often two "
         "seeds of the one and of the other do."
     )
-    if elsewhere:
-        said = f"{', '.join(elsewhere)} had other test images than {first}"
-        if not rows:
-            raise ValueError(said)
-        caption += f" Left out: {said}."
+    if left_out:
+        if not rows and sweep.is_folder:
+            raise ValueError("; ".join(left_out))
+        caption += f" Left out: {'; '.join(left_out)}."
     heads = (
         *("other model", f"{first} ahead by", "interval", "McNemar's p", f"only {first}", "only the other"),
         *("disagree", "two seeds disagree"),
@@ -217,6 +217,9 @@ OPTIONAL: dict[str, Callable[[Sweep], Table | None]] = {
 }
 
 
-def _reach(low: float, high: float, sweep: Sweep) -> str:
-    below = f"fewer than {sweep.sizes[0]:,}" if low == 0 else f"{low:,.0f}"
-    return f"{below} to {f'more than {sweep.sizes[-1]:,}' if math.isinf(high) else f'{high:,.0f}'}"
+def _reach(low: float, high: float, sizes: list[int]) -> str:
+    """An interval of images, of which a curve over these sizes knows no more than that it reaches beyond."""
+    if math.isnan(low):
+        return "-"
+    below = f"fewer than {sizes[0]:,}" if low == 0 else f"{low:,.0f}"
+    return f"{below} to {f'more than {sizes[-1]:,}' if math.isinf(high) else f'{high:,.0f}'}"

@@ -18,6 +18,7 @@ from vision.results.run import read_failure as read_failure
 from vision.results.run import read_result as read_result
 from vision.results.run import run_folder as run_folder
 from vision.results.run import settings as settings
+from vision.results.run import why_failed as why_failed
 from vision.results.run import write_json as write_json
 from vision.results.run import writing as writing
 from vision.results.sweep import collect as collect

@@ -106,18 +106,22 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
     path.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """What `write_json` wrote.
+def read_json(path: Path, *needed: str) -> dict[str, Any]:
+    """What `write_json` wrote, with the names that it needs.
 
     Raises:
-        ValueError: the file is broken off or no JSON.
+        ValueError: the file is broken off, no JSON, or lacks one of them.
     """
+    remedy = "remove its folder and issue the sweep again"
     try:
-        return json.loads(path.read_text())
+        record = json.loads(path.read_text())
     except ValueError as error:
-        raise ValueError(
-            f"{path} is broken off or no JSON ({error}); remove its folder and issue the sweep again"
-        ) from error
+        raise ValueError(f"{path} is broken off or no JSON ({error}); {remedy}") from error
+    if not isinstance(record, dict):
+        raise ValueError(f"{path} must hold names and values, got {record!r}; {remedy}")
+    if missing := [name for name in needed if name not in record]:
+        raise ValueError(f"{path} lacks {', '.join(missing)}; {remedy}")
+    return record
 
 
 def append_metrics(folder: Path, record: dict[str, Any]) -> None:
@@ -133,7 +137,15 @@ def read_result(folder: Path) -> dict[str, Any]:
 
 def read_failure(folder: Path) -> dict[str, Any]:
     """The record of a failed run: error, traceback, and for a diverged one step and lr."""
-    return read_json(folder / FAILURE)
+    return read_json(folder / FAILURE, "error")
+
+
+def why_failed(folder: Path) -> str:
+    """The error of a failed run, or what is wrong with the file that should hold it."""
+    try:
+        return read_failure(folder)["error"]
+    except ValueError as error:
+        return str(error)
 
 
 def fingerprint(config: RunConfig) -> str:

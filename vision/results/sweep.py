@@ -44,7 +44,7 @@ def write_plan(sweep: Path, folders: Iterable[Path]) -> None:
 def read_plan(sweep: Path) -> list[str]:
     """Run folders that the sweep is meant to hold, relative to it."""
     path = sweep / PLAN
-    return read_json(path)["runs"] if path.exists() else []
+    return list(map(str, read_json(path, "runs")["runs"])) if path.exists() else []
 
 
 def status(sweep: Path) -> dict[str, list[str]]:
@@ -72,7 +72,8 @@ def read_records(source: Path | str) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: it is not there, or holds no finished run.
-        ValueError: a table without rows or that cannot be read, or a file of another kind.
+        ValueError: a table without rows, that cannot be read, or with records of a later version than this
+            package knows; or a file of another kind.
     """
     source = Path(source)
     if source.suffix in READERS and not source.exists():
@@ -89,6 +90,9 @@ def read_records(source: Path | str) -> pd.DataFrame:
         ) from error
     if records.empty:
         raise ValueError(f"{source} has no rows; give a table with a row a run")
+    versions: Any = pd.to_numeric(records.get("record_version", pd.Series(dtype=float)), errors="coerce")
+    if versions.notna().any():
+        _refuse_later(source, int(versions.max()))
     return records if "data" in records else records.assign(data=source.stem)
 
 
@@ -152,27 +156,32 @@ def predictions(sweep: Path | str, records: pd.DataFrame) -> tuple[np.ndarray, n
 
 
 def _row(path: Path) -> dict[str, Any]:
-    record = read_json(path)
-    if missing := [name for name in NEEDED if name not in record]:
-        raise ValueError(f"{path} is no record of a run: it lacks {', '.join(missing)}")
+    record = read_json(path, *NEEDED)
     version = record.setdefault("record_version", 1)
     if not isinstance(version, int):
         raise ValueError(f"{path}: record_version must be a whole number, as 2, got {version!r}")
+    _refuse_later(path, version)
+    # train_size and seed stand in the record itself, the former as a number.
+    dotted = {name: value for name, value in (record.pop("settings", None) or {}).items() if "." in name}
+    return record | dotted
+
+
+def _refuse_later(path: Path, version: int) -> None:
     if version > RECORD_VERSION:
         raise ValueError(
             f"{path} is a record of version {version}, and this vit-vs-cnn reads those up to "
             f"{RECORD_VERSION}; update it, or leave these runs out"
         )
-    # train_size and seed stand in the record itself, the former as a number.
-    dotted = {name: value for name, value in record.pop("settings", {}).items() if "." in name}
-    return record | dotted
 
 
 def _steps(path: Path) -> list[dict[str, Any]]:
     try:
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        steps = [json.loads(line) for line in path.read_text().splitlines()]
     except ValueError as error:
         raise ValueError(f"{path} is broken off or no JSON ({error})") from error
+    if wrong := [step for step in steps if not isinstance(step, dict)]:
+        raise ValueError(f"{path} must hold names and values in each line, got {wrong[0]!r}")
+    return steps
 
 
 def _walk(sweep: Path) -> Iterator[tuple[Path, list[str]]]:
