@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("source", type=Path, metavar="DIR", help=SOURCE)
     compare.add_argument("--to", required=True, choices=("published",), help="what to compare with")
+    compare.add_argument("--choose", metavar="NAMES", help=SEARCHED)
     compare.set_defaults(run=_compare)
 
     status = _command(
@@ -210,7 +211,7 @@ def _report(options: argparse.Namespace) -> int:
 def _compare(options: argparse.Namespace) -> int:
     from vision.cli.show import compare
 
-    return compare(options.source)
+    return compare(options.source, choose=options.choose)
 
 
 def _status(options: argparse.Namespace) -> int:
