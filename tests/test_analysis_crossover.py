@@ -103,7 +103,7 @@ def test_answers_in_words():
     assert same.answer == "open" and "cannot be told at any size from 100 to 10,000 images; on" in str(same)
     mean, low, high = (100 * value for value in same.average)
     assert f"on average over these sizes A {mean:+.1f} points ({low:+.1f} to {high:+.1f}) (n = 2" in str(same)
-    assert low < 0 < high and same.below_largest > 0.5
+    assert low < 0 < high
     meets = crossover(
         sweep(
             generator,
@@ -115,7 +115,7 @@ def test_answers_in_words():
         "B",
     )
     assert meets.answer == "undecided" and "by 10,000 is neither shown nor excluded: with" in str(meets)
-    assert 0.2 < meets.below_largest < 0.8, "at the largest size they are equal"
+    assert 0.2 < meets.below_largest < 0.99 and meets.likeliest >= 5000, "from there on they are equal"
     mean, low, high = meets.average
     assert 0 < low < mean < high, "one test over all sizes"
     late = crossover(
@@ -125,7 +125,7 @@ def test_answers_in_words():
     )
     assert late.answer == "not reached" and late.leaders[-1] is None and late.below_largest <= 0.05
     assert "a crossing is not reached by 10,000: with probability 0.0" in str(late)
-    assert "the lead changes at all; on average" in str(late)
+    assert "another model leads at 10,000 than at 100; on average" in str(late)
     one = crossover(
         sweep(generator, first=power(0.4, 0.1), second=power(0.6, 0.1)).query("train_size == 500"), "A", "B"
     )
@@ -152,7 +152,7 @@ def test_curves_that_cross_and_come_back_are_not_said_not_to_cross():
 
 
 def test_several_changes_between_two_sure_sizes_are_said():
-    runs = table((0.4, 0.450, 0.502, 0.6), (0.3, 0.452, 0.500, 0.7), noise=0.004)
+    runs = table((0.4, 0.450, 0.505, 0.6), (0.3, 0.455, 0.500, 0.7), noise=0.004)
     found = crossover(runs, "A", "B")
     assert found.leaders == ("A", None, None, "B")
     means = runs.groupby(["label", "train_size"])["test_accuracy"].mean().unstack("label")

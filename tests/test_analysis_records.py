@@ -87,6 +87,25 @@ def test_runs_of_several_data_sets_are_not_thrown_together():
         scaling_fit(both, "C")
 
 
+def test_subsets_are_what_repeats_at_the_sizes_that_have_several():
+    rows = [("A", 100, seed, subset, 0.5 + subset / 10) for subset in range(3) for seed in range(3)]
+    rows += [("A", 500, seed, 0, 0.8 + seed / 100) for seed in range(5)]
+    rows += [("B", 100, seed, np.nan, 0.5 + seed / 100) for seed in range(9)]
+    runs = pd.DataFrame(rows, columns=["label", "train_size", "seed", "subset_seed", "test_accuracy"])
+    curves = accuracy_curves(runs).set_index(["label", "train_size"])
+    assert curves["n"].to_dict() == {("A", 100): 3, ("A", 500): 5, ("B", 100): 9}
+    assert len(runs_of(runs, ("A", "B"), "test_accuracy")) == 3 + 5 + 9
+
+
+def test_runs_of_one_model_that_differ_in_settings_are_refused_by_every_analysis():
+    runs = elsewhere().assign(**{"training.lr": lambda t: t["seed"].map(lambda seed: 0.1 if seed else 0.2)})
+    for call in (crossover, paired_differences, data_equivalence):
+        with pytest.raises(ValueError, match=r"the runs of A differ in training.lr \(0.1, 0.2\); give those"):
+            call(runs, "A", "B")
+    with pytest.raises(ValueError, match=r"the runs of A differ in training.lr"):
+        scaling_fit(runs, "A")
+
+
 def test_of_3_subsets_with_3_seeds_each_the_subsets_are_what_repeats():
     """Subsets differ twice as much as seeds: taken for nine runs, the interval would cover in 70 of 100."""
     generator, covered = np.random.default_rng(0), []

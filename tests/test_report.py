@@ -139,6 +139,7 @@ def test_a_sweep_half_done_says_what_is_missing_and_what_failed(sweep, tmp_path)
     page = write_report(half, tmp_path / "page.html")
     assert page.warnings[0] == "This sweep is not finished: of 8 runs 1 failed, 1 missing. This page is of 6."
     assert page.warnings[1] == "Failed: ViT/n200/s1: NonFiniteLoss: the loss is <nan>"
+    assert page.warnings[2] == "Missing: ViT/n200/s0."
     assert page.warnings[-1] == "Two training-set sizes are too few for a scaling law, which needs three."
     assert "the loss is &lt;nan&gt;" in (tmp_path / "page.html").read_text()
 
@@ -165,7 +166,8 @@ def test_one_seed_draws_no_interval_and_says_why(tmp_path):
     words = " ".join(page.words)
     assert "There is one seed only, so no interval is drawn" in words and "seed=0,1,2" in words
     assert "±" not in words and "accuracy-FillBetween" not in text
-    assert "has the best mean" in words and "not told apart from" in words
+    assert "has the best mean" in words and "not tested for want of common seeds" in words
+    assert "nan" not in words and "95% interval over seeds" not in words
 
 
 def test_one_model_or_one_size_gives_a_page_that_says_so(tmp_path):
@@ -276,6 +278,9 @@ def test_the_runs_are_not_changed_by_reading(sweep, tmp_path):
             "39.1%",
             r"test_accuracy must be a share in \[0, 1\].*got '39.1%' \(wrong in 1 of 30",
         ),
+        ("train_accuracy", "99%", r"train_accuracy must be a share in \[0, 1\].*got '99%'"),
+        ("params", "1.2M", r"params must be a number, as 60000; got '1.2M' \(wrong in 1 of 30"),
+        ("record_version", 9, r"runs.csv is a record of version 9, and this vit-vs-cnn reads those up to 2"),
         ("train_size", "all", r"train_size must be a whole number.*got 'all'"),
         ("train_size", 0, r"train_size must be a whole number.*got 0 "),
         ("train_size", 0.05, r"train_size must be a whole number.*got 0.05"),
@@ -286,7 +291,7 @@ def test_the_runs_are_not_changed_by_reading(sweep, tmp_path):
 def test_a_table_from_elsewhere_is_refused_by_column_and_value(
     tmp_path, capsys, command, column, value, message
 ):
-    table = records().astype({column: object})
+    table = records().assign(params=60_000, record_version=1).astype({column: object})
     table.loc[3, column] = value
     table.to_csv(tmp_path / "runs.csv", index=False)
     more = ["--to", "published"] if command == "compare" else []
@@ -365,13 +370,48 @@ def test_models_tested_on_other_images_are_not_compared_on_them(sweep, tmp_path)
     )
 
 
-def test_mixed_settings_are_refused_with_a_way_out(tmp_path, capsys):
+@pytest.mark.parametrize("command", [["report"], ["compare", "--to", "published"]])
+def test_mixed_settings_are_refused_with_a_way_out(tmp_path, capsys, command):
     mixed = pd.concat([records().assign(**{"training.lr": lr}) for lr in (0.1, 0.2)])
     mixed.to_csv(tmp_path / "runs.csv", index=False)
-    assert main(["report", str(tmp_path / "runs.csv")]) == 2
+    assert main([*command, str(tmp_path / "runs.csv")]) == 2
     said = capsys.readouterr().err
     assert "differ in training.lr (0.1, 0.2); give the folder of one sweep" in said
     assert "--choose training.lr" in said and "--line" not in said
+    budgets = pd.concat([records().assign(**{"training.steps": steps}) for steps in (300, 600)])
+    budgets.to_csv(tmp_path / "runs.csv", index=False)
+    assert main([*command, str(tmp_path / "runs.csv")]) == 2
+    said = capsys.readouterr().err
+    assert "training.steps (300, 600); give the folder of one sweep" in said and "--choose" not in said
+
+
+def test_a_folder_for_a_page_is_refused_before_the_work(tmp_path, capsys):
+    records().to_csv(tmp_path / "runs.csv", index=False)
+    assert main(["report", str(tmp_path / "runs.csv"), "--out", str(tmp_path)]) == 2
+    assert re.search(r"out must be a file, as .*report.html, got the folder", capsys.readouterr().err)
+
+
+def test_sizes_whose_runs_cannot_be_paired_are_named(tmp_path):
+    table = records(cross=False)
+    largest = (table["label"] == "ViT") & (table["train_size"] == 1000)
+    page = write_csv(tmp_path, table.assign(seed=table["seed"] + 10 * largest))
+    assert "not compared at 1,000 images, for want of pairs of runs of one seed and subset" in page.answer
+    apart = write_csv(tmp_path, table.assign(seed=table["seed"] + 10 * (table["label"] == "ViT")))
+    assert "not tested for want of common seeds" in apart.answer
+    assert "CNN and ViT are not compared run by run" in " ".join(apart.warnings)
+
+
+def test_the_full_size_has_the_seeds_of_its_one_subset(tmp_path):
+    """The protocol's design: 3 subsets x 3 seeds, and 5 seeds with all images."""
+    crossed = records(seeds=9, cross=False)
+    crossed = crossed.assign(subset_seed=crossed["seed"] // 3, seed=crossed["seed"] % 3)
+    whole = records(seeds=5, sizes=(5000,), cross=False).assign(subset_seed=0)
+    page = write_csv(tmp_path, pd.concat([crossed, whole]))
+    assert "from 50 to 5,000 images" in page.answer and not page.warnings
+    measured = dict(page.measured)
+    assert measured["Runs"] == "100 of 100, n = 3 to 5 a point"
+    assert "at 5,000 images over seeds on one and the same subset" in measured["Intervals"]
+    assert "at 50, 100, 200, 500, 1,000 images over subsets, the" in measured["Intervals"]
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,8 @@ def test_an_error_leaves_its_traceback_and_no_result(small_run):
     (folder / results.FAILURE).write_text('{"error": "Zero')
     with pytest.raises(ValueError, match=r"s0/failure.json is broken off or no JSON .*issue the sweep again"):
         results.read_failure(folder)
+    results.write_json(folder / results.FAILURE, {})
+    assert "s0/failure.json lacks error; remove its folder" in results.why_failed(folder)
     write_run(small_run)
     assert results.finished(folder, small_run) and not (folder / results.FAILURE).exists()
 
@@ -233,7 +235,19 @@ def test_a_file_that_cannot_be_read_is_named(small_run, tmp_path):
         ValueError, match=r"result.json: record_version must be a whole number, as 2, got '2'"
     ):
         results.collect(small_run.out)
-    result.write_text(result.read_text()[:30])
+    for text, message in (
+        ("null", "must hold names and values, got None"),
+        ("{}", "lacks label, train_size"),
+    ):
+        result.write_text(text)
+        with pytest.raises(ValueError, match=rf"s0/result.json {message}.*issue the sweep again"):
+            results.collect(small_run.out)
+    results.write_json(result, record | {"settings": None})
+    assert len(results.collect(small_run.out)) == 1
+    (result.parent / results.METRICS).write_text("3\n")
+    with pytest.raises(ValueError, match=r"metrics.jsonl must hold names and values in each line, got 3"):
+        results.learning_curves(small_run.out, results.collect(small_run.out))
+    result.write_text(json.dumps(record)[:30])
     with pytest.raises(ValueError, match=r"s0/result.json is broken off or no JSON"):
         results.collect(small_run.out)
     result.write_text("{}")

@@ -51,8 +51,9 @@ class Crossover:
         pairs: the fewest pairs of runs of a size.
         leaders: for each size the label that is ahead beyond doubt, or None.
         crossings: each change of the lead that is beyond doubt, in the order of sizes.
-        below_largest: probability that the lead changes anywhere between the smallest and the largest size;
-            near 1 where nothing is known of several sizes.
+        below_largest: probability that another model leads at some size than at the smallest, so that they
+            cross below it: that of the size where it is likeliest; 0.5 or more where nothing is known.
+        likeliest: this size.
         gap: for each size the mean of the first model's accuracy less the second's.
         average: mean over the sizes of the first model's accuracy less the second's, low and high of its
             t-interval over those seeds that have every size; None with fewer than two such seeds.
@@ -67,6 +68,7 @@ class Crossover:
     leaders: tuple[str | None, ...]
     crossings: tuple[Crossing, ...]
     below_largest: float
+    likeliest: int
     gap: tuple[float, ...]
     average: tuple[float, float, float] | None = None
     left_out: tuple[int, ...] = ()
@@ -76,8 +78,8 @@ class Crossover:
     def answer(self) -> str:
         """crosses; ahead, at every size beyond doubt; at some size: not reached, or undecided; or open.
 
-        Not reached is said where a crossing between the smallest and the largest size has a probability of
-        0.05 at most, undecided where it has more.
+        Not reached is said where another model leads at no size with a probability of more than 0.05 than at
+        the smallest, undecided else.
         """
         if self.crossings:
             return "crosses"
@@ -124,7 +126,8 @@ class Crossover:
         """Whether there may be a crossing all the same."""
         largest, likely = f"{self.sizes[-1]:,}", self.below_largest > 1 - CONFIDENCE
         reached = f"by {largest} is neither shown nor excluded" if likely else f"is not reached by {largest}"
-        return f"a crossing {reached}: with probability {self.below_largest:.2f} the lead changes at all"
+        chance = f"with probability {self.below_largest:.2f} another model leads at {self.likeliest:,}"
+        return f"a crossing {reached}: {chance} than at {self.sizes[0]:,}"
 
     def _on_average(self) -> str:
         """The mean lead over the sizes, which one test may show where none of many does."""
@@ -182,6 +185,7 @@ def crossover(
     tables: Any = (ratios.mean(), ratios.sem(), ratios.count())
     mean, spread, count = (table.to_numpy() for table in tables)
     drawn = mean + redraw_means(ratios.to_numpy(), draws, np.random.default_rng(seed))
+    apart = (drawn[:, :1] * drawn < 0).mean(axis=0)
     signs = _signs(mean, spread, count)
     names = {-1: first, 1: second, 0: None}
     leaders = tuple(names[sign] for sign in signs)
@@ -194,7 +198,8 @@ def crossover(
             _crossing(sizes, mean, drawn, span, names[signs[span[0]]] or "", signs)
             for span in _changes(signs)
         ),
-        below_largest=float((np.ptp(np.sign(drawn), axis=1) > 0).mean()),
+        below_largest=float(apart.max()),
+        likeliest=sizes[int(apart.argmax())],
         gap=tuple(float(gap) for gap in groups["difference"].mean().loc[sizes]),
         average=_average(pairs, sizes),
         left_out=_left_out(records, first, second, metric, sizes),

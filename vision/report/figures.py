@@ -82,9 +82,7 @@ def _error(sweep: Sweep) -> Drawn | None:
     curves = curves_of(sweep)
     fits = fitted(sweep)[0] if len(sweep.labels) <= MOST_LINES else []
     figure = plots.plot_error(curves, fits, title=f"Test error on {sweep.data}", notes=_notes(sweep, curves))
-    laws = (
-        ", and the fitted laws" if fits else "" if len(sweep.labels) <= MOST_LINES else "; for laws see below"
-    )
+    laws = ", and the fitted laws" if fits else ""
     caption = f"Test error on two log scales, where a power law is straight{laws}."
     return Drawn("error", figure, caption)
 
