@@ -7,6 +7,8 @@ from vision.patches import Grid
 
 _KINDS: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
 _ORDERS = ("rows_and_columns", "sequence")
+# oneDNN, which runs torch's LSTM on a CPU, has none in bfloat16 on processors without AVX-512.
+_FLOAT32_ONLY = torch.backends.mkldnn.is_available() and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 class Recurrent(nn.Module):
@@ -64,7 +66,7 @@ class Recurrent(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, C) -> (B, N, C)."""
         if self.down is None:
-            return self.proj(self.along(x)[0])
+            return self.proj(_outputs(self.along, x))
         x = _each_row(self.along, x.unflatten(1, (self.grid.rows, self.grid.cols)))
         x = _each_row(self.down, x.transpose(1, 2)).transpose(1, 2)
         return self.proj(x.flatten(1, 2))
@@ -74,6 +76,14 @@ class Recurrent(nn.Module):
         return f"order={self.order!r}"
 
 
-def _each_row(network: nn.Module, x: Tensor) -> Tensor:
+def _each_row(network: nn.LSTM | nn.GRU, x: Tensor) -> Tensor:
     """(B, rows, cols, C) -> (B, rows, cols, 2 * hidden): every row a sequence of its own."""
-    return network(x.flatten(0, 1))[0].unflatten(0, (-1, x.shape[1]))
+    return _outputs(network, x.flatten(0, 1)).unflatten(0, (-1, x.shape[1]))
+
+
+def _outputs(network: nn.LSTM | nn.GRU, x: Tensor) -> Tensor:
+    """(B, N, C) -> (B, N, 2 * hidden), in float32 under an autocast that this processor cannot follow."""
+    if _FLOAT32_ONLY and torch.is_autocast_enabled("cpu"):
+        with torch.autocast("cpu", enabled=False):
+            return network(x.float())[0]
+    return network(x)[0]

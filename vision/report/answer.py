@@ -120,7 +120,8 @@ def _led(row: dict[Any, Any]) -> str:
     near = row["within_chance"]
     if not near:
         return f"at {images} {row['best']} has the best mean ({mean}), ahead of all others beyond chance"
-    named = ", ".join(near) if len(near) < FEW else f"{len(near)} of the {others} others"
+    many = f"any of the {others} others" if len(near) == others else f"{len(near)} of the {others} others"
+    named = ", ".join(near) if len(near) < FEW else many
     return f"at {images} {row['best']} has the best mean ({mean}), not told apart from {named}"
 
 
