@@ -76,12 +76,12 @@ class Recurrent(nn.Module):
         return f"order={self.order!r}"
 
 
-def _each_row(network: nn.LSTM | nn.GRU, x: Tensor) -> Tensor:
+def _each_row(network: nn.Module, x: Tensor) -> Tensor:
     """(B, rows, cols, C) -> (B, rows, cols, 2 * hidden): every row a sequence of its own."""
     return _outputs(network, x.flatten(0, 1)).unflatten(0, (-1, x.shape[1]))
 
 
-def _outputs(network: nn.LSTM | nn.GRU, x: Tensor) -> Tensor:
+def _outputs(network: nn.Module, x: Tensor) -> Tensor:
     """(B, N, C) -> (B, N, 2 * hidden), in float32 under an autocast that this processor cannot follow."""
     if _FLOAT32_ONLY and torch.is_autocast_enabled("cpu"):
         with torch.autocast("cpu", enabled=False):
