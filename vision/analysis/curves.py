@@ -15,6 +15,7 @@ from vision.analysis.records import (
     NAMES,
     check_columns,
     check_metric,
+    differs,
     once,
     per_subset,
     refuse_mixed,
@@ -119,7 +120,7 @@ def choose_by_validation(
         axis(records, name)
     if shared := set(settings) & set(by):
         raise ValueError(f"{', '.join(sorted(shared))} cannot be chosen and be an axis at once")
-    if not any(records[name].map(str).nunique() > 1 for name in settings):
+    if not any(differs(records[name]) for name in settings):
         raise ValueError(
             f"nothing to choose: all runs have the same {', '.join(settings)}; "
             f"those that vary are {', '.join(varying(records))}"

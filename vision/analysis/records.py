@@ -133,7 +133,7 @@ def per_subset(
 def varying(records: pd.DataFrame) -> list[str]:
     """The settings and names in which these runs differ, but for their seeds."""
     known = [name for name in records if name in (*NAMES, "train_size") or str(name).startswith(SETTINGS)]
-    return [str(name) for name in known if name not in SEEDS and _differs(records[name])]
+    return [str(name) for name in known if name not in SEEDS and differs(records[name])]
 
 
 def refuse_mixed(
@@ -155,7 +155,7 @@ def refuse_mixed(
     if not others:
         return
     for _, runs in records.groupby(list(dict.fromkeys(keys)), dropna=False):
-        if found := [name for name in others if _differs(runs[name])]:
+        if found := [name for name in others if differs(runs[name])]:
             values = ", ".join(sorted({str(value) for value in runs[found[0]]}))
             of, way = runs.iloc[0][named], way.format(setting=found[0])
             raise ValueError(f"the runs of {of} differ in {', '.join(found)} ({values}); {way}")
@@ -228,5 +228,6 @@ def _refuse(column: Any, wrong: Any, right: str) -> None:
         )
 
 
-def _differs(column: Any) -> bool:
+def differs(column: Any) -> bool:
+    """Whether a column of settings, lists among them, holds more than one value."""
     return column.map(str).nunique() > 1

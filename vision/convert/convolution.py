@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from torch.nn.modules.conv import _ConvNd
 
 from vision.convert import windows
-from vision.convert.layer import AttentionLayer, Padding, idle, pad, tokens_of
+from vision.convert.layer import AttentionLayer, Padding, pad, tokens_of
 from vision.convert.windows import Size, Window, convolution_window
 from vision.fields import Field
-from vision.mixers.conv_attention import merge_heads
+from vision.mixers.conv_attention import idle, merge_heads
 
 _FAST = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _FAST_TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}

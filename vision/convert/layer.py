@@ -168,11 +168,6 @@ def tokens_of(x: Tensor) -> Tensor:
     return x.flatten(2).transpose(1, 2)
 
 
-def idle(values: Tensor, tokens: int) -> Tensor:
-    """v (B, H, N, V) -> (B, H, tokens, 1) of zeros: queries or keys that say nothing, without memory."""
-    return values.new_zeros(1, 1, 1, 1).expand(values.shape[0], values.shape[1], tokens, 1)
-
-
 def null_tokens(x: Tensor, count: int) -> Tensor:
     """(B, ..., N, C) -> (B, ..., N + count, C): tokens of value 0 behind the others."""
     return torch.cat((x, x.new_zeros(*x.shape[:-2], count, x.shape[-1])), dim=-2)

@@ -14,11 +14,11 @@ from torch.nn.modules.conv import _ConvNd
 
 from vision.attention import attend
 from vision.convert.convolution import ConvolutionAttention
-from vision.convert.layer import idle, null_tokens, tokens_of
+from vision.convert.layer import null_tokens, tokens_of
 from vision.convert.pooling import with_null_tokens
 from vision.convert.windows import PADDED, Size, Window
 from vision.fields import Field
-from vision.mixers.conv_attention import merge_heads
+from vision.mixers.conv_attention import idle, merge_heads
 
 LEAST_WEIGHT = 0.01  # of the mean: a vector nearer to 0 than this would make the values large
 NO_WEIGHT = -1e4  # the score of a place without any weight: finite, as optimizers want it, and exp of it is 0

@@ -13,9 +13,10 @@ from torch.nn import functional as F
 
 from vision.attention import gather
 from vision.convert import windows
-from vision.convert.layer import AttentionLayer, Padding, idle, null_tokens, pad, tokens_of
+from vision.convert.layer import AttentionLayer, Padding, null_tokens, pad, tokens_of
 from vision.convert.windows import BEYOND, PADDED, AdaptiveWindow, Size, Window
 from vision.fields import Field
+from vision.mixers.conv_attention import idle
 from vision.patches import Grid
 
 _AVERAGES = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}

@@ -113,9 +113,13 @@ class ConvAttention(nn.Module):
 
     def _qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, N, C) -> q (1, K, N_query, 1), k (1, K, N, 1), zeros; v (1, K, N, B * C), images abreast."""
-        zero, heads = x.new_zeros(1, 1, 1, 1), len(self.heads)
-        values = x.transpose(0, 1).flatten(1).expand(1, heads, -1, -1)
-        return zero.expand(1, heads, self.field.queries.size, 1), zero.expand(1, heads, x.shape[1], 1), values
+        values = x.transpose(0, 1).flatten(1).expand(1, len(self.heads), -1, -1)
+        return idle(values, self.field.queries.size), idle(values, x.shape[1]), values
+
+
+def idle(values: Tensor, tokens: int) -> Tensor:
+    """v (B, H, N, V) -> (B, H, tokens, 1) of zeros: queries or keys that say nothing, without memory."""
+    return values.new_zeros(1, 1, 1, 1).expand(values.shape[0], values.shape[1], tokens, 1)
 
 
 def merge_heads(heads: Tensor, weight: Tensor, groups: int, *, transposed: bool = False) -> Tensor:
