@@ -125,7 +125,7 @@ def test_answers_in_words():
     )
     assert late.answer == "not reached" and late.leaders[-1] is None and late.below_largest <= 0.05
     assert "a crossing is not reached by 10,000: with probability 0.0" in str(late)
-    assert "another model leads at 10,000 than at 100; on average" in str(late)
+    assert "they cross between 100 and 10,000 images; on average" in str(late)
     one = crossover(
         sweep(generator, first=power(0.4, 0.1), second=power(0.6, 0.1)).query("train_size == 500"), "A", "B"
     )

@@ -147,6 +147,9 @@ def test_status_tells_finished_failed_and_missing(small_run):
     }
     assert results.status(sweep) == expected
     assert results.status(sweep.parent)["missing"] == ["test/CNN/n60/s2"]
+    (sweep / "plan.json").write_text('{"runs": ["CNN')
+    with pytest.raises(ValueError, match=r"plan.json is broken off .*; remove this file and issue the sweep"):
+        results.status(sweep)
 
 
 def test_collect_gathers_finished_runs_in_order(small_run):

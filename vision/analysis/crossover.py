@@ -51,9 +51,9 @@ class Crossover:
         pairs: the fewest pairs of runs of a size.
         leaders: for each size the label that is ahead beyond doubt, or None.
         crossings: each change of the lead that is beyond doubt, in the order of sizes.
-        below_largest: probability that another model leads at some size than at the smallest, so that they
-            cross below it: that of the size where it is likeliest; 0.5 or more where nothing is known.
-        likeliest: this size.
+        below_largest: probability that the curves cross between the smallest size and another, so that their
+            leaders differ: that of the size where it is likeliest; 0.5 or more where nothing is known.
+        likeliest: this size; the largest of several.
         gap: for each size the mean of the first model's accuracy less the second's.
         average: mean over the sizes of the first model's accuracy less the second's, low and high of its
             t-interval over those seeds that have every size; None with fewer than two such seeds.
@@ -78,8 +78,7 @@ class Crossover:
     def answer(self) -> str:
         """crosses; ahead, at every size beyond doubt; at some size: not reached, or undecided; or open.
 
-        Not reached is said where another model leads at no size with a probability of more than 0.05 than at
-        the smallest, undecided else.
+        Not reached is said where below_largest is 0.05 or less, undecided else.
         """
         if self.crossings:
             return "crosses"
@@ -126,8 +125,8 @@ class Crossover:
         """Whether there may be a crossing all the same."""
         largest, likely = f"{self.sizes[-1]:,}", self.below_largest > 1 - CONFIDENCE
         reached = f"by {largest} is neither shown nor excluded" if likely else f"is not reached by {largest}"
-        chance = f"with probability {self.below_largest:.2f} another model leads at {self.likeliest:,}"
-        return f"a crossing {reached}: {chance} than at {self.sizes[0]:,}"
+        span = f"{self.sizes[0]:,} and {self.likeliest:,} images"
+        return f"a crossing {reached}: with probability {self.below_largest:.2f} they cross between {span}"
 
     def _on_average(self) -> str:
         """The mean lead over the sizes, which one test may show where none of many does."""
@@ -199,7 +198,7 @@ def crossover(
             for span in _changes(signs)
         ),
         below_largest=float(apart.max()),
-        likeliest=sizes[int(apart.argmax())],
+        likeliest=sizes[-1 - int(apart[::-1].argmax())],
         gap=tuple(float(gap) for gap in groups["difference"].mean().loc[sizes]),
         average=_average(pairs, sizes),
         left_out=_left_out(records, first, second, metric, sizes),

@@ -89,7 +89,7 @@ def _crossings(sweep: Sweep) -> Table:
             )
     caption = (
         f"Where the errors of {first} and of another model cross, over runs of the same subset and seed, and "
-        "the probability that another model leads at some size than at the smallest: that of the likeliest."
+        "the probability that they cross between the smallest size and another: that of the likeliest."
     )
     caption += f" {EACH_BY_ITSELF}" if len(rows) > 1 else ""
     return Table("crossings", "Who is ahead", caption, ("other model", "answer", "changes"), rows)

@@ -106,13 +106,18 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
     path.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: Path, *needed: str) -> dict[str, Any]:
+def read_json(path: Path, *needed: str, remove: str = "its folder") -> dict[str, Any]:
     """What `write_json` wrote, with the names that it needs.
+
+    Args:
+        path: of the file.
+        needed: names.
+        remove: what the sweep makes anew, if the file is no good.
 
     Raises:
         ValueError: the file is broken off, no JSON, or lacks one of them.
     """
-    remedy = "remove its folder and issue the sweep again"
+    remedy = f"remove {remove} and issue the sweep again"
     try:
         record = json.loads(path.read_text())
     except ValueError as error:

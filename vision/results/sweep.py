@@ -44,7 +44,7 @@ def write_plan(sweep: Path, folders: Iterable[Path]) -> None:
 def read_plan(sweep: Path) -> list[str]:
     """Run folders that the sweep is meant to hold, relative to it."""
     path = sweep / PLAN
-    return list(map(str, read_json(path, "runs")["runs"])) if path.exists() else []
+    return list(map(str, read_json(path, "runs", remove="this file")["runs"])) if path.exists() else []
 
 
 def status(sweep: Path) -> dict[str, list[str]]:
