@@ -105,7 +105,7 @@ def draw(records: pd.DataFrame, source: Source, patch_size: int) -> Any:
     notes = (
         f"mean and 95% t-interval over n = {seeds} seeds, each with a subset of its own; "
         f"{first['train_size']:,} training images, {first['steps']} steps, about {PARAMS:,} parameters; "
-        f"{min(first['n_test'], TESTED):,} test images\n"
+        f"{min(first['n_test'], TESTED):,} test images, "
         f"one random order an image, patches of {patch_size} x {patch_size} pixels; float32; "
         f"torch {first['versions']['torch']}; {first['device']}; commit {str(first['commit'])[:10]}"
     )

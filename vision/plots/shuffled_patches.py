@@ -47,8 +47,8 @@ def plot_shuffled_patches(
         ValueError: a column is missing.
     """
     check_table(scores, COLUMNS, name="scores")
-    figure, body = sheet(title, notes, height=4.8)
-    parts: Any = body.subfigures(2, 1, height_ratios=(1.6, 3.2))
+    figure, body = sheet(title, notes, height=5.2)
+    parts: Any = body.subfigures(2, 1, height_ratios=(1.6, 3.6))
     pictures, below = parts
     intact, shuffled = pictures.subplots(1, 2)
     for place, image in zip((intact, shuffled), example, strict=True):
