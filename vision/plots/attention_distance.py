@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from vision.plots.layer_names import short_names
 from vision.plots.legend import legend_above, legend_height
-from vision.plots.sheet import sheet
-from vision.plots.style import COLOURS, INK, MUTED, PAPER, WIDTH, styled
+from vision.plots.sheet import LETTER, POINTS, sheet
+from vision.plots.style import COLOURS, INK, MUTED, PAPER, SMALL, WIDTH, styled
 from vision.plots.tables import check_table
 
 # Told apart without colour, which is the model's.
@@ -47,40 +47,46 @@ def plot_attention_distance(
     """
     check_table(table, COLUMNS)
     models = list(dict.fromkeys(table["model"]))
-    # Room for the names of the layers, the more of them the wider.
-    widths = [
-        max(2.2, 0.2 * min(len(set(heads)), 40)) for _, heads in table.groupby("model", sort=False)["depth"]
-    ]
+    names = [_names(rows) for _, rows in table.groupby("model", sort=False)]
+    widths = [max(2.2, 0.2 * min(len(layers), 40)) for layers in names]
     handles, width = _legend(table, equal), max(WIDTH, sum(widths))
     room = legend_height([str(handle.get_label()) for handle in handles], width)
+    room += max(len(name) for layers in names for name in layers.values()) * LETTER * SMALL / POINTS
     figure, body = sheet(title, notes, width=width, height=3.4 + room)
     panels = body.subplots(1, len(models), squeeze=False, sharey=True, width_ratios=widths)[0]
     for order, (panel, model) in enumerate(zip(panels, models, strict=True)):
-        _panel(panel, table.query("model == @model"), COLOURS[order % len(COLOURS)], equal)
+        _panel(panel, table.query("model == @model"), names[order], COLOURS[order % len(COLOURS)], equal)
         panel.set_title(str(model))
     farthest = max(*table["distance"].dropna().tolist(), equal or 0.0, 1e-9)
     panels[0].set_ylim(-0.04 * farthest, 1.08 * farthest)
     panels[0].set_ylabel("mean attention distance (pixels)")
+    body.supxlabel("depth (layer, as executed)")
     legend_above(body, handles)
     return figure
 
 
-def _panel(panel: Axes, rows: pd.DataFrame, colour: str, equal: float | None) -> None:
+def _names(rows: pd.DataFrame) -> dict[int, str]:
+    """() -> depth of each layer -> its name, empty where there is none or too many to stand in a row."""
+    layers = rows.drop_duplicates("depth").sort_values("depth")
+    depths = layers["depth"].tolist()
+    if "layer" not in layers or len(depths) > NAMES_UP_TO:
+        return dict.fromkeys(depths, "")
+    names = short_names(layers["layer"].tolist())
+    return {depth: f"{depth}: {name}" for depth, name in zip(depths, names, strict=True)}
+
+
+def _panel(panel: Axes, rows: pd.DataFrame, names: dict[int, str], colour: str, equal: float | None) -> None:
     for kind, heads in rows.groupby("kind", sort=False):
         shape = {"marker": MARKERS.get(str(kind), "D"), "s": 24, "linewidth": 0.4, "edgecolor": PAPER}
         panel.scatter(heads["depth"], heads["distance"], **shape, color=colour, alpha=0.7, zorder=3)
-    depths = sorted(set(rows["depth"]))
-    means = [rows.loc[rows["depth"] == depth, "distance"].mean() for depth in depths]
-    panel.scatter(depths, means, marker="_", s=110, linewidth=1.4, color=INK, zorder=4)
+    means = [rows.loc[rows["depth"] == depth, "distance"].mean() for depth in names]
+    panel.scatter(list(names), means, marker="_", s=110, linewidth=1.4, color=INK, zorder=4)
     if equal is not None:
         panel.axhline(equal, color=MUTED, linestyle=":")
-    panel.set_xlim(0.3, max(depths) + 0.7)
-    panel.set_xlabel("depth (layer, as executed)")
+    panel.set_xlim(0.3, max(names) + 0.7)
     panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    if "layer" in rows and len(depths) <= NAMES_UP_TO:
-        layers = rows.drop_duplicates("depth").sort_values("depth")["layer"]
-        texts = [f"{depth}: {name}" for depth, name in zip(depths, short_names(list(layers)), strict=True)]
-        panel.set_xticks(depths, texts, rotation=45, ha="right", rotation_mode="anchor")
+    if any(names.values()):
+        panel.set_xticks(list(names), list(names.values()), rotation=90, fontsize=SMALL)
 
 
 def _legend(table: pd.DataFrame, equal: float | None) -> list[Line2D]:
