@@ -132,6 +132,31 @@ def test_answers_in_words():
     assert str(one) == "A ahead at 500 images (n = 5 pairs a size)"
 
 
+def test_a_leader_with_the_lower_mean_accuracy_is_warned_of():
+    """Eight seeds with small errors for the CNN, two with large ones against it."""
+    rows = [
+        (label, size, seed, 1 - error * (factor if label == "CNN" else 1.0))
+        for label in ("CNN", "ViT")
+        for size in (100, 1000)
+        for seed in range(10)
+        for error, factor in [(0.01, 0.83 - 0.001 * seed) if seed < 8 else (0.5, 1.04)]
+    ]
+    runs = pd.DataFrame(rows, columns=["label", "train_size", "seed", "test_accuracy"])
+    found = crossover(runs, "CNN", "ViT")
+    assert found.answer == "ahead" and max(found.gap) < 0
+    assert "beware: at 100, 1,000 images the other one has the higher mean accuracy, by 0.3, 0.3" in str(
+        found
+    )
+
+
+def test_a_tie_between_two_leaders_is_one_crossing():
+    runs = table([0.4, 0.5, 0.6], [0.3, 0.5, 0.7])
+    tied = runs["train_size"].eq(200)
+    runs.loc[tied, "test_accuracy"] = 0.5
+    (one,) = crossover(runs, "A", "B").crossings
+    assert one.times == 1 and one.place == pytest.approx(200)
+
+
 def table(first, second, *, noise=0.002, seeds=5) -> pd.DataFrame:
     """Runs of A and B with these accuracies at 100, 200, 400, ... images, the noise of each run its own."""
     generator = np.random.default_rng(0)

@@ -50,6 +50,22 @@ def test_more_runs_are_no_more_images():
     assert wide.high - wide.low > 2 * (one.high - one.low)
 
 
+def test_seeds_on_one_subset_are_one_run_where_there_are_several_subsets():
+    """Three subsets that matter much, three seeds each that matter little: three runs, not nine."""
+    first, second, labels = simulate(np.random.default_rng(0), runs=3, images=2000, spread=0.5)
+    one = compare_predictions(first, second, labels)
+    three = (np.repeat(first, 3, axis=0), np.repeat(second, 3, axis=0), labels)
+    nine = compare_predictions(*three, subsets=np.repeat([7, 8, 9], 3))
+    assert (nine.low, nine.difference, nine.high) == pytest.approx(
+        (one.low, one.difference, one.high), abs=1e-9
+    )
+    assert nine.runs == 9 and len(nine.p) == 9
+    alone = compare_predictions(*three, subsets=[7] * 9)
+    assert alone == compare_predictions(*three) and alone.high - alone.low < (nine.high - nine.low) / 2
+    with pytest.raises(ValueError, match="subsets must name one for each of 9 runs, got 3"):
+        compare_predictions(*three, subsets=[7, 8, 9])
+
+
 def test_mcnemar_is_the_binomial_test_of_those_that_only_one_gets_right():
     first = right_and_wrong(np.array([1, 1, 1, 1, 1, 1, 0, 0, 1, 0], bool))
     second = right_and_wrong(np.array([0, 0, 0, 0, 0, 1, 1, 0, 1, 0], bool))

@@ -167,7 +167,7 @@ def test_one_seed_draws_no_interval_and_says_why(tmp_path):
     words = " ".join(page.words)
     assert "There is one seed only, so no interval is drawn" in words and "seed=0,1,2" in words
     assert "±" not in words and "accuracy-FillBetween" not in text
-    assert "has the best mean" in words and "not tested for want of common seeds" in words
+    assert "has the best mean" in words and "not tested with one seed" in words
     assert "nan" not in words and "95% interval over seeds" not in words
 
 
@@ -282,6 +282,8 @@ def test_the_runs_are_not_changed_by_reading(sweep, tmp_path):
         ("train_accuracy", "99%", r"train_accuracy must be a share in \[0, 1\].*got '99%'"),
         ("params", "1.2M", r"params must be a number, as 60000; got '1.2M' \(wrong in 1 of 30"),
         ("record_version", 9, r"runs.csv is a record of version 9, and this vit-vs-cnn reads those up to 2"),
+        ("record_version", float("inf"), r"runs.csv is a record of version inf"),
+        ("label", "Vi\x01T", r"label must be a name without control characters; got 'Vi\\x01T'"),
         ("train_size", "all", r"train_size must be a whole number.*got 'all'"),
         ("train_size", 0, r"train_size must be a whole number.*got 0 "),
         ("train_size", 0.05, r"train_size must be a whole number.*got 0.05"),
@@ -390,6 +392,60 @@ def test_a_folder_for_a_page_is_refused_before_the_work(tmp_path, capsys):
     records().to_csv(tmp_path / "runs.csv", index=False)
     assert main(["report", str(tmp_path / "runs.csv"), "--out", str(tmp_path)]) == 2
     assert re.search(r"out must be a file, as .*report.html, got the folder", capsys.readouterr().err)
+
+
+def test_the_records_are_never_written_over(tmp_path, capsys):
+    given = records().to_csv(index=False)
+    for name, command in (("runs", ["report", "--out", "runs.csv"]), ("curves", ["plot"])):
+        path = tmp_path / f"{name}.csv"
+        path.write_text(given)
+        more = [str(tmp_path / part) if part.endswith(".csv") else part for part in command[1:]]
+        assert main([command[0], str(path), *more]) == 2
+        assert re.search(r"another f(ile|older)", capsys.readouterr().err) and path.read_text() == given
+
+
+@pytest.mark.parametrize("command", ["report", "plot"])
+def test_a_file_where_a_folder_must_be_is_no_traceback(tmp_path, capsys, command):
+    records().to_csv(tmp_path / "runs.csv", index=False)
+    (tmp_path / "taken").touch()
+    out = tmp_path / "taken" / ("page.html" if command == "report" else "")
+    assert main([command, str(tmp_path / "runs.csv"), "--out", str(out)]) == 2
+    assert f"vision {command}: " in (said := capsys.readouterr().err) and "taken" in said
+
+
+def test_settings_of_several_values_stand_on_a_page(sweep, tmp_path):
+    """A mean for each channel, and depths that differ between models."""
+    several = tmp_path / "several"
+    shutil.copytree(sweep, several)
+    for path in several.rglob(results.RESULT):
+        record = json.loads(path.read_text())
+        record["settings"] |= {"data.mean": [0.49, 0.48, 0.45]}
+        record["settings"] |= {"model.kwargs.depths": [2, 2] if record["label"] == "CNN" else [1, 3]}
+        results.write_json(path, record)
+    page = write_report(several, tmp_path / "page.html")
+    assert "data.mean=[0.49, 0.48, 0.45]" in dict(page.measured)["Settings of all"]
+    assert not [one for one in page.warnings if "left out" in one]
+    (settings,) = (table for table in page.tables if table.name == "settings")
+    assert {cell.text for row in settings.rows for cell in row} >= {"[2, 2]", "[1, 3]"}
+
+
+def test_models_that_lack_sizes_are_named_and_hide_none(tmp_path):
+    some = records(models=("A", "B", "C"), sizes=(100, 1000, 10_000), cross=False)
+    page = write_csv(tmp_path, pd.concat([some, records(models=("D",), sizes=(100,), cross=False)]))
+    assert "D has no runs with 1,000, 10,000 images." in page.warnings
+    assert "at 10,000 images (which 3 of 4 models have)" in page.answer
+    (laws,) = (table for table in page.tables if table.name == "laws")
+    said = {row[0].text: row[2].text for row in laws.rows}
+    assert "a fit needs 3 training-set sizes or more, got 1 of 'D'" in said["D"]
+
+
+def test_a_run_that_is_there_twice_is_one_on_the_same_images(sweep, tmp_path):
+    twice = tmp_path / "twice"
+    for name in ("one", "other"):
+        shutil.copytree(sweep, twice / name)
+    for page in (write_report(sweep, tmp_path / "a.html"), write_report(twice, tmp_path / "b.html")):
+        (same,) = (table for table in page.tables if table.name == "same-images")
+        assert same.rows[0][3].text.count(",") == 1, "a p for each of two seeds"
 
 
 def test_sizes_whose_runs_cannot_be_paired_are_named(tmp_path):

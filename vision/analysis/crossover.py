@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from vision.analysis.gap_warning import gap_warning
+from vision.analysis.gap_warning import gap_warning, sign_warning
 from vision.analysis.intervals import CONFIDENCE, interval_of, middle
 from vision.analysis.pairs import paired_runs
 from vision.analysis.redraws import by_seed, redraw_means
@@ -58,8 +58,9 @@ class Crossover:
         average: mean over the sizes of the first model's accuracy less the second's, low and high of its
             t-interval over those seeds that have every size; None with fewer than two such seeds.
         left_out: sizes that both models have, but with fewer than two pairs of runs.
-        warning: a sentence where, since the last change of the lead, the gap in accuracy shrinks while the
-            ratio of errors grows, or the reverse, so that they foretell different things; else None.
+        warning: a sentence where a leader has the lower mean accuracy; or where, since the last change of the
+            lead, the gap in accuracy shrinks while the ratio of errors grows, or the reverse, so that they
+            foretell different things; else None.
     """
 
     models: tuple[str, str]
@@ -188,6 +189,7 @@ def crossover(
     signs = _signs(mean, spread, count)
     names = {-1: first, 1: second, 0: None}
     leaders = tuple(names[sign] for sign in signs)
+    gap = tuple(float(lead) for lead in groups["difference"].mean().loc[sizes])
     return Crossover(
         models=(first, second),
         sizes=tuple(sizes),
@@ -199,10 +201,10 @@ def crossover(
         ),
         below_largest=float(apart.max()),
         likeliest=sizes[-1 - int(apart[::-1].argmax())],
-        gap=tuple(float(gap) for gap in groups["difference"].mean().loc[sizes]),
+        gap=gap,
         average=_average(pairs, sizes),
         left_out=_left_out(records, first, second, metric, sizes),
-        warning=_warning(pairs, sizes, leaders, first),
+        warning=sign_warning(sizes, leaders, gap, first) or _warning(pairs, sizes, leaders, first),
     )
 
 
@@ -263,7 +265,8 @@ def _crossing(
     lead = signs[span[0]] * np.vstack((mean, drawn))[:, inside]
     place, *places = _places(np.log(sizes[inside]), lead)
     low, high = middle(places)
-    times = int((np.diff(np.sign(lead[0])) != 0).sum())
+    who = np.sign(lead[0][lead[0] != 0])  # a tie is no change of the lead
+    times = int((np.diff(who) != 0).sum())
     ends = (sizes[span[0]], sizes[span[1]])
     place, low, high = (float(np.exp(at)) for at in (place, low, high))
     return Crossing(leader, place, low, high, times, ends)

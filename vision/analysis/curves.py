@@ -13,6 +13,7 @@ import pandas as pd
 from vision.analysis.intervals import check_interval, interval_of, iqm
 from vision.analysis.records import (
     NAMES,
+    SEEDS,
     check_columns,
     check_metric,
     differs,
@@ -113,13 +114,15 @@ def choose_by_validation(
         metric, how many settings were tried, and how many runs each had.
 
     Raises:
-        ValueError: a column is not there or is a group's own, nothing was searched over, or what was tried
-            differs between groups, or its seeds within one.
+        ValueError: a column is not there, is a group's own or a seed, nothing was searched over, what was
+            tried differs between groups, or its seeds within one, or it lacks the metric.
     """
     for name in (*settings, *by):
         axis(records, name)
     if shared := set(settings) & set(by):
         raise ValueError(f"{', '.join(sorted(shared))} cannot be chosen and be an axis at once")
+    if chance := set(settings) & set(SEEDS):
+        raise ValueError(f"{', '.join(sorted(chance))} is chance, which is averaged, not chosen")
     if not any(differs(records[name]) for name in settings):
         raise ValueError(
             f"nothing to choose: all runs have the same {', '.join(settings)}; "
@@ -137,6 +140,11 @@ def choose_by_validation(
                 f"{', '.join(map(str, values))} they are {sorted(set(seeds))}; finish the sweep first"
             )
         means = group.groupby(trial)[metric].mean()
+        if means.isna().any():
+            raise ValueError(
+                f"to choose {', '.join(settings)} each needs a {metric}, but some of "
+                f"{', '.join(map(str, values))} have none"
+            )
         best = group[trial == means.idxmax()]
         kept.append(best)
         found = best.iloc[0][[*by, *settings]].to_dict()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import optimize
 
 from vision.analysis.intervals import middle
 from vision.analysis.records import runs_of
@@ -100,14 +101,5 @@ def _needed(logs: np.ndarray, drawn: np.ndarray, split: int) -> np.ndarray:
 
 
 def _levelled(curves: np.ndarray) -> np.ndarray:
-    """(D, J) -> (D, J): the nearest curves that nowhere rise; the min-max formula of isotonic regression."""
-    places = range(curves.shape[1])
-    total = np.pad(curves.cumsum(axis=1), ((0, 0), (1, 0)))
-
-    def mean(i: int, j: int) -> np.ndarray:
-        return (total[:, j + 1] - total[:, i]) / (j + 1 - i)
-
-    def level(k: int) -> np.ndarray:
-        return np.min([np.max([mean(i, j) for j in places[k:]], axis=0) for i in places[: k + 1]], axis=0)
-
-    return np.stack([level(k) for k in places], axis=1)
+    """(D, J) -> (D, J): the nearest curves that nowhere rise, by isotonic regression."""
+    return np.stack([optimize.isotonic_regression(curve, increasing=False).x for curve in curves])

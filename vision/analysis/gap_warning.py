@@ -1,7 +1,9 @@
-"""Where the gap in accuracy and the ratio of errors tell two stories about where two curves are heading.
+"""Where the gap in accuracy and the ratio of errors tell two stories: who leads, or where it is heading.
 
 >>> gap_warning(paired_runs(records, "CNN", "ViT"), first_leads=True)  # doctest: +SKIP
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -41,6 +43,34 @@ def gap_warning(pairs: pd.DataFrame, *, first_leads: bool, seed: int = 0) -> str
         f"{gap[0]:.1f} to {gap[-1]:.1f} points while the ratio of errors {WORDS[trends[1]]} from "
         f"{ratio[0]:.2f} to {ratio[-1]:.2f}, so that beyond {sizes[-1]:,} one foretells a crossing and the "
         "other none"
+    )
+
+
+def sign_warning(
+    sizes: Sequence[int], leaders: Sequence[str | None], gap: Sequence[float], first: str
+) -> str | None:
+    """A sentence if at some sizes the leader by the ratio of errors has the lower mean accuracy.
+
+    A logarithm weighs a small error as much as a large one, a mean accuracy does not.
+
+    Args:
+        sizes: training-set sizes.
+        leaders: at each the label that is ahead beyond doubt by the ratio of errors, or None.
+        gap: at each the mean of the first model's accuracy less the second's.
+        first: label of the first model.
+    """
+    against = {
+        size: 100 * abs(lead)
+        for size, leader, lead in zip(sizes, leaders, gap, strict=True)
+        if leader and (lead < 0 if leader == first else lead > 0)
+    }
+    if not against:
+        return None
+    places = ", ".join(f"{size:,}" for size in against)
+    points = ", ".join(f"{lead:.1f}" for lead in against.values())
+    return (
+        f"beware: at {places} images the other one has the higher mean accuracy, by {points} points, as runs "
+        "with large errors weigh more in it than in the ratio of errors"
     )
 
 

@@ -5,8 +5,10 @@
 0.25
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -41,7 +43,13 @@ class PredictionComparison:
 
 
 def compare_predictions(
-    first: np.ndarray, second: np.ndarray, labels: np.ndarray, *, draws: int = 2000, seed: int = 0
+    first: np.ndarray,
+    second: np.ndarray,
+    labels: np.ndarray,
+    *,
+    subsets: Sequence[Any] | None = None,
+    draws: int = 2000,
+    seed: int = 0,
 ) -> PredictionComparison:
     """Compare two models on N test images, in R pairs of runs.
 
@@ -55,6 +63,8 @@ def compare_predictions(
     Args:
         first, second: (R, N) or (N) classes given, the runs of one seed and subset in the same row.
         labels: (N) true classes.
+        subsets: (R) what each pair of runs was trained on; where several pairs share each of several subsets,
+            their mean counts as one run, as in `records.per_subset`. None: each pair stands for itself.
         draws: of the bootstrap.
         seed: of the draws.
 
@@ -70,9 +80,10 @@ def compare_predictions(
     right, other_right = one == labels, other == labels
     lead = right.astype(np.int8) - other_right.astype(np.int8)  # (R, N)
     only = [(lead == sign).sum(axis=1) for sign in (1, -1)]
-    low, high = _interval(lead, draws, np.random.default_rng(seed))
+    apart = lead if subsets is None else _by_subset(lead, subsets)
+    low, high = _interval(apart, draws, np.random.default_rng(seed))
     return PredictionComparison(
-        difference=float(lead.mean()),
+        difference=float(apart.mean()),
         low=low,
         high=high,
         p=tuple(_mcnemar(int(a), int(b)) for a, b in zip(*only, strict=True)),
@@ -122,13 +133,23 @@ def _rows(name: str, predictions: np.ndarray) -> np.ndarray:
     return rows
 
 
+def _by_subset(lead: np.ndarray, subsets: Sequence[Any]) -> np.ndarray:
+    """(R, N) -> (S, N) means of the runs of each subset; as they are where they have one and the same."""
+    if len(subsets) != len(lead):
+        raise ValueError(f"subsets must name one for each of {len(lead)} runs, got {len(subsets)}")
+    found, its = np.unique(np.asarray(subsets), return_inverse=True)
+    if len(found) == 1:
+        return lead
+    return np.stack([lead[its == group].mean(axis=0) for group in range(len(found))])
+
+
 def _interval(lead: np.ndarray, draws: int, generator: np.random.Generator) -> tuple[float, float]:
-    """(R, N) of -1, 0, 1 -> ends of the interval of its mean, images (and runs) drawn anew."""
+    """(R, N) from -1 to 1 -> ends of the interval of its mean, images (and runs) drawn anew."""
     # Images with the same lead over all runs are alike: drawing their numbers is drawing images, faster.
-    leads, counts = np.unique(lead.sum(axis=0, dtype=np.int64), return_counts=True)
+    leads, counts = np.unique(lead.mean(axis=0).round(9), return_counts=True)
     images, mean = lead.shape[1], lead.mean()
     drawn = generator.multinomial(images, counts / images, size=draws) / images  # (draws, leads)
-    away = drawn @ leads / len(lead) - mean
+    away = drawn @ leads - mean
     if len(lead) > 1:
         variance, freedom = _of_runs(lead)
         away += variance**0.5 * generator.standard_normal(draws)

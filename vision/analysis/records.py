@@ -21,6 +21,7 @@ COLUMNS = {
 RUN = ["train_size", "seed", "subset_seed"]
 ALWAYS = ("label", "train_size", "seed")
 LEAST_ERROR = 1e-6
+CONTROL = "[\x00-\x08\x0b\x0c\x0e-\x1f]"  # what no page can hold
 # Settings that name what a run is of; they follow others and make no difference themselves.
 NAMES = ("data", "data.name", "label", "model.label", "model", "model.name", "model.start")
 SEEDS = ("seed", "subset_seed", "data.subset_seed")
@@ -186,8 +187,8 @@ def check_runs(records: pd.DataFrame) -> pd.DataFrame:
     Columns that are not there are passed over; `check_columns` asks for them.
 
     Raises:
-        ValueError: a label or data set is missing, a train_size is no whole number of images, or an accuracy
-            or a cost no number; with the first wrong value.
+        ValueError: a label or data set is missing or has control characters, a train_size is no whole number
+            of images, or an accuracy or a cost no number; with the first wrong value.
     """
     readers = {"label": _texts, "data": _texts, "train_size": _sizes}
     readers |= dict.fromkeys(("test_accuracy", "val_accuracy", "train_accuracy"), _shares)
@@ -196,6 +197,7 @@ def check_runs(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def _texts(column: Any) -> Any:
+    _refuse(column, column.map(str).str.contains(CONTROL), "a name without control characters")
     if missing := int(column.isna().sum()):
         way = "name the data set in each, or leave the column out" if column.name == "data" else "name each"
         raise ValueError(f"{column.name} is missing in {missing} of {len(column)} rows; {way}")

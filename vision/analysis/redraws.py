@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 
 def redraw_means(values: np.ndarray, draws: int, generator: np.random.Generator) -> np.ndarray:
@@ -17,9 +18,10 @@ def redraw_means(values: np.ndarray, draws: int, generator: np.random.Generator)
     A wild bootstrap over seeds (after Cameron, Gelbach and Miller, 2008): each draw weighs the deviations of
     a seed from the means by one normal number for all places, so that what the places of a seed share
     (nested subsets, one initialisation) stays shared, and makes them Student's t by one chi-square number,
-    with the degrees of freedom of the place with the fewest seeds. What is linear in the means so gets its
-    t-interval over seeds, whatever the places share. Resampling seeds themselves, as few as they are, is not
-    enough: three give ten different samples, too near each other.
+    or where places have different numbers of seeds by the same quantile for each of its own degrees of
+    freedom. What is linear in the means so gets its t-interval over seeds, whatever the places share.
+    Resampling seeds themselves, as few as they are, is not enough: three give ten different samples, too near
+    each other.
 
     Raises:
         ValueError: a place has one seed only.
@@ -29,9 +31,15 @@ def redraw_means(values: np.ndarray, draws: int, generator: np.random.Generator)
     if counts.min() < 2:
         raise ValueError(f"to draw means anew each place needs two runs or more, got {counts.tolist()}")
     residuals = np.where(there, values - np.nanmean(values, axis=0), 0.0)
-    freedom = int(counts.min()) - 1
-    drawn = generator.standard_normal((draws, len(values))) @ (residuals / np.sqrt(counts * (counts - 1)))
-    return drawn / np.sqrt(generator.chisquare(freedom, size=(draws, 1)) / freedom)
+    freedom = counts - 1
+    drawn = generator.standard_normal((draws, len(values))) @ (residuals / np.sqrt(counts * freedom))
+    least = freedom.min()
+    of_least = generator.chisquare(least, size=draws)
+    squares = {
+        own: of_least if own == least else stats.chi2.ppf(stats.chi2.cdf(of_least, least), own)
+        for own in set(freedom.tolist())
+    }
+    return drawn / np.sqrt(np.stack([squares[own] / own for own in freedom.tolist()], axis=1))
 
 
 def by_seed(runs: pd.DataFrame, columns: Sequence[str], value: str = "error") -> pd.DataFrame:

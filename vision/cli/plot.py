@@ -1,6 +1,6 @@
 """`vision plot`: the figure of a sweep, its table on the terminal, and what is sure of it.
 
->>> plot(Path("outputs/demo"), None, **axes, metric="val_loss")  # doctest: +SKIP
+>>> plot(Path("outputs/demo"), None, **axes, metric="test_accuracy")  # doctest: +SKIP
 """
 
 from collections.abc import Hashable, Iterator
@@ -13,6 +13,8 @@ from rich.table import Column, Table
 
 from vision import results
 from vision.cli.terminal import console, home, say
+
+CURVES = "curves.csv"
 
 
 def plot(
@@ -43,6 +45,9 @@ def plot(
     from vision.plots import plot_accuracy, save
     from vision.report.left_out import with_metric
 
+    out = out or home(source)
+    if (out / CURVES).resolve() == source.resolve():
+        raise ValueError(f"the averages would be written over {source} itself; give another folder by --out")
     records = check_runs(results.read_records(source))
     states = results.status(source) if source.is_dir() else {}
     axes = {"x": x, "line": line, "panel": panel}
@@ -59,7 +64,6 @@ def plot(
     title = _title(records, x, labels)
     notes = _notes(shown, curves, x, f"{centre}, 95% {interval} interval", states, left_out)
     figure = plot_accuracy(curves, title=title, notes=notes, **axes, **labels)
-    out = out or home(source)
     out.mkdir(parents=True, exist_ok=True)
     for file in (*save(figure, out / "accuracy"), *_write(out, curves, records if states else None)):
         say(f"wrote {file}")
@@ -120,7 +124,7 @@ def _notes(
 
 def _write(out: Path, curves: pd.DataFrame, records: pd.DataFrame | None) -> list[Path]:
     """The tables as files; no records where they came from such a file."""
-    written = [out / "curves.csv"]
+    written = [out / CURVES]
     curves.to_csv(written[0], index=False)
     if records is not None:
         written += [out / "records.csv", out / "records.parquet"]
@@ -139,7 +143,8 @@ def _flat(records: pd.DataFrame) -> pd.DataFrame:
 def _cost_table(records: pd.DataFrame) -> Table:
     table = Table("model", "parameters", "multiply-adds an image", box=SIMPLE_HEAD)
     for run in records.drop_duplicates(["data", "label"]).to_dict("records"):
-        table.add_row(_name(run, records), f"{run['params']:,}", f"{run['macs']:,}")
+        costs = ("" if pd.isna(run[name]) else f"{run[name]:,.0f}" for name in ("params", "macs"))
+        table.add_row(_name(run, records), *costs)
     return table
 
 
@@ -151,7 +156,8 @@ def _score_table(curves: pd.DataFrame, *, x: str, line: str, panel: str, metric:
     title = "images" if columns == "train_size" else _last(columns)
     table = Table(Column(title, no_wrap=True), *map(_text, heads), box=SIMPLE_HEAD, pad_edge=False)
     n = f"n = {counts[0]}" if len(counts) == 1 else "(n)"
-    table.title = f"{metric.replace('_', ' ')} in %, {centre} ± half of the 95% interval, {n}"
+    spread = " ± half of the 95% interval" if counts[-1] > 1 else ""
+    table.title = f"{metric.replace('_', ' ')} in %, {centre}{spread}, {n}"
     several = len(set(curves[panel])) > 1
     groups: Any = curves.groupby([panel, rows], sort=False, dropna=False)
     for (first, second), group in groups:

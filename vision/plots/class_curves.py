@@ -3,6 +3,7 @@
 >>> plot_class_curves(table, title="digits").savefig("classes.svg")  # doctest: +SKIP
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -25,7 +26,12 @@ ENDS = 5  # of more, so many from the best and from the worst
 
 @styled
 def plot_class_curves(
-    table: pd.DataFrame, *, title: str, notes: str = "", metric: str = "test accuracy"
+    table: pd.DataFrame,
+    *,
+    title: str,
+    notes: str = "",
+    metric: str = "test accuracy",
+    among: Sequence[Any] = (),
 ) -> Figure:
     """Figure of a panel a class in rows of five, a line a model with its interval.
 
@@ -37,6 +43,7 @@ def plot_class_curves(
         title: stands above the figure.
         notes: stands below it in small print.
         metric: what the accuracy is of.
+        among: all lines of several figures, in which each keeps its look; empty: these only.
 
     Raises:
         ValueError: a column is missing, or there are no rows.
@@ -46,7 +53,7 @@ def plot_class_curves(
     lines, columns = list(dict.fromkeys(table["label"])), _columns(len(classes))
     height = 1.35 * -(-len(classes) // columns) + 0.6 + legend_height([str(name) for name in lines], WIDTH)
     figure, body = sheet(title, "; ".join(part for part in (said, notes) if part), height=height)
-    panels, styles = small_multiples(body, len(classes), columns), looks(lines)
+    panels, styles = small_multiples(body, len(classes), columns), looks(lines, among)
     for panel, name in zip(panels, classes, strict=True):
         rows: Any = table[table["class"] == name]
         _panel(panel, rows, styles)

@@ -3,6 +3,7 @@
 >>> plot_cost(points, title="digits").savefig("cost.svg")  # doctest: +SKIP
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,13 @@ LEAST_SPAN = 3.0  # largest over smallest end of an axis; models of equal cost t
 
 @styled
 def plot_cost(
-    points: pd.DataFrame, *, title: str, notes: str = "", metric: str = "test accuracy", line: str = "label"
+    points: pd.DataFrame,
+    *,
+    title: str,
+    notes: str = "",
+    metric: str = "test accuracy",
+    line: str = "label",
+    among: Sequence[Any] = (),
 ) -> Figure:
     """Figure of accuracy with its interval against parameters and against multiply-adds, both on log scales.
 
@@ -37,6 +44,7 @@ def plot_cost(
         notes: stands below it in small print: the training-set size, n, the interval's kind.
         metric: what the accuracy is of.
         line: the column that names a model.
+        among: all lines of several figures, in which each keeps its look; empty: these only.
 
     Raises:
         ValueError: a column is missing, there are no rows, or a model has several.
@@ -44,7 +52,7 @@ def plot_cost(
     check_table(points, (line, *COSTS, "mean", "low", "high"), name="points")
     if points[line].duplicated().any():
         raise ValueError(f"points must have one row a {line}, got several of {points[line].mode()[0]}")
-    styles = looks(points[line].tolist())
+    styles = looks(points[line].tolist(), among)
     figure, body = sheet(title, notes, height=3.1)
     panels = body.subplots(1, len(COSTS), sharey=True)
     for panel, (cost, name) in zip(panels, COSTS.items(), strict=True):

@@ -22,6 +22,7 @@ from vision.plots.ticks import at_places, percent_axis
 LEAST = 1e-4  # error, where a model makes none
 POINTS = 100  # of a fitted curve
 THIN = 0.9
+SPELLED_OUT = 3  # fits with their formulas
 
 
 class Fit(Protocol):
@@ -55,11 +56,12 @@ def plot_error(
     notes: str = "",
     x: str = "train_size",
     line: str = "label",
+    among: Sequence[Any] = (),
 ) -> Figure:
     """Figure of error with its interval, a marker and colour a line; a power law is straight.
 
-    A fit is a thin line with a band from the smallest to the largest of its sizes, no further; its str,
-    up to a semicolon, stands in the small print. Lines without one are joined up.
+    A fit is a thin line with a band from the smallest to the largest of its sizes, no further; of up to three
+    the str, up to a semicolon, stands in the small print. Lines without one are joined up.
 
     Args:
         curves: of one data set, as `vision.analysis.accuracy_curves` gives them; the error is what the mean
@@ -68,6 +70,7 @@ def plot_error(
         title: stands above the figure.
         notes: stands below it in small print.
         x, line: the columns that say what goes where.
+        among: all lines of several figures, in which each keeps its look; empty: these only.
 
     Raises:
         ValueError: a column is missing, there are no rows, a line has a size twice, or a fit is of no line.
@@ -75,13 +78,13 @@ def plot_error(
     check_table(curves, (line, x, "mean", "low", "high"), name="curves")
     lines = list(dict.fromkeys(curves[line]))
     _check(curves, fits, x, line)
-    laws = "; ".join(str(fit).partition(";")[0] for fit in fits)
-    formulas = f"; thin lines and bands: fits, {laws}" if fits else ""
+    laws = "".join(f", {str(fit).partition(';')[0]}" for fit in fits) if len(fits) <= SPELLED_OUT else ""
+    formulas = f"; thin lines and bands: fits{laws}" if fits else ""
     names = [str(name) for name in lines]
     figure, body = sheet(
         title, (notes + formulas).removeprefix("; "), height=3.3 + legend_height(names, WIDTH)
     )
-    panel, styles = body.subplots(), looks(lines)
+    panel, styles = body.subplots(), looks(lines, among)
     panel.set(xscale="log", xlabel=_named(x), ylabel="test error")
     fitted = {fit.label for fit in fits}
     for name in lines:

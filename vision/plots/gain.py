@@ -36,6 +36,7 @@ def plot_gain(
     title: str,
     notes: str = "",
     crossings: Sequence[Interval] = (),
+    among: Sequence[Any] = (),
 ) -> Figure:
     """Figure of accuracy differences with intervals; above the line of 0 the first model is ahead.
 
@@ -49,6 +50,7 @@ def plot_gain(
         title: stands above the figure.
         notes: stands below it in small print.
         crossings: low, place and high of each training-set size at which the lead changes, shaded.
+        among: all lines of several figures, in which each keeps its look; empty: these only.
 
     Raises:
         ValueError: a column is missing, or there are no rows.
@@ -57,7 +59,8 @@ def plot_gain(
     for name, table in tables.items():
         check_table(table, COLUMNS, name=f"differences to {name}")
     # Hollow says something here.
-    styles = {name: look | {"fillstyle": "full"} for name, look in looks([first, *tables]).items()}
+    own = looks([first, *tables], among)
+    styles = {name: look | {"fillstyle": "full"} for name, look in own.items()}
     handles = _legend(styles, first, list(tables), crossings)
     height = legend_height([str(one.get_label()) for one in handles], WIDTH)
     figure, body = sheet(title, notes, height=3.1 + height)

@@ -3,6 +3,7 @@
 >>> plot_overfit(train_curves, test_curves, title="digits").savefig("overfit.svg")  # doctest: +SKIP
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -33,6 +34,7 @@ def plot_overfit(
     notes: str = "",
     x: str = "train_size",
     line: str = "label",
+    among: Sequence[Any] = (),
 ) -> Figure:
     """Figure of one panel a model: train (dashed, hollow) and test (solid) accuracy, and the gap in points.
 
@@ -44,6 +46,7 @@ def plot_overfit(
         title: stands above the figure.
         notes: stands below it in small print.
         x, line: the columns that say what goes where.
+        among: all lines of several figures, in which each keeps its look; empty: these only.
 
     Raises:
         ValueError: a column is missing, there are no rows, or one of the tables has a point that the other
@@ -59,7 +62,7 @@ def plot_overfit(
     lines = list(dict.fromkeys(test[line]))
     height = height_of(len(lines)) if len(lines) > 1 else 3.2
     figure, body = sheet(title, notes, height=height + legend_height(LINES, WIDTH))
-    panels, styles = small_multiples(body, len(lines)), looks(lines)
+    panels, styles = small_multiples(body, len(lines)), looks(lines, among)
     for panel, name in zip(panels, lines, strict=True):
         one, other = (_of(table, line, name, x) for table in (train, test))
         _panel(panel, one, other, x, styles[name])

@@ -3,6 +3,7 @@
 >>> plot_steps(learning, title="digits").savefig("steps.svg")  # doctest: +SKIP
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -28,7 +29,13 @@ FAINT = {"linewidth": 0.7, "alpha": 0.35, "label": "_a seed"}
 
 @styled
 def plot_steps(
-    learning: pd.DataFrame, *, title: str, notes: str = "", metric: str = "val_accuracy", line: str = "label"
+    learning: pd.DataFrame,
+    *,
+    title: str,
+    notes: str = "",
+    metric: str = "val_accuracy",
+    line: str = "label",
+    among: Sequence[Any] = (),
 ) -> Figure:
     """Figure of a metric against steps, one panel a training-set size: faint seeds and their mean.
 
@@ -41,6 +48,7 @@ def plot_steps(
         metric: val_accuracy, train_loss or another column; shares are drawn in percents if it ends in
             accuracy.
         line: the column that makes a line.
+        among: all lines of several figures, in which each keeps its look; empty: these only.
 
     Raises:
         ValueError: a column is missing, or there are no rows.
@@ -50,7 +58,7 @@ def plot_steps(
     names = [str(name) for name in lines]
     height = height_of(len(sizes), row=1.9) if len(sizes) > 1 else 3.2
     figure, body = sheet(title, notes, height=height + legend_height(names, WIDTH))
-    panels, styles = small_multiples(body, len(sizes), same_x=False), looks(lines)
+    panels, styles = small_multiples(body, len(sizes), same_x=False), looks(lines, among)
     factor = 100 if metric.endswith("accuracy") else 1
     for panel, size in zip(panels, sizes, strict=True):
         rows: Any = learning[learning["train_size"] == size]

@@ -13,9 +13,9 @@ from typing import Any
 import pandas as pd
 
 from vision import results
-from vision.analysis import crossover, data_equivalence, leaders
+from vision.analysis import crossover, leaders
 from vision.report.left_out import said_of_lacking
-from vision.report.paired import compared, crossed, paired
+from vision.report.paired import compared, crossed, equivalent, paired
 from vision.report.sweep import Sweep, curves_of
 
 FEW = 4  # models up to which each is compared with each
@@ -78,6 +78,10 @@ def warnings(sweep: Sweep) -> list[str]:
         more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
         said.append(f"Missing: {', '.join(missing[:SHOWN])}{more}.")
     said += sweep.left_out + said_of_lacking(sweep.lacking)
+    said += [
+        f"{label} has no runs with {', '.join(f'{size:,}' for size in sizes)} images."
+        for label, sizes in _without(sweep).items()
+    ]
     first = compared(sweep)[0]
     for other, why in paired(sweep)[1].items():
         said.append(f"{first} and {other} are not compared run by run: {why}.")
@@ -98,25 +102,34 @@ def warnings(sweep: Sweep) -> list[str]:
     return said
 
 
+def _without(sweep: Sweep) -> dict[str, list[int]]:
+    """Models that lack sizes which others have -> these sizes."""
+    own: Any = sweep.records.groupby("label", sort=False)["train_size"]
+    return {label: gone for label, sizes in own if (gone := sorted(set(sweep.sizes) - set(sizes)))}
+
+
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
 def _best_at_the_ends(sweep: Sweep) -> str:
-    """Who leads at the smallest and at the largest size that most models have."""
+    """Who leads at the smallest and at the largest size that several models have."""
     table = leaders(sweep.records)
-    table = table[table["models"] == table["models"].max()]
+    table = table[table["models"] >= min(2, table["models"].max())]
     ends = [0, -1] if len(table) > 1 else [0]
-    said = "; ".join(_led(row) for row in table.iloc[ends].to_dict("records"))
+    said = "; ".join(_led(row, len(sweep.labels)) for row in table.iloc[ends].to_dict("records"))
     return f"{said} (each size judged by itself)" if len(ends) > 1 else said
 
 
-def _led(row: dict[Any, Any]) -> str:
+def _led(row: dict[Any, Any], models: int) -> str:
+    """At one size, of so many models in all."""
     images, mean, others = f"{row['train_size']:,} images", f"{100 * row['mean']:.1f}%", row["models"] - 1
+    images += f" (which {row['models']} of {models} models have)" if 0 < others < models - 1 else ""
     if not others:
         return f"with {images} {row['best']} reaches {mean}"
     if row["n"] < 2:
-        return f"at {images} {row['best']} has the best mean ({mean}), not tested for want of common seeds"
+        why = "for want of common seeds" if row["n"] == 0 else "with one seed"
+        return f"at {images} {row['best']} has the best mean ({mean}), not tested {why}"
     near = row["within_chance"]
     if not near:
         return f"at {images} {row['best']} has the best mean ({mean}), ahead of all others beyond chance"
@@ -126,13 +139,15 @@ def _led(row: dict[Any, Any]) -> str:
 
 
 def _worth(sweep: Sweep, first: str, second: str) -> str:
-    """How many images of the first model's are as good as the most of the second's."""
-    table = data_equivalence(sweep.records, first, second)
-    inside = table[(table["state"] == "inside") & (table["low"] > 0) & (table["high"] < math.inf)]
-    if not len(inside):
-        raise ValueError("nowhere within reach of both ends")
-    row = inside.iloc[-1]
+    """How many images of the first model's are as good as the most from which the second still gains."""
+    table = equivalent(sweep, first, second).set_index("train_size")
+    means: Any = curves_of(sweep)
+    means = means[means["label"] == second].set_index("train_size")["mean"]
+    size = means.idxmax()  # with more it was no better
+    row = table.loc[size]
+    if row["state"] != "inside" or not (row["low"] > 0 and row["high"] < math.inf):
+        raise ValueError(f"of {size} images both ends of the interval are not within reach")
     return (
-        f"In images: what {second} reaches with {row['train_size']:,.0f}, {first} reaches with about "
+        f"In images: what {second} reaches with {size:,}, {first} reaches with about "
         f"{row['images']:,.0f} ({row['low']:,.0f} to {row['high']:,.0f}), a factor of {row['worth']:.1f}."
     )

@@ -55,15 +55,15 @@ def draw_figures(sweep: Sweep) -> tuple[list[Drawn], list[str]]:
 
 @lru_cache(maxsize=1)
 def fitted(sweep: Sweep) -> tuple[list[ScalingFit], dict[str, str]]:
-    """The scaling laws of those models that have sizes enough; and those that none can be fitted to -> why.
+    """The scaling laws of the models; and those that none can be fitted to -> why.
 
-    Kept for the sweep, as the figure and the table both want them.
+    Empty where no model has sizes enough. Kept for the sweep, as the figure and the table both want them.
     """
     fits, failed = [], {}
     sizes: Any = sweep.records.groupby("label")["train_size"].nunique()
-    for label in sweep.labels:
+    for label in sweep.labels if sizes.max() >= FEWEST else ():
         try:
-            fits += [scaling_fit(sweep.records, label)] if sizes[label] >= FEWEST else []
+            fits.append(scaling_fit(sweep.records, label))
         except ValueError as error:
             failed[label] = str(error)
     return fits, failed
@@ -81,7 +81,9 @@ def _error(sweep: Sweep) -> Drawn | None:
         return None
     curves = curves_of(sweep)
     fits = fitted(sweep)[0] if len(sweep.labels) <= MOST_LINES else []
-    figure = plots.plot_error(curves, fits, title=f"Test error on {sweep.data}", notes=_notes(sweep, curves))
+    figure = plots.plot_error(
+        curves, fits, title=f"Test error on {sweep.data}", notes=_notes(sweep, curves), among=_all(sweep)
+    )
     laws = ", and the fitted laws" if fits else ""
     caption = f"Test error on two log scales, where a power law is straight{laws}."
     return Drawn("error", figure, caption)
@@ -108,6 +110,7 @@ def _gain(sweep: Sweep) -> Drawn | None:
         title=f"Gain of {first} on {sweep.data}",
         notes=_notes(sweep, pd.concat(tables.values())),
         crossings=crossings,
+        among=_all(sweep),
     )
     caption = f"Accuracy of {first} less the other's, of runs with the same subset and seed: ahead above 0."
     caption += f" {more} models more are in the table of paired differences." if more else ""
@@ -131,8 +134,10 @@ def _overfit(sweep: Sweep) -> Drawn | None:
         return None
     records = records.dropna(subset=["train_accuracy"])
     train, test = (accuracy_curves(records, metric=f"{part}_accuracy") for part in ("train", "test"))
-    small = _notes(sweep, test)
-    figure = plots.plot_overfit(train, test, title=f"Train and test on {sweep.data}", notes=small)
+    small = _notes(sweep, test, records)
+    figure = plots.plot_overfit(
+        train, test, title=f"Train and test on {sweep.data}", notes=small, among=_all(sweep)
+    )
     caption = "A wide gap is overfitting; two low curves are underfitting, by capacity or budget."
     return Drawn("overfit", figure, caption + _only(sweep))
 
@@ -151,8 +156,10 @@ def _steps(sweep: Sweep) -> Drawn | None:
     learning = learning.dropna(subset=["val_accuracy"])
     if learning["step"].nunique() < 2:
         return None
-    small = _notes(sweep, shown.groupby(["label", "train_size"]).size().to_frame("n"))
-    figure = plots.plot_steps(learning, title=f"Validation on the way, {sweep.data}", notes=small)
+    small = _notes(sweep, accuracy_curves(shown), shown)
+    figure = plots.plot_steps(
+        learning, title=f"Validation on the way, {sweep.data}", notes=small, among=_all(sweep)
+    )
     caption = "Accuracy on the validation images against optimizer steps: was the budget enough?"
     return Drawn("steps", figure, caption + _only(sweep))
 
@@ -167,7 +174,9 @@ def _cost(sweep: Sweep) -> Drawn | None:
     curves = accuracy_curves(largest)
     costs: Any = largest.groupby("label")[["params", "macs"]].first().reset_index()
     title = f"Accuracy and cost with {sweep.sizes[-1]:,} images of {sweep.data}"
-    figure = plots.plot_cost(curves.merge(costs, on="label"), title=title, notes=_notes(sweep, curves))
+    figure = plots.plot_cost(
+        curves.merge(costs, on="label"), title=title, notes=_notes(sweep, curves, largest), among=_all(sweep)
+    )
     return Drawn("cost", figure, "Accuracy with the most images against what a model costs.")
 
 
@@ -177,24 +186,25 @@ def _confusion(sweep: Sweep) -> Drawn | None:
     if tested is None:
         return None
     matrix = confusion_matrix(tested.predictions, tested.labels, len(tested.classes))
-    runs = len(tested.predictions)
-    small = _notes(sweep, pd.DataFrame({"n": [runs]}))
+    runs: Any = sweep.records
+    runs = runs[(runs["label"] == best) & (runs["train_size"] == size)]
     figure = plots.plot_confusion(
         matrix,
         tested.classes,
         title=f"{best} with {size:,} images of {sweep.data}",
-        notes=f"{len(tested.labels):,} test images, {runs} runs together; {small}",
+        notes=f"{len(tested.labels):,} test images, all runs together; {_notes(sweep, None, runs)}",
     )
     return Drawn("confusion", figure, "What each class was taken for, in percents of it.")
 
 
 def _classes(sweep: Sweep) -> Drawn | None:
     rows = [
-        {"label": label, "train_size": size, "seed": seed, "class": name, "accuracy": accuracy}
+        {"label": label, "train_size": size, "seed": seed, "subset_seed": subset, "class": name}
+        | {"accuracy": accuracy}
         for label in sweep.pair or sweep.labels[:2]
         for size in sweep.sizes
         for tested in tested_at(sweep, [label], size).values()
-        for seed, run in enumerate(tested.predictions)
+        for seed, subset, run in zip(tested.seeds, tested.subsets, tested.predictions, strict=True)
         for name, accuracy in zip(
             tested.classes, class_accuracy(run, tested.labels, len(tested.classes)), strict=True
         )
@@ -202,7 +212,9 @@ def _classes(sweep: Sweep) -> Drawn | None:
     if not rows:
         return None
     table = accuracy_curves(pd.DataFrame(rows), panel="class", metric="accuracy")
-    figure = plots.plot_class_curves(table, title=f"Each class of {sweep.data}", notes=_notes(sweep, table))
+    figure = plots.plot_class_curves(
+        table, title=f"Each class of {sweep.data}", notes=_notes(sweep, table), among=_all(sweep)
+    )
     return Drawn("classes", figure, "Test accuracy of each class: where models differ.")
 
 
@@ -218,13 +230,21 @@ def _of_the_best(sweep: Sweep) -> Any:
     return sweep.records[sweep.records["label"].isin(shown)]
 
 
+def _all(sweep: Sweep) -> list[str]:
+    """All models, in the order in which the first figure gives them their looks."""
+    return list(dict.fromkeys(curves_of(sweep)["label"]))
+
+
 def _only(sweep: Sweep) -> str:
     """Says so where `_of_the_best` leaves models out."""
     models = len(sweep.labels)
     return f" Shown are {MOST_LINES} of {models} models." if models > MOST_LINES else ""
 
 
-def _notes(sweep: Sweep, curves: pd.DataFrame) -> str:
+def _notes(sweep: Sweep, curves: pd.DataFrame | None, records: pd.DataFrame | None = None) -> str:
+    """The small print; of some of the runs, if `records` gives them."""
+    if records is not None and len(records) < len(sweep.records):
+        return notes(records, curves)
     return notes(sweep.records, curves, total=sum(map(len, sweep.states.values())) or None)
 
 

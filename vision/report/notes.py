@@ -13,7 +13,7 @@ VERSION = "version."
 
 def notes(
     records: pd.DataFrame,
-    curves: pd.DataFrame,
+    curves: pd.DataFrame | None,
     *,
     total: int | None = None,
     interval: str = "mean, 95% t interval",
@@ -22,16 +22,15 @@ def notes(
 
     Args:
         records: a row a run.
-        curves: what is drawn of them, with a column n.
+        curves: what is drawn of them, with a column n; None where nothing is averaged.
         total: runs that the sweep is meant to hold; None where nobody knows.
         interval: what a point is of its runs, and its band or bar.
     """
-    counts: Any = curves["n"]
-    seeds = " to ".join(dict.fromkeys((str(counts.min()), str(counts.max()))))
-    parts = [
-        f"{len(records)} of {total} runs" if total else f"{len(records)} runs",
-        f"n = {seeds} a point: {interval} over seeds" if counts.max() > 1 else "n = 1",
-    ]
+    parts = [f"{len(records)} of {total} runs" if total else f"{len(records)} runs"]
+    if curves is not None:
+        counts: Any = curves["n"]
+        seeds = " to ".join(dict.fromkeys((str(counts.min()), str(counts.max()))))
+        parts.append(f"n = {seeds} a point: {interval} over seeds" if counts.max() > 1 else "n = 1")
     if "steps" in records:
         parts.append(f"steps {distinct(records, 'steps')}")
     if {"precision", "device"} <= set(records):

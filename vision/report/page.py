@@ -65,10 +65,12 @@ def write_report(
 
     Raises:
         FileNotFoundError: as `read_sweep`.
-        ValueError: likewise, or `out` is a folder.
+        ValueError: likewise, or `out` is a folder or the table itself.
     """
     if out.is_dir():
         raise ValueError(f"out must be a file, as {out / 'report.html'}, got the folder {out}")
+    if out.resolve() == source.resolve():
+        raise ValueError(f"out must be another file than the records, as report.html, got {out}")
     sweep = read_sweep(source, pair=pair, choose=choose)
     drawn, left_out = draw_figures(sweep)
     if figures is not None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import pandas as pd
 
-from vision.analysis import Crossover, crossover, paired_differences
+from vision.analysis import Crossover, crossover, data_equivalence, paired_differences
 from vision.report.sweep import Sweep
 
 
@@ -38,3 +38,13 @@ def crossed(sweep: Sweep, first: str, second: str) -> Crossover:
         ValueError: there are too few pairs of runs.
     """
     return crossover(sweep.records, first, second)
+
+
+@lru_cache(maxsize=1)
+def equivalent(sweep: Sweep, first: str, second: str) -> pd.DataFrame:
+    """How many images the first model needs for the second's errors.
+
+    Raises:
+        ValueError: the first has one size only.
+    """
+    return data_equivalence(sweep.records, first, second)

@@ -12,17 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vision.analysis import (
-    beside_published,
-    compare_predictions,
-    data_equivalence,
-)
+from vision.analysis import beside_published, compare_predictions
 from vision.analysis.published import SAME_TASK, published
 from vision.report.answer import EACH_BY_ITSELF
 from vision.report.cells import Cell, Table, cell, p_value, points
 from vision.report.figures import fitted
 from vision.report.left_out import said_if_left_out
-from vision.report.paired import compared, crossed, paired
+from vision.report.paired import compared, crossed, equivalent, paired
 from vision.report.run_tables import choice_table, run_table, settings_table
 from vision.report.sweep import Sweep, curves_of
 from vision.report.tested import tested_at
@@ -123,7 +119,7 @@ def _equivalence(sweep: Sweep) -> Table | None:
     if len(own) < 2:  # nothing to read between
         return None
     rows = []
-    for row in data_equivalence(sweep.records, first, second).to_dict("records"):
+    for row in equivalent(sweep, first, second).to_dict("records"):
         reached = row["state"] == "inside"
         images = Cell(f"{row['images']:,.0f}", row["images"]) if reached else Cell(row["state"])
         ends = Cell(_reach(row["low"], row["high"], own)) if reached else Cell("")
@@ -143,8 +139,8 @@ def _laws(sweep: Sweep) -> Table:
         rows.append([Cell(fit.label), Cell(fit.law), Cell(str(fit).partition(": ")[2]), value])
     rows += [[Cell(label), Cell("none"), Cell(why), Cell("")] for label, why in failed.items()]
     caption = (
-        "Laws of the error over training-set size; that one is taken which best foretells the largest size "
-        "from the others. It says nothing about sizes beyond."
+        "Laws of the error over training-set size; of those that foretell the largest from the others about "
+        "as well as the best, within two standard errors, the simplest. They say nothing about sizes beyond."
     )
     return Table("laws", "Scaling laws", caption, ("model", "law", "fit", "foretold off by"), rows)
 
@@ -162,7 +158,10 @@ def _same_images(sweep: Sweep) -> Table:
             continue
         images = len(tested[first].labels)
         found = compare_predictions(
-            tested[first].predictions, tested[other].predictions, tested[first].labels
+            tested[first].predictions,
+            tested[other].predictions,
+            tested[first].labels,
+            subsets=tested[first].subsets,
         )
         seeds = ("-" if np.isnan(share) else f"{share:.1%}" for share in found.seed_disagreement)
         rows.append(

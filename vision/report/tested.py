@@ -11,16 +11,26 @@ from typing import Any
 import numpy as np
 
 from vision import results
+from vision.analysis.records import RUN
 from vision.report.sweep import Sweep
 
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """Predictions (R, N) of a model's runs in the order of their seeds, labels (N,), and class names."""
+    """What a model's runs, in the order of their seeds, made of the test images.
+
+    Attributes:
+        predictions: (R, N) classes given.
+        labels: (N,) true ones.
+        classes: their names.
+        seeds, subsets: (R) the runs' seeds, and those of their subsets.
+    """
 
     predictions: np.ndarray
     labels: np.ndarray
     classes: list[str]
+    seeds: list[int]
+    subsets: list[int]
 
 
 def tested_at(sweep: Sweep, names: Sequence[str], size: int) -> dict[str, Tested]:
@@ -35,7 +45,8 @@ def tested_at(sweep: Sweep, names: Sequence[str], size: int) -> dict[str, Tested
     gone = {*sweep.lacking.get(results.PREDICTIONS, ()), *sweep.lacking.get(results.LABELS, ())}
     there = records["classes"].notna() & ~records["folder"].isin(gone)
     at: Any = records[(records["train_size"] == size) & there]
-    runs = {name: at[at["label"] == name].set_index(["seed", "subset_seed"]) for name in names}
+    at = at.drop_duplicates(["label", *RUN]).set_index(RUN[1:])
+    runs = {name: at[at["label"] == name] for name in names}
     shared = set.intersection(*(set(own.index) for own in runs.values()))
     if not shared:
         return {}
@@ -43,4 +54,6 @@ def tested_at(sweep: Sweep, names: Sequence[str], size: int) -> dict[str, Tested
 
 
 def _read(sweep: Sweep, runs: Any) -> Tested:
-    return Tested(*results.predictions(sweep.source, runs), classes=list(runs["classes"].iloc[0]))
+    predictions, labels = results.predictions(sweep.source, runs)
+    seeds, subsets = (runs.index.get_level_values(name).tolist() for name in RUN[1:])
+    return Tested(predictions, labels, list(runs["classes"].iloc[0]), seeds, subsets)

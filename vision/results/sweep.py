@@ -92,14 +92,15 @@ def read_records(source: Path | str) -> pd.DataFrame:
         raise ValueError(f"{source} has no rows; give a table with a row a run")
     versions: Any = pd.to_numeric(records.get("record_version", pd.Series(dtype=float)), errors="coerce")
     if versions.notna().any():
-        _refuse_later(source, int(versions.max()))
+        _refuse_later(source, versions.max())
     return records if "data" in records else records.assign(data=source.stem)
 
 
 def collect(sweep: Path | str) -> pd.DataFrame:
     """One row for each finished run below `sweep`.
 
-    Columns as in result.json, `folder`, and each setting under its dotted name, as training.lr.
+    Columns as in result.json, `folder`, and each setting under its dotted name, as training.lr; a setting of
+    several values, as data.mean, is text, as it is in a CSV.
 
     Raises:
         FileNotFoundError: there is no finished run; the message says what there is.
@@ -162,14 +163,17 @@ def _row(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: record_version must be a whole number, as 2, got {version!r}")
     _refuse_later(path, version)
     # train_size and seed stand in the record itself, the former as a number.
-    dotted = {name: value for name, value in (record.pop("settings", None) or {}).items() if "." in name}
-    return record | dotted
+    settings = (record.pop("settings", None) or {}).items()
+    dotted = {name: value for name, value in settings if "." in name}
+    return record | {
+        name: str(value) if isinstance(value, list | dict) else value for name, value in dotted.items()
+    }
 
 
-def _refuse_later(path: Path, version: int) -> None:
+def _refuse_later(path: Path, version: float) -> None:
     if version > RECORD_VERSION:
         raise ValueError(
-            f"{path} is a record of version {version}, and this vit-vs-cnn reads those up to "
+            f"{path} is a record of version {version:g}, and this vit-vs-cnn reads those up to "
             f"{RECORD_VERSION}; update it, or leave these runs out"
         )
 
