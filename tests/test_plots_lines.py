@@ -147,6 +147,11 @@ def test_a_fit_is_a_thin_line_with_a_band_up_to_its_largest_size_and_its_formula
     assert all(holder[0].get_linestyle() == "None" for holder in panel.containers)
     small = figure.get_supxlabel().replace("\n", " ")
     assert small == "n = 3; thin lines and bands: fits, ViT: error = 2 n^-0.25; CNN: error = 2 n^-0.25"
+    many = {f"model {i}": MEANS["CNN"] for i in range(4)}
+    small = plot_error(
+        curves(many), [PowerLaw(name) for name in many], title="t", notes="n = 3"
+    ).get_supxlabel()
+    assert small == "n = 3; thin lines and bands: fits"
 
 
 def test_an_error_without_interval_or_without_error_can_be_drawn():

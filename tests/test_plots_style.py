@@ -135,6 +135,7 @@ def test_lines_and_points_are_told_apart_in_grey():
             for other in ("linestyle", "fillstyle"):
                 assert len({(look["marker"], look[other]) for look in found}) == count
     assert len(set(MARKERS)) == len(MARKERS) == len(set(COLOURS)) and len(set(STYLES)) == len(STYLES)
+    assert looks(["b"], ["a", "b", "c"]) == {"b": looks(["a", "b", "c"])["b"]} and looks(["a"], ["b"])["a"]
     # Numbers go from dark to light, so that their order is seen in grey too.
     shades = [luminance(to_rgb(look["color"])) for look in looks([1, 3, 5, 7, 9, 15]).values()]
     assert all(dark < light for dark, light in pairwise(shades))

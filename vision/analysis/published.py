@@ -3,6 +3,7 @@
 >>> beside_published(collect("outputs/study-cifar10_jpeg/epochs"))  # doctest: +SKIP
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,13 @@ def beside_published(records: pd.DataFrame) -> pd.DataFrame:
     both: Any = pd.concat([ours, theirs.drop(columns="data")], ignore_index=True)
     both = both[both["train_size"].isin(known & set(ours["train_size"]))]
     return both.sort_values("train_size", kind="stable", ignore_index=True)
+
+
+def accuracy_text(row: Mapping[Any, Any]) -> str:
+    """A row of `beside_published` -> "53.2 ± 2.3 (n = 3)", ± the longer half of the interval; or "53.2"."""
+    half = max(row["high"] - row["accuracy"], row["accuracy"] - row["low"])
+    spread = f" ± {half:.1f}" if pd.notna(half) else ""
+    return f"{row['accuracy']:.1f}{spread}" + (f" (n = {row['n']:.0f})" if pd.notna(row["n"]) else "")
 
 
 def _ours(records: pd.DataFrame) -> pd.DataFrame:

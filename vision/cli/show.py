@@ -43,6 +43,7 @@ def report(
 def compare(source: Path, *, choose: str | None) -> int:
     """Print the figures of the sweep beside those that others published for the same number of images."""
     from vision.analysis import beside_published
+    from vision.analysis.published import accuracy_text
     from vision.report.sweep import read_sweep
 
     sweep = read_sweep(source, choose=_names(choose))
@@ -50,11 +51,8 @@ def compare(source: Path, *, choose: str | None) -> int:
     table = Table("images", "model", "parameters", "accuracy, %", "how", "source", box=SIMPLE_HEAD)
     for size, rows in found.groupby("train_size"):
         for row in rows.to_dict("records"):
-            half = max(row["high"] - row["accuracy"], row["accuracy"] - row["low"])
-            spread = f" ± {half:.1f} (n = {row['n']:.0f})" if pd.notna(half) else ""
             params = "" if pd.isna(row["params"]) else f"{row['params']:,.0f}"
-            accuracy = f"{row['accuracy']:.1f}{spread}"
-            table.add_row(f"{size:,}", row["model"], params, accuracy, row["how"], row["source"])
+            table.add_row(f"{size:,}", row["model"], params, accuracy_text(row), row["how"], row["source"])
         table.add_section()
     console().print(table)
     for line in sweep.left_out:

@@ -78,8 +78,8 @@ def plot_error(
     check_table(curves, (line, x, "mean", "low", "high"), name="curves")
     lines = list(dict.fromkeys(curves[line]))
     _check(curves, fits, x, line)
-    laws = "".join(f", {str(fit).partition(';')[0]}" for fit in fits) if len(fits) <= SPELLED_OUT else ""
-    formulas = f"; thin lines and bands: fits{laws}" if fits else ""
+    laws = "; ".join(str(fit).partition(";")[0] for fit in fits if len(fits) <= SPELLED_OUT)
+    formulas = f"; thin lines and bands: fits{f', {laws}' if laws else ''}" if fits else ""
     names = [str(name) for name in lines]
     figure, body = sheet(
         title, (notes + formulas).removeprefix("; "), height=3.3 + legend_height(names, WIDTH)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from vision.analysis import beside_published, compare_predictions
-from vision.analysis.published import SAME_TASK, published
+from vision.analysis.published import SAME_TASK, accuracy_text, published
 from vision.report.answer import EACH_BY_ITSELF
 from vision.report.cells import Cell, Table, cell, p_value, points
 from vision.report.figures import fitted
@@ -200,9 +200,8 @@ def _published(sweep: Sweep) -> Table | None:
         return None
     rows = []
     for row in beside_published(sweep.records).to_dict("records"):
-        n = "" if pd.isna(row["n"]) else f" (n = {row['n']:.0f})"
         size, params = (cell(row[name]) for name in ("train_size", "params"))
-        accuracy = Cell(f"{row['accuracy']:.1f}{n}", row["accuracy"])
+        accuracy = Cell(accuracy_text(row), row["accuracy"])
         rows.append([size, Cell(row["model"]), params, accuracy, Cell(row["how"]), Cell(row["source"])])
     caption = "What others published for as many images. Mind what differs: size, budget, augmentation, data."
     heads = ("images", "model", "parameters", "accuracy, %", "how", "source")
