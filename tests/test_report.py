@@ -516,6 +516,13 @@ def test_plot_names_the_data_set_of_each_answer(tmp_path, capsys):
     assert "CNN against ViT on digits: " in said and "CNN against ViT on other: " in said
 
 
+def test_the_small_print_gives_the_ends_of_many_numbers():
+    from vision.report.notes import distinct
+
+    rows = pd.DataFrame({"steps": [22, 1055, 300, 2110], "few": [1, 1, 2, 3], "host": list("abcd")})
+    assert [distinct(rows, name) for name in rows] == ["22 to 2,110", "1, 2, 3", "a and 3 more"]
+
+
 def test_powers_of_ten_keep_their_exponents():
     from vision.plots import plot_soft_error
 

@@ -46,9 +46,14 @@ def notes(
 
 
 def distinct(records: pd.DataFrame, column: str) -> str:
-    """The values of a column: all if they are few, else the first and how many more."""
-    values = list(dict.fromkeys(str(value) for value in records[column].dropna()))
-    return ", ".join(values) if len(values) < FEW else f"{values[0]} and {len(values) - 1} more"
+    """The values of a column: all if they are few; else of numbers the ends, of names the first."""
+    known: Any = records[column].dropna()
+    values = list(dict.fromkeys(map(str, known)))
+    if len(values) < FEW:
+        return ", ".join(values)
+    if pd.api.types.is_numeric_dtype(known):
+        return f"{known.min():,} to {known.max():,}"
+    return f"{values[0]} and {len(values) - 1} more"
 
 
 def versions_of(records: pd.DataFrame) -> dict[str, list[str]]:
