@@ -24,7 +24,7 @@ from vision.analysis import (
 from vision.analysis.scaling import FEWEST
 from vision.plots.field_map import FIELD, KIND
 from vision.report.left_out import said_if_left_out
-from vision.report.notes import notes
+from vision.report.notes import MEAN, notes
 from vision.report.paired import compared, crossed, paired
 from vision.report.sweep import Sweep, curves_of
 from vision.report.tested import tested_at
@@ -156,7 +156,7 @@ def _steps(sweep: Sweep) -> Drawn | None:
     learning = learning.dropna(subset=["val_accuracy"])
     if learning["step"].nunique() < 2:
         return None
-    small = _notes(sweep, accuracy_curves(shown), shown)
+    small = _notes(sweep, accuracy_curves(shown), shown, interval="mean")
     figure = plots.plot_steps(
         learning, title=f"Validation on the way, {sweep.data}", notes=small, among=_all(sweep)
     )
@@ -198,10 +198,11 @@ def _confusion(sweep: Sweep) -> Drawn | None:
 
 
 def _classes(sweep: Sweep) -> Drawn | None:
+    shown = sweep.pair or sweep.labels[:2]
     rows = [
         {"label": label, "train_size": size, "seed": seed, "subset_seed": subset, "class": name}
         | {"accuracy": accuracy}
-        for label in sweep.pair or sweep.labels[:2]
+        for label in shown
         for size in sweep.sizes
         for tested in tested_at(sweep, [label], size).values()
         for seed, subset, run in zip(tested.seeds, tested.subsets, tested.predictions, strict=True)
@@ -212,8 +213,10 @@ def _classes(sweep: Sweep) -> Drawn | None:
     if not rows:
         return None
     table = accuracy_curves(pd.DataFrame(rows), panel="class", metric="accuracy")
+    runs: Any = sweep.records[sweep.records["label"].isin(shown)]
+    small = _notes(sweep, table, runs)
     figure = plots.plot_class_curves(
-        table, title=f"Each class of {sweep.data}", notes=_notes(sweep, table), among=_all(sweep)
+        table, title=f"Each class of {sweep.data}", notes=small, among=_all(sweep)
     )
     return Drawn("classes", figure, "Test accuracy of each class: where models differ.")
 
@@ -241,11 +244,18 @@ def _only(sweep: Sweep) -> str:
     return f" Shown are {MOST_LINES} of {models} models." if models > MOST_LINES else ""
 
 
-def _notes(sweep: Sweep, curves: pd.DataFrame | None, records: pd.DataFrame | None = None) -> str:
+def _notes(
+    sweep: Sweep,
+    curves: pd.DataFrame | None,
+    records: pd.DataFrame | None = None,
+    *,
+    interval: str = MEAN,
+) -> str:
     """The small print; of some of the runs, if `records` gives them."""
     if records is not None and len(records) < len(sweep.records):
-        return notes(records, curves)
-    return notes(sweep.records, curves, total=sum(map(len, sweep.states.values())) or None)
+        return notes(records, curves, interval=interval)
+    total = sum(map(len, sweep.states.values())) or None
+    return notes(sweep.records, curves, total=total, interval=interval)
 
 
 def _field(kernel_size: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 FEW = 4
+MEAN = "mean, 95% t interval"
 VERSION = "version."
 
 
@@ -16,7 +17,7 @@ def notes(
     curves: pd.DataFrame | None,
     *,
     total: int | None = None,
-    interval: str = "mean, 95% t interval",
+    interval: str = MEAN,
 ) -> str:
     """One paragraph on how the runs of a figure were made, of what their records tell.
 
