@@ -232,4 +232,6 @@ def _refuse(column: Any, wrong: Any, right: str) -> None:
 
 def differs(column: Any) -> bool:
     """Whether a column of settings, lists among them, holds more than one value."""
+    if pd.api.types.is_numeric_dtype(column):
+        return column.nunique(dropna=False) > 1
     return column.map(str).nunique() > 1
