@@ -175,6 +175,7 @@ def test_one_model_or_one_size_gives_a_page_that_says_so(tmp_path):
     _, page = report(tmp_path, records(models=("ViT",)))
     assert "There is one model only, ViT: nothing to compare it with." in page.words
     assert "gain" not in page.ids and "differences" not in page.ids
+    assert not [word for word in page.words if "judged by itself" in word]
     _, page = report(tmp_path, records(sizes=(100,)))
     assert "There is one training-set size only: no curve, no crossing, no law." in page.words
     assert "error" not in page.ids

@@ -114,11 +114,12 @@ def _sentence(text: str) -> str:
 
 def _best_at_the_ends(sweep: Sweep) -> str:
     """Who leads at the smallest and at the largest size that several models have."""
-    table = leaders(sweep.records)
+    table: Any = leaders(sweep.records)
     table = table[table["models"] >= min(2, table["models"].max())]
     ends = [0, -1] if len(table) > 1 else [0]
     said = "; ".join(_led(row, len(sweep.labels)) for row in table.iloc[ends].to_dict("records"))
-    return f"{said} (each size judged by itself)" if len(ends) > 1 else said
+    tested = len(ends) > 1 and table["models"].max() > 1
+    return f"{said} (each size judged by itself)" if tested else said
 
 
 def _led(row: dict[Any, Any], models: int) -> str:
