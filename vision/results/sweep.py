@@ -163,10 +163,11 @@ def _row(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: record_version must be a whole number, as 2, got {version!r}")
     _refuse_later(path, version)
     # train_size and seed stand in the record itself, the former as a number.
-    settings = (record.pop("settings", None) or {}).items()
-    dotted = {name: value for name, value in settings if "." in name}
+    settings = record.pop("settings", None) or {}
     return record | {
-        name: str(value) if isinstance(value, list | dict) else value for name, value in dotted.items()
+        name: str(value) if isinstance(value, list | dict) else value
+        for name, value in settings.items()
+        if "." in name
     }
 
 
