@@ -21,11 +21,11 @@ import torch
 from torch import Tensor, nn
 
 from vision import RunConfig, as_attention
-from vision.analysis import attention_distance
 from vision.config import DataConfig, ModelConfig, TrainingConfig
 from vision.convert import heads_by_layer, set_explicit
 from vision.data import load_source
 from vision.experiment import run
+from vision.inspection import attention_distance
 from vision.models import build_named, find_named
 from vision.plots import plot_attention_distance, save
 from vision.provenance import now, processor, provenance

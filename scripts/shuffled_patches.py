@@ -22,12 +22,12 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from vision.analysis import accuracy_curves
 from vision.config import AugmentConfig, DataConfig, ModelConfig, RunConfig, TrainingConfig
 from vision.data import Source, load_source
 from vision.experiment import run
 from vision.patches import shuffle_patches
 from vision.plots import plot_shuffled_patches, save
+from vision.statistics import accuracy_curves
 
 # label -> name, arguments; the same backbone, patches and number of blocks.
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from vision.config import DataConfig
-from vision.convert.soft_error import soft_errors
 from vision.data import load_source
 from vision.plots import plot_soft_error, save
+from vision.soften.error_bound import soft_errors
 
 ALPHAS = (0.5, 1, 2, 3, 4, 6, 8, 10, 12)
 STEPS, BATCH, SEED, SHOWN = 300, 64, 0, 64

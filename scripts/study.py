@@ -14,10 +14,10 @@ from typing import Any
 
 import yaml
 
-from vision.analysis import choose_by_validation
 from vision.cli import main as vision
 from vision.cli.schema import conf_folder
 from vision.results import collect
+from vision.statistics import choose_by_validation
 
 BUDGETS = {"steps": "default", "epochs": "epochs"}  # what is fixed, and its file in conf/training
 SEARCHED = {"training.lr": "0.0005,0.002,0.008", "training.weight_decay": "0.05,0.5"}

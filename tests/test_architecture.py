@@ -18,25 +18,32 @@ MAY_IMPORT = {
     "attention": {"patches", "fields", "positions"},
     "mixers": {"patches", "fields", "positions", "attention"},
     "models": {"patches", "fields", "positions", "attention", "mixers"},
-    "convert": {"patches", "fields", "positions", "attention", "mixers", "models"},
+    "convert": {"patches", "fields", "attention", "mixers", "models"},
+    "soften": {"patches", "fields", "attention", "mixers", "models", "convert"},
     "data": {"config"},
     "training": {"config"},
     "provenance": set(),
     "results": {"config", "provenance"},
-    "analysis": {"results", "patches", "fields", "attention", "models", "convert"},
+    "statistics": set(),
+    "inspection": {"patches", "fields", "models", "convert", "soften"},
     "plots": set(),
-    "report": {"results", "analysis", "plots", "provenance"},
-    "experiment": {"config", "data", "models", "convert", "training", "provenance", "results"},
+    "report": {"results", "statistics", "plots", "provenance"},
+    "experiment": {"config", "data", "models", "soften", "training", "provenance", "results"},
     "cli": {
-        *("config", "patches", "data", "models", "convert", "provenance", "results"),
-        *("analysis", "plots", "report", "experiment"),
+        *("config", "patches", "data", "models", "convert", "soften", "provenance", "results"),
+        *("statistics", "inspection", "plots", "report", "experiment"),
     },
     "__main__": {"cli"},
 }
 # Libraries that only some parts may import.
 ONLY_IN = {"matplotlib": {"plots", "report"}, "hydra": {"cli"}, "omegaconf": {"cli"}, "rich": {"cli"}}
 TRAINERS = {"torch", "timm"}
-NEVER_IN = {"results": TRAINERS, "plots": TRAINERS, "report": TRAINERS, "analysis": {"matplotlib"}}
+NEVER_IN = {
+    "results": TRAINERS,
+    "plots": TRAINERS,
+    "report": TRAINERS,
+    "statistics": TRAINERS | {"matplotlib"},
+}
 
 
 def part_of(path: Path) -> str:

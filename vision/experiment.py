@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from vision import results
 from vision.config import RunConfig, check, import_named
-from vision.convert import start_from
 from vision.data import (
     Images,
     Source,
@@ -31,6 +30,7 @@ from vision.data import (
 )
 from vision.models import check_name, complete_arguments, cost, create_model
 from vision.provenance import now, processor, provenance
+from vision.soften import start_from
 from vision.training import (
     Batch,
     NonFiniteLoss,

@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vision.cli.convert_show import Measured, console, progress, show, write_layers
+from vision.cli.convert_table import Measured, console, progress, show, write_layers
 from vision.cli.images import NOISE, SEED, image_files, noise, normalised, picture, read_images
 from vision.cli.weights import build_with_weights
 from vision.convert import as_attention, attention_layers, set_explicit
-from vision.convert.compare import layer_differences, logits, logits_difference
 from vision.convert.conversion import Heads, Pooling
-from vision.convert.files import save_converted
-from vision.convert.report import Report
+from vision.convert.saved import save_converted
+from vision.convert.summary import Report
+from vision.convert.verify import layer_differences, logits, logits_difference
 from vision.models.named import find_named
 
 LARGEST_INPUT = 1024  # the explicit pass holds a weight for each head, query and place of the window
@@ -102,8 +102,8 @@ def _write(out: Path, name: str, converted: nn.Module, measured: Measured, pixel
 
 
 def _figure(name: str, converted: nn.Module, pixels: Tensor | None) -> Any:
-    from vision.analysis.receptive_fields import fields_through_depth
-    from vision.plots.fields import plot_fields
+    from vision.inspection.receptive_fields import fields_through_depth
+    from vision.plots.model.receptive_fields import plot_fields
 
     report: Report = converted.conversion  # type: ignore[assignment]
     shape = report.input_shape

@@ -13,13 +13,13 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from vision import analysis
+from vision import inspection
 from vision.cli.images import SEED, image_files, noise, normalised, read_images, statistics
-from vision.cli.inspect_show import Looking, distance_table, write_pictures
+from vision.cli.inspect_figures import Looking, distance_table, write_pictures
 from vision.cli.weights import build_with_weights
 from vision.convert import as_attention, load_converted
 from vision.convert.conversion import input_shape
-from vision.convert.files import CONVERSION
+from vision.convert.saved import CONVERSION
 from vision.models import find_named
 from vision.results import RESULT
 
@@ -98,7 +98,7 @@ def _as_attention(model: nn.Module, image: Tensor, shape: tuple[int, ...]) -> nn
         return model
     convolutions = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
     cuts_patches = all(one.kernel_size == one.stride or one.kernel_size == (1, 1) for one in convolutions)
-    if cuts_patches and not analysis.attention_distance(model, image).empty:
+    if cuts_patches and not inspection.attention_distance(model, image).empty:
         return model
     return as_attention(model, shape)
 
@@ -141,7 +141,7 @@ def _distances(looking: Looking) -> pd.DataFrame:
     """Attention distances of all models, after a line for the layers that have none."""
     tables = []
     for name, model in looking.models.items():
-        table = analysis.attention_distance(model, looking.some())
+        table = inspection.attention_distance(model, looking.some())
         reasons: dict[str, list[str]] = {}
         for layer, reason in table.attrs["skipped"].items():
             reasons.setdefault(reason, []).append(layer)

@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 
 from vision import results
-from vision.cli.terminal import console, home, say
+from vision.cli.console import console, home, say
 
 CURVES = "curves.csv"
 
@@ -35,15 +35,15 @@ def plot(
     Args:
         source: folder of a sweep, which may still be running; or a .csv or .parquet of records.
         out: where to write; None is the sweep's folder, or the table's.
-        x, line, panel, metric: as in `vision.analysis.accuracy_curves`.
+        x, line, panel, metric: as in `vision.statistics.accuracy_curves`.
         centre, interval: likewise; None takes t for the mean and bca for others.
         xlabel: what to call x in the figure; None takes its name.
         choose: settings, joined by commas, of which each point takes those that did best in validation.
     """
-    from vision.analysis import accuracy_curves
-    from vision.analysis.records import check_runs
     from vision.plots import plot_accuracy, save
-    from vision.report.left_out import with_metric
+    from vision.report.exclusions import with_metric
+    from vision.statistics import accuracy_curves
+    from vision.statistics.records import check_runs
 
     out = out or home(source)
     if (out / CURVES).resolve() == source.resolve():
@@ -72,7 +72,7 @@ def plot(
 
 def _chosen(records: pd.DataFrame, choose: str | None, axes: dict[str, str]) -> pd.DataFrame:
     """The runs whose settings did best in validation, told on the terminal; all where nothing is chosen."""
-    from vision.analysis import choose_by_validation
+    from vision.statistics import choose_by_validation
 
     if choose is None:
         return records
@@ -84,7 +84,7 @@ def _chosen(records: pd.DataFrame, choose: str | None, axes: dict[str, str]) -> 
 
 def _answers(records: pd.DataFrame) -> Iterator[str]:
     """Who is ahead where, for each two models of a data set."""
-    from vision.report.answer import of_pairs
+    from vision.report.findings import of_pairs
 
     sets = records.groupby("data", sort=False)
     for data, runs in sets:
@@ -114,7 +114,7 @@ def _notes(
     left_out: list[str],
 ) -> str:
     """The small print below the figure."""
-    from vision.report.notes import notes
+    from vision.report.captions import notes
 
     ringed = x != "train_size" and pd.api.types.is_numeric_dtype(curves[x])
     said = [notes(shown, curves, total=sum(map(len, states.values())) or None, interval=interval)]

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from vision import results
-from vision.cli.terminal import console, home, say
+from vision.cli.console import console, home, say
 
 
 def report(
@@ -42,9 +42,9 @@ def report(
 
 def compare(source: Path, *, choose: str | None) -> int:
     """Print the figures of the sweep beside those that others published for the same number of images."""
-    from vision.analysis import beside_published
-    from vision.analysis.published import accuracy_text
     from vision.report.sweep import read_sweep
+    from vision.statistics import beside_published
+    from vision.statistics.published import accuracy_text
 
     sweep = read_sweep(source, choose=_names(choose))
     found = beside_published(sweep.records)

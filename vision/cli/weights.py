@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from vision.cli.images import SEED
-from vision.convert.norms import is_norm
+from vision.convert.fold_norms import is_norm
 from vision.models.checkpoint import load_checkpoint
 from vision.models.named import Named, build_named
 

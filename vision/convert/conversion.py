@@ -14,14 +14,13 @@ from torch import Tensor, nn
 from torch.nn.modules import conv, pooling
 from torch.nn.modules.conv import _ConvNd
 
-from vision.convert import norms
-from vision.convert.calls import convertible, layer_for_call
-from vision.convert.functional import rewrite
-from vision.convert.layer import AttentionLayer
-from vision.convert.probe import Probe, probe, run, tensors_in
-from vision.convert.report import Report, left_row
-from vision.convert.rules import CannotConvert, Settings, has_rule, layer_for
-from vision.convert.soft import SoftConvolution
+from vision.convert import fold_norms
+from vision.convert.layers.base import AttentionLayer
+from vision.convert.summary import Report, left_row
+from vision.convert.tracing.function_rules import convertible, layer_for_call
+from vision.convert.tracing.fx_rewrite import rewrite
+from vision.convert.tracing.module_rules import CannotConvert, Settings, has_rule, layer_for
+from vision.convert.tracing.observe import Probe, probe, run, tensors_in
 
 Heads = Literal["kernel", "min"]
 Pooling = Literal["exact", "soft"]
@@ -131,7 +130,7 @@ def _dimensions(module: nn.Module) -> int:
 def _check(model: nn.Module, heads: str, pooling: str, beta: float) -> None:
     if not isinstance(model, nn.Module) or isinstance(model, torch.jit.ScriptModule):
         raise ValueError(f"model must be an nn.Module that is no script, got {type(model).__name__}")
-    if any(isinstance(module, (AttentionLayer, SoftConvolution)) for module in model.modules()):
+    if any(isinstance(module, AttentionLayer) or hasattr(module, "to_conv") for module in model.modules()):
         raise ValueError(f"this {type(model).__name__} is converted already; give the CNN that it comes from")
     if heads not in ("kernel", "min"):
         raise ValueError(f"heads must be 'kernel' or 'min', got {heads!r}")
@@ -203,22 +202,22 @@ def _fold_norms(model: nn.Module, seen: Probe, report: Report) -> None:
     modules = dict(model.named_modules())
     writers = {s.writes: name for name, s in seen.modules.items() if isinstance(modules[name], _ConvNd)}
     for name, norm in modules.items():
-        if not norms.is_norm(norm) or name not in seen.modules:
+        if not fold_norms.is_norm(norm) or name not in seen.modules:
             continue
-        if reason := norms.refusal(norm):
+        if reason := fold_norms.refusal(norm):
             report.left.append(left_row(name, norm, reason))
             continue
         writer = writers.get(seen.modules[name].reads)
         pair = [(writer or "", modules.get(writer or "")), (name, norm)]
         alone = all(module is not None and seen.owns(one, module) for one, module in pair)
-        if writer and alone and norms.takes(modules[writer]) and seen.feeds_only(writer, name):
-            norms.fold(modules[writer], norm)  # type: ignore[arg-type]
+        if writer and alone and fold_norms.takes(modules[writer]) and seen.feeds_only(writer, name):
+            fold_norms.fold(modules[writer], norm)  # type: ignore[arg-type]
             report.folded[writer] = name
-            rest = norms.after(norm)
+            rest = fold_norms.after(norm)
             _put(model, name, nn.Sequential(*rest) if rest else nn.Identity())
         elif name and seen.owns(name, norm):
             report.kept.append(name)
-            _put(model, name, norms.affine(norm))
+            _put(model, name, fold_norms.affine(norm))
         else:
             report.left.append(left_row(name, norm, "something else reads its parameters"))
 

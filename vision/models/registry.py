@@ -5,6 +5,7 @@
 """
 
 import difflib
+from collections.abc import Callable
 from typing import Any
 
 import timm
@@ -32,6 +33,7 @@ _BACKBONES = (
     *("field_static", "field_graph", "field_recurrent", "field_cnn", "field_cnn_attention"),
     *("field_pooling", "field_identity"),
 )
+_COMPLETERS: dict[str, Callable[..., dict[str, Any]]] = {}  # of models that are built around another
 # timm reads a registered model's configuration from this name, in the module of its entry point.
 default_cfgs = generate_default_cfgs(
     {
@@ -43,8 +45,18 @@ default_cfgs = generate_default_cfgs(
 
 def our_models() -> list[str]:
     """Names of the models that this package adds to timm's registry."""
-    modules = (__name__.rpartition(".")[2], "released")  # the latter in vision.convert
-    return sorted(name for module in modules for name in timm.list_models(module=module))
+    package = __name__.split(".")[0]
+    return [name for name in timm.list_models() if _package_of(name) == package]
+
+
+def register_arguments(name: str, complete: Callable[..., dict[str, Any]]) -> None:
+    """Let `complete_arguments(name, ...)` return `complete(...)`, for a model that is built around another.
+
+    Args:
+        name: a model of timm's registry.
+        complete: takes and returns what `complete_arguments` does, without the name.
+    """
+    _COMPLETERS[name] = complete
 
 
 def check_name(name: str, setting: str = "model.name") -> None:
@@ -68,12 +80,8 @@ def complete_arguments(
         ValueError: the name is unknown (near ones are suggested), or both params and embed_dim are given.
     """
     check_name(name)
-    if name == "released_cnn":
-        rest = {key: given.pop(key) for key in ("cnn", "alpha", "window", "only") if key in given}
-        images: Any = {"img_size": img_size, "in_chans": in_chans, "num_classes": num_classes}
-        own = {"cnn": "field_cnn", "img_size": img_size} | rest
-        check_name(own["cnn"], "cnn of released_cnn")
-        return own | complete_arguments(own["cnn"], **images, **given)
+    if complete := _COMPLETERS.get(name):
+        return complete(img_size=img_size, in_chans=in_chans, num_classes=num_classes, **given)
     params = given.get("params")
     if name not in _BACKBONES:
         given.pop("params", None)
@@ -206,6 +214,10 @@ def _with_widths(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     ratio = model.blocks[0].mlp.fc1.out_features / model.embed_dim
     rest = {key: value for key, value in arguments.items() if key != "params"}
     return {**rest, "embed_dim": model.embed_dim, "mlp_ratio": ratio}
+
+
+def _package_of(name: str) -> str:
+    return timm.model_entrypoint(name).__module__.split(".")[0]
 
 
 def _heads(kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from vision.plots.cells import without_frame
-from vision.plots.legend import legend_above
-from vision.plots.sheet import sheet
-from vision.plots.style import COLOURS, MUTED, styled
-from vision.plots.tables import check_table
+from vision.plots.layout.figure import sheet
+from vision.plots.layout.heatmap_cells import without_frame
+from vision.plots.layout.legend import legend_above
+from vision.plots.layout.style import COLOURS, MUTED, styled
+from vision.plots.layout.tables import check_table
 
 INTACT, SHUFFLED = COLOURS[0], COLOURS[1]
 APART = 0.13  # of a row, so that equal accuracies do not hide each other

@@ -7,11 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vision.plots.legend import legend_above
-from vision.plots.multiples import name_axes, small_multiples
-from vision.plots.sheet import sheet
-from vision.plots.style import COLOURS, MARKERS, MUTED, styled
-from vision.plots.ticks import powers_of_ten
+from vision.plots.layout.figure import sheet
+from vision.plots.layout.legend import legend_above
+from vision.plots.layout.small_multiples import name_axes, small_multiples
+from vision.plots.layout.style import COLOURS, MARKERS, MUTED, styled
+from vision.plots.layout.ticks import powers_of_ten
 
 PLACES = {
     "inside": "inside: the kernel lies on the image",

@@ -7,12 +7,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from vision.plots.legend import as_label, legend_above
-from vision.plots.looks import looks
-from vision.plots.sheet import sheet
-from vision.plots.style import styled
-from vision.plots.tables import check_table
-from vision.plots.ticks import at_places
+from vision.plots.layout.figure import sheet
+from vision.plots.layout.legend import as_label, legend_above
+from vision.plots.layout.line_styles import looks
+from vision.plots.layout.style import styled
+from vision.plots.layout.tables import check_table
+from vision.plots.layout.ticks import at_places
 
 COLUMNS = ("mixer", "tokens", "tokens per s")
 

@@ -14,20 +14,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vision import plots, results
-from vision.analysis import (
-    ScalingFit,
-    accuracy_curves,
-    class_accuracy,
-    confusion_matrix,
-    scaling_fit,
-)
-from vision.analysis.scaling import FEWEST
-from vision.plots.field_map import FIELD, KIND
-from vision.report.left_out import said_if_left_out
-from vision.report.notes import MEAN, notes
+from vision.plots.sweep.field_map import FIELD, KIND
+from vision.report.captions import MEAN, notes
+from vision.report.exclusions import said_if_left_out
 from vision.report.paired import compared, crossed, paired
 from vision.report.sweep import Sweep, curves_of
-from vision.report.tested import tested_at
+from vision.report.test_predictions import tested_at
+from vision.statistics import ScalingFit, accuracy_curves, class_accuracy, confusion_matrix, scaling_fit
+from vision.statistics.scaling import FEWEST
 
 MOST_LINES = 7  # models in a figure of many panels: the best of them
 FIELDS_OF_A_MAP = 3  # fields from which on there is one

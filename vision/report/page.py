@@ -12,12 +12,12 @@ from markupsafe import Markup
 
 from vision.plots import save
 from vision.provenance import now
-from vision.report.answer import findings, headline, warnings
-from vision.report.cells import Table
 from vision.report.figures import Drawn, draw_figures
-from vision.report.measured import measured
+from vision.report.findings import findings, headline, warnings
+from vision.report.methods import measured
 from vision.report.svg import inline_svg
 from vision.report.sweep import Sweep, read_sweep
+from vision.report.table_cells import Table
 from vision.report.tables import make_tables
 
 

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import pandas as pd
 
-from vision.analysis import Crossover, crossover, data_equivalence, paired_differences
 from vision.report.sweep import Sweep
+from vision.statistics import Crossover, crossover, data_equivalence, paired_differences
 
 
 def compared(sweep: Sweep) -> tuple[str, list[str]]:

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from vision.analysis.records import varying
-from vision.report.cells import Cell, Table, cell, short
 from vision.report.sweep import Sweep
+from vision.report.table_cells import Cell, Table, cell, short
+from vision.statistics.records import varying
 
 HASH = 10  # digits of a hash that are shown; all are in the hint
 FOLDED = 30  # rows from which on a table is folded

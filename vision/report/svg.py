@@ -11,7 +11,7 @@ from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from vision.plots.style import GRID, INK, METADATA, MUTED, PAPER, STYLE
+from vision.plots.layout.style import GRID, INK, METADATA, MUTED, PAPER, STYLE
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 THEMED = {INK: "ink", GRID: "grid", PAPER: "paper", MUTED: "muted"}

@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 
 from vision import results
-from vision.analysis import accuracy_curves, choose_by_validation
-from vision.analysis.records import NAMES, check_columns, check_runs, varying
-from vision.report.left_out import lacking, searched, with_metric
+from vision.report.exclusions import lacking, searched, with_metric
+from vision.statistics import accuracy_curves, choose_by_validation
+from vision.statistics.records import NAMES, check_columns, check_runs, varying
 
 BUDGETS = ("training.steps", "training.epochs")
 PAIR = ("CNN", "ViT")  # compared first where both are there and no others are asked for

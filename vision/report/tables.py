@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vision.analysis import beside_published, compare_predictions
-from vision.analysis.published import SAME_TASK, accuracy_text, published
-from vision.report.answer import EACH_BY_ITSELF
-from vision.report.cells import Cell, Table, cell, p_value, points
+from vision.report.exclusions import said_if_left_out
 from vision.report.figures import fitted
-from vision.report.left_out import said_if_left_out
+from vision.report.findings import EACH_BY_ITSELF
 from vision.report.paired import compared, crossed, equivalent, paired
 from vision.report.run_tables import choice_table, run_table, settings_table
 from vision.report.sweep import Sweep, curves_of
-from vision.report.tested import tested_at
+from vision.report.table_cells import Cell, Table, cell, p_value, points
+from vision.report.test_predictions import tested_at
+from vision.statistics import beside_published, compare_predictions
+from vision.statistics.published import SAME_TASK, accuracy_text, published
 
 COSTS = {"params": "parameters", "macs": "multiply-adds"}
 

@@ -1,0 +1,60 @@
+"""conf/data: every file fills the schema and nothing else, and says how it is run."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from vision.config import AugmentConfig, DataConfig
+from vision.data import draw_subset, load_source
+from vision.data.sources.torchvision_sets import DATASETS
+
+FILES = sorted((Path(__file__).parents[2] / "conf" / "data").glob("*.yaml"))
+TO_GIVE = {"name": "mine", "root": "somewhere", "dataset": "owner/name"}
+
+
+def read(file: Path) -> DataConfig:
+    given = OmegaConf.load(file)
+    filled = {key: TO_GIVE[str(key)] for key in given if OmegaConf.is_missing(given, key)}
+    config = OmegaConf.create(
+        {"seed": 3, "data": OmegaConf.merge(OmegaConf.structured(DataConfig), given, filled)}
+    )
+    loaded = OmegaConf.to_object(config["data"])
+    assert isinstance(loaded, DataConfig)
+    return loaded
+
+
+def test_there_is_one_for_each_data_set():
+    names = (
+        "cifar10 cifar100 cifar10_jpeg digits eurosat far_marker fashion_mnist flowers102 food101 huggingface"
+    )
+    names += " image_folder imagenette mnist parquet svhn"
+    assert [file.stem for file in FILES] == names.split()
+    assert {config.dataset for config in map(read, FILES) if config.source == "torchvision"} == set(DATASETS)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_it_fills_the_schema(file):
+    config = read(file)
+    assert config.subset_seed == 3
+    assert isinstance(config.augment, AugmentConfig)
+    assert config.name == "mine" or config.name.replace("-", "_") == file.stem
+    sizes = [int(size) for size in config.train_sizes.split(",")]
+    assert sizes == sorted(set(sizes)) and sizes[0] > 0
+    assert (config.mean is None) == (config.std is None)
+    assert set(OmegaConf.load(file)) <= {field.name for field in dataclasses.fields(DataConfig)}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_it_begins_with_what_it_is_and_the_command(file):
+    comment = [line for line in file.read_text().splitlines() if line.startswith("#")]
+    assert file.read_text().startswith("# ") and len(comment) >= 3
+    assert any(line.startswith(f"# vision train data={file.stem} ") for line in comment)
+
+
+def test_digits_as_configured():
+    config = read(next(file for file in FILES if file.stem == "digits"))
+    source = load_source(config)
+    for size in config.train_sizes.split(","):
+        draw_subset(source.train.labels, size, seed=config.subset_seed, val_fraction=config.val_fraction)

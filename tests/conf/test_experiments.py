@@ -1,0 +1,94 @@
+"""conf/experiment: every file begins with its commands, runs, and is drawn by them."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FILES = sorted((Path(__file__).parents[2] / "conf" / "experiment").glob("*.yaml"))
+# A part of each experiment's grid: settings at either end, one size, one seed.
+KERNEL = "model.kwargs.mixer_options.kernel_size=1,15"
+PARTS = {
+    "budget": ["model=cnn"],
+    "data_size": ["model=vit,cnn"],
+    "demo": ["model=vit,cnn"],
+    "long_range": ["model=vit", "data.dataset='2','14'"],
+    "mixers": ["model=identity,window,recurrent"],
+    "positions": ["model.kwargs.pos_embed=none,quadratic"],
+    "receptive_field": ["model=cnn_depthwise,gated", KERNEL],
+    "recipe": ["model=cnn", "training.lr=0.0005,0.008", "training.weight_decay=0.0,0.5"],
+    "release": ["model=cnn,cnn_continued,released", "hydra.sweeper.max_batch_size=1"],
+    "study": ["model=cnn,cnn_attention"],
+}
+RUNS = {"long_range": 2, "mixers": 3, "receptive_field": 4, "recipe": 4, "release": 3, "budget": 1}
+
+
+def commands(file: Path) -> list[list[str]]:
+    """The `vision ...` lines of a file's head, lines that end in a backslash joined."""
+    head = re.match(r"(#.*\n)+", file.read_text())
+    text = re.sub(r"\\\n#\s*", "", head.group()) if head else ""
+    return [shlex.split(line) for line in re.findall(r"#   vision (.*)", text)]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
+    """Exit status and words of each experiment's part and of its plots, all in one process."""
+    folder = tmp_path_factory.mktemp("experiments")
+    lines = []
+    for file in FILES:
+        data = [] if file.stem in ("demo", "long_range") else ["data=digits"]
+        tiny = ["debug=tiny", "training.threads=1", "model.kwargs.params=20000", "train_size=20"]
+        run = ["train", "-m", f"experiment={file.stem}", *data, *tiny, "+model.kwargs.depth=1"]
+        if file.stem == "long_range":
+            run = [word.replace("+", "") for word in run]
+        lines.append([file.stem, run + PARTS[file.stem]])
+        for line in commands(file):
+            if line[0] in ("plot", "report"):
+                plot = [
+                    w.replace("outputs/", "outputs/tiny/").replace("cifar10-jpeg", "digits") for w in line
+                ]
+                lines.append([file.stem, [w.replace("data_size-cifar10", "data_size-digits") for w in plot]])
+    script = """
+import contextlib, io, json, sys
+from vision.cli import main
+for name, line in json.loads(sys.argv[1]):
+    said, status = io.StringIO(), 0
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+        try:
+            status = main(line)
+        except SystemExit as stop:
+            status = stop.code
+    print(json.dumps([name, line, status, said.getvalue()]))
+"""
+    command = [sys.executable, "-c", script, json.dumps(lines)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, list] = {}
+    for name, *rest in map(json.loads, done.stdout.splitlines()):
+        found.setdefault(name, []).append(rest)
+    return found
+
+
+def test_every_experiment_is_tried():
+    assert [file.stem for file in FILES] == sorted(PARTS)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_it_begins_with_the_command_what_to_expect_and_how_long_it_takes(file):
+    head = re.match(r"# @package _global_\n(#.*\n)+", file.read_text())
+    assert head and "xpect" in head.group() and re.search(r"\d+ (hours|minutes)", head.group())
+    first = commands(file)[0]
+    assert first[:2] == ["train", "-m"] and f"experiment={file.stem}" in first
+
+
+@pytest.mark.parametrize("name", sorted(PARTS))
+def test_a_part_of_it_runs_and_its_plots_draw(ran, name):
+    for line, status, said in ran[name]:
+        assert status in (0, None), (line, said)
+    assert f"{RUNS.get(name, 2)} of {RUNS.get(name, 2)} runs finished" in ran[name][0][2]
+    written = {"plot": "accuracy.png", "report": "report.html"}
+    assert len(ran[name]) > 1 and all(written[line[0]] in said for line, _, said in ran[name][1:])

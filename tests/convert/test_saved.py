@@ -1,0 +1,309 @@
+"""A converted model as files is the same model, bit by bit; and what fits a model, from wherever it comes."""
+
+import json
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import load_file, save_file
+from timm.models import save_for_hf
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vision.convert import as_attention, attention_layers, set_explicit
+from vision.convert import files as converted_files
+from vision.convert.saved import load_converted, save_converted
+from vision.convert.verify import layer_differences, logits_difference
+from vision.models.checkpoint import load_checkpoint
+from vision.models.named import build_named, find_named
+
+SIZE = 24
+
+
+class Small(nn.Module):
+    """A convolution with its norm, one that runs twice under two names, and a pool called as a function."""
+
+    def __init__(self, seed: int, width: int = 8) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.conv = nn.Conv2d(3, width, 5, stride=2, padding=2)
+            self.norm = nn.BatchNorm2d(width)
+            self.twice = nn.Conv2d(width, width, 3, padding=1)
+            self.again = self.twice
+            self.pool = nn.MaxPool2d(3, 2, 1)
+            self.head = nn.Linear(width, 4)
+            self.register_buffer("mix", torch.eye(width), persistent=False)  # a state_dict is without it
+            self.norm.running_mean.normal_()
+            self.norm.running_var.uniform_(0.5, 2)
+            self.norm.weight.data.normal_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(F.relu(self.norm(self.conv(x))))
+        x = F.avg_pool2d(self.again(self.twice(x)), 2)
+        return self.head(x.flatten(2).mean(-1) @ self.mix)
+
+
+def images(dtype: torch.dtype = torch.float32, size: int = SIZE, channels: int = 3) -> Tensor:
+    return torch.randn(2, channels, size, size, generator=torch.Generator().manual_seed(1), dtype=dtype)
+
+
+def logits(model: nn.Module, x: Tensor) -> list[Tensor]:
+    """By torch's operations and as explicit attention."""
+    with torch.no_grad():
+        return [set_explicit(model, explicit)(x) for explicit in (False, True)]
+
+
+def assert_same(one: nn.Module, other: nn.Module, x: Tensor) -> None:
+    for a, b in zip(logits(one, x), logits(other, x), strict=True):
+        assert a.dtype == b.dtype and torch.equal(a, b)
+
+
+def lower_rank(model: Small, rank: int) -> Small:
+    """Kernels that are mixtures of `rank` positive patterns, which so many heads can make."""
+    generator = torch.Generator().manual_seed(7)
+    for conv in (model.conv, model.twice):
+        outputs, inputs, *kernel = conv.weight.shape
+        patterns = torch.rand(rank, *kernel, generator=generator) + 0.1
+        mixture = torch.randn(outputs, inputs, rank, generator=generator)
+        conv.weight.data = torch.einsum("oir,rhw->oihw", mixture, patterns)
+    return model
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("heads", ["kernel", "min"])
+def test_a_saved_model_comes_back_bit_by_bit(tmp_path, heads, dtype):
+    converted = as_attention(lower_rank(Small(0), 2).to(dtype).eval(), SIZE, heads)
+    save_converted(converted, tmp_path / "c")
+    skeleton = Small(5)
+    before = {name: value.clone() for name, value in skeleton.state_dict().items()}
+    loaded = load_converted(tmp_path / "c", skeleton)
+    assert_same(converted, loaded, images(dtype))
+    assert not torch.equal(logits(loaded, images(dtype))[0].float(), skeleton.eval()(images()))
+    assert loaded.conversion == converted.conversion
+    assert all(torch.equal(value, before[name]) for name, value in skeleton.state_dict().items())
+
+
+def test_the_number_of_heads_comes_from_the_file(tmp_path):
+    converted = as_attention(lower_rank(Small(0), 2).eval(), SIZE, "min")
+    counts = {name: layer.num_heads for name, layer in attention_layers(converted)}
+    assert counts["conv"] in (2, 3) and counts["twice"] in (2, 3)
+    others = dict(attention_layers(as_attention(Small(5).eval(), SIZE, "min")))
+    assert others["conv"].num_heads > 3, "the skeleton's own weights need more heads, or this tests nothing"
+    save_converted(converted, tmp_path / "c")
+    loaded = load_converted(tmp_path / "c", Small(5))
+    assert {name: layer.num_heads for name, layer in attention_layers(loaded)} == counts
+    rows = json.loads((tmp_path / "c/conversion.json").read_text())["report"]["rows"]
+    assert {row["name"]: row["heads"] for row in rows} == counts
+
+
+@pytest.mark.parametrize("heads", ["kernel", "min"])
+@pytest.mark.parametrize("name", ["resnet10t", "torchvision/squeezenet1_1", "field_cnn"])
+def test_a_name_is_enough_to_rebuild(tmp_path, name, heads):
+    found = find_named(name, img_size=32, num_classes=5)
+    converted = as_attention(build_named(found.name, **found.arguments).eval(), 32, heads)
+    source = {"name": found.name, "arguments": found.arguments}
+    save_converted(converted, tmp_path / "c", source=source)
+    assert_same(converted, load_converted(tmp_path / "c"), images(size=32))
+
+
+def test_the_layout_in_memory_is_kept(tmp_path):
+    model = Small(0).eval().to(memory_format=torch.channels_last)
+    converted = as_attention(model, SIZE)
+    assert not converted.twice.weight.is_contiguous()
+    save_converted(converted, tmp_path / "c")
+    loaded = load_converted(tmp_path / "c", Small(5))
+    assert loaded.twice.weight.stride() == converted.twice.weight.stride()
+    assert_same(converted, loaded, images().to(memory_format=torch.channels_last))
+
+
+def test_a_shared_layer_is_written_once_and_shared_again(tmp_path):
+    converted = as_attention(Small(0).eval(), SIZE)
+    save_converted(converted, tmp_path / "c")
+    names = load_file(tmp_path / "c/model.safetensors").keys()
+    assert "twice.weight" in names and "again.weight" not in names
+    loaded = load_converted(tmp_path / "c", Small(5))
+    assert loaded.twice is loaded.again and loaded.twice.weight is loaded.again.weight
+
+
+def test_mixed_types_and_batch_norms_in_training_mode_are_kept(tmp_path):
+    model = Small(0).eval()
+    model.norm.train()
+    converted = as_attention(model, SIZE).eval()
+    assert [one.name for one in converted.conversion.left] == ["norm"]
+    converted.head.weight.data = converted.head.weight.data.double()
+    save_converted(converted, tmp_path / "c")
+    loaded = load_converted(tmp_path / "c", Small(5))
+    assert loaded.head.weight.dtype == torch.float64 and loaded.head.bias.dtype == torch.float32
+    assert isinstance(loaded.norm, nn.BatchNorm2d)
+    for name, value in converted.state_dict().items():
+        assert torch.equal(value, loaded.state_dict()[name])
+
+
+def test_another_folder_is_never_overwritten_and_the_same_is_left_alone(tmp_path):
+    folder = tmp_path / "c"
+    converted = as_attention(Small(0).eval(), SIZE)
+    save_converted(converted, folder)
+    times = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    save_converted(converted, folder)
+    for model, size, word in ((Small(1), SIZE, "other weights"), (Small(0), 2 * SIZE, "report")):
+        with pytest.raises(ValueError, match=f"nothing was changed.*{word}"):
+            save_converted(as_attention(model.eval(), size), folder)
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == times
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/mine.txt").write_text("kept")
+    with pytest.raises(ValueError, match="no converted model"):
+        save_converted(converted, tmp_path / "other")
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["mine.txt"]
+
+
+def test_a_folder_is_whole_or_absent(tmp_path, monkeypatch):
+    def fail(*args: object, **kwargs: object) -> bytes:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(converted_files, "save", fail)
+    with pytest.raises(OSError, match="no space"):
+        save_converted(as_attention(Small(0).eval(), SIZE), tmp_path / "c")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_saved_or_loaded_says_why(tmp_path):
+    with pytest.raises(ValueError, match="as_attention made, got Small"):
+        save_converted(Small(0), tmp_path / "c")
+    converted = as_attention(Small(0).eval(), SIZE)
+    with pytest.raises(ValueError, match="plain numbers"):
+        save_converted(converted, tmp_path / "c", source={"name": torch.zeros(1)})
+    with pytest.raises(FileNotFoundError, match=r"no conversion\.json"):
+        load_converted(tmp_path)
+    save_converted(converted, tmp_path / "c")
+    with pytest.raises(ValueError, match="give the architecture"):
+        load_converted(tmp_path / "c")
+    with pytest.raises(ValueError, match=r"of another shape: conv\.weight is \(6, .* and \(8, "):
+        load_converted(tmp_path / "c", Small(5, width=6))
+    with pytest.raises(ValueError, match=r"another model.*\('0', 'convolution', '3x3'\)"):
+        load_converted(tmp_path / "c", nn.Sequential(nn.Conv2d(3, 4, 3)))
+    path = tmp_path / "c/conversion.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 99}))
+    with pytest.raises(ValueError, match="format 1, got 99"):
+        load_converted(tmp_path / "c", Small(5))
+
+
+def test_each_layer_is_compared_with_the_original_alone():
+    model = Small(0).eval()
+    converted = as_attention(model, SIZE).train()
+    found = layer_differences(model, converted, images())
+    assert set(found) == {row.name for row in converted.conversion.rows}
+    assert max(one.relative for one in found.values()) < 3e-6
+    assert logits_difference(model, converted, images()).relative < 3e-6
+    assert converted.training and not model.training
+    assert not any(layer.explicit for _, layer in attention_layers(converted))
+    with torch.no_grad():
+        converted.conv.weight[0, 0, 0, 0] += 1.0
+    pool = converted.avg_pool2d_attention
+    pool.register_forward_hook(lambda layer, _, output: 0.8 * output if layer.explicit else output)
+    broken = layer_differences(model, converted, images())
+    assert {name for name, one in broken.items() if one.relative > 1e-3} == {"conv", "avg_pool2d_attention"}
+    assert broken["avg_pool2d_attention"].relative == pytest.approx(0.2, rel=1e-4)
+    fast = layer_differences(model, converted, images(), explicit=False)
+    assert fast["avg_pool2d_attention"].absolute == 0 and fast["conv"].relative > 1e-3
+
+
+def test_a_comparison_of_nothing_but_zeros_is_told():
+    model = Small(0).eval()
+    nn.init.zeros_(model.norm.weight), nn.init.zeros_(model.norm.bias)
+    found = layer_differences(model, as_attention(model, SIZE), images())
+    assert found["conv"].absolute == 0 and found["conv"].relative != found["conv"].relative
+
+
+def wrapped(kind: str, state: dict[str, Tensor]) -> dict:
+    garbage = {name: torch.zeros(1) for name in state}
+    parallel = {f"module.{name}": value for name, value in state.items()}
+    return {
+        "bare": state,
+        "state_dict": {"state_dict": state, "epoch": 3},
+        "model": {"model": parallel, "optimizer": {}},
+        "model_ema": {"model": garbage, "model_ema": state},
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["bare", "state_dict", "model", "model_ema", "safetensors"])
+def test_weights_are_found_in_what_training_writes(tmp_path, kind):
+    trained, model = timm.create_model("resnet10t"), timm.create_model("resnet10t")
+    file = tmp_path / ("w.safetensors" if kind == "safetensors" else "w.pth")
+    if kind == "safetensors":
+        save_file(trained.state_dict(), file)
+    else:
+        torch.save(wrapped(kind, trained.state_dict()), file)
+    load_checkpoint(model, file)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, trained.state_dict()[name]), name
+
+
+def test_weights_of_another_model_are_refused_by_name(tmp_path):
+    model = timm.create_model("resnet10t", num_classes=10)
+    torch.save(timm.create_model("resnet10t").state_dict(), tmp_path / "w.pth")
+    shapes = r"2 of another shape: fc\.weight is \(10, 512\) in the model and \(1000, 512\) in the file"
+    with pytest.raises(ValueError, match=f"{shapes}.*has 1000 classes.*--classes"):
+        load_checkpoint(model, tmp_path / "w.pth")
+    state = model.state_dict()
+    del state["conv1.0.weight"]
+    torch.save({**state, "extra": torch.zeros(1)}, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"1 missing: conv1\.0\.weight; 1 unexpected: extra$"):
+        load_checkpoint(model, tmp_path / "w.pth")
+    torch.save(timm.create_model("resnet18").state_dict(), tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"\d+ missing: conv1\.0\.weight(, [\w.]+){4}, \.\.\.;"):
+        load_checkpoint(model, tmp_path / "w.pth")
+
+
+def test_a_file_that_would_run_code_or_holds_no_weights_is_refused(tmp_path):
+    torch.save(Small(0), tmp_path / "whole.pth")
+    with pytest.raises(ValueError, match="no weights that can be read safely"):
+        load_checkpoint(Small(0), tmp_path / "whole.pth")
+    torch.save({"state_dict": {}, "epoch": 3}, tmp_path / "empty.pth")
+    with pytest.raises(ValueError, match="must hold a state_dict"):
+        load_checkpoint(Small(0), tmp_path / "empty.pth")
+    with pytest.raises(FileNotFoundError, match="is no file"):
+        load_checkpoint(Small(0), tmp_path / "none.pth")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_torchvision_builds_without_warnings_and_auxiliary_heads_are_passed_over(tmp_path, name):
+    found = find_named(f"torchvision/{name}", num_classes=3)
+    model = build_named(found.name, **found.arguments)
+    auxiliary = {"aux1": "googlenet", "AuxLogits": "inception_v3"}
+    extra = {f"{part}.conv.weight": torch.zeros(1) for part, of in auxiliary.items() if of == name}
+    torch.save({**model.state_dict(), **extra}, tmp_path / "w.pth")
+    load_checkpoint(model, tmp_path / "w.pth")
+
+
+def test_the_folder_of_a_run_is_a_name(tmp_path: Path):
+    arguments = {"num_classes": 3, "in_chans": 1}
+    trained = timm.create_model("resnet10t", **arguments).eval()
+    trained.pretrained_cfg = {
+        **trained.pretrained_cfg,
+        "mean": (0.25,),
+        "std": (0.5,),
+        "input_size": (1, 32, 32),
+    }
+    save_for_hf(trained, str(tmp_path / "s0"), model_args=arguments, safe_serialization=True)
+    found = find_named(str(tmp_path / "s0"))
+    model = build_named(found.name, **json.loads(json.dumps(found.arguments))).eval()
+    assert found.weights is not None
+    load_checkpoint(model, found.weights)
+    x = images(size=32, channels=1)
+    assert torch.equal(model(x), trained(x)) and tuple(model.pretrained_cfg["mean"]) == (0.25,)
+    with pytest.raises(ValueError, match="has 3 classes, got 5"):
+        find_named(str(tmp_path / "s0"), num_classes=5)
+    with pytest.raises(ValueError, match=r"holds no config\.json"):
+        find_named(str(tmp_path))
+
+
+def test_unknown_names_get_near_ones_of_both_registries():
+    with pytest.raises(ValueError, match=r"got 'resnet1'; did you mean .*torchvision/resnet18"):
+        find_named("resnet1")
+    with pytest.raises(ValueError, match=r"did you mean torchvision/squeezenet1_1"):
+        build_named("squeezenet1_1")
+    with pytest.raises(ValueError, match="does not take the arguments"):
+        build_named("torchvision/squeezenet1_1", widht=3)

@@ -1,0 +1,370 @@
+"""Attention maps and distances: against the formula, and against distances worked out by hand."""
+
+import sys
+from itertools import product
+from math import dist, sqrt
+
+import pytest
+import timm
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torchvision.models import VisionTransformer
+
+import vision
+from vision.inspection.attention_distance import attention_distance, equal_distance, square_patches
+from vision.inspection.attention_maps import attention_maps, watch_attention
+from vision.patches import Grid
+from vision.soften.soft_convolution import soft_convolution
+
+ROOT = sqrt(2)
+
+
+def timm_vit(**options):
+    sizes = {"img_size": 32, "patch_size": 8, "embed_dim": 24, "num_heads": 3, "depth": 2, "num_classes": 2}
+    return timm.create_model("vit_tiny_patch16_224", **{**sizes, **options})
+
+
+def torchvision_vit():
+    return VisionTransformer(
+        image_size=32, patch_size=8, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=32
+    )
+
+
+def converted(*layers, size=8):
+    return vision.as_attention(nn.Sequential(*layers).eval(), (3, size, size))
+
+
+def distances(model, images):
+    return attention_distance(model, images)["distance"].tolist()
+
+
+def mean_distance_by_hand(rows, cols, pitch):
+    """Of attention that is equal on all tokens."""
+    places = [((r + 0.5) * pitch[0], (c + 0.5) * pitch[1]) for r, c in product(range(rows), range(cols))]
+    return sum(dist(q, k) for q in places for k in places) / len(places) ** 2
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_timms_maps_follow_the_formula(fused):
+    model, images = timm_vit(), torch.randn(2, 3, 32, 32)
+    for block in model.blocks:
+        block.attn.fused_attn = fused
+    maps = attention_maps(model, images)
+    assert list(maps) == ["blocks.0.attn", "blocks.1.attn"]
+    model.eval()
+    with torch.no_grad():
+        x = model.norm_pre(model.patch_drop(model._pos_embed(model.patch_embed(images))))
+        for block, seen in zip(model.blocks, maps.values(), strict=True):
+            q, k, _ = block.attn.qkv(block.norm1(x)).unflatten(-1, (3, 3, 8)).permute(2, 0, 3, 1, 4)
+            expected = (q @ k.transpose(-2, -1) / sqrt(8)).softmax(-1)
+            torch.testing.assert_close(seen, expected)
+            x = block(x)
+    assert [block.attn.fused_attn for block in model.blocks] == [fused, fused]
+
+
+def test_torchs_own_attention_is_seen_head_by_head():
+    model, images = torchvision_vit().eval(), torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        before = model(images)
+        maps = attention_maps(model, images)
+        attention = model.encoder.layers[0].self_attention
+        cls = model.class_token.expand(2, -1, -1)
+        x = torch.cat((cls, model._process_input(images)), 1) + model.encoder.pos_embedding
+        x = model.encoder.layers[0].ln_1(x)
+        expected = attention(x, x, x, need_weights=True, average_attn_weights=False)[1]
+        assert torch.equal(before, model(images))
+    assert list(maps) == [f"encoder.layers.encoder_layer_{i}.self_attention" for i in range(2)]
+    torch.testing.assert_close(maps["encoder.layers.encoder_layer_0.self_attention"], expected)
+
+
+def test_a_caller_of_torchs_attention_still_gets_what_it_asked_for():
+    class Asks(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attn = nn.MultiheadAttention(8, 2, batch_first=True)
+
+        def forward(self, x):
+            self.none = self.attn(x, x, x, need_weights=False)[1]
+            self.mean = self.attn(x, x, x)[1]
+            return x
+
+    model = Asks()
+    first, second = attention_maps(model, torch.randn(3, 5, 8)).values()
+    assert model.none is None and first.shape == (3, 2, 5, 5)
+    torch.testing.assert_close(model.mean, second.mean(1))
+
+
+def test_masks_and_scales_are_in_the_weights_and_a_second_use_has_its_own_name():
+    class Twice(nn.Module):
+        def forward(self, x):
+            allowed = torch.eye(4, dtype=torch.bool).roll(1, 0)
+            y = F.scaled_dot_product_attention(x, x, x, attn_mask=allowed, scale=3.0)
+            return F.scaled_dot_product_attention(x, x, y, is_causal=True, scale=0.5)
+
+    model, x = nn.Sequential(Twice()), torch.randn(2, 1, 4, 6)
+    maps = attention_maps(model, x)
+    assert list(maps) == ["0", "0:2"]
+    torch.testing.assert_close(maps["0"], torch.eye(4).roll(1, 0).expand(2, 1, 4, 4))
+    causal = torch.ones(4, 4).tril().bool()
+    expected = (0.5 * x @ x.transpose(-2, -1)).masked_fill(~causal, -torch.inf).softmax(-1)
+    torch.testing.assert_close(maps["0:2"], expected)
+
+
+def test_our_own_modules_and_converted_layers_give_their_maps():
+    model, images = timm.create_model("field_local", img_size=16, depth=1), torch.randn(2, 3, 16, 16)
+    with torch.no_grad():
+        x = model.blocks[0].norm1(model.pos_embed(model.patch_embed(images)))
+    torch.testing.assert_close(
+        attention_maps(model, images)["blocks.0.mixer"], model.blocks[0].mixer.attention_map(x).detach()
+    )
+    seen = attention_maps(converted(nn.Conv2d(3, 4, 3, padding=1)), torch.randn(1, 3, 8, 8))
+    (heads,) = seen.values()
+    # The corner keeps 4 of its 9 keys, the place beside it 6.
+    assert heads[0].sum((0, 2))[:2].tolist() == [4, 6] and set(heads.unique().tolist()) == {0, 1}
+
+
+def test_a_map_too_large_to_look_at_is_left_out_with_a_warning(monkeypatch):
+    monkeypatch.setattr(sys.modules["vision.inspection.attention_maps"], "LARGEST_MAP", 9 * 64 * 64)
+    model = converted(nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 1))
+    with pytest.warns(UserWarning, match="0 is left out"):
+        assert list(attention_maps(model, torch.randn(2, 3, 8, 8))) == ["1"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_model_is_left_as_it_was_found_also_after_an_error(fails):
+    model = nn.Sequential(timm_vit(), nn.Identity())
+    model[0].blocks[0].eval()
+    model[0].blocks[1].attn.fused_attn = False
+    modes = [m.training for m in model.modules()]
+
+    def see(_):
+        assert not any(m.training for m in model.modules()) and model[0].blocks[1].attn.fused_attn
+        assert not torch.is_grad_enabled()
+        if fails:
+            raise KeyError("on purpose")
+
+    if fails:
+        with pytest.raises(KeyError):
+            watch_attention(model, torch.randn(1, 3, 32, 32), see)
+    else:
+        watch_attention(model, torch.randn(1, 3, 32, 32), see)
+    assert [m.training for m in model.modules()] == modes and True in modes and False in modes
+    assert model[0].blocks[1].attn.fused_attn is False and torch.is_grad_enabled()
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("patch", [1, 4])
+def test_heads_of_a_3x3_convolution_are_at_0_p_and_root_2_p(stride, patch):
+    model = converted(nn.Conv2d(3, 4, patch, patch), nn.Conv2d(4, 4, 3, stride, 1), size=8 * patch)
+    table = attention_distance(model, torch.randn(2, 3, 8 * patch, 8 * patch))
+    heads = table[table["depth"] == 2]
+    expected = [ROOT, 1, ROOT, 1, 0, 1, ROOT, 1, ROOT]
+    assert heads["distance"].tolist() == pytest.approx([patch * one for one in expected], abs=1e-12)
+    assert heads["head"].tolist() == list(range(9)) and set(heads["heads"]) == {9}
+    assert set(heads["queries"]) == {64 // stride**2} and set(heads["keys"]) == {64}
+    assert set(heads["kind"]) == {"convolution as attention"} and set(heads["layer"]) == {"1"}
+
+
+def test_dilated_even_and_circular_windows_have_their_centre():
+    images = torch.randn(1, 3, 8, 8)
+    dilated = distances(converted(nn.Conv2d(3, 4, 3, padding=2, dilation=2)), images)
+    assert sorted(dilated) == pytest.approx([0] + 4 * [2] + 4 * [2 * ROOT], abs=1e-12)
+    assert distances(converted(nn.Conv2d(3, 4, 2)), images) == pytest.approx(4 * [ROOT / 2])
+    # Around the edge: of 8 queries a row, 7 look 1 pixel to the left, one looks 7 to the right.
+    circular = converted(nn.Conv2d(3, 4, (1, 3), padding=(0, 1), padding_mode="circular"))
+    assert distances(circular, images) == pytest.approx([14 / 8, 0, 14 / 8])
+
+
+def test_a_patch_embedding_looks_from_the_patchs_centre():
+    model = converted(nn.Conv2d(3, 5, 4, 4))
+    expected = [dist((r + 0.5, c + 0.5), (2, 2)) for r, c in product(range(4), range(4))]
+    assert distances(model, torch.randn(1, 3, 8, 8)) == pytest.approx(expected)
+
+
+def test_pools_and_the_global_pool_by_hand():
+    images = torch.randn(2, 3, 8, 8)
+    for pool in (nn.MaxPool2d(2), nn.AvgPool2d(2), nn.AdaptiveAvgPool2d(4)):
+        table = attention_distance(converted(pool), images)
+        assert table["distance"].tolist() == pytest.approx([ROOT / 2] * len(table))
+        assert set(table["kind"]) == {"pooling as attention"}
+    # 2 x 2 tokens of 4 pixels: all are 2 rows and 2 columns from the image's centre.
+    model = converted(nn.MaxPool2d(4), nn.AdaptiveAvgPool2d(1))
+    assert attention_distance(model, images).iloc[-1][["distance", "queries", "keys"]].tolist() == [
+        pytest.approx(2 * ROOT),
+        1,
+        4,
+    ]
+    # Zeros around the image have no place, though this pool counts them: of a row of 3, the middle pixel
+    # looks at 3, the outer ones at 2.
+    row = vision.as_attention(nn.Sequential(nn.AvgPool2d((1, 3), 1, (0, 1))).eval(), (3, 1, 3))
+    assert distances(row, torch.randn(1, 3, 1, 3)) == pytest.approx([(1 / 2 + 2 / 3 + 1 / 2) / 3])
+
+
+def test_a_convolution_by_few_heads_weighs_the_places_of_its_window():
+    conv = nn.Conv2d(1, 2, 3, bias=False)
+    with torch.no_grad():
+        conv.weight.copy_(torch.tensor([[0.0, 1, 0], [1, 4, 1], [0, 1, 0]]).expand(2, 1, 3, 3))
+    model = vision.as_attention(nn.Sequential(conv).eval(), (1, 8, 8), heads="min")
+    table = attention_distance(model, torch.randn(1, 1, 8, 8))
+    assert table["distance"].tolist() == pytest.approx([4 / 8], rel=1e-3)
+
+
+@pytest.mark.parametrize("before", [0, 1, 5])
+def test_equal_attention_without_its_prefix_tokens_is_the_mean_over_pairs(before):
+    options = {"class_token": before > 0, "reg_tokens": max(0, before - 1), "global_pool": "avg"}
+    model = timm_vit(img_size=(16, 32), **options)
+    for block in model.blocks:
+        nn.init.zeros_(block.attn.qkv.weight)
+        nn.init.zeros_(block.attn.qkv.bias)
+    table = attention_distance(model, torch.randn(2, 3, 16, 32))
+    assert table["distance"].tolist() == pytest.approx([mean_distance_by_hand(2, 4, (8, 8))] * 6)
+    assert table["depth"].tolist() == [1, 1, 1, 2, 2, 2] and table["head"].tolist() == [0, 1, 2] * 2
+    assert set(table["queries"]) == set(table["keys"]) == {8} and set(table["kind"]) == {"attention"}
+
+
+def test_distances_are_the_maps_without_their_prefix_renormalised():
+    model, images = timm_vit(reg_tokens=2), torch.randn(2, 3, 32, 32)
+    for block in model.blocks:
+        nn.init.normal_(block.attn.qkv.weight)
+    places = [(8 * r + 4, 8 * c + 4) for r, c in product(range(4), range(4))]
+    away = torch.tensor([[dist(q, k) for k in places] for q in places])
+    expected = []
+    for weights in attention_maps(model, images).values():
+        inside = weights[:, :, 3:, 3:] / weights[:, :, 3:, 3:].sum(-1, keepdim=True)
+        expected += (inside * away).sum(-1).mean((0, 2)).tolist()
+    assert distances(model, images) == pytest.approx(expected, rel=1e-5)
+    assert max(expected) - min(expected) > 0.5
+
+
+def test_queries_and_fewer_keys_have_places_of_their_own():
+    class Reduced(nn.Module):
+        def forward(self, x):
+            q, k = x.flatten(2).mT, nn.functional.avg_pool2d(x, 2).flatten(2).mT
+            return F.scaled_dot_product_attention(q, 0 * k, k)
+
+    places = [(r + 0.5, c + 0.5) for r, c in product(range(4), range(4))]
+    keys = [(1, 1), (1, 3), (3, 1), (3, 3)]
+    table = attention_distance(Reduced(), torch.randn(2, 3, 4, 4))
+    assert table["distance"].tolist() == pytest.approx([sum(dist(q, k) for q in places for k in keys) / 64])
+    assert table[["queries", "keys", "heads"]].to_numpy().tolist() == [[16, 4, 1]]
+
+
+def test_torchvisions_vit_has_distances_though_it_names_no_prefix_tokens():
+    model = torchvision_vit()
+    for layer in model.encoder.layers:
+        nn.init.zeros_(layer.self_attention.in_proj_weight)
+    found = distances(model, torch.randn(2, 3, 32, 32))
+    assert found == pytest.approx([mean_distance_by_hand(4, 4, (8, 8))] * 4)
+
+
+def test_this_suites_mixers_are_placed_by_their_patches():
+    images = torch.randn(2, 3, 12, 20)
+    options = {"img_size": (12, 20), "patch_size": 4, "depth": 1}
+    cnn = attention_distance(timm.create_model("field_cnn_attention", **options), images)
+    assert sorted(cnn["distance"]) == pytest.approx([0] + 4 * [4] + 4 * [4 * ROOT], abs=1e-12)
+    assert set(cnn["kind"]) == {"convolution as attention"}
+    vit, local = (timm.create_model(name, **options) for name in ("field_vit", "field_local"))
+    for model in (vit, local):
+        nn.init.zeros_(model.blocks[0].mixer.qkv.weight)
+    assert distances(vit, images) == pytest.approx([mean_distance_by_hand(3, 5, (4, 4))] * 4)
+    near = [
+        [4 * dist(q, k) for k in product(range(3), range(5)) if max(abs(q[0] - k[0]), abs(q[1] - k[1])) < 2]
+        for q in product(range(3), range(5))
+    ]
+    assert distances(local, images) == pytest.approx([sum(sum(one) / len(one) for one in near) / 15] * 4)
+
+
+def test_a_mean_over_tokens_is_kept_as_a_pool_from_the_images_centre():
+    model = vision.as_attention(timm.create_model("field_cnn", img_size=8, patch_size=4, depth=1).eval(), 8)
+    last = attention_distance(model, torch.randn(1, 3, 8, 8)).iloc[-1]
+    assert last["kind"] == "pooling as attention" and last["queries"] == 1 and last["keys"] == 4
+    assert last["distance"] == pytest.approx(2 * ROOT)
+
+
+def test_a_sharp_soft_convolution_has_a_convolutions_distances_and_a_moved_centre_shows():
+    soft = soft_convolution(nn.Conv2d(3, 4, 3, padding=1), alpha=40.0)
+    images = torch.randn(1, 3, 8, 8)
+    table = attention_distance(nn.Sequential(soft), images)
+    exact = [ROOT, 1, ROOT, 1, 0, 1, ROOT, 1, ROOT]
+    assert table["distance"].tolist() == pytest.approx(exact, abs=1e-5)
+    assert set(table["kind"]) == {"soft convolution"}
+    with torch.no_grad():
+        soft.centres[4] = torch.tensor([0.0, -2.0])
+    # Columns 2 to 7 find a key two to the left; 0 and 1 find the ring, whose weights have no place.
+    heads = distances(nn.Sequential(soft), images)
+    assert heads == pytest.approx([*exact[:4], 2, *exact[5:]], abs=1e-5)
+
+
+def test_what_has_no_place_is_skipped_and_says_why():
+    swin = timm.create_model(
+        "swin_tiny_patch4_window7_224",
+        img_size=32,
+        window_size=4,
+        depths=(1, 1),
+        embed_dim=12,
+        num_heads=(2, 2),
+    )
+    table = attention_distance(swin, torch.randn(1, 3, 32, 32))
+    assert set(table["layer"]) == {"layers.1.blocks.0.attn"}  # 4 x 4 tokens, one window
+    assert table.attrs["skipped"] == {
+        "layers.0.blocks.0.attn": "4 windows an image are folded into its batch"
+    }
+
+    class SqueezeExcite(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.gate = nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 3, 1)
+
+        def forward(self, x):
+            x = self.conv(x)
+            return x * self.gate(x.mean((2, 3), keepdim=True)).sigmoid()
+
+    table = attention_distance(
+        vision.as_attention(SqueezeExcite().eval(), (3, 8, 8)), torch.randn(1, 3, 8, 8)
+    )
+    assert set(table["layer"]) == {"conv"} and table.attrs["skipped"] == {"gate": "it has one key"}
+
+
+def test_cnn_and_vit_give_rows_of_the_same_kind():
+    cnn = vision.as_attention(timm.create_model("resnet10t", num_classes=2).eval(), 32)
+    table = attention_distance(cnn, torch.randn(1, 3, 32, 32))
+    layers = list(dict.fromkeys(table["layer"]))
+    assert layers[:2] == ["conv1.0", "conv1.3"] and layers[4:6] == ["layer1.0.conv1", "layer1.0.conv2"]
+    assert list(dict.fromkeys(table["depth"])) == list(range(1, len(layers) + 1))
+    assert list(table.columns) == list(attention_distance(timm_vit(), torch.randn(1, 3, 32, 32)).columns)
+    # On 2 x 2 tokens of 16 pixels, a stride of 2 leaves one query: 5 of its 9 heads lie beyond the border.
+    few = table[table["layer"] == "layer4.0.conv1"]["distance"]
+    assert few.isna().sum() == 5 and few.dropna().tolist() == pytest.approx([0, 16, 16, 16 * ROOT])
+    assert table.attrs["skipped"]["layer4.0.conv2"] == "it has one key"
+    # The stem's 3 x 3 of stride 2 looks at pixels, the next at every second.
+    assert table.groupby("layer")["distance"].max()[["conv1.0", "conv1.3"]].tolist() == [
+        pytest.approx(ROOT),
+        pytest.approx(2 * ROOT),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "size", "prefix", "expected"),
+    [
+        (15, (12, 20), 0, (Grid(3, 5), 0)),
+        (17, (32, 32), 1, (Grid(4, 4), 1)),
+        (21, (32, 32), 0, (Grid(4, 4), 5)),
+        (23, (12, 20), 0, (Grid(3, 5), 8)),
+        (50, (32, 32), 0, None),
+    ],
+)
+def test_square_patches(tokens, size, prefix, expected):
+    assert square_patches(tokens, size, prefix) == expected
+
+
+@pytest.mark.parametrize(("rows", "cols", "pitch"), [(1, 1, (4, 4)), (3, 5, (4, 4)), (4, 2, (2, 8))])
+def test_equal_attentions_distance_is_the_mean_over_pairs(rows, cols, pitch):
+    found = equal_distance(Grid(rows, cols), (rows * pitch[0], cols * pitch[1]))
+    assert found == pytest.approx(mean_distance_by_hand(rows, cols, pitch))
+
+
+def test_equal_attentions_distance_on_a_fine_grid_is_the_unit_squares():
+    # Robbins: (2 + sqrt 2 + 5 ln(1 + sqrt 2)) / 15, the mean distance of two points of a square.
+    assert equal_distance(Grid(400, 400), (1, 1)) == pytest.approx(0.5214054, abs=1e-5)

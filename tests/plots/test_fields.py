@@ -1,0 +1,122 @@
+"""Figures of fields and of attention distances: what is drawn is what is in the numbers."""
+
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+
+from vision.plots.model.attention_distance import MARKERS, plot_attention_distance
+from vision.plots.model.receptive_fields import COMPOSED, DIRECT, plot_fields
+
+
+@dataclass
+class Layer:
+    name: str
+    direct: np.ndarray
+    composed: np.ndarray
+
+
+def square(side, *, height=12, width=16):
+    mask = np.zeros((height, width), dtype=bool)
+    mask[6 - side // 2 : 6 - side // 2 + side, 8 - side // 2 : 8 - side // 2 + side] = True
+    return mask
+
+
+def layers(count=2):
+    return [Layer(f"conv{i}", square(2 + i), square(4 + 2 * i)) for i in range(count)]
+
+
+def table():
+    rows = [
+        ("CNN", 1, 0.0, "convolution as attention"),
+        ("CNN", 1, 4.0, "convolution as attention"),
+        ("CNN", 2, 3.0, "pooling as attention"),
+        ("ViT", 1, 10.0, "attention"),
+        ("ViT", 1, 20.0, "attention"),
+    ]
+    return pd.DataFrame(rows, columns=["model", "depth", "distance", "kind"])
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_unseen_pixels_are_dark_seen_ones_bright_and_direct_ones_tinted(colour):
+    image = np.full((12, 16, 3) if colour else (12, 16), 0.5)
+    figure = plot_fields(image, layers(), title="fields")
+    figure.savefig(BytesIO(), format="png")
+    shown = [panel for panel in figure.axes if panel.images]
+    assert len(shown) == 2
+    for panel, layer in zip(shown, layers(), strict=True):
+        pixels = np.asarray(panel.images[0].get_array())
+        unseen, seen = pixels[~layer.composed], pixels[layer.composed & ~layer.direct]
+        assert len(np.unique(unseen)) == len(np.unique(seen)) == 1 and seen.min() > unseen.max() + 0.3
+        tint, away = pixels[layer.direct], np.array(to_rgb(DIRECT))
+        assert (np.abs(tint - away) < np.abs(seen[0] - away)).all()
+
+
+def test_titles_name_the_layer_and_the_extents_and_the_outline_is_at_the_fields_edge():
+    figure = plot_fields(np.zeros((12, 16)), layers(1), title="fields")
+    (panel,) = figure.axes
+    assert panel.get_title() == "conv0\ndirectly 2 x 2 px\nin all 4 x 4 px"
+    outlines = {tuple(np.round(c.get_edgecolor()[0, :3], 3)): c for c in panel.collections}
+    for colour, edges in ((COMPOSED, (5.5, 3.5, 9.5, 7.5)), (DIRECT, (6.5, 4.5, 8.5, 6.5))):
+        (path,) = outlines[tuple(np.round(to_rgb(colour), 3))].get_paths()
+        box = path.get_extents()
+        assert (box.x0, box.y0, box.x1, box.y1) == pytest.approx(edges)
+    (body,) = figure.subfigs
+    (legend,) = body.legends
+    assert len(legend.get_texts()) == 3
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_field_over_the_whole_image_or_nothing_can_be_drawn():
+    everything, nothing = np.ones((12, 16), dtype=bool), np.zeros((12, 16), dtype=bool)
+    figure = plot_fields(np.zeros((12, 16)), [Layer("full", nothing, everything)], title="fields")
+    figure.savefig(BytesIO(), format="png")
+    assert figure.axes[0].get_title() == "full\ndirectly 0 x 0 px\nin all 12 x 16 px"
+
+
+def test_many_layers_take_several_rows():
+    figure = plot_fields(np.zeros((12, 16)), layers(4) * 2, title="fields")
+    grid = figure.axes[0].get_subplotspec().get_gridspec()
+    assert (grid.nrows, grid.ncols) == (3, 3) and sum(bool(panel.images) for panel in figure.axes) == 8
+
+
+def test_masks_of_another_size_are_refused():
+    with pytest.raises(ValueError, match=r"image's size \(8, 8\), got \(12, 16\) for conv0"):
+        plot_fields(np.zeros((8, 8)), layers(1), title="fields")
+    with pytest.raises(ValueError, match="at least one layer"):
+        plot_fields(np.zeros((8, 8)), [], title="fields")
+
+
+def test_a_marker_a_head_a_dash_a_layer_and_one_axis_for_all_models():
+    figure = plot_attention_distance(table(), title="distance", notes="n = 1")
+    figure.savefig(BytesIO(), format="png")
+    cnn, vit = figure.axes
+    assert [panel.get_title() for panel in (cnn, vit)] == ["CNN", "ViT"] and cnn.get_ylim() == vit.get_ylim()
+    convolutions, pools, means = (collection.get_offsets().tolist() for collection in cnn.collections)
+    assert convolutions == [[1, 0], [1, 4]] and pools == [[2, 3]] and means == [[1, 2], [2, 3]]
+    heads, means = (collection.get_offsets().tolist() for collection in vit.collections)
+    assert heads == [[1, 10], [1, 20]] and means == [[1, 15]]
+    (legend,) = (legend for part in figure.subfigs for legend in part.legends)
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == [
+        *(f"a head: {kind}" for kind in dict.fromkeys(table()["kind"])),
+        "mean of a layer's heads",
+    ]
+    assert len(set(MARKERS.values())) == len(MARKERS) and set(table()["kind"]) <= set(MARKERS)
+
+
+def test_a_head_without_distance_leaves_its_layers_mean_to_the_others():
+    rows = table()
+    rows.loc[0, "distance"] = np.nan
+    cnn, _ = plot_attention_distance(rows, title="distance").axes
+    assert cnn.collections[-1].get_offsets().tolist() == [[1, 4], [2, 3]]
+
+
+def test_tables_that_cannot_be_drawn_are_refused():
+    with pytest.raises(ValueError, match="got none named model, kind"):
+        plot_attention_distance(table().drop(columns=["model", "kind"]), title="distance")
+    with pytest.raises(ValueError, match="must have rows"):
+        plot_attention_distance(table().iloc[:0], title="distance")

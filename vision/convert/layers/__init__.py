@@ -1,0 +1,1 @@
+"""What a layer becomes: attention with one key for each query, or a window of them."""

@@ -1,0 +1,141 @@
+"""Any convolution as masked attention: one head per kernel position, one key per query; exact.
+
+>>> ConvolutionAttention(nn.Conv3d(2, 4, 3, padding=1), (5, 6, 7)).num_heads
+27
+"""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.conv import _ConvNd
+
+from vision.convert.layers import geometry
+from vision.convert.layers.base import AttentionLayer, Padding, pad, tokens_of
+from vision.convert.layers.geometry import Size, Window, convolution_window
+from vision.fields import Field
+from vision.mixers.conv_attention import idle, merge_heads
+
+_FAST = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+_FAST_TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
+CONVS: dict[int, Any] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+CONVS_TRANSPOSED: dict[int, Any] = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+
+
+class ConvolutionAttention(AttentionLayer):
+    """(B, C, *input_size) -> (B, O, *output_size): a convolution, or a transposed one, as attention.
+
+    Head k leaves query o the one key o * stride + k * dilation - padding, or beyond the border none: a
+    softmax over one entry is 1 whatever the logits are, so q and k are idle: here they are 0. Its value map
+    is the tokens themselves and its output map weight[:, :, k], block-diagonal over the groups. The
+    construction of Cordonnier, Loukas and Jaggi (2020), made exact by the mask.
+
+    Args:
+        conv: an nn.Conv1d to 3d or nn.ConvTranspose1d to 3d; its parameters are taken, under their names.
+        input_size: places on each axis of the input.
+        window: another geometry than the module's own, as TensorFlow's "same" padding.
+    """
+
+    kind = "convolution"
+    window: Window
+
+    def __init__(self, conv: _ConvNd, input_size: Size, *, window: Window | None = None) -> None:
+        super().__init__(window or convolution_window(conv), input_size)
+        self.groups, self.out_channels, self.in_channels = conv.groups, conv.out_channels, conv.in_channels
+        self.kernel_size, self.stride, self.dilation = conv.kernel_size, conv.stride, conv.dilation
+        self.padding, self.padding_mode = conv.padding, conv.padding_mode
+        # What a parametrization or a hook computes has no place in a state_dict: its value of now has.
+        self.weight, self.bias = _parameter(conv.weight), _parameter(conv.bias)
+
+    @property
+    def num_heads(self) -> int:
+        """K, the number of kernel positions."""
+        return self.window.count
+
+    @property
+    def heads(self) -> Sequence[Field]:
+        """The field of each head: one key a query."""
+        return geometry.kernel_fields(self.window, self.input_size)
+
+    def attended(self, size: Size) -> Sequence[Field]:
+        """() -> the heads for an input of this size."""
+        return geometry.kernel_fields(self.window, size)
+
+    def kernel(self) -> Tensor:
+        """() -> the kernel, in the layout of torch's module."""
+        return self.weight  # type: ignore[return-value]
+
+    def to_conv(self) -> nn.Module:
+        """() -> the convolution; behind a padding of its own where the sides differ.
+
+        Raises:
+            ValueError: the model computes the kernel on the way, so that the layer has none.
+        """
+        if self.kernel() is None:
+            raise ValueError("this layer gets its kernel with each call, so no convolution equals it")
+        pads, n = self.window.pads(self.input_size), len(self.input_size)
+        even = all(before == after for before, after in pads)
+        options = {
+            "stride": self.window.stride,
+            "padding": tuple(before for before, _ in pads) if even else 0,
+            "dilation": self.window.dilation,
+            "groups": self.groups,
+            "bias": self.bias is not None,
+        }
+        if self.window.transposed:
+            build, options["output_padding"] = CONVS_TRANSPOSED[n], self.window.output_padding
+        else:
+            build, options["padding_mode"] = CONVS[n], self.window.padding_mode if even else "zeros"
+        conv = build(self.in_channels, self.out_channels, self.window.kernel_size, **options)
+        conv.weight = nn.Parameter(self.kernel().detach().clone())
+        if self.bias is not None:
+            conv.bias = nn.Parameter(self.bias.detach().clone())
+        conv.train(self.training)
+        return conv if even else nn.Sequential(Padding(pads, self.window.padding_mode), conv)
+
+    def fast(self, x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+        """(B, C, *input_size) -> (B, O, *output_size): torch's convolution.
+
+        Args:
+            weight: a kernel of this call's, where a model computes it on the way.
+            bias: its bias.
+        """
+        if weight is None:
+            weight, bias = self.kernel(), self.bias
+        w, n = self.window, x.ndim - 2
+        padding = _symmetric(w)
+        if padding is None:
+            x, padding = pad(x, w.pads(tuple(x.shape[2:])), w.padding_mode), (0,) * n
+        if w.transposed:
+            return _FAST_TRANSPOSED[n](
+                x, weight, bias, w.stride, padding, w.output_padding, self.groups, w.dilation
+            )
+        return _FAST[n](x, weight, bias, w.stride, padding, w.dilation, self.groups)
+
+    def qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, C, *input_size) -> q (B, K, N_query, 1), k (B, K, N, 1), zeros; v (B, K, N, C), the tokens."""
+        tokens = tokens_of(x).unsqueeze(1).expand(-1, self.num_heads, -1, -1)
+        queries = geometry.output_size(self.window, tuple(x.shape[2:]))
+        return idle(tokens, prod(queries)), idle(tokens, tokens.shape[2]), tokens
+
+    def merge_heads(self, heads: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+        """(B, K, N_query, C) -> (B, N_query, O): the output maps, block-diagonal over the groups."""
+        if weight is None:
+            weight, bias = self.kernel(), self.bias
+        out = merge_heads(heads, weight, self.groups, transposed=self.window.transposed)
+        return out if bias is None else out + bias
+
+
+def _parameter(value: Tensor | None) -> nn.Parameter | None:
+    if value is None or isinstance(value, nn.Parameter):
+        return value
+    return nn.Parameter(value.detach().clone())
+
+
+def _symmetric(window: Window) -> Size | None:
+    """The padding as torch's convolutions take it; None where they do not and F.pad must."""
+    if window.same or window.padding_mode != "zeros" or any(a != b for a, b in window.padding):
+        return None
+    return tuple(a for a, _ in window.padding)

@@ -1,0 +1,223 @@
+"""Pools as masked attention: the average as equal weights on a window, the maximum as hard or soft attention.
+
+>>> AverageAttention(nn.AdaptiveAvgPool2d(1), AdaptiveWindow((1, 1)), (7, 7)).field.mask().sum()
+tensor(49)
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vision.attention import gather
+from vision.convert.layers import geometry
+from vision.convert.layers.base import AttentionLayer, Padding, null_tokens, pad, tokens_of
+from vision.convert.layers.geometry import BEYOND, PADDED, AdaptiveWindow, Size, Window
+from vision.fields import Field
+from vision.mixers.conv_attention import idle
+from vision.patches import Grid
+
+_AVERAGES = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
+_MAXIMA = {1: nn.AdaptiveMaxPool1d, 2: nn.AdaptiveMaxPool2d, 3: nn.AdaptiveMaxPool3d}
+
+
+class PoolingAttention(AttentionLayer):
+    """(B, C, *input_size) -> (B, C, *output_size): what the two kinds of pool share.
+
+    Args:
+        pool: torch's module, whose numbers are in `window`.
+        window: the geometry.
+        input_size: places on each axis of the input.
+    """
+
+    padding_value = 0.0
+
+    def __init__(self, pool: nn.Module, window: Window | AdaptiveWindow, input_size: Size) -> None:
+        super().__init__(window, input_size)
+        self._pool = (pool,)  # not a submodule: the layer has no part that is not attention
+
+    def to_conv(self) -> nn.Module:
+        """() -> torch's pool, behind the padding that TensorFlow's "same" adds."""
+        pads, pool = self._pads(self.input_size), self._pool[0]
+        return nn.Sequential(Padding(pads, value=self.padding_value), pool) if pads else pool
+
+    def fast(self, x: Tensor, *values: Tensor | None) -> Tensor:
+        """(B, C, *input_size) -> (B, C, *output_size): torch's pool."""
+        pads = self._pads(tuple(x.shape[2:]))
+        return self._pool[0](pad(x, pads, value=self.padding_value) if pads else x)
+
+    @property
+    def covers_all(self) -> bool:
+        """Whether there is one query, which reads every token and no padding."""
+        return set(self.output_size) == {1} and self.field.columns == self.field.keys.size
+
+    @abstractmethod
+    def over_all(self) -> "PoolingAttention":
+        """() -> the same over all tokens of an input of any size."""
+
+    def attended(self, size: Size) -> Field:
+        """() -> the keys of each query."""
+        return geometry.whole_field(self.window, size)
+
+    def _pads(self, size: Size) -> Sequence[tuple[int, int]]:
+        same = isinstance(self.window, Window) and self.window.same
+        return self.window.pads(size) if same else ()  # type: ignore[union-attr]
+
+
+class AverageAttention(PoolingAttention):
+    """(B, C, *input_size) -> (B, C, *output_size): one head, equal weights on the keys of each window.
+
+    The scores are all equal, so that the softmax divides by the number of keys. Where the padding counts
+    (count_include_pad), each place of it is a null token of value 0; beyond it (ceil_mode) there is nothing.
+
+    Args:
+        pool: an average pool of torch's, sliding or adaptive.
+        window: its geometry.
+        input_size: places on each axis of the input.
+        include_padding: the places of the padding count in the mean.
+        divisor: what the sum is divided by instead of the number of keys.
+    """
+
+    kind = "average pool"
+
+    def __init__(
+        self,
+        pool: nn.Module,
+        window: Window | AdaptiveWindow,
+        input_size: Size,
+        *,
+        include_padding: bool = False,
+        divisor: int | None = None,
+    ) -> None:
+        super().__init__(pool, window, input_size)
+        self.include_padding, self.divisor = include_padding, divisor
+
+    @property
+    def num_heads(self) -> int:
+        """One."""
+        return 1
+
+    def over_all(self) -> "AverageAttention":
+        """() -> the mean over all tokens of an input of any size."""
+        ones = (1,) * len(self.input_size)
+        return AverageAttention(_AVERAGES[len(ones)](1), AdaptiveWindow(ones), self.input_size)
+
+    def attended(self, size: Size) -> Field:
+        """() -> the keys and null tokens of each query."""
+        if self.divisor is not None:
+            return with_null_tokens(self.window, size, BEYOND)
+        return with_null_tokens(self.window, size, PADDED if self.include_padding else 0)
+
+    def qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, C, *input_size) -> q (B, 1, N_query, 1) and k (B, 1, N_key, 1) of zeros, v (B, 1, N_key, C)."""
+        field = self.attended(tuple(x.shape[2:]))
+        values = tokens_of(x)
+        values = null_tokens(values, field.keys.size - values.shape[1]).unsqueeze(1)
+        return idle(values, field.queries.size), idle(values, field.keys.size), values
+
+    def merge_heads(self, heads: Tensor, *values: Tensor | None) -> Tensor:
+        """(B, 1, N_query, C) -> (B, N_query, C)."""
+        if self.divisor is None or not isinstance(self.window, Window):
+            return heads.squeeze(1)
+        return heads.squeeze(1) * (self.window.count / self.divisor)
+
+
+class MaximumAttention(PoolingAttention):
+    """(B, C, *input_size) -> (B, C, *output_size): one head a channel, its scores the channel's own values.
+
+    Hard, all weight is on the largest, which is the maximum exactly; soft, the scores are beta times the
+    values, and 0 <= maximum - output <= ln(K) / beta for the K places of a window.
+
+    Args:
+        pool: a maximum pool of torch's, sliding or adaptive.
+        window: its geometry.
+        input_size: places on each axis of the input.
+        channels: channels of the input, which are the heads.
+        beta: None for hard attention, else the inverse temperature.
+    """
+
+    kind = "max pool"
+    padding_value = float("-inf")
+
+    def __init__(
+        self,
+        pool: nn.Module,
+        window: Window | AdaptiveWindow,
+        input_size: Size,
+        *,
+        channels: int,
+        beta: float | None = None,
+    ) -> None:
+        super().__init__(pool, window, input_size)
+        self.channels, self.beta = channels, beta
+
+    @property
+    def num_heads(self) -> int:
+        """One a channel."""
+        return self.channels
+
+    def over_all(self) -> "MaximumAttention":
+        """() -> the maximum over all tokens of an input of any size."""
+        ones = (1,) * len(self.input_size)
+        pool, window = _MAXIMA[len(ones)](1), AdaptiveWindow(ones)
+        return MaximumAttention(pool, window, self.input_size, channels=self.channels, beta=self.beta)
+
+    def qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, C, *input_size) -> q (B, C, N_query, 1) of beta, k and v (B, C, N, 1): the channels."""
+        channels = x.flatten(2).unsqueeze(-1)
+        field = self.attended(tuple(x.shape[2:]))
+        q = channels.new_full((*channels.shape[:2], field.queries.size, 1), self.beta or 1.0)
+        return q, channels, channels
+
+    def fast(self, x: Tensor, *values: Tensor | None) -> Tensor:
+        """(B, C, *input_size) -> (B, C, *output_size): torch's pool; soft attention has no other form."""
+        if self.beta is None:
+            return super().fast(x)
+        size = tuple(x.shape[2:])
+        return self.images(self.merge_heads(self.attend(*self.qkv(x), size=size)), size)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, *, size: Size | None = None) -> Tensor:
+        """q, k, v as `qkv` gives them -> (B, C, N_query, 1)."""
+        if self.beta is not None:
+            return super().attend(q, k, v, size=size)
+        index, valid = self.attended(size or self.input_size).neighbours(v.device)
+        # Taken, not multiplied by weights: 0 times an infinite value would not be 0.
+        chosen = _largest(k, index, valid).unsqueeze(-1)
+        return gather.neighbours(v, index).squeeze(-1).gather(-1, chosen)
+
+    def neighbour_weights(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, *input_size) -> weights (B, C, N_query, K), index (C, N_query, K); -1 for no token."""
+        weights, index = super().neighbour_weights(x)
+        if self.beta is None:
+            largest = _largest(self.qkv(x)[1], index[0].clamp(min=0), index[0] >= 0)
+            weights = F.one_hot(largest, weights.shape[-1]).to(weights.dtype)
+        return weights, index
+
+    def merge_heads(self, heads: Tensor, *values: Tensor | None) -> Tensor:
+        """(B, C, N_query, 1) -> (B, N_query, C)."""
+        return heads.squeeze(-1).transpose(1, 2)
+
+
+def _largest(k: Tensor, index: Tensor, valid: Tensor) -> Tensor:
+    """k (B, H, N_key, 1) -> long (B, H, N_query): the column of the first of each query's largest keys."""
+    scores = gather.neighbours(k, index).squeeze(-1).detach()
+    best = scores.masked_fill(~valid, float("-inf")).argmax(-1)
+    # Where all keys are -inf, that may be a place that is no key: the first that is one is as good.
+    is_key = valid.expand_as(scores).gather(-1, best.unsqueeze(-1)).squeeze(-1)
+    return torch.where(is_key, best, valid.int().argmax(-1))
+
+
+@geometry.kept
+def with_null_tokens(window: Window | AdaptiveWindow, size: Size, lowest: int) -> Field:
+    """The field whose column k may also lead to null token k, behind the tokens.
+
+    A place of the padding does where lowest is PADDED; one beyond it too where lowest is BEYOND.
+    """
+    index = geometry.indices(window, size)
+    inputs = geometry.grid_of(size).size
+    null = inputs + torch.arange(index.shape[1]).expand_as(index)
+    index = torch.where((index < 0) & (index >= lowest), null, index).clamp(min=-1)
+    keys = Grid(1, inputs + index.shape[1]) if lowest < 0 else geometry.grid_of(size)
+    return Field(geometry.grid_of(geometry.output_size(window, size)), keys, indices=index)

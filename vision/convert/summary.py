@@ -1,0 +1,194 @@
+"""What a conversion did: a row for each attention layer, and what was left with the reason.
+
+>>> print(as_attention(model).conversion)  # doctest: +SKIP
+"""
+
+from dataclasses import asdict, dataclass, field
+from math import prod
+from typing import Any
+
+from torch import Tensor, nn
+
+from vision.convert.layers import geometry
+from vision.convert.layers.base import AttentionLayer
+from vision.convert.layers.geometry import PADDED
+from vision.convert.tracing.observe import BATCH, Call, Seen
+
+_ATTENTION = ("scaled_dot_product_attention", "multi_head_attention_forward", "attend")
+_MIXES = {
+    **dict.fromkeys(("interpolate", "upsample", "grid_sample"), "it resamples the image"),
+    **dict.fromkeys(("lp_pool1d", "lp_pool2d", "lp_pool3d"), "a power mean is no weighted mean"),
+    **dict.fromkeys(
+        ("fractional_max_pool2d", "fractional_max_pool3d"), "its windows are drawn anew at each call"
+    ),
+    **dict.fromkeys(("max_unpool1d", "max_unpool2d", "max_unpool3d"), "it places values by indices"),
+    **dict.fromkeys(("fold", "unfold"), "it moves the tokens of windows into channels, or back"),
+    **dict.fromkeys((f"max_pool{n}d_with_indices" for n in (1, 2, 3)), "its places are asked for"),
+    **dict.fromkeys(("convolution", "_convolution"), "torch's own entry, which says too little of its form"),
+    **dict.fromkeys(("fft_fft2", "fft_rfft2", "fft_fftn", "fft_rfftn", "fft_fft"), "a Fourier transform"),
+    **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu"), "a recurrence"),
+    "deform_conv2d": "its field depends on the image",
+    "amax": "a maximum without windows",
+}
+
+
+@dataclass
+class Row:
+    """One attention layer.
+
+    Attributes:
+        name: of the module.
+        kind: what it was, as "convolution" or "max pool"; "attention" for what was attention before.
+        kernel: places of the window, as 3x3.
+        heads: number of heads.
+        queries: number of tokens that it gives.
+        keys: number of tokens that it reads.
+        null_share: share of the pairs of head and query that have no key, as beyond a zero-padded border.
+        density: share of the pairs of query and key that the field allows.
+        order: when it ran.
+    """
+
+    name: str
+    kind: str
+    kernel: str
+    heads: int
+    queries: int
+    keys: int
+    null_share: float
+    density: float
+    order: int
+
+    @property
+    def tokens(self) -> str:
+        """Tokens read and given, as "64", or "256 -> 64" where they differ."""
+        return f"{self.queries}" if self.keys == self.queries else f"{self.keys} -> {self.queries}"
+
+
+@dataclass
+class Left:
+    """A module that stays as it was although it mixes tokens.
+
+    Attributes:
+        name: of the module.
+        type: its class.
+        reason: why.
+    """
+
+    name: str
+    type: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name or 'the model'} ({self.type}): {self.reason}"
+
+
+@dataclass
+class Report:
+    """What a conversion did.
+
+    Attributes:
+        input_shape: (C, *size) of the images.
+        settings: how it was converted.
+        rows: the attention layers, in the order in which they run.
+        left: what could not be converted.
+        idle: convolutions and pools that did not run in evaluation mode, as auxiliary heads; they stay too.
+        folded: convolution -> the batch norm that it took in.
+        kept: batch norms that became a scale and shift of each channel.
+    """
+
+    input_shape: tuple[int, ...]
+    settings: dict[str, Any]
+    rows: list[Row] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
+    folded: dict[str, str] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+
+    def add(self, name: str, module: nn.Module, order: int) -> None:
+        """Add a row for each attention layer in a module."""
+        for inner, layer in module.named_modules():
+            if isinstance(layer, AttentionLayer):
+                self.rows.append(_row(".".join(filter(None, (name, inner))), layer, order))
+
+    def look_at(self, name: str, module: nn.Module, modules: dict[str, Seen]) -> None:
+        """Note a module that stays: a row if it is attention, a reason if it mixes tokens in another way."""
+        seen = modules[name]
+        called = {call.function: call for call in seen.own_calls}
+        fused = next((called[function] for function in _ATTENTION if function in called), None)
+        weights = None if fused is not None else _unfused_weights(name, module, modules)
+        if fused is not None or weights is not None:
+            self.rows.append(_attention_row(name, module, fused, weights, seen))
+        for function in called:
+            if function in _MIXES:
+                self.left.append(left_row(name, module, f"{function}: {_MIXES[function]}"))
+
+    def left_text(self) -> str:
+        """() -> name, class and reason of all that was left, in one line."""
+        return "; ".join(map(str, self.left))
+
+    def as_dict(self) -> dict[str, Any]:
+        """() -> plain numbers and strings, for a file."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        line = "{:<40} {:<26} {:>8} {:>6} {:>14} {:>6} {:>9}".format
+        lines = [line("layer", "kind", "kernel", "heads", "tokens", "null", "density")]
+        for row in self.rows:
+            shares = f"{row.null_share:.1%}", f"{row.density:.3%}"
+            lines.append(line(row.name, row.kind, row.kernel, row.heads, row.tokens, *shares))
+        lines.append(f"{len(self.folded)} batch norms folded, {len(self.kept)} kept as a scale and shift")
+        if self.idle:
+            lines.append(f"did not run in evaluation mode, and stay: {', '.join(self.idle)}")
+        return "\n".join([*lines, *(f"left as it was: {one}" for one in self.left)])
+
+
+def left_row(name: str, module: nn.Module, reason: str) -> Left:
+    """The row of a module that stays."""
+    return Left(name, type(module).__name__, reason)
+
+
+def _row(name: str, layer: AttentionLayer, order: int) -> Row:
+    window, size = layer.window, layer.input_size
+    index = geometry.indices(window, size)
+    kernel = [axis.shape[1] for axis in window.axes(size)]
+    pairs = int(layer.field.neighbours()[1].sum())
+    null = float((index == PADDED).double().mean()) if layer.kind.startswith("convolution") else 0.0
+    queries, keys = prod(layer.output_size), prod(size)
+    text = "x".join(map(str, kernel))
+    return Row(name, layer.kind, text, layer.num_heads, queries, keys, null, pairs / (queries * keys), order)
+
+
+def _unfused_weights(name: str, module: nn.Module, modules: dict[str, Seen]) -> tuple[int, ...] | None:
+    """Shape of the weights between two matrix products: a softmax called, or one that is a submodule."""
+    calls = modules[name].own_calls
+    if sum(call.function in ("matmul", "__matmul__") for call in calls) < 2:
+        return None
+    for call in calls:
+        if call.function == "softmax" and call.args and isinstance(call.args[0], Tensor):
+            return tuple(call.args[0].shape)
+    for child, softmax in module.named_children():
+        if isinstance(softmax, nn.Softmax) and (seen := modules.get(f"{name}.{child}".lstrip("."))):
+            return (seen.batch, *seen.shape)
+    return None
+
+
+def _attention_row(
+    name: str, module: nn.Module, call: Call | None, weights: tuple[int, ...] | None, seen: Seen
+) -> Row:
+    """The row of what was attention already: full over its tokens unless it has a field of its own.
+
+    A batch larger than the images' own holds windows, each of which attends to itself.
+    """
+    batch, keys = seen.batch, seen.shape[0]
+    tensors = [arg for arg in (call.args if call else ()) if isinstance(arg, Tensor)]
+    if weights is not None:
+        batch, keys = weights[0], weights[-1]
+    elif len(tensors) > 1 and tensors[1].ndim == 4:
+        batch, keys = len(tensors[1]), tensors[1].shape[-2]
+    heads, count = int(getattr(module, "num_heads", 1)), max(1, batch // BATCH)
+    kind, own = "attention" if count == 1 else "attention in windows", getattr(module, "field", None)
+    by_token = weights is None or len(seen.shape) != 2 or count > 1 or keys == seen.shape[0]
+    if not by_token and keys * heads == seen.shape[1]:
+        kind = "attention over channels"
+    density = 1 / count if own is None else float(own.mask().double().mean())
+    return Row(name, kind, "", heads, keys * count, keys * count, 0.0, density, seen.order)

@@ -1,0 +1,1 @@
+"""How the layers to convert are found, watched and replaced."""

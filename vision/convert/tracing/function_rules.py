@@ -1,0 +1,146 @@
+"""Which call of torch's functions, in a module's own forward, becomes which attention layer.
+
+>>> layer_for_call(Call("avg_pool2d", (torch.zeros(2, 3, 8, 8), 2), {}), Settings()).output_size
+(4, 4)
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from vision.convert.layers.base import AttentionLayer
+from vision.convert.layers.convolution import CONVS, CONVS_TRANSPOSED, ConvolutionAttention
+from vision.convert.layers.global_average import GlobalAverage
+from vision.convert.tracing.module_rules import CannotConvert, Settings, as_tuple, layer_for
+from vision.convert.tracing.observe import BATCH, Call
+
+# The order of the functions' arguments, where the modules have another.
+_ORDER = {"max_pool": ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")}
+_POOLS = {
+    "avg_pool": (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
+    "max_pool": (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d),
+    "adaptive_avg_pool": (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
+    "adaptive_max_pool": (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d),
+}
+
+
+def convertible(call: Call) -> bool:
+    """Whether `layer_for_call` speaks of a call."""
+    return is_global_mean(call) if call.function == "mean" else call.function in _CALLS
+
+
+def layer_for_call(call: Call, settings: Settings) -> nn.Module:
+    """The attention layer that equals a call of one of torch's functions that is `convertible`.
+
+    Raises:
+        CannotConvert: the call cannot be converted.
+    """
+    x = call.args[0] if call.args else call.kwargs["input"]
+    if len(x) != BATCH:
+        raise CannotConvert("it mixes the images of a batch")
+    build = _CALLS[call.function]
+    try:
+        given = inspect.signature(build).bind(settings, *call.args, **call.kwargs)
+    except TypeError as error:
+        raise CannotConvert(f"{call.function}: {error}") from error
+    return build(*given.args, **given.kwargs)
+
+
+def _convolution(
+    settings: Settings,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> AttentionLayer:
+    dims = input.ndim - 2
+    kernel = tuple(weight.shape[2:])
+    shared = {"padding": padding, "dilation": as_tuple(dilation, dims), "groups": groups, "bias": False}
+    conv = CONVS[dims](input.shape[1], len(weight), kernel, as_tuple(stride, dims), device="meta", **shared)
+    return _without_weights(ConvolutionAttention(conv, tuple(input.shape[2:])))
+
+
+def _transposed(
+    settings: Settings,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> AttentionLayer:
+    dims, outputs = input.ndim - 2, weight.shape[1] * groups
+    conv = CONVS_TRANSPOSED[dims](
+        input.shape[1],
+        outputs,
+        tuple(weight.shape[2:]),
+        stride,
+        padding,
+        output_padding,
+        groups,
+        False,
+        dilation,
+        device="meta",
+    )
+    return _without_weights(ConvolutionAttention(conv, tuple(input.shape[2:])))
+
+
+def _pool(kind: str) -> Callable[..., nn.Module]:
+    def build(settings: Settings, input: Tensor, *args: Any, **kwargs: Any) -> nn.Module:
+        given = dict(zip(_ORDER.get(kind, ()), args, strict=False))
+        pool = _POOLS[kind][input.ndim - 3](*args[len(given) :], **given, **kwargs)
+        layer = layer_for(pool, tuple(input.shape[1:]), [], settings)
+        if layer is None:
+            raise CannotConvert(f"there is no rule for {pool}")
+        return layer
+
+    return build
+
+
+def _mean_arguments(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, dtype: Any = None
+) -> tuple[Tensor, Any, bool]:
+    """The arguments of torch.mean; a mean in another type is not looked at, as one that keeps dimensions."""
+    return input, dim if axis is None else axis, keepdim or dtype is not None
+
+
+def _mean(settings: Settings, *args: Any, **kwargs: Any) -> nn.Module:
+    """The mean over all places of images (B, C, *size), or of tokens (B, N, C)."""
+    input, dim, _ = _mean_arguments(*args, **kwargs)
+    dims = sorted(d % input.ndim for d in as_tuple(dim, 1))
+    if input.ndim == 3 and dims == [1]:
+        return GlobalAverage((input.shape[1],), keepdim=False, channels_last=True)
+    return GlobalAverage(tuple(input.shape[2:]), keepdim=False)
+
+
+def is_global_mean(call: Call) -> bool:
+    """Whether a call of mean is a global pool: over all places of (B, C, *size), or of tokens (B, N, C).
+
+    One that keeps its dimensions is not: squeeze-excite and norms scale every token by it, and stay.
+    """
+    x, dim, keepdim = _mean_arguments(*call.args, **call.kwargs)
+    if dim is None or keepdim or x.ndim < 3 or len(x) != BATCH:
+        return False
+    dims = sorted(d % x.ndim for d in as_tuple(dim, 1))
+    return dims == list(range(2, x.ndim)) if x.ndim > 3 else dims == [1]
+
+
+def _without_weights(layer: ConvolutionAttention) -> ConvolutionAttention:
+    for name in ("weight", "bias"):
+        setattr(layer, name, None)
+    return layer
+
+
+_CALLS: dict[str, Callable[..., nn.Module]] = {
+    **{f"conv{n}d": _convolution for n in CONVS},
+    **{f"conv_transpose{n}d": _transposed for n in CONVS_TRANSPOSED},
+    **{f"{kind}{n}d": _pool(kind) for kind in _POOLS for n in (1, 2, 3)},
+    "mean": _mean,
+}

@@ -1,0 +1,15 @@
+"""Models in, numbers out: attention, receptive fields, heads, positions, representations."""
+
+from vision.inspection.attention_distance import attention_distance as attention_distance
+from vision.inspection.attention_distance import equal_distance as equal_distance
+from vision.inspection.attention_maps import attention_maps as attention_maps
+from vision.inspection.cka import block_names as block_names
+from vision.inspection.cka import cka as cka
+from vision.inspection.head_positions import head_places as head_places
+from vision.inspection.position_similarity import position_similarity as position_similarity
+from vision.inspection.receptive_fields import LayerFields as LayerFields
+from vision.inspection.receptive_fields import composed_field as composed_field
+from vision.inspection.receptive_fields import effective_receptive_field as effective_receptive_field
+from vision.inspection.receptive_fields import fields_through_depth as fields_through_depth
+from vision.inspection.receptive_fields import gradient_support as gradient_support
+from vision.inspection.rollout import attention_rollout as attention_rollout

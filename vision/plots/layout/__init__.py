@@ -1,0 +1,1 @@
+"""What all figures share: style, size, legends, ticks and labels."""

@@ -1,0 +1,43 @@
+"""An empty figure with its title above and small print below: n, data, intervals, versions, commit.
+
+>>> figure, body = sheet("digits", "n = 3; commit 0123456789")  # doctest: +SKIP
+"""
+
+from textwrap import fill
+
+from matplotlib.figure import Figure, SubFigure
+
+from vision.plots.layout.style import HEIGHT, MUTED, SMALL, STYLE, WIDTH
+
+LETTER = 0.54  # mean width of a letter, of the font's size
+LINE = 1.25  # height of a line, likewise
+POINTS = 72  # an inch
+
+
+def sheet(
+    title: str, notes: str = "", *, width: float = WIDTH, height: float = HEIGHT
+) -> tuple[Figure, SubFigure]:
+    """A figure and the part of it to draw into, which is `height` inches high whatever stands around it.
+
+    Title and notes are broken into lines that fit.
+    """
+    above, below = wrapped(title, width, STYLE["figure.titlesize"]), wrapped(notes, width, SMALL)
+    around = lines_high(above, STYLE["figure.titlesize"]) + lines_high(below, SMALL)
+    figure = Figure(figsize=(width, height + around), layout="constrained")
+    body: SubFigure = figure.subfigures()  # type: ignore[assignment]
+    figure.suptitle(above)
+    if below:
+        figure.supxlabel(below, fontsize=SMALL, color=MUTED, ha="left", x=0.01)
+    return figure, body
+
+
+def wrapped(text: str, width: float, size: float) -> str:
+    """`text` in lines of at most `width` inches, letters of `size` points."""
+    whole = " ".join(text.split()).replace(" = ", "\u00a0=\u00a0")  # "n = 3" stays on one line
+    lines = fill(whole, int(POINTS * width / (LETTER * size)), break_long_words=False)
+    return lines.replace("\u00a0", " ")
+
+
+def lines_high(text: str, size: float) -> float:
+    """Inches that the lines of `text` take."""
+    return LINE * size / POINTS * (text.count("\n") + 1) if text else 0.0

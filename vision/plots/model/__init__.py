@@ -1,0 +1,1 @@
+"""Figures of models: attention, fields, heads, positions, representations."""

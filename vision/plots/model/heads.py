@@ -1,0 +1,83 @@
+"""Where each head looks by its place alone: one panel a layer, a circle a head.
+
+>>> plot_heads(head_places(model), title="Learned fields").savefig("heads.svg")  # doctest: +SKIP
+"""
+
+from math import ceil, isnan
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Circle
+from matplotlib.patheffects import withStroke
+
+from vision.plots.layout.figure import sheet
+from vision.plots.layout.legend import legend_above
+from vision.plots.layout.small_multiples import name_axes, small_multiples
+from vision.plots.layout.style import COLOURS, INK, MUTED, PAPER, styled
+
+COLUMNS = 2
+LEAST_RADIUS = 0.08
+MOST_NUMBERED = 9  # heads of a layer whose numbers still fit
+
+
+@styled
+def plot_heads(table: pd.DataFrame, *, title: str, notes: str = "") -> Figure:
+    """Figure of heads around their query, which is the cross: a dot at the centre, a circle of its width.
+
+    All panels have one scale. A gated head's number is followed by the share of its weight that its place
+    decides.
+
+    Args:
+        table: as `vision.inspection.head_places` gives it.
+        title: stands above the figure.
+        notes: stands below it in small print.
+
+    Raises:
+        ValueError: the table has no rows.
+    """
+    if table.empty:
+        raise ValueError("plot_heads needs heads with centres, got none: the model has no such layer")
+    layers = list(table.groupby("layer", sort=False))
+    figure, body = sheet(title, notes, height=2.4 * ceil(len(layers) / COLUMNS) + 1.0)
+    places = small_multiples(body, len(layers), COLUMNS)
+    reach = table[["row", "col"]].abs().max(axis=1) + table["width"]
+    far = max(1.5, float(reach.max()) + 0.3)
+    for place, (name, heads) in zip(places, layers, strict=True):
+        _panel(place, heads, far)
+        place.set_title(str(name))
+    name_axes(body, places, "columns from the query (tokens)", "rows from the query (tokens)")
+    legend_above(body, _legend(table))
+    return figure
+
+
+def _panel(panel: Axes, heads: pd.DataFrame, far: float) -> None:
+    for head in heads.to_dict("records"):
+        colour, centre = COLOURS[int(head["head"]) % len(COLOURS)], (head["col"], head["row"])
+        panel.add_patch(Circle(centre, head["width"], facecolor=colour, alpha=0.15, edgecolor="none"))
+        panel.add_patch(Circle(centre, head["width"], fill=False, edgecolor=colour, linewidth=1.2))
+        panel.add_patch(Circle(centre, LEAST_RADIUS, color=colour))
+        if len(heads) <= MOST_NUMBERED:
+            beside: dict[str, Any] = {"textcoords": "offset points", "color": colour}
+            number = panel.annotate(_number(head), centre, (4, 3), zorder=6, **beside)
+            number.set_path_effects([withStroke(linewidth=2, foreground=PAPER)])
+    panel.plot(0, 0, marker="+", color=INK, markersize=9, zorder=5)
+    panel.set(xlim=(-far, far), ylim=(far, -far), aspect="equal")
+    panel.grid(True, axis="both")
+
+
+def _number(head: dict[Any, Any]) -> str:
+    gate = float(head.get("gate", float("nan")))
+    return str(head["head"]) if isnan(gate) else f"{head['head']} ({gate:.0%})"
+
+
+def _legend(table: pd.DataFrame) -> list[Line2D]:
+    gated = "gate" in table and bool(table["gate"].notna().any())
+    number = "head, centre (share of its weight by place)" if gated else "head, centre"
+    return [
+        Line2D([], [], ls="none", marker="+", color=INK, markersize=9, label="the query"),
+        Line2D([], [], ls="none", marker="o", color=MUTED, markersize=4, label=number),
+        Line2D([], [], ls="none", marker="o", mfc="0.9", mec=MUTED, markersize=11, label="width: 1 s.d."),
+    ]

@@ -1,0 +1,113 @@
+"""What one token sees through depth, drawn on the image: by its own layer, and by all layers before it.
+
+>>> plot_fields(image, fields_through_depth(model, (3, 224, 224)), title="ResNet-18")  # doctest: +SKIP
+"""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Protocol
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from vision.plots.layout.figure import sheet
+from vision.plots.layout.heatmap_cells import without_frame
+from vision.plots.layout.legend import legend_above
+from vision.plots.layout.style import COLOURS, WIDTH, styled
+
+COLUMNS = 3
+COMPOSED, DIRECT = COLOURS[:2]
+
+
+class Panel(Protocol):
+    """One layer: its name, and bool (H, W) masks over the pixels; as `vision.inspection.LayerFields`."""
+
+    @property
+    def name(self) -> str:
+        """The layer's name."""
+        ...
+
+    @property
+    def direct(self) -> np.ndarray:
+        """Pixels under the tokens that the layer itself attends to."""
+        ...
+
+    @property
+    def composed(self) -> np.ndarray:
+        """Pixels that reach the token through all layers."""
+        ...
+
+
+@styled
+def plot_fields(image: np.ndarray, panels: Sequence[Panel], *, title: str) -> Figure:
+    """Figure with the image once a layer: what the token sees directly, through the layers, and not at all.
+
+    Args:
+        image: (H, W) or (H, W, 3), in [0, 1].
+        panels: the layers, first to last, of one token each.
+        title: stands above the figure.
+
+    Raises:
+        ValueError: there are no panels, or a mask is not of the image's size.
+    """
+    if not panels:
+        raise ValueError("panels must hold at least one layer, got none")
+    for panel in panels:
+        for part in (panel.direct, panel.composed):
+            if part.shape != image.shape[:2]:
+                raise ValueError(
+                    f"masks must be of the image's size {image.shape[:2]}, got {part.shape} for {panel.name}"
+                )
+    columns = min(COLUMNS, len(panels))
+    rows = ceil(len(panels) / columns)
+    figure, body = sheet(title, height=(WIDTH / COLUMNS + 0.6) * rows + 0.6)
+    axes = body.subplots(rows, columns, squeeze=False).flatten()
+    for place in axes[len(panels) :]:
+        place.set_axis_off()
+    for place, panel in zip(axes, panels, strict=False):
+        _draw(place, image, panel)
+    shades = [
+        Patch(facecolor=to_rgba(DIRECT, 0.55), edgecolor=DIRECT, label="attended to by this layer"),
+        Patch(facecolor="0.75", edgecolor=COMPOSED, label="seen through all layers so far (outline)"),
+        Patch(facecolor="0.2", label="not seen by the token"),
+    ]
+    legend_above(body, shades)
+    return figure
+
+
+def _draw(place: Axes, image: np.ndarray, panel: Panel) -> None:
+    place.imshow(_shaded(image, panel))
+    for mask, colour in ((panel.composed, COMPOSED), (panel.direct, DIRECT)):
+        _outline(place, mask, colour)
+    extents = f"directly {_extent(panel.direct)}\nin all {_extent(panel.composed)}"
+    place.set_title(f"{panel.name}\n{extents}")
+    place.set(xticks=[], yticks=[])
+    without_frame(place)
+
+
+def _shaded(image: np.ndarray, panel: Panel) -> np.ndarray:
+    """() -> (H, W, 3): the image in grey, dark where nothing is seen, tinted where the layer itself looks."""
+    grey = image if image.ndim == 2 else image.mean(axis=2)
+    # Between black and white, so that a tint shows on either.
+    shaded = np.where(panel.composed, 0.3 + 0.65 * grey, 0.32 * grey)[..., None].repeat(3, axis=2)
+    tint = 0.45 * shaded + 0.55 * np.array(to_rgb(DIRECT))
+    return np.where(panel.direct[..., None], tint, shaded).clip(0, 1)
+
+
+def _outline(place: Axes, mask: np.ndarray, colour: str) -> None:
+    # A border of False around the mask closes the line where the field meets the image's edge.
+    height, width = mask.shape
+    place.set(xlim=(-1, width), ylim=(height, -1))
+    if not mask.any():
+        return
+    rows, cols = np.arange(-1, height + 1), np.arange(-1, width + 1)
+    place.contour(cols, rows, np.pad(mask, 1).astype(float), levels=[0.5], colors=colour, linewidths=1.6)
+
+
+def _extent(mask: np.ndarray) -> str:
+    """() -> rows x columns of pixels from the first to the last seen."""
+    spans = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    return " x ".join(str(int(span[-1] - span[0] + 1)) if len(span) else "0" for span in spans) + " px"

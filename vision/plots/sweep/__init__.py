@@ -1,0 +1,1 @@
+"""Figures of sweeps: accuracy and its companions over the training-set size."""

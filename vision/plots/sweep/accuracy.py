@@ -1,0 +1,144 @@
+"""The headline figure: accuracy against training-set size, one line a model; or against any other setting.
+
+>>> plot_accuracy(accuracy_curves(records), title="digits").savefig("accuracy.svg")  # doctest: +SKIP
+"""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from vision.plots.layout.figure import sheet
+from vision.plots.layout.intervals import draw_band, reach
+from vision.plots.layout.legend import as_label, handles_of, legend_above, legend_height
+from vision.plots.layout.line_styles import Looks, looks
+from vision.plots.layout.small_multiples import height_of, name_axes, small_multiples
+from vision.plots.layout.style import BAND, WIDTH, styled
+from vision.plots.layout.tables import check_table
+from vision.plots.layout.ticks import at_places
+
+BODY = 3.2  # inches that a single panel is high
+FEW = 7  # lines; of more, the bands are fainter
+LOG_FROM = 8.0  # largest over smallest place from which an axis of numbers is logarithmic
+
+
+@styled
+def plot_accuracy(
+    curves: pd.DataFrame,
+    *,
+    title: str,
+    notes: str = "",
+    metric: str = "test accuracy",
+    x: str = "train_size",
+    line: str = "label",
+    panel: str = "data",
+    xlabel: str | None = None,
+    centre: str = "mean",
+) -> Figure:
+    """Figure of centre and interval: x along the axis, a colour a line, a panel each in rows of two.
+
+    Lines of numbers, as fields, run from dark to light. Where x is no size of training sets, a ring marks the
+    best place of each line, if its interval excludes the worst one's centre. Where x is a name, as a model's,
+    each has a row, best on top.
+
+    Args:
+        curves: as `vision.statistics.accuracy_curves` gives them with the same x, line and panel.
+        title: stands above the figure.
+        notes: stands below it in small print: n, the interval's kind, versions, device, commit.
+        metric: name of the vertical axis.
+        x, line, panel: the columns that say what goes where.
+        xlabel: name of the horizontal axis; None is that of x.
+        centre: the column to draw, as mean, median or iqm.
+
+    Raises:
+        ValueError: a column is missing, or there are no rows.
+    """
+    check_table(curves, (panel, line, x, centre, "low", "high"), name="curves")
+    values = list(dict.fromkeys(curves[panel]))
+    ordered, styles = _is_ordered(curves[x]), looks(_in_order(curves[line]))
+    shown = [_text(value) for value in styles]
+    middles: Any = curves.groupby(x, dropna=False)[centre].mean()
+    names = list(middles.sort_values().index)
+    body_height = BODY if ordered else 0.26 * len(names) + 0.6
+    height = body_height if len(values) == 1 else height_of(len(values), row=2.1 if ordered else body_height)
+    figure, body = sheet(title, notes, height=height + legend_height(shown, WIDTH))
+    panels = small_multiples(body, len(values))
+    for one, value in zip(panels, values, strict=True):
+        own: Any = curves[_same(curves[panel], value)]
+        if ordered:
+            _along(one, own, x, line, styles, centre)
+        else:
+            _by_row(one, own, names, x, line, styles, centre)
+        if panel != "data" or len(values) > 1:
+            one.set_title(_text(value))
+    where = f"{values[0]}, " if panel == "data" and len(values) == 1 else ""
+    sizes = f"training images ({where}log scale)"
+    along = xlabel or (sizes if x == "train_size" else _short(x))
+    share = f"{metric} (%)"
+    name_axes(body, panels, along if ordered else share, share if ordered else "")
+    heading = "" if line == "label" else _short(line)
+    legend_above(body, handles_of(panels, shown), title=heading)
+    return figure
+
+
+def _along(panel: Axes, curves: pd.DataFrame, x: str, line: str, styles: Looks, centre: str) -> None:
+    for value, rows in _lines(curves, line, styles):
+        curve: Any = rows.sort_values(x)
+        places, middle, look = curve[x], 100 * curve[centre], styles[value]
+        panel.plot(places, middle, label=as_label(_text(value)), **look)
+        ends = 100 * curve["low"], 100 * curve["high"]
+        draw_band(panel, places, *ends, look["color"], opacity=BAND * min(1.0, FEW / len(styles)))
+        best = curve[centre].idxmax()
+        beyond_doubt = not curve["low"][best] <= min(curve[centre])
+        if x != "train_size" and len(curve) > 1 and beyond_doubt:
+            ring = {"markersize": 10, "markerfacecolor": "none", "color": look["color"], "zorder": 5}
+            panel.plot(places[best], middle[best], "o", **ring)
+    places = sorted(set(curves[x]))
+    wide = places[0] > 0 and places[-1] >= LOG_FROM * places[0]
+    panel.set_xscale("log" if x == "train_size" or wide else "linear")
+    at_places(panel, places)
+
+
+def _by_row(
+    panel: Axes, curves: pd.DataFrame, names: list[Any], x: str, line: str, styles: Looks, centre: str
+) -> None:
+    for value, curve in _lines(curves, line, styles):
+        rows, parts = [names.index(name) for name in curve[x]], [100 * curve[c] for c in ("low", "high")]
+        look: Any = styles[value] | {"linestyle": "none"}
+        middle = 100 * curve[centre]
+        panel.errorbar(middle, rows, xerr=reach(middle, *parts), label=as_label(_text(value)), **look)
+    panel.set_yticks(range(len(names)), [_text(name) for name in names])
+    panel.grid(True, axis="both")
+
+
+def _lines(curves: pd.DataFrame, line: str, styles: Looks) -> list[tuple[Any, pd.DataFrame]]:
+    """The rows of each line that a panel has, in the order of the legend."""
+    rows: Any = {value: curves[_same(curves[line], value)] for value in styles}
+    return [(value, own) for value, own in rows.items() if len(own)]
+
+
+def _in_order(column: Any) -> list[Any]:
+    """Distinct values: numbers ascending, names as they come."""
+    values = list(dict.fromkeys(column.tolist()))
+    return sorted(values) if _is_ordered(column) else values
+
+
+def _is_ordered(column: Any) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not column.isna().any()
+
+
+def _same(column: Any, value: Any) -> pd.Series:
+    return column.isna() if pd.isna(value) else column == value
+
+
+def _short(name: str) -> str:
+    """ "model.kwargs.mixer_options.kernel_size" -> "kernel_size"."""
+    parts = [part.rpartition(".")[2] for part in name.split(",")]
+    return ", ".join("training images" if part == "train_size" else part for part in parts)
+
+
+def _text(value: Any) -> str:
+    if pd.isna(value):
+        return "none"
+    return f"{value:,.10g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

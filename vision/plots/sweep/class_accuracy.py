@@ -1,0 +1,93 @@
+"""Accuracy of each class against training-set size, a small panel a class.
+
+>>> plot_class_curves(table, title="digits").savefig("classes.svg")  # doctest: +SKIP
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from vision.plots.layout.figure import sheet
+from vision.plots.layout.intervals import draw_band
+from vision.plots.layout.legend import as_label, legend_above, legend_height
+from vision.plots.layout.line_styles import Looks, looks
+from vision.plots.layout.small_multiples import name_axes, small_multiples
+from vision.plots.layout.style import WIDTH, styled
+from vision.plots.layout.tables import check_table
+from vision.plots.layout.ticks import at_places
+
+COLUMNS = ("label", "class", "train_size", "mean", "low", "high")
+MOST = 12  # classes that are all shown
+ENDS = 5  # of more, so many from the best and from the worst
+
+
+@styled
+def plot_class_curves(
+    table: pd.DataFrame,
+    *,
+    title: str,
+    notes: str = "",
+    metric: str = "test accuracy",
+    among: Sequence[Any] = (),
+) -> Figure:
+    """Figure of a panel a class in rows of five, a line a model with its interval.
+
+    Of more than 12 classes it shows the 5 best and the 5 worst at the largest size, by the mean over the
+    models, and says so in the small print.
+
+    Args:
+        table: columns label, class, train_size, and mean, low and high in [0, 1].
+        title: stands above the figure.
+        notes: stands below it in small print.
+        metric: what the accuracy is of.
+        among: all lines of several figures, in which each keeps its look; empty: these only.
+
+    Raises:
+        ValueError: a column is missing, or there are no rows.
+    """
+    check_table(table, COLUMNS)
+    classes, said = _chosen(table)
+    lines, columns = list(dict.fromkeys(table["label"])), _columns(len(classes))
+    height = 1.35 * -(-len(classes) // columns) + 0.6 + legend_height([str(name) for name in lines], WIDTH)
+    figure, body = sheet(title, "; ".join(part for part in (said, notes) if part), height=height)
+    panels, styles = small_multiples(body, len(classes), columns), looks(lines, among)
+    for panel, name in zip(panels, classes, strict=True):
+        rows: Any = table[table["class"] == name]
+        _panel(panel, rows, styles)
+        panel.set_title(str(name))
+        at_places(panel, sorted(set(table["train_size"])))
+    panels[0].set(ylim=(0, 103), yticks=(0, 50, 100))
+    name_axes(body, panels, "training images (log scale)", f"{metric} (%)")
+    legend_above(body, panels[0].get_lines())
+    return figure
+
+
+def _chosen(table: pd.DataFrame) -> tuple[list[Any], str]:
+    """The classes to show, and a sentence where they are not all."""
+    classes = list(dict.fromkeys(table["class"]))
+    if len(classes) <= MOST:
+        return classes, ""
+    largest = table["train_size"].max()
+    last: Any = table[table["train_size"] == largest]
+    ranked = list(last.groupby("class")["mean"].mean().sort_values(ascending=False).index)
+    text = (
+        f"the {ENDS} best and {ENDS} worst of {len(classes)} classes at {largest:,} images, mean over models"
+    )
+    return ranked[:ENDS] + ranked[-ENDS:], text
+
+
+def _columns(count: int) -> int:
+    return 4 if count > 2 * ENDS else -(-count // 2) if count > ENDS else count
+
+
+def _panel(panel: Axes, rows: pd.DataFrame, styles: Looks) -> None:
+    panel.set_xscale("log")
+    for name, look in styles.items():
+        own: Any = rows[rows["label"] == name]
+        curve = own.sort_values("train_size")
+        sizes, mean = curve["train_size"], 100 * curve["mean"]
+        panel.plot(sizes, mean, label=as_label(name), **look | {"markersize": 3, "linewidth": 1.1})
+        draw_band(panel, sizes, 100 * curve["low"], 100 * curve["high"], look["color"])

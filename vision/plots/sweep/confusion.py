@@ -1,0 +1,58 @@
+"""Which class is taken for which.
+
+>>> plot_confusion(matrix, ["cat", "dog"], title="CNN on pets").savefig("confusion.svg")  # doctest: +SKIP
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import Normalize, PowerNorm
+from matplotlib.figure import Figure
+
+from vision.plots.layout.figure import sheet
+from vision.plots.layout.heatmap_cells import FROM_PAPER, draw_cells
+from vision.plots.layout.style import styled
+from vision.plots.layout.ticks import some_of
+
+NUMBERS_UP_TO = 12  # classes whose shares still fit into their cells
+NAMES_UP_TO = 20  # likewise whose names fit
+
+
+@styled
+def plot_confusion(matrix: np.ndarray, classes: Sequence[str], *, title: str, notes: str = "") -> Figure:
+    """Figure of shares, a row a class: what its images were taken for, in percents of them.
+
+    Up to 12 classes the numbers are written into the cells; of more, colours go by the square root, so that
+    rare mistakes can be seen.
+
+    Args:
+        matrix: counts (K, K), true class by predicted class.
+        classes: K names.
+        title: stands above the figure.
+        notes: stands below it in small print: images, n, the model.
+
+    Raises:
+        ValueError: the matrix is not (K, K), or has a negative count.
+    """
+    counts, many = np.asarray(matrix, dtype=float), len(classes)
+    if counts.shape != (many, many) or many == 0:
+        raise ValueError(f"matrix must be (K, K) for K classes, got {counts.shape} and {many} classes")
+    if (counts < 0).any():
+        raise ValueError(f"matrix must hold counts, got {counts.min():g}")
+    totals = counts.sum(axis=1, keepdims=True)
+    # A class without images has no shares: its row stays empty.
+    shares = np.divide(100 * counts, totals, out=np.full_like(counts, np.nan), where=totals > 0)
+    figure, body = sheet(title, notes, height=4.6)
+    panel = body.subplots()
+    few = many <= NUMBERS_UP_TO
+    text, scale = ("{:.0f}".format, Normalize(0, 100)) if few else (None, PowerNorm(0.5, 0, 100))
+    drawn = draw_cells(panel, shares, scale, colours=FROM_PAPER, text=text, origin="upper")
+    named = some_of(many, NAMES_UP_TO)
+    names = [str(classes[one]) for one in named]
+    turned: Any = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if few else {"rotation": 90}
+    panel.set_xticks(named, names, **turned)
+    panel.set_yticks(named, names)
+    panel.set(xlabel="taken for", ylabel="true class")
+    body.colorbar(drawn, label="% of the true class's images", aspect=35)
+    return figure

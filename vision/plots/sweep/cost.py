@@ -1,0 +1,99 @@
+"""What accuracy costs: a model's parameters and its multiply-adds an image against what it reaches.
+
+>>> plot_cost(points, title="digits").savefig("cost.svg")  # doctest: +SKIP
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, FixedLocator, NullLocator
+
+from vision.plots.layout.figure import sheet
+from vision.plots.layout.intervals import reach
+from vision.plots.layout.labels import place_labels
+from vision.plots.layout.legend import as_label, legend_above, legend_height
+from vision.plots.layout.line_styles import Looks, looks
+from vision.plots.layout.style import WIDTH, styled
+from vision.plots.layout.tables import check_table
+
+COSTS = {"params": "parameters", "macs": "multiply-adds an image"}
+LEAST_SPAN = 3.0  # largest over smallest end of an axis; models of equal cost then lie close together
+
+
+@styled
+def plot_cost(
+    points: pd.DataFrame,
+    *,
+    title: str,
+    notes: str = "",
+    metric: str = "test accuracy",
+    line: str = "label",
+    among: Sequence[Any] = (),
+) -> Figure:
+    """Figure of accuracy with its interval against parameters and against multiply-adds, both on log scales.
+
+    The names stand at the points, or where they have no room, in a legend.
+
+    Args:
+        points: a row a model: columns label, params, macs, and mean, low and high in [0, 1].
+        title: stands above the figure.
+        notes: stands below it in small print: the training-set size, n, the interval's kind.
+        metric: what the accuracy is of.
+        line: the column that names a model.
+        among: all lines of several figures, in which each keeps its look; empty: these only.
+
+    Raises:
+        ValueError: a column is missing, there are no rows, or a model has several.
+    """
+    check_table(points, (line, *COSTS, "mean", "low", "high"), name="points")
+    if points[line].duplicated().any():
+        raise ValueError(f"points must have one row a {line}, got several of {points[line].mode()[0]}")
+    styles = looks(points[line].tolist(), among)
+    figure, body = sheet(title, notes, height=3.1)
+    panels = body.subplots(1, len(COSTS), sharey=True)
+    for panel, (cost, name) in zip(panels, COSTS.items(), strict=True):
+        _panel(panel, points, cost, line, styles)
+        panel.set_xlabel(name)
+    panels[0].set_ylabel(f"{metric} (%)")
+    figure.draw_without_rendering()
+    if not all(_named(panel, points, cost, line) for panel, cost in zip(panels, COSTS, strict=True)):
+        for panel in panels:
+            for text in list(panel.texts):
+                text.remove()
+        legend_above(body, panels[0].get_legend_handles_labels()[0])
+        figure.set_figheight(figure.get_figheight() + legend_height([str(name) for name in styles], WIDTH))
+    return figure
+
+
+def _panel(panel: Axes, points: pd.DataFrame, cost: str, line: str, styles: Looks) -> None:
+    for row in points.to_dict("records"):
+        mean, low, high = (100 * row[name] for name in ("mean", "low", "high"))
+        look = styles[row[line]] | {"linestyle": "none", "markersize": 6, "elinewidth": 1.0}
+        panel.errorbar(row[cost], mean, yerr=reach([mean], [low], [high]), label=as_label(row[line]), **look)
+    panel.set_xscale("log")
+    least, most = float(np.min(points[cost])), float(np.max(points[cost]))
+    margin = max(1.3, (LEAST_SPAN * least / most) ** 0.5)
+    panel.set_xlim(least / margin, most * margin)
+    panel.xaxis.set_major_locator(FixedLocator(_round_numbers(least / margin, most * margin)))
+    panel.xaxis.set_minor_locator(NullLocator())
+    panel.xaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def _round_numbers(low: float, high: float) -> list[float]:
+    """() -> two or more of them, as few as can be."""
+    for steps in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
+        found = [step * 10.0**power for power in range(16) for step in steps]
+        if len(inside := [number for number in found if low <= number <= high]) > 1:
+            return inside
+    return inside
+
+
+def _named(panel: Axes, points: pd.DataFrame, cost: str, line: str) -> bool:
+    rows: Any = points[[cost]].join(100 * points[["mean", "low", "high"]])
+    return place_labels(
+        panel, list(rows.itertuples(index=False, name=None)), [str(name) for name in points[line]]
+    )

@@ -1,0 +1,123 @@
+"""The gain of one model over others against training-set size, in points of accuracy.
+
+>>> plot_gain(differences, first="CNN", second="ViT", title="digits").savefig("gain.svg")  # doctest: +SKIP
+"""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter
+
+from vision.plots.layout.figure import sheet
+from vision.plots.layout.intervals import draw_band
+from vision.plots.layout.legend import as_label, legend_above, legend_height
+from vision.plots.layout.line_styles import looks
+from vision.plots.layout.style import BAND, INK, MUTED, PAPER, WIDTH, styled
+from vision.plots.layout.tables import check_table
+from vision.plots.layout.ticks import at_places
+
+COLUMNS = ("train_size", "mean", "low", "high")
+ROOM = 0.16  # of the axis, above and below all that is drawn, for who is ahead
+Interval = tuple[float, float, float]
+
+
+@styled
+def plot_gain(
+    differences: pd.DataFrame | Mapping[str, pd.DataFrame],
+    *,
+    first: str,
+    second: str = "the other",
+    title: str,
+    notes: str = "",
+    crossings: Sequence[Interval] = (),
+    among: Sequence[Any] = (),
+) -> Figure:
+    """Figure of accuracy differences with intervals; above the line of 0 the first model is ahead.
+
+    A hollow marker says that the interval holds 0, or that there is none.
+
+    Args:
+        differences: columns train_size, and mean, low and high of the first model's accuracy less the
+            second's, as shares; or such a table for each of several second models, by their labels.
+        first: label of the model that is compared.
+        second: label of the other; of several, what they are together.
+        title: stands above the figure.
+        notes: stands below it in small print.
+        crossings: low, place and high of each training-set size at which the lead changes, shaded.
+        among: all lines of several figures, in which each keeps its look; empty: these only.
+
+    Raises:
+        ValueError: a column is missing, or there are no rows.
+    """
+    tables = {second: differences} if isinstance(differences, pd.DataFrame) else dict(differences)
+    for name, table in tables.items():
+        check_table(table, COLUMNS, name=f"differences to {name}")
+    # Hollow says something here.
+    own = looks([first, *tables], among)
+    styles = {name: look | {"fillstyle": "full"} for name, look in own.items()}
+    handles = _legend(styles, first, list(tables), crossings)
+    height = legend_height([str(one.get_label()) for one in handles], WIDTH)
+    figure, body = sheet(title, notes, height=3.1 + height)
+    panel = body.subplots()
+    panel.set(xscale="log", xlabel="training images (log scale)", ylabel=f"gain of {first} (points)")
+    panel.axhline(0, color=INK, linewidth=0.9)
+    for name, table in tables.items():
+        _line(panel, table.sort_values("train_size"), styles[name], f"over {name}")
+    _ahead(panel, pd.concat(tables.values()), first, second)
+    at_places(panel, sorted({size for table in tables.values() for size in table["train_size"]}))
+    for crossing in crossings:
+        _cross(panel, crossing)
+    legend_above(body, handles)
+    return figure
+
+
+def _line(panel: Axes, table: pd.DataFrame, look: dict[str, Any], label: str) -> None:
+    sizes, mean, low, high = (table[name] * (1 if name == "train_size" else 100) for name in COLUMNS)
+    draw_band(panel, sizes, low, high, look["color"])
+    panel.plot(sizes, mean, label=label, **look)
+    open_: Any = ~((low > 0) | (high < 0))  # missing ends compare as False
+    hollow = look | {"linestyle": "none", "markerfacecolor": PAPER, "zorder": 3}
+    panel.plot(sizes[open_], mean[open_], label="_hollow", **hollow)
+
+
+def _ahead(panel: Axes, table: pd.DataFrame, first: str, second: str) -> None:
+    ends = 100 * table[["mean", "low", "high"]].to_numpy()
+    low, high = min(0.0, float(pd.Series(ends.ravel()).min())), max(0.0, float(pd.Series(ends.ravel()).max()))
+    room = ROOM * max(high - low, 1.0)
+    panel.set_ylim(low - room, high + room)
+    panel.yaxis.set_major_formatter(FuncFormatter(_signed))
+    for y, align, text in ((0.99, "top", f"▲ {first} ahead"), (0.01, "bottom", f"▼ {second} ahead")):
+        panel.text(0.02, y, text, va=align, transform=panel.transAxes, color=INK)
+
+
+def _cross(panel: Axes, crossing: Interval) -> None:
+    low, place, high = crossing
+    left, right = panel.get_xlim()
+    panel.axvspan(max(low, left), min(high, right), color=MUTED, alpha=BAND, linewidth=0, zorder=0)
+    if left <= place <= right:
+        panel.axvline(place, color=MUTED, linestyle="--", linewidth=1.0)
+    panel.set_xlim(left, right)
+
+
+def _legend(
+    styles: dict[str, Any], first: str, others: list[str], crossings: Sequence[Interval]
+) -> list[Any]:
+    handles: list[Any] = [
+        Line2D([], [], label=as_label(f"{first} over {name}"), **styles[name]) for name in others
+    ]
+    hollow = {"ls": "none", "marker": "o", "mfc": PAPER, "color": MUTED}
+    handles.append(Line2D([], [], label="interval holds 0", **hollow))
+    for low, place, high in crossings:
+        span = f"{low:,.0f} to {high:,.0f}" if isfinite(high) else f"{low:,.0f} or more"
+        handles.append(Patch(color=MUTED, alpha=2 * BAND, label=f"crossing: {place:,.0f} ({span})"))
+    return handles
+
+
+def _signed(points: float, _: int) -> str:
+    return f"{points:+.10g}".replace("-", "−") if points else "0"

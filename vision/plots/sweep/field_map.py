@@ -1,0 +1,121 @@
+"""The map of field x size: which receptive field does best with how many training images.
+
+>>> plot_field_map(accuracy_curves(records, line=FIELD, panel=KIND), title="digits")  # doctest: +SKIP
+"""
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from vision.plots.layout.figure import sheet
+from vision.plots.layout.heatmap_cells import draw_cells, readable_on
+from vision.plots.layout.legend import legend_above, legend_height
+from vision.plots.layout.small_multiples import small_multiples
+from vision.plots.layout.style import INK, WIDTH, styled
+from vision.plots.layout.tables import check_table
+
+FIELD, KIND = "model.kwargs.mixer_options.kernel_size", "model.name"
+ALL = "all"
+ABREAST = 5  # sizes up to which two panels stand side by side
+BEST = {
+    True: ("-", "best of its size, beyond the others"),
+    False: (":", "best, interval reaches another's mean"),
+}
+
+
+@styled
+def plot_field_map(
+    curves: pd.DataFrame,
+    *,
+    title: str,
+    notes: str = "",
+    x: str = "train_size",
+    y: str = FIELD,
+    panel: str = KIND,
+    ylabel: str = "field",
+    metric: str = "test accuracy",
+) -> Figure:
+    """Figure of one map a kind of mixer: a column a size, a row a field, its mean accuracy in the cell.
+
+    All maps have one scale. A frame is around the best field of each size; it is dotted where the interval
+    reaches another field's mean, or there is no interval.
+
+    Args:
+        curves: as `vision.statistics.accuracy_curves` gives them with these x, line y, and panel.
+        title: stands above the figure.
+        notes: stands below it in small print.
+        x, y, panel: the columns that say what goes where; y ascends upwards by the
+            number that it is or begins with, as 3 x 3; those without come last, and a
+            missing one is the field of all.
+        ylabel: what y is.
+        metric: what the accuracy is of.
+
+    Raises:
+        ValueError: a column is missing, there are no rows, or a cell is there twice.
+    """
+    check_table(curves, (panel, y, x, "mean", "low"), name="curves")
+    if curves.duplicated([panel, y, x]).any():
+        raise ValueError(f"curves must have one row for each {panel}, {y} and {x}; filter them first")
+    curves = curves.assign(**{y: curves[y].astype(object).where(curves[y].notna(), ALL)})
+    fields, sizes = _in_order(curves[y]), _in_order(curves[x])
+    kinds = list(dict.fromkeys(curves[panel]))
+    columns = 2 if len(sizes) <= ABREAST else 1
+    labels = [name for _, name in BEST.values()]
+    height = -(-len(kinds) // columns) * (0.3 + 0.24 * len(fields)) + 1.3 + legend_height(labels, WIDTH)
+    figure, body = sheet(title, notes, height=height)
+    panels = small_multiples(body, len(kinds), columns)
+    accuracy = 100 * np.asarray(curves["mean"], dtype=float)
+    scale, drawn = Normalize(accuracy.min(), accuracy.max()), []
+    for one, kind in zip(panels, kinds, strict=True):
+        rows: Any = curves[curves[panel] == kind]
+        drawn.append(_map(one, rows, fields, sizes, scale, x, y))
+        if len(kinds) > 1:
+            one.set_title(str(kind))
+    for one in panels[-columns:]:
+        one.set_xlabel("training images" if x == "train_size" else x)
+    for one in panels[::columns]:
+        one.set_ylabel(ylabel)
+    bar = {"location": "bottom", "shrink": 0.7, "aspect": 40}
+    body.colorbar(drawn[-1], ax=panels, label=f"{metric} (%)", **bar)
+    frames: Any = BEST.values()
+    legend_above(body, [Line2D([], [], color=INK, linestyle=style, label=name) for style, name in frames])
+    return figure
+
+
+def _map(
+    panel: Axes, rows: pd.DataFrame, fields: list[Any], sizes: list[Any], scale: Normalize, x: str, y: str
+) -> Any:
+    table: Any = rows.pivot(index=y, columns=x, values="mean").reindex(index=fields, columns=sizes)
+    drawn = draw_cells(panel, 100 * table.to_numpy(), scale, text="{:.1f}".format)
+    panel.set_xticks(range(len(sizes)), [_text(size) for size in sizes])
+    panel.set_yticks(range(len(fields)), [_text(field) for field in fields])
+    for size, own in rows.groupby(x):
+        best: Any = own.loc[own["mean"].idxmax()]
+        others = own.loc[own[y] != best[y], "mean"]
+        style: Any = BEST[bool((others < best["low"]).all())][0]
+        col, row = sizes.index(size), fields.index(best[y])
+        look = {"edgecolor": readable_on(drawn.cmap(scale(100 * best["mean"]))), "linewidth": 1.5}
+        panel.add_patch(Rectangle((col - 0.46, row - 0.43), 0.92, 0.86, fill=False, linestyle=style, **look))
+    return drawn
+
+
+def _in_order(column: Any) -> list[Any]:
+    values = list(dict.fromkeys(column.tolist()))
+    return sorted(values, key=_leading)
+
+
+def _leading(value: Any) -> float:
+    """The number that a value is or begins with, as "3 x 3"; without one it comes last, as "all"."""
+    found = re.match(r"\s*\d+\.?\d*", str(value))
+    return float(found.group()) if found else float("inf")
+
+
+def _text(value: Any) -> str:
+    return f"{value:,.10g}" if isinstance(value, int | float) else str(value)

@@ -1,0 +1,81 @@
+"""Accuracy in validation against optimizer steps: who learns faster, and whether learning was over.
+
+>>> plot_steps(learning, title="digits").savefig("steps.svg")  # doctest: +SKIP
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from vision.plots.layout.figure import sheet
+from vision.plots.layout.legend import as_label, handles_of, legend_above, legend_height
+from vision.plots.layout.line_styles import Looks, looks
+from vision.plots.layout.small_multiples import height_of, name_axes, small_multiples
+from vision.plots.layout.style import WIDTH, styled
+from vision.plots.layout.tables import check_table
+
+MARKED = 12  # markers along a line, at most
+NAMES = {
+    "val_accuracy": "accuracy in validation (%)",
+    "train_loss": "training loss",
+    "val_loss": "validation loss",
+}
+FAINT = {"linewidth": 0.7, "alpha": 0.35, "label": "_a seed"}
+
+
+@styled
+def plot_steps(
+    learning: pd.DataFrame,
+    *,
+    title: str,
+    notes: str = "",
+    metric: str = "val_accuracy",
+    line: str = "label",
+    among: Sequence[Any] = (),
+) -> Figure:
+    """Figure of a metric against steps, one panel a training-set size: faint seeds and their mean.
+
+    The mean is taken at steps that all seeds of a line were measured at.
+
+    Args:
+        learning: columns label, train_size, seed, step and the metric; a row an evaluation.
+        title: stands above the figure.
+        notes: stands below it in small print.
+        metric: val_accuracy, train_loss or another column; shares are drawn in percents if it ends in
+            accuracy.
+        line: the column that makes a line.
+        among: all lines of several figures, in which each keeps its look; empty: these only.
+
+    Raises:
+        ValueError: a column is missing, or there are no rows.
+    """
+    check_table(learning, (line, "train_size", "seed", "step", metric), name="learning")
+    sizes, lines = sorted(set(learning["train_size"])), list(dict.fromkeys(learning[line]))
+    names = [str(name) for name in lines]
+    height = height_of(len(sizes), row=1.9) if len(sizes) > 1 else 3.2
+    figure, body = sheet(title, notes, height=height + legend_height(names, WIDTH))
+    panels, styles = small_multiples(body, len(sizes), same_x=False), looks(lines, among)
+    factor = 100 if metric.endswith("accuracy") else 1
+    for panel, size in zip(panels, sizes, strict=True):
+        rows: Any = learning[learning["train_size"] == size]
+        _panel(panel, rows.assign(**{metric: factor * rows[metric]}), metric, line, styles)
+        panel.set_title(f"{size:,} training images")
+        panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    name_axes(body, panels, "optimizer steps", NAMES.get(metric, metric.replace("_", " ")))
+    legend_above(body, handles_of(panels, names))
+    return figure
+
+
+def _panel(panel: Axes, rows: pd.DataFrame, metric: str, line: str, styles: Looks) -> None:
+    for name, runs in rows.groupby(line, sort=False):
+        look = styles[name]
+        seeds = runs.pivot_table(index="step", columns="seed", values=metric).sort_index()
+        for seed in seeds if seeds.shape[1] > 1 else ():
+            panel.plot(seeds.index, seeds[seed], color=look["color"], linestyle=look["linestyle"], **FAINT)
+        mean = seeds.dropna().mean(axis=1)
+        every = max(1, -(-len(mean) // MARKED))
+        panel.plot(mean.index, mean, label=as_label(name), markevery=every, **look)

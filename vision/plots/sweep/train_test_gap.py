@@ -1,0 +1,105 @@
+"""Train against test accuracy by training-set size: what each model fits, and how much of it holds.
+
+>>> plot_overfit(train_curves, test_curves, title="digits").savefig("overfit.svg")  # doctest: +SKIP
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from vision.plots.layout.figure import sheet
+from vision.plots.layout.intervals import draw_band
+from vision.plots.layout.legend import legend_above, legend_height
+from vision.plots.layout.line_styles import looks
+from vision.plots.layout.small_multiples import height_of, name_axes, small_multiples
+from vision.plots.layout.style import BAND, MUTED, PAPER, WIDTH, styled
+from vision.plots.layout.tables import check_table
+from vision.plots.layout.ticks import at_places
+
+LEAST = 12  # points of a gap whose number fits into it
+LINES = ("train (hollow)", "test", "gap, in points")
+
+
+@styled
+def plot_overfit(
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    *,
+    title: str,
+    notes: str = "",
+    x: str = "train_size",
+    line: str = "label",
+    among: Sequence[Any] = (),
+) -> Figure:
+    """Figure of one panel a model: train (dashed, hollow) and test (solid) accuracy, and the gap in points.
+
+    A wide gap is overfitting; two low curves are underfitting.
+
+    Args:
+        train, test: of one data set, as `vision.statistics.accuracy_curves` gives them with metric
+            train_accuracy and test_accuracy.
+        title: stands above the figure.
+        notes: stands below it in small print.
+        x, line: the columns that say what goes where.
+        among: all lines of several figures, in which each keeps its look; empty: these only.
+
+    Raises:
+        ValueError: a column is missing, there are no rows, or one of the tables has a point that the other
+            lacks.
+    """
+    for name, table in (("train", train), ("test", test)):
+        check_table(table, (line, x, "mean", "low", "high"), name=name)
+    if (points := _points(train, x, line)) != (others := _points(test, x, line)):
+        raise ValueError(
+            f"train and test must have one row for each {line} and {x}, got {len(points)} and {len(others)} "
+            f"rows; unmatched: {sorted(set(points) ^ set(others), key=str)[:3]}"
+        )
+    lines = list(dict.fromkeys(test[line]))
+    height = height_of(len(lines)) if len(lines) > 1 else 3.2
+    figure, body = sheet(title, notes, height=height + legend_height(LINES, WIDTH))
+    panels, styles = small_multiples(body, len(lines)), looks(lines, among)
+    for panel, name in zip(panels, lines, strict=True):
+        one, other = (_of(table, line, name, x) for table in (train, test))
+        _panel(panel, one, other, x, styles[name])
+        panel.set_title(str(name))
+        at_places(panel, sorted(set(test[x])))
+    panels[0].set_ylim(0, 104)
+    name_axes(body, panels, "training images (log scale)" if x == "train_size" else x, "accuracy (%)")
+    legend_above(body, _legend())
+    return figure
+
+
+def _points(table: pd.DataFrame, x: str, line: str) -> list[tuple[Any, ...]]:
+    return sorted(table[[line, x]].itertuples(index=False, name=None), key=str)
+
+
+def _of(table: Any, line: str, name: Any, x: str) -> pd.DataFrame:
+    return table[table[line] == name].sort_values(x)
+
+
+def _panel(panel: Axes, train: Any, test: Any, x: str, look: Any) -> None:
+    panel.set_xscale("log")
+    panel.margins(x=0.12)  # room for the first gap's number
+    colour, sizes = look["color"], list(test[x])
+    panel.fill_between(
+        sizes, 100 * test["mean"], 100 * train["mean"], color=MUTED, alpha=BAND / 2, linewidth=0
+    )
+    hollow: Any = {"linestyle": "--", "markerfacecolor": PAPER, "label": "train", "fillstyle": "full"}
+    solid: Any = {"linestyle": "-", "label": "test", "fillstyle": "full"}
+    for table, own in ((train, hollow), (test, solid)):
+        draw_band(panel, sizes, 100 * table["low"], 100 * table["high"], colour)
+        panel.plot(sizes, 100 * table["mean"], **look | own)
+    for size, high, low in zip(sizes, 100 * train["mean"], 100 * test["mean"], strict=True):
+        if high - low >= LEAST:
+            panel.text(size, (high + low) / 2, f"{high - low:.0f}", ha="center", va="center")
+
+
+def _legend() -> list[Any]:
+    train = Line2D([], [], color=MUTED, ls="--", marker="o", mfc=PAPER, label=LINES[0])
+    test = Line2D([], [], color=MUTED, ls="-", marker="o", label=LINES[1])
+    return [train, test, Patch(color=MUTED, alpha=BAND, label=LINES[2])]

@@ -1,0 +1,10 @@
+"""A CNN as the start of a learned receptive field: soft convolutions and trainable attention."""
+
+from vision.soften.error_bound import error_bound as error_bound
+from vision.soften.error_bound import soft_errors as soft_errors
+from vision.soften.error_bound import weight_on_target as weight_on_target
+from vision.soften.registry import start_from as start_from
+from vision.soften.soft_convolution import SoftConvolution as SoftConvolution
+from vision.soften.soft_convolution import soft_convolution as soft_convolution
+from vision.soften.soften import release as release
+from vision.soften.soften import released_layers as released_layers
