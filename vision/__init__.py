@@ -17,5 +17,4 @@ from vision.patches import PatchEmbed as PatchEmbed
 from vision.patches import patchify as patchify
 from vision.patches import shuffle_patches as shuffle_patches
 from vision.patches import unpatchify as unpatchify
-from vision.soften import release as release
 from vision.soften import soft_convolution as soft_convolution

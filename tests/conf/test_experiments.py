@@ -21,10 +21,10 @@ PARTS = {
     "positions": ["model.kwargs.pos_embed=none,quadratic"],
     "receptive_field": ["model=cnn_depthwise,gated", KERNEL],
     "recipe": ["model=cnn", "training.lr=0.0005,0.008", "training.weight_decay=0.0,0.5"],
-    "release": ["model=cnn,cnn_continued,released", "hydra.sweeper.max_batch_size=1"],
+    "soften": ["model=cnn,cnn_continued,softened", "hydra.sweeper.max_batch_size=1"],
     "study": ["model=cnn,cnn_attention"],
 }
-RUNS = {"long_range": 2, "mixers": 3, "receptive_field": 4, "recipe": 4, "release": 3, "budget": 1}
+RUNS = {"long_range": 2, "mixers": 3, "receptive_field": 4, "recipe": 4, "soften": 3, "budget": 1}
 
 
 def commands(file: Path) -> list[list[str]]:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 import vision
 from vision.convert import attention_layers, set_explicit
 from vision.inspection import composed_field, gradient_support
-from vision.soften import release
+from vision.soften import soften
 
 
 def randomized(model: nn.Module) -> nn.Module:
@@ -279,7 +279,7 @@ def test_a_released_or_converted_model_is_refused_by_name(tmp_path):
     converted = vision.as_attention(nn.Conv2d(3, 4, 3, padding=1), 8)
     with pytest.raises(ValueError, match="is converted already"):
         vision.as_attention(converted, 8)
-    free = release(vision.as_attention(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1)), 8))
+    free = soften(vision.as_attention(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1)), 8))
     with pytest.raises(ValueError, match="released model is another"):
         vision.save_converted(free, tmp_path / "free")
 

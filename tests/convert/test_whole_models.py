@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 import vision
 from vision.convert import attention_layers, set_explicit
-from vision.soften import release
+from vision.soften import soften
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -313,7 +313,7 @@ def test_a_released_model_starts_as_the_cnn():
     model = trained(timm.create_model("resnet18_small", num_classes=4)).double()
     x = torch.randn(2, 3, 16, 16).double()
     converted = vision.as_attention(model, 16)
-    errors = [relative(release(converted, alpha=alpha)(x), model(x)) for alpha in (8.0, 12.0, 16.0)]
+    errors = [relative(soften(converted, alpha=alpha)(x), model(x)) for alpha in (8.0, 12.0, 16.0)]
     assert errors[0] < 0.1
     slopes = [float(torch.tensor(b / a).log()) / 4 for a, b in pairwise(errors)]
     assert all(-1.2 < slope < -0.8 for slope in slopes), slopes
@@ -323,7 +323,7 @@ def test_a_released_model_learns_its_field():
     torch.manual_seed(0)
     model = timm.create_model("field_cnn", num_classes=4, embed_dim=16, depth=2).eval()
     x, y = torch.randn(8, 3, 32, 32), torch.arange(8) % 4
-    free = release(vision.as_attention(model), alpha=3.0)
+    free = soften(vision.as_attention(model), alpha=3.0)
     before = {name: p.detach().clone() for name, p in free.named_parameters()}
     learns = [name for name in before if name.endswith(("centres", "alpha", "q.weight"))]
     assert len(learns) == 9 and not any(before[name].any() for name in learns if name.endswith("q.weight"))

@@ -14,11 +14,11 @@ from vision.inspection import (
     attention_rollout,
     block_names,
     cka,
-    head_places,
+    head_positions,
     position_similarity,
 )
 from vision.patches import Grid
-from vision.soften import release, soft_convolution
+from vision.soften import soft_convolution, soften
 
 
 def hsic_by_definition(k: torch.Tensor, other: torch.Tensor) -> float:
@@ -152,15 +152,15 @@ def test_rollout_of_pools_shortcuts_and_gates_by_matrices():
 
 def test_places_of_heads():
     conv = nn.Conv2d(2, 2, 3, padding=2, dilation=2)
-    converted = head_places(nn.ModuleDict({"conv": vision.as_attention(conv, (2, 8, 8))}))
+    converted = head_positions(nn.ModuleDict({"conv": vision.as_attention(conv, (2, 8, 8))}))
     assert converted[["row", "col"]].to_numpy().tolist() == [[r, c] for r in (-2, 0, 2) for c in (-2, 0, 2)]
     assert set(converted["width"]) == {0.0} and set(converted["layer"]) == {"conv"}
-    soft = head_places(nn.ModuleDict({"soft": soft_convolution(conv, alpha=8.0)}))
+    soft = head_positions(nn.ModuleDict({"soft": soft_convolution(conv, alpha=8.0)}))
     assert soft[["row", "col"]].equals(converted[["row", "col"]])
     assert soft["width"].to_numpy() == pytest.approx(0.25)
-    free = release(vision.as_attention(timm.create_model("field_cnn", depth=1).eval()), alpha=2.0)
+    free = soften(vision.as_attention(timm.create_model("field_cnn", depth=1).eval()), alpha=2.0)
     free.get_submodule("blocks.0.mixer.layer").centres.data[0] = torch.tensor([5.0, -3.0])
-    moved = head_places(free).query("layer == 'blocks.0.mixer.layer' and head == 0").iloc[0]
+    moved = head_positions(free).query("layer == 'blocks.0.mixer.layer' and head == 0").iloc[0]
     assert (moved["row"], moved["col"], moved["width"]) == (5.0, -3.0, 0.5) and np.isnan(moved["gate"])
 
 
@@ -173,7 +173,7 @@ def test_places_of_learned_heads_are_their_attentions_mean_and_spread(name):
     with torch.no_grad():
         mixer.centres.copy_(centres)
         mixer.alpha.copy_(torch.tensor([0.5, -0.125, 0.3, 0.2]))  # of which the absolute value counts
-    table = head_places(model)
+    table = head_positions(model)
     assert set(table["layer"]) == {"blocks.0.mixer"} and table["head"].tolist() == [0, 1, 2, 3]
     x = torch.zeros(1, 441, 16)
     by_place = mixer.position_map(x) if name == "field_gated" else mixer.attention_map(x)
@@ -190,7 +190,7 @@ def test_places_of_learned_heads_are_their_attentions_mean_and_spread(name):
         return
     mixer.gate.data.copy_(torch.tensor([0.0, 1.0, -1.0, 2.0]))
     content, blend = mixer.content_map(x), mixer.attention_map(x)
-    gate = torch.tensor(head_places(model)["gate"]).float()[:, None, None]
+    gate = torch.tensor(head_positions(model)["gate"]).float()[:, None, None]
     assert gate.flatten().tolist() == pytest.approx([0.5, 0.7310586, 0.2689414, 0.8807970])
     torch.testing.assert_close(blend, gate * mixer.position_map(x) + (1 - gate) * content)
 

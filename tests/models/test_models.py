@@ -27,7 +27,7 @@ def test_ours_are_in_timms_registry():
         "field_identity",
         "resnet18_small",
     } <= set(timm.list_models())
-    assert set(our_models()) == set(timm.list_models("field_*")) | {"resnet18_small", "released_cnn"}
+    assert set(our_models()) == set(timm.list_models("field_*")) | {"resnet18_small", "softened_cnn"}
 
 
 @pytest.mark.parametrize("name", BACKBONES)

@@ -10,7 +10,7 @@ from vision.plots import (
     plot_attention_distance,
     plot_cka,
     plot_heads,
-    plot_heat,
+    plot_heatmap,
     plot_position_similarity,
 )
 from vision.plots.model.layer_names import short_names
@@ -49,7 +49,7 @@ def test_cka_of_many_layers_names_some_of_them():
 def test_heat_lies_over_its_image_in_grey_and_one_scale_serves_all_panels():
     image, values = np.random.default_rng(0).random((20, 30, 3)), np.array([[1.0, 2.0], [0.0, 4.0]])
     panels = [("with", image, values), ("without", None, values / 2)]
-    figure = plot_heat(panels, (20, 30), title="t", label="share", notes="n = 2")
+    figure = plot_heatmap(panels, (20, 30), title="t", label="share", notes="n = 2")
     above, _, one, other = figure.axes[:4]
     assert [len(place.images) for place in (above, one, other)] == [1, 2, 1]
     assert np.array_equal(above.images[0].get_array(), image)
@@ -58,19 +58,19 @@ def test_heat_lies_over_its_image_in_grey_and_one_scale_serves_all_panels():
     extents = [tuple(drawing.get_extent()) for drawing in (*one.images, *other.images)]
     assert extents == [(0, 30, 20, 0)] * 3 and drawn(figure)
     assert {place.images[-1].norm.vmax for place in (one, other)} == {4.0}
-    assert len(plot_heat(panels[1:], (20, 30), title="t", label="share").axes) == 2  # and the colour bar
+    assert len(plot_heatmap(panels[1:], (20, 30), title="t", label="share").axes) == 2  # and the colour bar
     with pytest.raises(ValueError, match="at least one panel"):
-        plot_heat([], (20, 30), title="t", label="share")
+        plot_heatmap([], (20, 30), title="t", label="share")
 
 
 def test_heat_on_a_logarithmic_scale_leaves_out_what_is_0():
     values = np.array([[1.0, 1e-2], [0.0, 1e-9]])
-    figure = plot_heat([("a", None, values)], (2, 2), title="t", label="gradient", log=True)
+    figure = plot_heatmap([("a", None, values)], (2, 2), title="t", label="gradient", log=True)
     shown = figure.axes[0].images[0]
     assert shown.get_array().mask.tolist() == [[False, False], [True, False]]
     assert (shown.norm.vmin, shown.norm.vmax) == pytest.approx((1e-4, 1.0)) and drawn(figure)
     assert shown.norm(1e-2) == pytest.approx(0.5)
-    assert drawn(plot_heat([("a", None, 0 * values)], (2, 2), title="t", label="gradient", log=True))
+    assert drawn(plot_heatmap([("a", None, 0 * values)], (2, 2), title="t", label="gradient", log=True))
 
 
 @pytest.mark.parametrize("layers", [3, 40])
@@ -96,7 +96,7 @@ def test_the_small_print_is_below(draw):
     distance = pd.DataFrame([("m", 1, 4.0, "attention")], columns=["model", "depth", "distance", "kind"])
     text = {"title": "t", "notes": "commit 0123"}
     figure = {
-        "heat": lambda: plot_heat([("a", None, np.eye(2))], (2, 2), label="share", **text),
+        "heat": lambda: plot_heatmap([("a", None, np.eye(2))], (2, 2), label="share", **text),
         "heads": lambda: plot_heads(heads, **text),
         "positions": lambda: plot_position_similarity(np.ones((2, 2, 2, 2)), **text),
         "cka": lambda: plot_cka(pd.DataFrame(np.eye(2)), rows="one", columns="other", **text),

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import same_color
 
-from vision.plots import plot_accuracy, plot_error, plot_gain, plot_overfit, plot_steps
+from vision.plots import plot_accuracy, plot_difference, plot_error, plot_learning_curves, plot_train_test_gap
 from vision.plots.layout.style import COLOURS, PAPER, STYLES
 
 SIZES = [100, 1000, 10_000]
@@ -177,7 +177,7 @@ def gains(means=(0.04, 0.01, -0.03), half=0.02):
 
 
 def test_gain_is_in_points_and_hollow_where_its_interval_holds_0():
-    figure = plot_gain(gains(), first="CNN", second="ViT", title="t")
+    figure = plot_difference(gains(), first="CNN", second="ViT", title="t")
     (panel,) = figure.axes
     line = labelled(panel)["over ViT"]
     np.testing.assert_allclose(line.get_ydata(), [4, 1, -3])
@@ -190,7 +190,7 @@ def test_gain_is_in_points_and_hollow_where_its_interval_holds_0():
 
 
 def test_who_is_ahead_stands_above_and_below_zero_and_on_no_band():
-    (panel,) = plot_gain(gains(), first="CNN", second="ViT", title="t").axes
+    (panel,) = plot_difference(gains(), first="CNN", second="ViT", title="t").axes
     above, below = panel.texts
     assert (above.get_text(), below.get_text()) == ("▲ CNN ahead", "▼ ViT ahead")
     to_data = panel.transData.inverted()
@@ -201,7 +201,7 @@ def test_who_is_ahead_stands_above_and_below_zero_and_on_no_band():
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_gain_of_one_sign_leaves_room_for_both_names(sign):
     means = [sign * mean for mean in (0.04, 0.05, 0.06)]
-    (panel,) = plot_gain(gains(means), first="CNN", second="ViT", title="t").axes
+    (panel,) = plot_difference(gains(means), first="CNN", second="ViT", title="t").axes
     low, high = panel.get_ylim()
     assert low < 0 < high
     to_data = panel.transData.inverted()
@@ -211,7 +211,7 @@ def test_a_gain_of_one_sign_leaves_room_for_both_names(sign):
 
 def test_every_crossing_is_shaded_and_said():
     crossings = [(150, 200, 300), (1200, 1900, float("inf"))]
-    figure = plot_gain(gains(), first="CNN", second="ViT", title="t", crossings=crossings)
+    figure = plot_difference(gains(), first="CNN", second="ViT", title="t", crossings=crossings)
     (panel,) = figure.axes
     first, second = panel.patches
     assert (first.get_x(), first.get_width()) == (150, 150)
@@ -222,18 +222,18 @@ def test_every_crossing_is_shaded_and_said():
 
 
 def test_several_second_models_have_a_line_each():
-    figure = plot_gain({"ViT": gains(), "MLP": gains((0.1, 0.1, 0.1))}, first="CNN", title="t")
+    figure = plot_difference({"ViT": gains(), "MLP": gains((0.1, 0.1, 0.1))}, first="CNN", title="t")
     lines = labelled(figure.axes[0])
     np.testing.assert_allclose(lines["over MLP"].get_ydata(), [10, 10, 10])
     looks = {(line.get_marker(), line.get_color()) for line in lines.values()}
     assert len(looks) == 2 and (COLOURS[0] not in {colour for _, colour in looks})
     assert [text.get_text() for text in figure.axes[0].texts][1] == "▼ the other ahead"
     with pytest.raises(ValueError, match="differences to MLP must have columns"):
-        plot_gain({"ViT": gains(), "MLP": gains()[["n"]]}, first="CNN", title="t")
+        plot_difference({"ViT": gains(), "MLP": gains()[["n"]]}, first="CNN", title="t")
 
 
 def test_a_gain_of_one_run_is_hollow_and_has_no_band():
-    (panel,) = plot_gain(one_run(gains()), first="CNN", second="ViT", title="t").axes
+    (panel,) = plot_difference(one_run(gains()), first="CNN", second="ViT", title="t").axes
     (hollow,) = (one for one in panel.get_lines() if one.get_label() == "_hollow")
     assert not bands(panel) and hollow.get_xdata().tolist() == SIZES
 
@@ -243,7 +243,7 @@ def test_a_gain_of_one_run_is_hollow_and_has_no_band():
 
 def test_train_is_dashed_and_hollow_test_solid_and_the_gap_is_written():
     train = curves({"CNN": [1.0, 0.9, 0.8], "ViT": [1.0, 1.0, 0.85]})
-    figure = plot_overfit(train, curves(), title="t")
+    figure = plot_train_test_gap(train, curves(), title="t")
     assert [panel.get_title() for panel in figure.axes] == ["CNN", "ViT"]
     for panel, (label, means) in zip(figure.axes, MEANS.items(), strict=True):
         lines = labelled(panel)
@@ -262,7 +262,7 @@ def test_train_is_dashed_and_hollow_test_solid_and_the_gap_is_written():
 
 def test_tables_of_train_and_test_that_do_not_match_are_refused():
     with pytest.raises(ValueError, match="train and test must have one row for each label and train_size"):
-        plot_overfit(curves().iloc[1:], curves(), title="t")
+        plot_train_test_gap(curves().iloc[1:], curves(), title="t")
 
 
 # --- steps
@@ -280,7 +280,7 @@ def learning(sizes=(500, 1000)):
 
 
 def test_learning_has_a_panel_a_size_a_faint_line_a_seed_and_their_mean():
-    figure = plot_steps(learning(), title="t")
+    figure = plot_learning_curves(learning(), title="t")
     assert [panel.get_title() for panel in figure.axes] == ["500 training images", "1,000 training images"]
     panel = figure.axes[0]
     for line in labelled(panel).values():
@@ -294,7 +294,7 @@ def test_learning_has_a_panel_a_size_a_faint_line_a_seed_and_their_mean():
 
 def test_the_mean_is_of_steps_that_all_seeds_have_and_a_loss_is_no_percent():
     table = learning((500,)).query("not (label == 'CNN' and seed == 1 and step == 30)")
-    (panel,) = plot_steps(table, title="t", metric="train_loss").axes
+    (panel,) = plot_learning_curves(table, title="t", metric="train_loss").axes
     line = labelled(panel)["CNN"]
     assert line.get_xdata().tolist() == [10, 20]
     np.testing.assert_allclose(line.get_ydata(), [1.75, 1.55])
@@ -302,7 +302,7 @@ def test_the_mean_is_of_steps_that_all_seeds_have_and_a_loss_is_no_percent():
 
 
 def test_one_seed_is_drawn_once():
-    (panel,) = plot_steps(learning((500,)).query("seed == 0"), title="t").axes
+    (panel,) = plot_learning_curves(learning((500,)).query("seed == 0"), title="t").axes
     assert len(panel.get_lines()) == 2
     with pytest.raises(ValueError, match=r"learning must have columns .*, got none named val_f1"):
-        plot_steps(learning(), title="t", metric="val_f1")
+        plot_learning_curves(learning(), title="t", metric="val_f1")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vision.plots import plot_class_curves, plot_cost
+from vision.plots import plot_class_accuracy, plot_cost
 
 
 def points(count=3):
@@ -88,7 +88,7 @@ def by_class(count, labels=("CNN", "ViT")):
 
 def test_ten_classes_take_two_rows_of_five_on_shared_axes():
     table = by_class(10)
-    figure = plot_class_curves(table, title="t", notes="n = 3")
+    figure = plot_class_accuracy(table, title="t", notes="n = 3")
     assert [panel.get_title() for panel in figure.axes] == [f"class {c}" for c in range(10)]
     grid = figure.axes[0].get_subplotspec().get_gridspec()
     assert (grid.nrows, grid.ncols) == (2, 5)
@@ -101,7 +101,7 @@ def test_ten_classes_take_two_rows_of_five_on_shared_axes():
 
 
 def test_numbers_of_neighbouring_panels_do_not_touch():
-    figure = plot_class_curves(by_class(10), title="t")
+    figure = plot_class_accuracy(by_class(10), title="t")
     below = [text for panel in figure.axes[5:] for text in panel.get_xticklabels() if text.get_text()]
     assert [text.get_text() for text in below] == ["50", "1,200"] * 5
     boxes = [text.get_window_extent() for text in below]
@@ -109,7 +109,7 @@ def test_numbers_of_neighbouring_panels_do_not_touch():
 
 
 def test_of_many_classes_the_best_and_the_worst_are_shown_and_it_is_said():
-    figure = plot_class_curves(by_class(40), title="t", notes="n = 3")
+    figure = plot_class_accuracy(by_class(40), title="t", notes="n = 3")
     best, worst = [f"class {c}" for c in range(39, 34, -1)], [f"class {c}" for c in range(4, -1, -1)]
     assert [panel.get_title() for panel in figure.axes] == best + worst
     small = figure.get_supxlabel().replace("\n", " ")
@@ -118,6 +118,6 @@ def test_of_many_classes_the_best_and_the_worst_are_shown_and_it_is_said():
 
 def test_classes_of_one_run_have_no_band():
     table = by_class(3).assign(low=np.nan, high=np.nan)
-    assert not any(panel.collections for panel in plot_class_curves(table, title="t").axes)
+    assert not any(panel.collections for panel in plot_class_accuracy(table, title="t").axes)
     with pytest.raises(ValueError, match="got none named class"):
-        plot_class_curves(table.drop(columns="class"), title="t")
+        plot_class_accuracy(table.drop(columns="class"), title="t")

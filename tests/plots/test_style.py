@@ -51,12 +51,14 @@ def every_figure():
         "accuracy in panels": lambda: plots.plot_accuracy(table, line="data", panel="label", **both),
         "error": lambda: plots.plot_error(table, **both),
         "field map": lambda: plots.plot_field_map(fields, y="field", panel="kind", **both),
-        "gain": lambda: plots.plot_gain(table[table["label"] == "CNN"], first="CNN", second="ViT", **both),
-        "overfit": lambda: plots.plot_overfit(table.assign(mean=0.9), table, **both),
-        "steps": lambda: plots.plot_steps(learning, **both),
+        "gain": lambda: plots.plot_difference(
+            table[table["label"] == "CNN"], first="CNN", second="ViT", **both
+        ),
+        "overfit": lambda: plots.plot_train_test_gap(table.assign(mean=0.9), table, **both),
+        "steps": lambda: plots.plot_learning_curves(learning, **both),
         "cost": lambda: plots.plot_cost(last, **both),
         "confusion": lambda: plots.plot_confusion(np.eye(4) + 1, NAMES, **both),
-        "classes": lambda: plots.plot_class_curves(classes, **both),
+        "classes": lambda: plots.plot_class_accuracy(classes, **both),
     }
 
 

@@ -11,7 +11,7 @@ from vision.config import ModelConfig
 from vision.experiment import run
 from vision.models import complete_arguments, find_named
 from vision.models.named import build_named
-from vision.soften import released_layers, start_from
+from vision.soften import softened_layers, start_from
 
 IMAGES = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 CNN = {"embed_dim": 16, "depth": 1}
@@ -19,25 +19,25 @@ CNN = {"embed_dim": 16, "depth": 1}
 
 def released(**arguments):
     sizes = {"img_size": 8, "in_chans": 1, "num_classes": 10}
-    given = complete_arguments("released_cnn", **sizes, **{**CNN, **arguments})
-    return timm.create_model("released_cnn", **given), given
+    given = complete_arguments("softened_cnn", **sizes, **{**CNN, **arguments})
+    return timm.create_model("softened_cnn", **given), given
 
 
 def test_it_is_saved_and_loaded_to_the_bit(tmp_path):
     model, arguments = released(alpha=3.0, only="blocks.*")
     save_for_hf(model.eval(), str(tmp_path), model_args=arguments, safe_serialization=True)
     loaded = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
-    assert torch.equal(loaded(IMAGES), model(IMAGES)) and len(released_layers(loaded)) == 1
+    assert torch.equal(loaded(IMAGES), model(IMAGES)) and len(softened_layers(loaded)) == 1
 
 
 def test_any_cnn_can_be_set_free_by_name():
-    model = timm.create_model("released_cnn", cnn="resnet18_small", in_chans=1, img_size=8, num_classes=3)
-    assert len(released_layers(model)) == 17 and model(IMAGES).shape == (4, 3)
+    model = timm.create_model("softened_cnn", cnn="resnet18_small", in_chans=1, img_size=8, num_classes=3)
+    assert len(softened_layers(model)) == 17 and model(IMAGES).shape == (4, 3)
     assert model.training and all(p.requires_grad for p in model.parameters())
     with pytest.raises(ValueError, match=r"among those named 'layer5.*' a converted layer"):
-        timm.create_model("released_cnn", only="layer5.*")
+        timm.create_model("softened_cnn", only="layer5.*")
     with pytest.raises(TypeError, match="not_an_argument"):
-        timm.create_model("released_cnn", not_an_argument=1)
+        timm.create_model("softened_cnn", not_an_argument=1)
 
 
 @pytest.mark.parametrize("alpha", [4.0, 8.0])
@@ -62,7 +62,7 @@ def test_a_run_starts_from_another_run(small_run):
     again = run(child)
     assert again["test_loss"] == pytest.approx(parent["test_loss"], rel=1e-4)
     arguments = {"cnn": "field_cnn", "alpha": 8.0, **CNN}
-    free = ModelConfig(name="released_cnn", label="free", start=parent["folder"], kwargs=arguments)
+    free = ModelConfig(name="softened_cnn", label="free", start=parent["folder"], kwargs=arguments)
     freed = run(replace(child, sweep="freed", model=free))
     assert freed["test_loss"] == pytest.approx(parent["test_loss"], rel=0.05)
 
@@ -80,7 +80,7 @@ def test_a_start_that_cannot_be_is_refused_by_name(small_run, tmp_path):
     free = {"cnn": "field_cnn", "only": "blocks.*", **CNN}
     start = run(vit)["folder"]
     with pytest.raises(ValueError, match=r"model.start=.*/ViT/n60/s2 .* cannot start from field_vit"):
-        run(replace(small_run, seed=3, model=ModelConfig(name="released_cnn", start=start, kwargs=free)))
+        run(replace(small_run, seed=3, model=ModelConfig(name="softened_cnn", start=start, kwargs=free)))
 
 
 def test_wrong_arguments_are_named():

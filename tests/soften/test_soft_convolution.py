@@ -14,7 +14,7 @@ from vision.convert import soft as soft_module
 from vision.plots.soft_convolution import plot_soft_error
 from vision.soften.error_bound import error_bound, soft_errors, theta, weight_on_target
 from vision.soften.soft_convolution import SoftConvolution, soft_convolution
-from vision.soften.soften import release, released_layers
+from vision.soften.soften import soften, softened_layers
 
 CASES: dict[str, dict[str, Any]] = {
     "plain": {"kernel_size": 3, "padding": 1},
@@ -372,29 +372,29 @@ def small_cnn(chans: int = 1) -> nn.Sequential:
 
 def test_release_softens_the_kernels_and_nothing_else():
     model = small_cnn().eval()
-    soft = release(model, alpha=4.0)
-    assert set(released_layers(soft)) == {"first", "block.0"} and not released_layers(model)
-    for layer in released_layers(soft).values():
+    soft = soften(model, alpha=4.0)
+    assert set(softened_layers(soft)) == {"first", "block.0"} and not softened_layers(model)
+    for layer in softened_layers(soft).values():
         assert layer.window == 1 and layer.ring == (1, 1) and not layer.training
         assert all(p.requires_grad for p in layer.parameters()) and (layer.alpha == 4).all()
 
 
 def test_a_layer_in_two_places_stays_one_and_a_root_may_be_released():
     layer = Stand(nn.Conv2d(2, 2, 3, padding=1))
-    soft = release(nn.Sequential(layer, nn.ReLU(), layer))
+    soft = soften(nn.Sequential(layer, nn.ReLU(), layer))
     assert isinstance(soft[0], SoftConvolution) and soft[0] is soft[2]  # type: ignore[index]
-    assert isinstance(release(layer), SoftConvolution)
+    assert isinstance(soften(layer), SoftConvolution)
     nested = Stand(Stand(nn.Conv2d(2, 2, 3)))
     nested.to_conv = nested.layer.to_conv  # type: ignore[method-assign, union-attr]
-    assert set(released_layers(release(nn.Sequential(nested)))) == {"0"}
+    assert set(softened_layers(soften(nn.Sequential(nested)))) == {"0"}
 
 
 def test_a_layer_that_gets_its_weights_with_each_call_stays():
     called = Stand(nn.Conv2d(2, 2, 3))
     called.weight = None  # type: ignore[assignment]
     called.to_conv = lambda: 1 / 0  # type: ignore[method-assign, return-value, assignment]
-    soft = release(nn.Sequential(called, Stand(nn.Conv2d(2, 2, 3))))
-    assert set(released_layers(soft)) == {"1"}
+    soft = soften(nn.Sequential(called, Stand(nn.Conv2d(2, 2, 3))))
+    assert set(softened_layers(soft)) == {"1"}
 
 
 def test_each_released_layer_is_within_its_bound_and_the_logits_converge():
@@ -402,8 +402,8 @@ def test_each_released_layer_is_within_its_bound_and_the_logits_converge():
     images = torch.randn(4, 1, 9, 8, dtype=torch.float64)
     errors = []
     for alpha in (4.0, 8.0, 12.0):
-        soft, seen = release(model, alpha), {}
-        layers = released_layers(soft)
+        soft, seen = soften(model, alpha), {}
+        layers = softened_layers(soft)
         for layer in layers.values():
             layer.register_forward_hook(
                 lambda layer, given, out, seen=seen: seen.update({layer: (*given, out)})
@@ -423,8 +423,8 @@ def test_training_a_released_cnn_lowers_its_loss_and_moves_its_centres(digits):
 
     train = load_source(digits).train
     images, labels = torch.as_tensor(train.pixels)[:256] / 255, train.labels[:256]
-    model = release(small_cnn(), alpha=4.0)
-    before = {name: layer.centres.detach().clone() for name, layer in released_layers(model).items()}
+    model = soften(small_cnn(), alpha=4.0)
+    before = {name: layer.centres.detach().clone() for name, layer in softened_layers(model).items()}
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     losses = []
     for step in range(60):
@@ -435,7 +435,7 @@ def test_training_a_released_cnn_lowers_its_loss_and_moves_its_centres(digits):
         optimizer.step()
         losses.append(loss.item())
     assert sum(losses[-4:]) < 0.5 * sum(losses[:4])
-    for name, layer in released_layers(model).items():
+    for name, layer in softened_layers(model).items():
         assert (layer.centres - before[name]).abs().max() > 0.02
         assert layer.k.weight.grad is not None and layer.k.weight.grad.any()  # q has left zero
         assert (layer.alpha > 0).all()
@@ -487,12 +487,12 @@ def test_a_convolution_with_a_forward_of_its_own_is_refused():
 @pytest.mark.parametrize("layer", [nn.Conv2d(1, 1, 3), Stand(nn.Conv2d(1, 1, 1)), nn.ReLU()])
 def test_release_needs_a_converted_kernel(layer: nn.Module):
     with pytest.raises(ValueError, match=r"release needs a converted layer .* got Sequential without any"):
-        release(nn.Sequential(layer))
+        soften(nn.Sequential(layer))
 
 
 def test_what_has_been_released_is_not_released_again():
     with pytest.raises(ValueError, match="release needs a converted layer"):
-        release(release(small_cnn()))
+        soften(soften(small_cnn()))
 
 
 # --- the figure

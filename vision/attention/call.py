@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from vision.attention import native, shift
+from vision.attention import native
 from vision.fields import Field
+from vision.tracing import is_traced
 
 
 @dataclass
@@ -67,7 +68,7 @@ class Call:
         """Plain CPU tensors of a type that the C++ kernel reads, and nobody tracing."""
         one_type = self.q.dtype == self.k.dtype == self.v.dtype and self.q.dtype in native.DTYPES
         plain = (type(x) in (Tensor, nn.Parameter) and x.is_cpu for x in (self.q, self.k, self.v))
-        return one_type and not shift.is_traced() and all(plain)
+        return one_type and not is_traced() and all(plain)
 
     @property
     def linear_bias(self) -> bool:

@@ -15,6 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from vision.fields import Field
 from vision.patches import Grid
+from vision.tracing import is_traced
 
 Region = tuple[slice, slice, slice]
 
@@ -29,13 +30,6 @@ def attention(q: Tensor, k: Tensor, v: Tensor, field: Field, bias: Tensor | None
     grids = on_grid(q, field.queries), on_grid(k, field.keys), on_grid(v, field.keys)
     out = _plain(*grids, bias, field) if is_traced() else _Shift.apply(*grids, bias, field)
     return out.flatten(1, 2).transpose(1, 2)
-
-
-def is_traced() -> bool:
-    """() -> whether torch.compile, export, jit or func looks on, which wants plain operations."""
-    return (
-        torch.compiler.is_compiling() or torch._C._is_tracing() or torch._C._are_functorch_transforms_active()
-    )
 
 
 def on_grid(x: Tensor, grid: Grid) -> Tensor:

@@ -17,7 +17,7 @@ from vision.cli.weights import build_with_weights
 from vision.convert import as_attention, attention_layers, set_explicit
 from vision.convert.conversion import Heads, Pooling
 from vision.convert.saved import save_converted
-from vision.convert.summary import Report
+from vision.convert.summary import ConversionSummary
 from vision.convert.verify import layer_differences, logits, logits_difference
 from vision.models.named import find_named
 
@@ -50,7 +50,7 @@ def convert(
     model, weights = build_with_weights(found, checkpoint, pretrained)
     model = model.to(getattr(torch, precision)).eval()
     converted = as_attention(model, input_size, heads, pooling, strict=strict)
-    report: Report = converted.conversion  # type: ignore[assignment]
+    report: ConversionSummary = converted.conversion  # type: ignore[assignment]
     pixels = None if files is None else read_images(files, report.input_shape)
     images = noise(report.input_shape) if pixels is None else normalised(pixels, model)
     if out is not None:
@@ -88,7 +88,7 @@ def _write(out: Path, name: str, converted: nn.Module, measured: Measured, pixel
     """The table, and the fields through depth on an image, beside the converted model."""
     from vision.plots import save
 
-    report: Report = converted.conversion  # type: ignore[assignment]
+    report: ConversionSummary = converted.conversion  # type: ignore[assignment]
     write_layers(out / "layers.csv", report, measured)
     written = ["model.safetensors", "conversion.json", "layers.csv"]
     try:
@@ -105,7 +105,7 @@ def _figure(name: str, converted: nn.Module, pixels: Tensor | None) -> Any:
     from vision.inspection.receptive_fields import fields_through_depth
     from vision.plots.model.receptive_fields import plot_fields
 
-    report: Report = converted.conversion  # type: ignore[assignment]
+    report: ConversionSummary = converted.conversion  # type: ignore[assignment]
     shape = report.input_shape
     panels = fields_through_depth(converted, shape)
     title = f"What the central token of {name} sees, {shape[1]} x {shape[2]} pixels"

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from vision.convert import Report
+from vision.convert import ConversionSummary
 from vision.convert.verify import Difference
 
 PIPED_WIDTH, WIDE = 140, 100
@@ -79,7 +79,7 @@ def console() -> Console:
     return Console(width=PIPED_WIDTH if piped else None, highlight=False, soft_wrap=False)
 
 
-def show(name: str, report: Report, measured: Measured, notes: Sequence[str]) -> None:
+def show(name: str, report: ConversionSummary, measured: Measured, notes: Sequence[str]) -> None:
     """Print the table of the layers and, below it, what holds for the whole model."""
     out = console()
     places = " x ".join(map(str, report.input_shape))
@@ -93,7 +93,7 @@ def show(name: str, report: Report, measured: Measured, notes: Sequence[str]) ->
         out.print(line, soft_wrap=True, markup=False)
 
 
-def write_layers(path: Path, report: Report, measured: Measured) -> None:
+def write_layers(path: Path, report: ConversionSummary, measured: Measured) -> None:
     """Write a row for each attention layer as CSV."""
     layers = pd.DataFrame([vars(row) for row in report.rows])
     found = [measured.layers.get(row.name) for row in report.rows]
@@ -102,7 +102,7 @@ def write_layers(path: Path, report: Report, measured: Measured) -> None:
     layers.drop(columns="order", errors="ignore").to_csv(path, index=False)
 
 
-def _table(report: Report, measured: Measured, *, wide: bool) -> Table:
+def _table(report: ConversionSummary, measured: Measured, *, wide: bool) -> Table:
     numbers = ["kernel", "heads", "tokens", "null", "density", "max diff"] + ["relative"] * wide
     right = [Column(text, justify="right", no_wrap=True) for text in numbers]
     table = Table(
@@ -127,7 +127,7 @@ def _cells(found: Difference | None) -> tuple[str, str]:
     return f"{found.absolute:.1e}", "all are 0" if isnan(found.relative) else f"{found.relative:.1e}"
 
 
-def _summary(report: Report, measured: Measured) -> Iterator[str]:
+def _summary(report: ConversionSummary, measured: Measured) -> Iterator[str]:
     for kind, one in (("as explicit attention", measured.explicit), ("by torch's operations", measured.fast)):
         share = "all are 0" if isnan(one.relative) else f"{one.relative:.1e} of the largest"
         yield f"logits {kind}: max difference {one.absolute:.1e}, {share}"

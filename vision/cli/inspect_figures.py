@@ -115,7 +115,7 @@ def _rollout(looking: Looking, name: str, model: nn.Module) -> Any:
         for i, one in enumerate(values)
     ]
     geometry = "" if not hasattr(model, "conversion") else "; a convolution looks alike at every image"
-    return plots.plot_heat(
+    return plots.plot_heatmap(
         panels,
         looking.size,
         title=f"Where the output of {name} comes from (attention rollout)",
@@ -131,7 +131,7 @@ def _receptive_field(looking: Looking, name: str, model: nn.Module) -> Any:
     for layer in (layers[i] for i in _spread(len(layers), SHOWN)):
         field = inspection.effective_receptive_field(model, images, layer).numpy()
         panels.append((f"after {layer}", None, field / max(float(field.max()), np.finfo(float).tiny)))
-    return plots.plot_heat(
+    return plots.plot_heatmap(
         panels,
         looking.size,
         title=f"Which pixels move the central token of {name}",
@@ -142,7 +142,7 @@ def _receptive_field(looking: Looking, name: str, model: nn.Module) -> Any:
 
 
 def _heads(looking: Looking, name: str, model: nn.Module) -> Any:
-    places = inspection.head_places(model)
+    places = inspection.head_positions(model)
     learned = places.query("width > 0")
     if learned.empty:
         why = (

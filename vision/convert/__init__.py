@@ -8,7 +8,7 @@ from vision.convert.layers.convolution import ConvolutionAttention as Convolutio
 from vision.convert.layers.low_rank import heads_by_layer as heads_by_layer
 from vision.convert.saved import load_converted as load_converted
 from vision.convert.saved import save_converted as save_converted
-from vision.convert.summary import Report as Report
+from vision.convert.summary import ConversionSummary as ConversionSummary
 from vision.convert.verify import Difference as Difference
 from vision.convert.verify import layer_differences as layer_differences
 from vision.convert.verify import logits_difference as logits_difference

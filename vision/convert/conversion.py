@@ -16,7 +16,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from vision.convert import fold_norms
 from vision.convert.layers.base import AttentionLayer
-from vision.convert.summary import Report, left_row
+from vision.convert.summary import ConversionSummary, left_row
 from vision.convert.tracing.function_rules import convertible, layer_for_call
 from vision.convert.tracing.fx_rewrite import rewrite
 from vision.convert.tracing.module_rules import CannotConvert, Settings, has_rule, layer_for
@@ -42,7 +42,8 @@ def as_attention(
     becomes an `AttentionLayer`, whether it is a module or a function called in a forward. Batch norm in
     evaluation mode is folded into the convolution before it where nothing else reads in between, else kept
     as a scale and shift of each channel. Attention, activations, other norms, squeeze-excite and residual
-    sums stay as they are. A module with hooks stays too. The result's attribute `conversion` is a `Report`.
+    sums stay as they are. A module with hooks stays too. The result's attribute `conversion` is a
+    `ConversionSummary`.
 
     The construction is that of Cordonnier, Loukas and Jaggi (2020), made exact by masks; docs/equivalence.md.
 
@@ -69,7 +70,7 @@ def as_attention(
     shape = input_shape(model, input_size)
     converted = _copy(model)
     seen = _probed(converted, shape)
-    report = Report(shape, {"heads": heads, "pooling": pooling, "beta": beta})
+    report = ConversionSummary(shape, {"heads": heads, "pooling": pooling, "beta": beta})
     _fold_norms(converted, seen, report)
     converted = _replace(converted, seen, settings, report)
     for _, layer in attention_layers(converted):
@@ -197,7 +198,7 @@ def _probed(model: nn.Module, shape: tuple[int, ...]) -> Probe:
         ) from error
 
 
-def _fold_norms(model: nn.Module, seen: Probe, report: Report) -> None:
+def _fold_norms(model: nn.Module, seen: Probe, report: ConversionSummary) -> None:
     """Fold each batch norm into the convolution that feeds it and nothing else; else keep an affine map."""
     modules = dict(model.named_modules())
     writers = {s.writes: name for name, s in seen.modules.items() if isinstance(modules[name], _ConvNd)}
@@ -222,7 +223,7 @@ def _fold_norms(model: nn.Module, seen: Probe, report: Report) -> None:
             report.left.append(left_row(name, norm, "something else reads its parameters"))
 
 
-def _replace(model: nn.Module, seen: Probe, settings: Settings, report: Report) -> nn.Module:
+def _replace(model: nn.Module, seen: Probe, settings: Settings, report: ConversionSummary) -> nn.Module:
     """The model with attention layers in place of all that has a rule; a shared module stays shared."""
     made: dict[int, nn.Module] = {}
     replaced: list[str] = []
@@ -241,7 +242,9 @@ def _replace(model: nn.Module, seen: Probe, settings: Settings, report: Report) 
     return model
 
 
-def _layer(name: str, module: nn.Module, seen: Probe, settings: Settings, report: Report) -> nn.Module | None:
+def _layer(
+    name: str, module: nn.Module, seen: Probe, settings: Settings, report: ConversionSummary
+) -> nn.Module | None:
     """The layer in place of a module; None where it stays, perhaps with other calls in its forward."""
     watched = seen.modules.get(name)
     if watched is None:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from vision.convert.conversion import as_attention, attention_layers, set_explicit
 from vision.convert.layers.base import AttentionLayer
 from vision.convert.layers.low_rank import MinimalConvolutionAttention
-from vision.convert.summary import Left, Report, Row
+from vision.convert.summary import ConversionSummary, Left, Row
 from vision.models.checkpoint import misfit
 from vision.models.named import build_named
 
@@ -101,7 +101,7 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
 
 def _record(model: nn.Module, tensors: dict[str, Tensor], source: Mapping[str, Any] | None) -> dict[str, Any]:
     report = getattr(model, "conversion", None)
-    if not isinstance(report, Report):
+    if not isinstance(report, ConversionSummary):
         raise ValueError(
             f"model must be one that vision.as_attention made, got {type(model).__name__} without a report"
         )
@@ -175,12 +175,14 @@ def _named(folder: Path, record: dict[str, Any]) -> nn.Module:
     return build_named(source["name"], **source.get("arguments", {}))
 
 
-def _report(record: dict[str, Any]) -> Report:
+def _report(record: dict[str, Any]) -> ConversionSummary:
     rows, left = [Row(**row) for row in record["rows"]], [Left(**one) for one in record["left"]]
-    return Report(**{**record, "input_shape": tuple(record["input_shape"]), "rows": rows, "left": left})
+    return ConversionSummary(
+        **{**record, "input_shape": tuple(record["input_shape"]), "rows": rows, "left": left}
+    )
 
 
-def _check_layers(folder: Path, built: Report, saved: Report) -> None:
+def _check_layers(folder: Path, built: ConversionSummary, saved: ConversionSummary) -> None:
     ours, theirs = ([(row.name, row.kind, row.kernel) for row in one.rows] for one in (built, saved))
     for one, other in zip([*ours, None], [*theirs, None], strict=False):
         if one != other:

@@ -83,7 +83,7 @@ class Left:
 
 
 @dataclass
-class Report:
+class ConversionSummary:
     """What a conversion did.
 
     Attributes:

@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_leaves
 from vision.convert.conversion import attention_layers, set_explicit
 from vision.convert.tracing.function_rules import convertible
 from vision.convert.tracing.observe import BATCH, Call
+from vision.models.modes import evaluating
 
 
 class Difference(NamedTuple):
@@ -157,16 +158,12 @@ class _Comparison(TorchFunctionMode):
 @contextmanager
 def _measuring(model: nn.Module, converted: nn.Module, explicit: bool) -> Iterator[None]:
     """Both in evaluation mode, the attention layers explicit or not; then as before."""
-    training = [(module, module.training) for one in (model, converted) for module in one.modules()]
     modes = [(layer, layer.explicit) for _, layer in attention_layers(converted)]
-    model.eval()
-    set_explicit(converted.eval(), explicit)
+    set_explicit(converted, explicit)
     try:
-        with torch.no_grad():
+        with evaluating(model, converted), torch.no_grad():
             yield
     finally:
-        for module, before in training:
-            module.training = before
         for layer, before in modes:
             layer.explicit = before
 

@@ -4,33 +4,18 @@
 torch.Size([16, 16])
 """
 
-from collections.abc import Callable
-from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from vision.tracing import cached, is_traced
+
 if TYPE_CHECKING:
     from vision.fields.field import Field
 
 
-def _kept(build: Callable[["Field", torch.device], Any]) -> Callable[["Field", torch.device], Any]:
-    cached = lru_cache(maxsize=256)(build)
-
-    @wraps(build)
-    def read(field: "Field", device: torch.device) -> Any:
-        # Under a tracer a kept tensor would be a fake one, or a constant of somebody else's graph.
-        if torch.compiler.is_compiling() or torch.jit.is_tracing() or not _plain(torch.empty(0)):
-            return build(field, device)
-        # What is first built while evaluating must still serve a backward pass later.
-        with torch.inference_mode(False), torch.no_grad():
-            return cached(field, device)
-
-    return read
-
-
-@_kept
+@cached(maxsize=256)
 def mask(field: "Field", device: torch.device) -> Tensor:
     """() -> bool (N_query, N_key), True = may attend."""
     if field.allowed is not None:
@@ -40,7 +25,7 @@ def mask(field: "Field", device: torch.device) -> Tensor:
     return slots(field, device) < field.columns
 
 
-@_kept
+@cached(maxsize=256)
 def slots(field: "Field", device: torch.device) -> Tensor:
     """() -> long (N_query, N_key): the column of `neighbours` that leads to a key, else K."""
     count = field.columns
@@ -54,7 +39,7 @@ def slots(field: "Field", device: torch.device) -> Tensor:
     return columns[:, :-1].contiguous()
 
 
-@_kept
+@cached(maxsize=256)
 def neighbours(field: "Field", device: torch.device) -> tuple[Tensor, Tensor]:
     """() -> index and valid (N_query, K)."""
     if field.indices is not None:
@@ -75,24 +60,20 @@ def neighbours(field: "Field", device: torch.device) -> tuple[Tensor, Tensor]:
     return (row * field.keys.cols + col).masked_fill(~valid, 0), valid
 
 
-@_kept
+@cached(maxsize=256)
 def reachable(field: "Field", device: torch.device) -> Tensor | None:
     """() -> bool (N_query), False where a query has no key; None where every one has."""
     if field.is_full:
         return None
     some = (field.allowed.to(device) if field.allowed is not None else neighbours(field, device)[1]).any(1)
     # A tracer cannot look into a tensor: it gets the mask of the rows whether needed or not.
-    return some if torch.compiler.is_compiling() or not _plain(some) or not some.all() else None
+    return some if is_traced() or type(some) is not Tensor or not some.all() else None
 
 
-@_kept
+@cached(maxsize=256)
 def block_mask(field: "Field", device: torch.device) -> Any:
     """() -> FlexAttention's BlockMask."""
     from torch.nn.attention.flex_attention import create_block_mask
 
     allowed, sizes = mask(field, device), (field.queries.size, field.keys.size)
     return create_block_mask(lambda b, h, query, key: allowed[query, key], None, None, *sizes, device)
-
-
-def _plain(tensor: Tensor) -> bool:
-    return type(tensor) is Tensor and not tensor.is_meta

@@ -19,6 +19,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 
 from vision.convert.layers.base import AttentionLayer
+from vision.models.modes import evaluating
 
 LARGEST_MAP = 2**27  # numbers in one layer's map
 
@@ -87,18 +88,6 @@ def watch_attention(model: nn.Module, images: Tensor, see: Callable[[Attending],
 def recurrences(model: nn.Module) -> list[str]:
     """() -> names of the layers that mix tokens and have no weights to be seen: LSTMs, GRUs and RNNs."""
     return [name for name, module in model.named_modules() if isinstance(module, nn.RNNBase)]
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """The model in eval mode for the time; each module's own mode comes back afterwards."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 class _Watcher(TorchFunctionMode):

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from vision.inspection.attention_maps import evaluating
+from vision.models.modes import evaluating
 
 LEAST_BATCH = 4  # the unbiased estimate divides by B - 3
 

@@ -1,6 +1,6 @@
 """Where each head looks by its place alone: learned centres and widths, and a convolution's own.
 
->>> head_places(vision.release(vision.as_attention(model))).query("layer == 'conv1'")  # doctest: +SKIP
+>>> head_positions(soften(vision.as_attention(model))).query("layer == 'conv1'")  # doctest: +SKIP
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from vision.convert import AttentionLayer, ConvolutionAttention
 COLUMNS = ("layer", "head", "row", "col", "width", "gate")
 
 
-def head_places(model: nn.Module) -> pd.DataFrame:
+def head_positions(model: nn.Module) -> pd.DataFrame:
     """Centre and width of each head that has them, in tokens, one row a head.
 
     A head of quadratic position scores -alpha |delta - centre|^2 has the width 1 / sqrt(2 alpha), the

@@ -24,8 +24,8 @@ from torch.nn.functional import interpolate
 from vision.convert.conversion import input_shape
 from vision.fields import Field
 from vision.inspection.attention_distance import square_patches
-from vision.inspection.attention_maps import evaluating
 from vision.inspection.positive_copy import factors, fields_of, positive_by_fields, positive_copy
+from vision.models.modes import evaluating
 from vision.patches import Grid
 
 Size = int | tuple[int, ...] | None

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vision.attention import attend
+from vision.attention.convolution import constant_queries_keys, merge_heads
 from vision.fields import convolution, kernel_positions
 from vision.mixers.convolution import Size, channel_groups, convolve, same_padding
 from vision.patches import Grid
@@ -114,23 +115,5 @@ class ConvAttention(nn.Module):
     def _qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, N, C) -> q (1, K, N_query, 1), k (1, K, N, 1), zeros; v (1, K, N, B * C), images abreast."""
         values = x.transpose(0, 1).flatten(1).expand(1, len(self.heads), -1, -1)
-        return idle(values, self.field.queries.size), idle(values, x.shape[1]), values
-
-
-def idle(values: Tensor, tokens: int) -> Tensor:
-    """v (B, H, N, V) -> (B, H, tokens, 1) of zeros: queries or keys that say nothing, without memory."""
-    return values.new_zeros(1, 1, 1, 1).expand(values.shape[0], values.shape[1], tokens, 1)
-
-
-def merge_heads(heads: Tensor, weight: Tensor, groups: int, *, transposed: bool = False) -> Tensor:
-    """(B, K, N_query, C) -> (B, N_query, O): the output map of each kernel position, and their sum.
-
-    Args:
-        heads: what each position's head gives: tokens of the full width.
-        weight: (O, C / groups, *kernel_size) of K positions, or, transposed, (C, O / groups, *kernel_size).
-        groups: blocks of channels that do not mix.
-        transposed: the weight is a transposed convolution's.
-    """
-    x = heads.unflatten(-1, (groups, -1))
-    maps = weight.flatten(2).unflatten(0, (groups, -1))  # (G, O or C, C or O, K)
-    return torch.einsum(f"bkngi,{'giok' if transposed else 'goik'}->bngo", x, maps).flatten(2)
+        queries = constant_queries_keys(values, self.field.queries.size)
+        return queries, constant_queries_keys(values, x.shape[1]), values

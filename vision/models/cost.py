@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vision.attention import MultiHeadAttention
 from vision.mixers import ConvAttention, GraphAttention
+from vision.models.modes import evaluating
 
 
 class Cost(NamedTuple):
@@ -45,9 +46,8 @@ def cost(model: nn.Module, input_shape: tuple[int, ...]) -> Cost:
 def _countable(model: nn.Module) -> Iterator[None]:
     """Evaluation mode, and every attention on a path that the counter sees through."""
     before: list[tuple[Any, ...]] = [
-        (m, m.training, getattr(m, "backend", None), getattr(m, "explicit", None)) for m in model.modules()
+        (m, getattr(m, "backend", None), getattr(m, "explicit", None)) for m in model.modules()
     ]
-    model.eval()
     for module in model.modules():
         if isinstance(module, MultiHeadAttention):
             by_image = isinstance(module, GraphAttention) and module.field is None
@@ -55,11 +55,11 @@ def _countable(model: nn.Module) -> Iterator[None]:
         elif isinstance(module, ConvAttention):
             module.explicit = False
     try:
-        with _without_onednn() if any(isinstance(m, nn.LSTM) for m in model.modules()) else nullcontext():
+        recurs = any(isinstance(m, nn.LSTM) for m in model.modules())
+        with evaluating(model), _without_onednn() if recurs else nullcontext():
             yield
     finally:
-        for module, training, backend, explicit in before:
-            module.training = training
+        for module, backend, explicit in before:
             if isinstance(module, MultiHeadAttention):
                 module.backend = backend
             elif isinstance(module, ConvAttention):

@@ -76,7 +76,7 @@ def _error(sweep: Sweep) -> Drawn | None:
     curves = curves_of(sweep)
     fits = fitted(sweep)[0] if len(sweep.labels) <= MOST_LINES else []
     figure = plots.plot_error(
-        curves, fits, title=f"Test error on {sweep.data}", notes=_notes(sweep, curves), among=_all(sweep)
+        curves, fits, title=f"Test error on {sweep.data}", notes=_notes(sweep, curves), all_lines=_all(sweep)
     )
     laws = ", and the fitted laws" if fits else ""
     caption = f"Test error on two log scales, where a power law is straight{laws}."
@@ -97,14 +97,14 @@ def _gain(sweep: Sweep) -> Drawn | None:
         with suppress(ValueError):
             places = crossed(sweep, *sweep.pair).crossings
             crossings = [(one.low, one.place, one.high) for one in places]
-    figure = plots.plot_gain(
+    figure = plots.plot_difference(
         tables,
         first=first,
         second=others[0] if len(others) == 1 else "the other",
         title=f"Gain of {first} on {sweep.data}",
         notes=_notes(sweep, pd.concat(tables.values())),
         crossings=crossings,
-        among=_all(sweep),
+        all_lines=_all(sweep),
     )
     caption = f"Accuracy of {first} less the other's, of runs with the same subset and seed: ahead above 0."
     caption += f" {more} models more are in the table of paired differences." if more else ""
@@ -129,8 +129,8 @@ def _overfit(sweep: Sweep) -> Drawn | None:
     records = records.dropna(subset=["train_accuracy"])
     train, test = (accuracy_curves(records, metric=f"{part}_accuracy") for part in ("train", "test"))
     small = _notes(sweep, test, records)
-    figure = plots.plot_overfit(
-        train, test, title=f"Train and test on {sweep.data}", notes=small, among=_all(sweep)
+    figure = plots.plot_train_test_gap(
+        train, test, title=f"Train and test on {sweep.data}", notes=small, all_lines=_all(sweep)
     )
     caption = "A wide gap is overfitting; two low curves are underfitting, by capacity or budget."
     return Drawn("overfit", figure, caption + _only(sweep))
@@ -151,8 +151,8 @@ def _steps(sweep: Sweep) -> Drawn | None:
     if learning["step"].nunique() < 2:
         return None
     small = _notes(sweep, accuracy_curves(shown), shown, interval="mean")
-    figure = plots.plot_steps(
-        learning, title=f"Validation on the way, {sweep.data}", notes=small, among=_all(sweep)
+    figure = plots.plot_learning_curves(
+        learning, title=f"Validation on the way, {sweep.data}", notes=small, all_lines=_all(sweep)
     )
     caption = "Accuracy on the validation images against optimizer steps: was the budget enough?"
     return Drawn("steps", figure, caption + _only(sweep))
@@ -169,7 +169,10 @@ def _cost(sweep: Sweep) -> Drawn | None:
     costs: Any = largest.groupby("label")[["params", "macs"]].first().reset_index()
     title = f"Accuracy and cost with {sweep.sizes[-1]:,} images of {sweep.data}"
     figure = plots.plot_cost(
-        curves.merge(costs, on="label"), title=title, notes=_notes(sweep, curves, largest), among=_all(sweep)
+        curves.merge(costs, on="label"),
+        title=title,
+        notes=_notes(sweep, curves, largest),
+        all_lines=_all(sweep),
     )
     return Drawn("cost", figure, "Accuracy with the most images against what a model costs.")
 
@@ -209,8 +212,8 @@ def _classes(sweep: Sweep) -> Drawn | None:
     table = accuracy_curves(pd.DataFrame(rows), panel="class", metric="accuracy")
     runs: Any = sweep.records[sweep.records["label"].isin(shown)]
     small = _notes(sweep, table, runs)
-    figure = plots.plot_class_curves(
-        table, title=f"Each class of {sweep.data}", notes=small, among=_all(sweep)
+    figure = plots.plot_class_accuracy(
+        table, title=f"Each class of {sweep.data}", notes=small, all_lines=_all(sweep)
     )
     return Drawn("classes", figure, "Test accuracy of each class: where models differ.")
 

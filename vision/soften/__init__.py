@@ -6,5 +6,5 @@ from vision.soften.error_bound import weight_on_target as weight_on_target
 from vision.soften.registry import start_from as start_from
 from vision.soften.soft_convolution import SoftConvolution as SoftConvolution
 from vision.soften.soft_convolution import soft_convolution as soft_convolution
-from vision.soften.soften import release as release
-from vision.soften.soften import released_layers as released_layers
+from vision.soften.soften import soften as soften
+from vision.soften.soften import softened_layers as softened_layers

@@ -1,6 +1,6 @@
 """A CNN that was converted and set free, as a model of timm's registry: by name, saved, loaded, swept over.
 
->>> free = timm.create_model("released_cnn", cnn="field_cnn", alpha=4.0, img_size=32)
+>>> free = timm.create_model("softened_cnn", cnn="field_cnn", alpha=4.0, img_size=32)
 >>> start_from(free, "outputs/release-cifar10-jpeg/CNN/n1000/s0")  # doctest: +SKIP
 """
 
@@ -16,23 +16,23 @@ from vision.convert.conversion import as_attention
 from vision.models import check_name, complete_arguments, find_named, register_arguments
 from vision.models.checkpoint import load_checkpoint
 from vision.models.named import build_named
-from vision.soften.soften import release
+from vision.soften.soften import soften
 
 OWN_ARGUMENTS = ("cnn", "alpha", "window", "only")
 # timm reads a registered model's configuration from this name, in the module of its entry point.
-default_cfgs = generate_default_cfgs({"released_cnn": {"input_size": (3, 32, 32), "num_classes": 10}})
+default_cfgs = generate_default_cfgs({"softened_cnn": {"input_size": (3, 32, 32), "num_classes": 10}})
 
 
 @register_model
-def released_cnn(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """Any CNN with its kernels as attention that learns where, and at what, to look: `vision.release`."""
-    return build_model_with_cfg(_build, "released_cnn", pretrained, **kwargs)  # type: ignore[arg-type]
+def softened_cnn(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """Any CNN with its kernels as attention that learns where, and at what, to look: `vision.soften`."""
+    return build_model_with_cfg(_build, "softened_cnn", pretrained, **kwargs)  # type: ignore[arg-type]
 
 
 def start_from(model: nn.Module, run: str | Path) -> None:
     """Give a model the weights of a finished run, in place.
 
-    A `released_cnn` takes those of the CNN that it was released from, as `release` does: it starts as that
+    A `softened_cnn` takes those of the CNN that it was released from, as `soften` does: it starts as that
     CNN but for an error that falls with alpha. Any other model takes those of a run of its own kind.
 
     Raises:
@@ -73,7 +73,7 @@ def _build(
 
     Args:
         cnn: a name in timm's registry.
-        alpha, window, only: as in `vision.release`.
+        alpha, window, only: as in `vision.soften`.
         img_size, in_chans, num_classes: what the CNN is for.
         arguments: further ones of the CNN's constructor.
     """
@@ -92,12 +92,12 @@ def _complete(**given: Any) -> dict[str, Any]:
     return own | complete_arguments(own["cnn"], **given)
 
 
-register_arguments("released_cnn", _complete)
+register_arguments("softened_cnn", _complete)
 
 
 def _freed(cnn: nn.Module, *, shape: tuple[int, ...], **how: Any) -> nn.Module:
     """The CNN for images (C, H, W), converted and released; it keeps word of `how`, for `start_from`."""
-    free: Any = release(as_attention(cnn.eval(), shape), **how)
+    free: Any = soften(as_attention(cnn.eval(), shape), **how)
     free.released = {"shape": shape, **how}
     return free.train()
 

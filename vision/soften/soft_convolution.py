@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from vision.attention import attend
+from vision.attention.convolution import merge_heads
 from vision.fields import Field, convolution, full
-from vision.mixers.conv_attention import merge_heads
 from vision.patches import Grid
 
 DENSE_LIMIT = 2**31  # bytes of attention weights, one number per image, head, query and key

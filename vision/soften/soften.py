@@ -1,6 +1,6 @@
 """A converted model set free: its kernels become attention that learns where, and at what, to look.
 
->>> free = release(as_attention(model), alpha=4.0)
+>>> free = soften(as_attention(model), alpha=4.0)
 >>> {name: layer.centres for name, layer in released_layers(free).items()}  # doctest: +SKIP
 """
 
@@ -12,7 +12,7 @@ from torch import nn
 from vision.soften.soft_convolution import SoftConvolution, soft_convolution, symmetric_padding
 
 
-def release(model: nn.Module, alpha: float = 8.0, *, window: int | None = 1, only: str = "*") -> nn.Module:
+def soften(model: nn.Module, alpha: float = 8.0, *, window: int | None = 1, only: str = "*") -> nn.Module:
     """A copy of a converted model whose kernels may learn where, and at what, to look.
 
     Every layer whose `to_conv()` is a zero-padded nn.Conv2d with a kernel larger than 1 x 1 becomes a
@@ -45,7 +45,7 @@ def release(model: nn.Module, alpha: float = 8.0, *, window: int | None = 1, onl
     return made.get(model, model)
 
 
-def released_layers(model: nn.Module) -> dict[str, SoftConvolution]:
+def softened_layers(model: nn.Module) -> dict[str, SoftConvolution]:
     """() -> the soft convolutions of a model by name, for a look at their centres and widths."""
     return {name: layer for name, layer in model.named_modules() if isinstance(layer, SoftConvolution)}
 

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.conv import _ConvNd
 
+from vision.attention.convolution import constant_queries_keys, merge_heads
 from vision.convert.layers import geometry
 from vision.convert.layers.base import AttentionLayer, Padding, pad, tokens_of
 from vision.convert.layers.geometry import Size, Window, convolution_window
 from vision.fields import Field
-from vision.mixers.conv_attention import idle, merge_heads
 
 _FAST = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _FAST_TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
@@ -118,7 +118,11 @@ class ConvolutionAttention(AttentionLayer):
         """(B, C, *input_size) -> q (B, K, N_query, 1), k (B, K, N, 1), zeros; v (B, K, N, C), the tokens."""
         tokens = tokens_of(x).unsqueeze(1).expand(-1, self.num_heads, -1, -1)
         queries = geometry.output_size(self.window, tuple(x.shape[2:]))
-        return idle(tokens, prod(queries)), idle(tokens, tokens.shape[2]), tokens
+        return (
+            constant_queries_keys(tokens, prod(queries)),
+            constant_queries_keys(tokens, tokens.shape[2]),
+            tokens,
+        )
 
     def merge_heads(self, heads: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
         """(B, K, N_query, C) -> (B, N_query, O): the output maps, block-diagonal over the groups."""

@@ -4,11 +4,8 @@
 [[-1, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, -1]]
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
 from math import ceil, prod
-from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,10 +13,10 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from vision.fields import Field
 from vision.patches import Grid
+from vision.tracing import cached
 
 Size = tuple[int, ...]
-Result = TypeVar("Result")
-KEPT = 1024  # geometries: the deepest models have a few dozen, on each size of image
+CACHED = 1024  # geometries: the deepest models have a few dozen, on each size of image
 PADDED = -1  # a place of the padding: a convolution reads 0 there
 BEYOND = -2  # a place beyond the padding too, which only ceil_mode and adaptive windows have
 
@@ -129,25 +126,7 @@ def output_size(window: Window | AdaptiveWindow, input_size: Size) -> Size:
     return tuple(len(axis) for axis in window.axes(input_size))
 
 
-def kept(build: Callable[..., Result]) -> Callable[..., Result]:
-    """The function with its last results kept; what a tracer builds is nobody else's and is not."""
-    found: dict[Any, Result] = {}
-
-    @wraps(build)
-    def read(*arguments: Any) -> Result:
-        if arguments in found:
-            return found[arguments]
-        result = build(*arguments)
-        if not torch.compiler.is_compiling() and type(torch.empty(0)) is Tensor:
-            found[arguments] = result
-            if len(found) > KEPT:
-                found.pop(next(iter(found)))
-        return result
-
-    return read
-
-
-@kept
+@cached(maxsize=CACHED)
 def indices(window: Window | AdaptiveWindow, input_size: Size) -> Tensor:
     """() -> long (N_query, K): the token that each query reads at each kernel position, PADDED or BEYOND.
 
@@ -167,7 +146,7 @@ def grid_of(size: Size) -> Grid:
     return Grid(prod(size[:-1]), size[-1])
 
 
-@kept
+@cached(maxsize=CACHED)
 def kernel_fields(window: Window, input_size: Size) -> tuple[Field, ...]:
     """One field a kernel position, each leaving a query one key, or none beyond the border."""
     grids = grid_of(output_size(window, input_size)), grid_of(input_size)
@@ -175,7 +154,7 @@ def kernel_fields(window: Window, input_size: Size) -> tuple[Field, ...]:
     return tuple(Field(*grids, indices=column[:, None].contiguous()) for column in columns)
 
 
-@kept
+@cached(maxsize=CACHED)
 def whole_field(window: Window | AdaptiveWindow, input_size: Size) -> Field:
     """All keys of each query."""
     grids = grid_of(output_size(window, input_size)), grid_of(input_size)

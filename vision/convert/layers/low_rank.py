@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from vision.attention import attend
+from vision.attention.convolution import constant_queries_keys, merge_heads
 from vision.convert.layers.base import null_tokens, tokens_of
 from vision.convert.layers.convolution import ConvolutionAttention
 from vision.convert.layers.geometry import PADDED, Size, Window
 from vision.convert.layers.pooling import with_null_tokens
 from vision.fields import Field
-from vision.mixers.conv_attention import idle, merge_heads
 
 LEAST_WEIGHT = 0.01  # of the mean: a vector nearer to 0 than this would make the values large
 NO_WEIGHT = -1e4  # the score of a place without any weight: finite, as optimizers want it, and exp of it is 0
@@ -82,7 +82,11 @@ class MinimalConvolutionAttention(ConvolutionAttention):
         tokens = tokens_of(x)
         tokens = null_tokens(tokens, field.keys.size - tokens.shape[1]).unsqueeze(1)
         tokens = tokens.expand(-1, self.num_heads, -1, -1)
-        return idle(tokens, field.queries.size), idle(tokens, field.keys.size), tokens
+        return (
+            constant_queries_keys(tokens, field.queries.size),
+            constant_queries_keys(tokens, field.keys.size),
+            tokens,
+        )
 
     def merge_heads(self, heads: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
         """(B, H, N_query, C) -> (B, N_query, O): the value maps, block-diagonal over the groups."""

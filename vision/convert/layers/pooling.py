@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision.attention import gather
+from vision.attention.convolution import constant_queries_keys
 from vision.convert.layers import geometry
 from vision.convert.layers.base import AttentionLayer, Padding, null_tokens, pad, tokens_of
 from vision.convert.layers.geometry import BEYOND, PADDED, AdaptiveWindow, Size, Window
 from vision.fields import Field
-from vision.mixers.conv_attention import idle
 from vision.patches import Grid
+from vision.tracing import cached
 
 _AVERAGES = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
 _MAXIMA = {1: nn.AdaptiveMaxPool1d, 2: nn.AdaptiveMaxPool2d, 3: nn.AdaptiveMaxPool3d}
@@ -115,7 +116,11 @@ class AverageAttention(PoolingAttention):
         field = self.attended(tuple(x.shape[2:]))
         values = tokens_of(x)
         values = null_tokens(values, field.keys.size - values.shape[1]).unsqueeze(1)
-        return idle(values, field.queries.size), idle(values, field.keys.size), values
+        return (
+            constant_queries_keys(values, field.queries.size),
+            constant_queries_keys(values, field.keys.size),
+            values,
+        )
 
     def merge_heads(self, heads: Tensor, *values: Tensor | None) -> Tensor:
         """(B, 1, N_query, C) -> (B, N_query, C)."""
@@ -209,7 +214,7 @@ def _largest(k: Tensor, index: Tensor, valid: Tensor) -> Tensor:
     return torch.where(is_key, best, valid.int().argmax(-1))
 
 
-@geometry.kept
+@cached(maxsize=geometry.CACHED)
 def with_null_tokens(window: Window | AdaptiveWindow, size: Size, lowest: int) -> Field:
     """The field whose column k may also lead to null token k, behind the tokens.
 

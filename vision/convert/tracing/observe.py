@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._pytree import tree_leaves
 
+from vision.models.modes import evaluating
+
 _ASKED = ("shape", "dtype", "device", "ndim", "layout", "is_cuda", "requires_grad", "is_leaf", "grad_fn")
 BATCH = 2  # images in the pass: one would hide what mixes the images of a batch
 
@@ -111,7 +113,7 @@ def probe(model: nn.Module, input_shape: tuple[int, ...]) -> Probe:
 
 def run(model: nn.Module, images: Tensor) -> Any:
     """images -> what the model gives in evaluation mode, without gradients; its modes come back."""
-    with _evaluation(model), torch.no_grad():
+    with evaluating(model), torch.no_grad():
         return model(images)
 
 
@@ -185,17 +187,6 @@ class _Watch(TorchFunctionMode):
                 self.modules[name].writes = id(output)
 
         return hook
-
-
-@contextmanager
-def _evaluation(model: nn.Module) -> Iterator[None]:
-    before = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in before:
-            module.training = training
 
 
 def _asks(func: Callable) -> bool:

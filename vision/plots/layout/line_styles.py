@@ -16,7 +16,7 @@ DARK, LIGHT = 0.05, 0.85  # of the colour map, from the smallest of an ordered s
 Looks = dict[Any, dict[str, Any]]
 
 
-def looks(lines: Sequence[Any], among: Sequence[Any] = ()) -> Looks:
+def looks(lines: Sequence[Any], all_lines: Sequence[Any] = ()) -> Looks:
     """What matplotlib draws each line with; numbers run through the shades of one colour map.
 
     No two of 28 have the same marker and style, nor the same marker and fill, so that lines and points are
@@ -27,7 +27,7 @@ def looks(lines: Sequence[Any], among: Sequence[Any] = ()) -> Looks:
         among: of which these are some, so that each looks as it does beside all others; empty: these only.
     """
     given = set(lines)
-    lines = list(dict.fromkeys((*among, *lines)))
+    lines = list(dict.fromkeys((*all_lines, *lines)))
     shades = colormaps["viridis"]
     numbers = len(lines) > 2 and all(isinstance(value, int | float) for value in lines)
     found = {}

@@ -31,7 +31,7 @@ def plot_heads(table: pd.DataFrame, *, title: str, notes: str = "") -> Figure:
     decides.
 
     Args:
-        table: as `vision.inspection.head_places` gives it.
+        table: as `vision.inspection.head_positions` gives it.
         title: stands above the figure.
         notes: stands below it in small print.
 

@@ -23,7 +23,7 @@ DECADES = 4  # that a logarithmic scale goes down from the largest value
 
 
 @styled
-def plot_heat(
+def plot_heatmap(
     panels: Sequence[Panel],
     size: tuple[int, int],
     *,

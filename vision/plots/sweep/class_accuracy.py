@@ -25,13 +25,13 @@ ENDS = 5  # of more, so many from the best and from the worst
 
 
 @styled
-def plot_class_curves(
+def plot_class_accuracy(
     table: pd.DataFrame,
     *,
     title: str,
     notes: str = "",
     metric: str = "test accuracy",
-    among: Sequence[Any] = (),
+    all_lines: Sequence[Any] = (),
 ) -> Figure:
     """Figure of a panel a class in rows of five, a line a model with its interval.
 
@@ -53,7 +53,7 @@ def plot_class_curves(
     lines, columns = list(dict.fromkeys(table["label"])), _columns(len(classes))
     height = 1.35 * -(-len(classes) // columns) + 0.6 + legend_height([str(name) for name in lines], WIDTH)
     figure, body = sheet(title, "; ".join(part for part in (said, notes) if part), height=height)
-    panels, styles = small_multiples(body, len(classes), columns), looks(lines, among)
+    panels, styles = small_multiples(body, len(classes), columns), looks(lines, all_lines)
     for panel, name in zip(panels, classes, strict=True):
         rows: Any = table[table["class"] == name]
         _panel(panel, rows, styles)

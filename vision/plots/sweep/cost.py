@@ -32,7 +32,7 @@ def plot_cost(
     notes: str = "",
     metric: str = "test accuracy",
     line: str = "label",
-    among: Sequence[Any] = (),
+    all_lines: Sequence[Any] = (),
 ) -> Figure:
     """Figure of accuracy with its interval against parameters and against multiply-adds, both on log scales.
 
@@ -52,7 +52,7 @@ def plot_cost(
     check_table(points, (line, *COSTS, "mean", "low", "high"), name="points")
     if points[line].duplicated().any():
         raise ValueError(f"points must have one row a {line}, got several of {points[line].mode()[0]}")
-    styles = looks(points[line].tolist(), among)
+    styles = looks(points[line].tolist(), all_lines)
     figure, body = sheet(title, notes, height=3.1)
     panels = body.subplots(1, len(COSTS), sharey=True)
     for panel, (cost, name) in zip(panels, COSTS.items(), strict=True):

@@ -28,7 +28,7 @@ Interval = tuple[float, float, float]
 
 
 @styled
-def plot_gain(
+def plot_difference(
     differences: pd.DataFrame | Mapping[str, pd.DataFrame],
     *,
     first: str,
@@ -36,7 +36,7 @@ def plot_gain(
     title: str,
     notes: str = "",
     crossings: Sequence[Interval] = (),
-    among: Sequence[Any] = (),
+    all_lines: Sequence[Any] = (),
 ) -> Figure:
     """Figure of accuracy differences with intervals; above the line of 0 the first model is ahead.
 
@@ -59,7 +59,7 @@ def plot_gain(
     for name, table in tables.items():
         check_table(table, COLUMNS, name=f"differences to {name}")
     # Hollow says something here.
-    own = looks([first, *tables], among)
+    own = looks([first, *tables], all_lines)
     styles = {name: look | {"fillstyle": "full"} for name, look in own.items()}
     handles = _legend(styles, first, list(tables), crossings)
     height = legend_height([str(one.get_label()) for one in handles], WIDTH)

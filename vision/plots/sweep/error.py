@@ -56,7 +56,7 @@ def plot_error(
     notes: str = "",
     x: str = "train_size",
     line: str = "label",
-    among: Sequence[Any] = (),
+    all_lines: Sequence[Any] = (),
 ) -> Figure:
     """Figure of error with its interval, a marker and colour a line; a power law is straight.
 
@@ -84,7 +84,7 @@ def plot_error(
     figure, body = sheet(
         title, (notes + formulas).removeprefix("; "), height=3.3 + legend_height(names, WIDTH)
     )
-    panel, styles = body.subplots(), looks(lines, among)
+    panel, styles = body.subplots(), looks(lines, all_lines)
     panel.set(xscale="log", xlabel=_named(x), ylabel="test error")
     fitted = {fit.label for fit in fits}
     for name in lines:

@@ -28,14 +28,14 @@ FAINT = {"linewidth": 0.7, "alpha": 0.35, "label": "_a seed"}
 
 
 @styled
-def plot_steps(
+def plot_learning_curves(
     learning: pd.DataFrame,
     *,
     title: str,
     notes: str = "",
     metric: str = "val_accuracy",
     line: str = "label",
-    among: Sequence[Any] = (),
+    all_lines: Sequence[Any] = (),
 ) -> Figure:
     """Figure of a metric against steps, one panel a training-set size: faint seeds and their mean.
 
@@ -58,7 +58,7 @@ def plot_steps(
     names = [str(name) for name in lines]
     height = height_of(len(sizes), row=1.9) if len(sizes) > 1 else 3.2
     figure, body = sheet(title, notes, height=height + legend_height(names, WIDTH))
-    panels, styles = small_multiples(body, len(sizes), same_x=False), looks(lines, among)
+    panels, styles = small_multiples(body, len(sizes), same_x=False), looks(lines, all_lines)
     factor = 100 if metric.endswith("accuracy") else 1
     for panel, size in zip(panels, sizes, strict=True):
         rows: Any = learning[learning["train_size"] == size]

@@ -26,7 +26,7 @@ LINES = ("train (hollow)", "test", "gap, in points")
 
 
 @styled
-def plot_overfit(
+def plot_train_test_gap(
     train: pd.DataFrame,
     test: pd.DataFrame,
     *,
@@ -34,7 +34,7 @@ def plot_overfit(
     notes: str = "",
     x: str = "train_size",
     line: str = "label",
-    among: Sequence[Any] = (),
+    all_lines: Sequence[Any] = (),
 ) -> Figure:
     """Figure of one panel a model: train (dashed, hollow) and test (solid) accuracy, and the gap in points.
 
@@ -62,7 +62,7 @@ def plot_overfit(
     lines = list(dict.fromkeys(test[line]))
     height = height_of(len(lines)) if len(lines) > 1 else 3.2
     figure, body = sheet(title, notes, height=height + legend_height(LINES, WIDTH))
-    panels, styles = small_multiples(body, len(lines)), looks(lines, among)
+    panels, styles = small_multiples(body, len(lines)), looks(lines, all_lines)
     for panel, name in zip(panels, lines, strict=True):
         one, other = (_of(table, line, name, x) for table in (train, test))
         _panel(panel, one, other, x, styles[name])

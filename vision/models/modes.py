@@ -1,0 +1,23 @@
+"""Evaluation mode for a while.
+
+>>> with evaluating(model):  # doctest: +SKIP
+...     logits = model(images)
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+
+@contextmanager
+def evaluating(*models: nn.Module) -> Iterator[None]:
+    """Put the models in evaluation mode for the block, then restore the mode of each module."""
+    modes = {module: module.training for model in models for module in model.modules()}
+    for model in models:
+        model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
