@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision.convert import as_attention, attention_layers, set_explicit
-from vision.convert import files as converted_files
+from vision.convert import saved as converted_files
 from vision.convert.saved import load_converted, save_converted
 from vision.convert.verify import layer_differences, logits_difference
 from vision.models.checkpoint import load_checkpoint

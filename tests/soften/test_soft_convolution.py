@@ -1,5 +1,6 @@
 """A convolution as attention with soft positions: its bound, its limits, what it can learn."""
 
+import importlib
 import math
 from itertools import pairwise
 from typing import Any
@@ -10,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from vision.attention import attend
-from vision.convert import soft as soft_module
 from vision.plots.soft_convolution import plot_soft_error
 from vision.soften.error_bound import error_bound, soft_errors, theta, weight_on_target
 from vision.soften.soft_convolution import SoftConvolution, soft_convolution
 from vision.soften.soften import soften, softened_layers
+
+soft_module = importlib.import_module("vision.soften.soft_convolution")
 
 CASES: dict[str, dict[str, Any]] = {
     "plain": {"kernel_size": 3, "padding": 1},
