@@ -1,0 +1,19 @@
+"""Names that the examples in docstrings may use without an import."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _doctest_imports(request: pytest.FixtureRequest) -> None:
+    """Add torch and the package's most used names to the examples in docstrings."""
+    if not isinstance(request.node, pytest.DoctestItem):
+        return
+    import timm
+    import torch
+
+    import vision
+    from vision.fields import full, neighbourhood
+
+    names = {"timm": timm, "torch": torch, "vision": vision, "Grid": vision.Grid}
+    names |= {"full": full, "neighbourhood": neighbourhood}
+    request.getfixturevalue("doctest_namespace").update(names)
