@@ -126,7 +126,7 @@ def output_size(window: Window | AdaptiveWindow, input_size: Size) -> Size:
     return tuple(len(axis) for axis in window.axes(input_size))
 
 
-@cached(maxsize=CACHED)
+@cached(maxsize=CACHED, read_while_traced=True)
 def indices(window: Window | AdaptiveWindow, input_size: Size) -> Tensor:
     """() -> long (N_query, K): the token that each query reads at each kernel position, PADDED or BEYOND.
 
@@ -146,7 +146,7 @@ def grid_of(size: Size) -> Grid:
     return Grid(prod(size[:-1]), size[-1])
 
 
-@cached(maxsize=CACHED)
+@cached(maxsize=CACHED, read_while_traced=True)
 def kernel_fields(window: Window, input_size: Size) -> tuple[Field, ...]:
     """One field a kernel position, each leaving a query one key, or none beyond the border."""
     grids = grid_of(output_size(window, input_size)), grid_of(input_size)
@@ -154,7 +154,7 @@ def kernel_fields(window: Window, input_size: Size) -> tuple[Field, ...]:
     return tuple(Field(*grids, indices=column[:, None].contiguous()) for column in columns)
 
 
-@cached(maxsize=CACHED)
+@cached(maxsize=CACHED, read_while_traced=True)
 def whole_field(window: Window | AdaptiveWindow, input_size: Size) -> Field:
     """All keys of each query."""
     grids = grid_of(output_size(window, input_size)), grid_of(input_size)

@@ -214,7 +214,7 @@ def _largest(k: Tensor, index: Tensor, valid: Tensor) -> Tensor:
     return torch.where(is_key, best, valid.int().argmax(-1))
 
 
-@cached(maxsize=geometry.CACHED)
+@cached(maxsize=geometry.CACHED, read_while_traced=True)
 def with_null_tokens(window: Window | AdaptiveWindow, size: Size, lowest: int) -> Field:
     """The field whose column k may also lead to null token k, behind the tokens.
 
