@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "mixers": {"patches", "fields", "positions", "attention"},
     "models": {"patches", "fields", "positions", "attention", "mixers"},
     "convert": {"patches", "tracing", "fields", "attention", "mixers", "models"},
-    "soften": {"patches", "fields", "attention", "mixers", "models", "convert"},
+    "soften": {"patches", "tracing", "fields", "attention", "models", "convert"},
     "data": {"config"},
     "training": {"config"},
     "provenance": set(),

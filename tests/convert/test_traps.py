@@ -275,13 +275,13 @@ def test_windows_of_torchvisions_swin_and_attention_over_channels_are_told_apart
     assert "attention over channels" in {row.kind for row in rows}
 
 
-def test_a_released_or_converted_model_is_refused_by_name(tmp_path):
+def test_a_softened_or_converted_model_is_refused_by_name(tmp_path):
     converted = vision.as_attention(nn.Conv2d(3, 4, 3, padding=1), 8)
     with pytest.raises(ValueError, match="is converted already"):
         vision.as_attention(converted, 8)
-    free = soften(vision.as_attention(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1)), 8))
-    with pytest.raises(ValueError, match="released model is another"):
-        vision.save_converted(free, tmp_path / "free")
+    softened = soften(vision.as_attention(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1)), 8))
+    with pytest.raises(ValueError, match="softened model is another"):
+        vision.save_converted(softened, tmp_path / "softened")
 
 
 @pytest.mark.parametrize(

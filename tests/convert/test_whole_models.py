@@ -308,7 +308,7 @@ def test_a_converted_model_trains_saves_and_copies():
     assert torch.equal(converted_again(x), model(x))
 
 
-def test_a_released_model_starts_as_the_cnn():
+def test_a_softened_model_starts_as_the_cnn():
     torch.manual_seed(0)
     model = trained(timm.create_model("resnet18_small", num_classes=4)).double()
     x = torch.randn(2, 3, 16, 16).double()
@@ -319,24 +319,24 @@ def test_a_released_model_starts_as_the_cnn():
     assert all(-1.2 < slope < -0.8 for slope in slopes), slopes
 
 
-def test_a_released_model_learns_its_field():
+def test_a_softened_model_learns_its_field():
     torch.manual_seed(0)
     model = timm.create_model("field_cnn", num_classes=4, embed_dim=16, depth=2).eval()
     x, y = torch.randn(8, 3, 32, 32), torch.arange(8) % 4
-    free = soften(vision.as_attention(model), alpha=3.0)
-    before = {name: p.detach().clone() for name, p in free.named_parameters()}
+    softened = soften(vision.as_attention(model), alpha=3.0)
+    before = {name: p.detach().clone() for name, p in softened.named_parameters()}
     learns = [name for name in before if name.endswith(("centres", "alpha", "q.weight"))]
     assert len(learns) == 9 and not any(before[name].any() for name in learns if name.endswith("q.weight"))
-    optimizer = torch.optim.Adam(free.parameters(), 1e-2)
+    optimizer = torch.optim.Adam(softened.parameters(), 1e-2)
     losses = []
     for _ in range(8):
-        loss = F.cross_entropy(free(x), y)
+        loss = F.cross_entropy(softened(x), y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(float(loss))
     assert losses[-1] < 0.5 * losses[0]
-    after = dict(free.named_parameters())
+    after = dict(softened.named_parameters())
     assert not any(torch.equal(after[name], before[name]) for name in learns)
 
 

@@ -486,10 +486,10 @@ def test_the_small_print_gives_the_ends_of_many_numbers():
 
 
 def test_powers_of_ten_keep_their_exponents():
-    from vision.plots import plot_soft_error
+    from soft_convolution import plot_soft_error
 
     rows = [("inside", ring, a, 10.0**-a, 10.0**-a) for ring in (False, True) for a in (1, 3, 5)]
-    names = ["place", "ring", "alpha", "measured", "bound"]
+    names = ["region", "ring", "alpha", "measured", "bound"]
     figure = plot_soft_error(pd.DataFrame(rows, columns=names), title="$t$")
     svg = str(inline_svg(figure, name="soft", alt="a"))
     assert "mathdefault" not in svg and "$t$" in svg

@@ -1,6 +1,9 @@
-"""A CNN set free, by name: built, started from a trained CNN, saved and loaded, and swept over."""
+"""A softened CNN by name: built, started from a trained CNN, saved and loaded, and trained in runs."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -9,32 +12,33 @@ from timm.models import save_for_hf
 
 from vision.config import ModelConfig
 from vision.experiment import run
-from vision.models import complete_arguments, find_named
+from vision.models import complete_arguments, find_named, our_models
+from vision.models.checkpoint import load_checkpoint
 from vision.models.named import build_named
 from vision.soften import softened_layers, start_from
 
 IMAGES = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-CNN = {"embed_dim": 16, "depth": 1}
+CNN: dict[str, Any] = {"embed_dim": 16, "depth": 1}
 
 
-def released(**arguments):
+def softened(**arguments):
     sizes = {"img_size": 8, "in_chans": 1, "num_classes": 10}
     given = complete_arguments("softened_cnn", **sizes, **{**CNN, **arguments})
     return timm.create_model("softened_cnn", **given), given
 
 
 def test_it_is_saved_and_loaded_to_the_bit(tmp_path):
-    model, arguments = released(alpha=3.0, only="blocks.*")
+    model, arguments = softened(alpha=3.0, only="blocks.*")
     save_for_hf(model.eval(), str(tmp_path), model_args=arguments, safe_serialization=True)
     loaded = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
     assert torch.equal(loaded(IMAGES), model(IMAGES)) and len(softened_layers(loaded)) == 1
 
 
-def test_any_cnn_can_be_set_free_by_name():
+def test_any_cnn_can_be_softened_by_name():
     model = timm.create_model("softened_cnn", cnn="resnet18_small", in_chans=1, img_size=8, num_classes=3)
     assert len(softened_layers(model)) == 17 and model(IMAGES).shape == (4, 3)
     assert model.training and all(p.requires_grad for p in model.parameters())
-    with pytest.raises(ValueError, match=r"among those named 'layer5.*' a converted layer"):
+    with pytest.raises(ValueError, match=r"a converted layer whose name matches 'layer5.*'"):
         timm.create_model("softened_cnn", only="layer5.*")
     with pytest.raises(TypeError, match="not_an_argument"):
         timm.create_model("softened_cnn", not_an_argument=1)
@@ -45,10 +49,10 @@ def test_it_starts_as_the_cnn_of_a_run_but_for_what_alpha_leaves(small_run, alph
     folder = run(small_run)["folder"]
     found = find_named(folder)
     cnn = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
-    free = released(alpha=alpha)[0].eval()
-    before = (free(IMAGES) - cnn(IMAGES)).abs().max()
-    start_from(free, folder)
-    after = (free(IMAGES) - cnn(IMAGES)).abs().max()
+    model = softened(alpha=alpha)[0].eval()
+    before = (model(IMAGES) - cnn(IMAGES)).abs().max()
+    start_from(model, folder)
+    after = (model(IMAGES) - cnn(IMAGES)).abs().max()
     assert after < 40 * torch.exp(torch.tensor(-alpha)) and after < before / 2
     other = build_named(found.name, **found.arguments).eval()
     start_from(other, folder)
@@ -62,9 +66,9 @@ def test_a_run_starts_from_another_run(small_run):
     again = run(child)
     assert again["test_loss"] == pytest.approx(parent["test_loss"], rel=1e-4)
     arguments = {"cnn": "field_cnn", "alpha": 8.0, **CNN}
-    free = ModelConfig(name="softened_cnn", label="free", start=parent["folder"], kwargs=arguments)
-    freed = run(replace(child, sweep="freed", model=free))
-    assert freed["test_loss"] == pytest.approx(parent["test_loss"], rel=0.05)
+    config = ModelConfig(name="softened_cnn", label="softened", start=parent["folder"], kwargs=arguments)
+    started = run(replace(child, sweep="softened", model=config))
+    assert started["test_loss"] == pytest.approx(parent["test_loss"], rel=0.05)
 
 
 def test_a_start_that_cannot_be_is_refused_by_name(small_run, tmp_path):
@@ -74,17 +78,44 @@ def test_a_start_that_cannot_be_is_refused_by_name(small_run, tmp_path):
     wider = replace(small_run.model, start=folder, kwargs={**CNN, "embed_dim": 24})
     with pytest.raises(ValueError, match=r"do not fit Backbone: .* of another shape"):
         run(replace(small_run, seed=1, model=wider))
-    with pytest.raises(ValueError, match="is not the CNN that this one was released from: field_cnn"):
-        start_from(released(embed_dim=24)[0], folder)
+    with pytest.raises(ValueError, match="is not the CNN that this softened CNN was made from: field_cnn"):
+        start_from(softened(embed_dim=24)[0], folder)
     vit = replace(small_run, seed=2, model=ModelConfig(name="field_vit", label="ViT", kwargs=CNN))
-    free = {"cnn": "field_cnn", "only": "blocks.*", **CNN}
+    arguments = {"cnn": "field_cnn", "only": "blocks.*", **CNN}
     start = run(vit)["folder"]
     with pytest.raises(ValueError, match=r"model.start=.*/ViT/n60/s2 .* cannot start from field_vit"):
-        run(replace(small_run, seed=3, model=ModelConfig(name="softened_cnn", start=start, kwargs=free)))
+        run(replace(small_run, seed=3, model=ModelConfig(name="softened_cnn", start=start, kwargs=arguments)))
 
 
 def test_wrong_arguments_are_named():
-    with pytest.raises(ValueError, match="cnn of released_cnn must be in timm's registry, got 'nope'"):
-        released(cnn="nope")
+    with pytest.raises(ValueError, match="cnn of softened_cnn must be in timm's registry, got 'nope'"):
+        softened(cnn="nope")
     with pytest.raises(ValueError, match="alpha must be positive and finite, got alpha='x'"):
-        released(alpha="x")
+        softened(alpha="x")
+
+
+def test_the_earlier_name_still_builds_and_names_the_new_one():
+    with pytest.warns(UserWarning, match="released_cnn to current softened_cnn"):
+        model = timm.create_model("released_cnn", cnn="field_cnn", img_size=8, in_chans=1, **CNN)
+    assert len(softened_layers(model)) == 2 and model(IMAGES).shape == (4, 10)
+    given = {"img_size": 8, "in_chans": 1, "num_classes": 10}
+    assert complete_arguments("released_cnn", **given) == complete_arguments("softened_cnn", **given)
+    assert "released_cnn" not in our_models() and "softened_cnn" in our_models()
+
+
+def test_a_folder_saved_under_the_earlier_name_still_loads(tmp_path: Path):
+    model, arguments = softened(alpha=3.0)
+    save_for_hf(model.eval(), str(tmp_path), model_args=arguments, safe_serialization=True)
+    path = tmp_path / "config.json"
+    config = json.loads(path.read_text())
+    assert config["architecture"] == "softened_cnn"
+    path.write_text(json.dumps({**config, "architecture": "released_cnn"}))
+    with pytest.warns(UserWarning, match="released_cnn to current softened_cnn"):
+        loaded = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
+    assert torch.equal(loaded(IMAGES), model(IMAGES))
+    found = find_named(str(tmp_path))
+    with pytest.warns(UserWarning, match="released_cnn to current softened_cnn"):
+        named = build_named(found.name, **found.arguments).eval()
+    assert found.weights is not None
+    load_checkpoint(named, found.weights)
+    assert torch.equal(named(IMAGES), model(IMAGES))

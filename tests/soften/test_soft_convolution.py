@@ -5,13 +5,14 @@ import math
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
+from soft_convolution import plot_soft_error
 from torch import Tensor, nn
 
 from vision.attention import attend
-from vision.plots.soft_convolution import plot_soft_error
 from vision.soften.error_bound import error_bound, soft_errors, theta, weight_on_target
 from vision.soften.soft_convolution import SoftConvolution, soft_convolution
 from vision.soften.soften import soften, softened_layers
@@ -134,16 +135,16 @@ def test_without_the_ring_it_becomes_the_replicate_padded_convolution(case: str,
 
 def test_without_the_ring_only_the_border_is_far_from_zero_padding(images: Tensor):
     table = soft_errors(conv_of("plain"), [4.0, 8.0, 12.0], images)
-    assert list(table.columns) == ["alpha", "place", "ring", "measured", "bound"] and len(table) == 12
-    bare = table.query("place == 'border' and not ring")["measured"].tolist()
+    assert list(table.columns) == ["alpha", "region", "ring", "measured", "bound"] and len(table) == 12
+    bare = table.query("region == 'border' and not ring")["measured"].tolist()
     assert min(bare) > 0.5 and bare[2] > 0.9 * bare[0]
-    rest = table.query("place == 'inside' or ring")
+    rest = table.query("region == 'inside' or ring")
     assert len(rest) == 9 and bool((rest["measured"] <= rest["bound"]).all())
     assert rest.query("alpha == 12")["measured"].max() < 1e-3
 
 
 def test_soft_errors_has_no_border_without_padding(images: Tensor):
-    assert set(soft_errors(conv_of("no padding"), [2.0], images)["place"]) == {"inside"}
+    assert set(soft_errors(conv_of("no padding"), [2.0], images)["region"]) == {"inside"}
 
 
 # --- the window
@@ -169,7 +170,7 @@ def test_a_window_over_the_grid_is_the_full_form_also_with_learned_content(image
     torch.manual_seed(2)
     nn.init.normal_(whole.q.weight)
     with torch.no_grad():
-        whole.centres += 0.3 * torch.randn_like(whole.centres)
+        whole.centres.add_(0.3 * torch.randn_like(whole.centres))
     local.load_state_dict(whole.state_dict())
     torch.testing.assert_close(whole(images), local(images), rtol=0, atol=1e-12)
     torch.testing.assert_close(whole.attention_map(images), local.attention_map(images), rtol=0, atol=1e-12)
@@ -227,12 +228,12 @@ def test_to_conv_refuses_what_is_no_convolution():
     with torch.no_grad():
         soft.centres[4, 1] = 1.0  # between the places of a dilated kernel
     with pytest.raises(
-        ValueError, match=r"place of the \(3, 3\) kernel, got \[\[0.0, 1.0\]\] of heads \[4\]"
+        ValueError, match=r"position of the \(3, 3\) kernel, got \[\[0.0, 1.0\]\] of heads \[4\]"
     ):
         soft.to_conv()
     with torch.no_grad():
         soft.centres[4] = torch.tensor([-2.0, 0.2])
-    with pytest.raises(ValueError, match=r"of its own, got .* of heads \[1, 4\]"):
+    with pytest.raises(ValueError, match=r"different position .* got .* of heads \[1, 4\]"):
         soft.to_conv()
 
 
@@ -372,7 +373,7 @@ def small_cnn(chans: int = 1) -> nn.Sequential:
     return model
 
 
-def test_release_softens_the_kernels_and_nothing_else():
+def test_soften_replaces_the_kernels_and_nothing_else():
     model = small_cnn().eval()
     soft = soften(model, alpha=4.0)
     assert set(softened_layers(soft)) == {"first", "block.0"} and not softened_layers(model)
@@ -381,7 +382,7 @@ def test_release_softens_the_kernels_and_nothing_else():
         assert all(p.requires_grad for p in layer.parameters()) and (layer.alpha == 4).all()
 
 
-def test_a_layer_in_two_places_stays_one_and_a_root_may_be_released():
+def test_a_layer_in_two_places_stays_one_and_a_root_may_be_softened():
     layer = Stand(nn.Conv2d(2, 2, 3, padding=1))
     soft = soften(nn.Sequential(layer, nn.ReLU(), layer))
     assert isinstance(soft[0], SoftConvolution) and soft[0] is soft[2]  # type: ignore[index]
@@ -399,7 +400,7 @@ def test_a_layer_that_gets_its_weights_with_each_call_stays():
     assert set(softened_layers(soft)) == {"1"}
 
 
-def test_each_released_layer_is_within_its_bound_and_the_logits_converge():
+def test_each_softened_layer_is_within_its_bound_and_the_logits_converge():
     model = small_cnn().double()
     images = torch.randn(4, 1, 9, 8, dtype=torch.float64)
     errors = []
@@ -420,7 +421,7 @@ def test_each_released_layer_is_within_its_bound_and_the_logits_converge():
         assert math.log(other / one) / 4 == pytest.approx(-1, abs=0.05)
 
 
-def test_training_a_released_cnn_lowers_its_loss_and_moves_its_centres(digits):
+def test_training_a_softened_cnn_lowers_its_loss_and_moves_its_centres(digits):
     from vision.data import load_source
 
     train = load_source(digits).train
@@ -487,34 +488,34 @@ def test_a_convolution_with_a_forward_of_its_own_is_refused():
 
 
 @pytest.mark.parametrize("layer", [nn.Conv2d(1, 1, 3), Stand(nn.Conv2d(1, 1, 1)), nn.ReLU()])
-def test_release_needs_a_converted_kernel(layer: nn.Module):
-    with pytest.raises(ValueError, match=r"release needs a converted layer .* got Sequential without any"):
+def test_soften_needs_a_converted_kernel(layer: nn.Module):
+    with pytest.raises(ValueError, match=r"soften needs a converted layer .* got Sequential without one"):
         soften(nn.Sequential(layer))
 
 
-def test_what_has_been_released_is_not_released_again():
-    with pytest.raises(ValueError, match="release needs a converted layer"):
+def test_a_softened_model_is_not_softened_again():
+    with pytest.raises(ValueError, match="soften needs a converted layer"):
         soften(soften(small_cnn()))
 
 
 # --- the figure
 
 
-def test_the_figure_shows_bound_ring_and_no_ring_in_both_places(images: Tensor):
+def test_the_figure_shows_bound_ring_and_no_ring_in_both_regions(images: Tensor):
     table = soft_errors(conv_of("plain"), [2.0, 1.0, 4.0], images)
     figure = plot_soft_error(table, title="3x3", notes="n = 2")
     assert len(figure.axes) == 2
-    for panel, place in zip(figure.axes, ("inside", "border"), strict=True):
-        assert panel.get_yscale() == "log" and place in panel.get_title()
+    for panel, region in zip(figure.axes, ("inside", "border"), strict=True):
+        assert panel.get_yscale() == "log" and region in panel.get_title()
         lines = {str(line.get_label()): line for line in panel.get_lines()}
         assert set(lines) == {"bound", "measured, with a ring of zero tokens", "measured, without a ring"}
-        rows = table[(table["place"] == place) & ~table["ring"]].sort_values("alpha")
+        rows = table[(table["region"] == region) & ~table["ring"]].sort_values("alpha")
         drawn = lines["measured, without a ring"]
-        assert list(drawn.get_xdata()) == [1.0, 2.0, 4.0]
-        assert list(drawn.get_ydata()) == rows["measured"].tolist()
+        assert np.asarray(drawn.get_xdata()).tolist() == [1.0, 2.0, 4.0]
+        assert np.asarray(drawn.get_ydata()).tolist() == rows["measured"].tolist()
 
 
-def test_a_table_without_a_known_place_is_refused():
-    row = {"alpha": 1.0, "place": "corner", "ring": True, "measured": 1.0, "bound": 2.0}
-    with pytest.raises(ValueError, match=r"place must be one of inside, border, got \['corner'\]"):
+def test_a_table_without_a_known_region_is_refused():
+    row = {"alpha": 1.0, "region": "corner", "ring": True, "measured": 1.0, "bound": 2.0}
+    with pytest.raises(ValueError, match=r"region must be one of inside, border, got \['corner'\]"):
         plot_soft_error(pd.DataFrame([row]), title="x")

@@ -107,7 +107,7 @@ def _record(model: nn.Module, tensors: dict[str, Tensor], source: Mapping[str, A
         )
     if any(hasattr(m, "to_conv") and not isinstance(m, AttentionLayer) for m in model.modules()):
         raise ValueError(
-            "a released model is another architecture: save its state_dict, and release a loaded one again"
+            "a softened model is another architecture; save its state_dict, or use the registered name softened_cnn"
         )
     types = Counter(tensor.dtype for tensor in tensors.values() if tensor.is_floating_point())
     dtype = types.most_common(1)[0][0] if types else torch.float32

@@ -8,7 +8,6 @@ from vision.plots.model.heatmap import plot_heatmap as plot_heatmap
 from vision.plots.model.positions import plot_position_similarity as plot_position_similarity
 from vision.plots.model.receptive_fields import plot_fields as plot_fields
 from vision.plots.shuffled_patches import plot_shuffled_patches as plot_shuffled_patches
-from vision.plots.soft_convolution import plot_soft_error as plot_soft_error
 from vision.plots.sweep.accuracy import plot_accuracy as plot_accuracy
 from vision.plots.sweep.class_accuracy import plot_class_accuracy as plot_class_accuracy
 from vision.plots.sweep.confusion import plot_confusion as plot_confusion

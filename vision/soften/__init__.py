@@ -1,4 +1,4 @@
-"""A CNN as the start of a learned receptive field: soft convolutions and trainable attention."""
+"""Soft convolutions: a CNN whose kernels start as convolutions and learn their receptive fields."""
 
 from vision.soften.error_bound import error_bound as error_bound
 from vision.soften.error_bound import soft_errors as soft_errors

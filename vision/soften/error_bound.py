@@ -1,92 +1,111 @@
-"""How far a soft convolution is from the convolution: the bound, and beside it what is measured.
+"""How far a soft convolution is from the convolution: the bound, and what is measured.
 
->>> error_bound(nn.Conv2d(3, 8, 3, padding=1), alpha=8.0, radius=1.0)  # doctest: +SKIP
->>> soft_errors(nn.Conv2d(3, 8, 3, padding=1), [1.0, 2.0, 4.0], images)  # doctest: +SKIP
+>>> round(error_bound(nn.Conv2d(1, 1, 1, bias=False), alpha=8.0, radius=0.0), 3)
+0.0
+>>> images = torch.randn(2, 3, 8, 8)
+>>> soft_errors(nn.Conv2d(3, 8, 3, padding=1), [1.0, 2.0, 4.0], images).shape
+(12, 5)
 """
 
 import copy
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
 from vision.fields import convolution
 from vision.patches import Grid
-from vision.soften.soft_convolution import SoftConvolution, soft_convolution
+from vision.soften.soft_convolution import SoftConvolution, check_alpha, soft_convolution
 
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = ("alpha", "place", "ring", "measured", "bound")
-
 
 def theta(alpha: float) -> float:
-    """() -> the sum over all whole n of exp(-alpha n^2): what a softmax over a line divides by."""
-    if not (alpha > 0 and math.isfinite(alpha)):
-        raise ValueError(f"alpha must be positive and finite, got {alpha=}")
+    """Return the sum over all integers n of exp(-alpha n^2), the denominator of a softmax over a line."""
+    check_alpha(alpha)
     last = math.ceil(math.sqrt(745 / alpha))  # exp(-745) is the smallest float64
     return 1 + 2 * math.fsum(math.exp(-alpha * n * n) for n in range(1, last + 1))
 
 
 def weight_on_target(alpha: float) -> float:
-    """() -> the weight of a head on its own place, theta^-2, on an endless grid; on any other it is more."""
+    """Return theta(alpha)^-2, the weight of a head on its target on an infinite grid.
+
+    On a finite grid the weight is larger.
+    """
     return theta(alpha) ** -2
 
 
 def error_bound(conv: nn.Conv2d, alpha: float, radius: float) -> float:
-    """() -> how far, at most, `soft_convolution(conv, alpha)` is from its `to_conv()` at any output place.
+    """Return an upper bound on the distance of `soft_convolution(conv, alpha)` from its `to_conv()`.
 
-    2 R sum_h ||W_h|| (1 - theta(alpha)^-2) in the Euclidean norm over channels: a head misplaces at most
-    1 - theta^-2 of its weight, and two tokens are at most 2 R apart. It holds with a ring and without, with a
-    window and without, inside and at the border, while the content scores are 0 and up to rounding.
+    The bound is 2 R sum_h ||W_h|| (1 - theta(alpha)^-2), in the Euclidean norm over channels at any output
+    position. A head misplaces at most 1 - theta^-2 of its weight, and two tokens are at most 2 R apart. It
+    holds with and without a ring or a window, inside and at the border, up to rounding, as long as the
+    content scores are 0.
 
     Args:
-        conv: the convolution; ||W_h|| is the spectral norm of weight[:, :, i, j], block-diagonal over groups.
+        conv: the convolution. ||W_h|| is the spectral norm of weight[:, :, i, j], block-diagonal over groups.
         alpha: as in `soft_convolution`.
-        radius: R, the largest Euclidean norm of a token, that is of an input pixel over its channels.
+        radius: R, the largest Euclidean norm of a token, i.e. of an input pixel over its channels.
     """
     # (O, C / groups, kh, kw) -> (K, groups, O / groups, C / groups); the largest block has the norm of all
-    maps = conv.weight.detach().double().flatten(2).unflatten(0, (conv.groups, -1)).permute(3, 0, 1, 2)
-    norms = torch.linalg.matrix_norm(maps, ord=2).amax(1)
-    return 2 * radius * float(norms.sum()) * (1 - weight_on_target(alpha))
+    weight = conv.weight.detach().double().flatten(2)
+    maps = weight.reshape(conv.groups, -1, *weight.shape[1:]).permute(3, 0, 1, 2)
+    norms = cast(Tensor, torch.linalg.matrix_norm(maps, ord=2))  # pyright: ignore[reportUnknownMemberType]
+    return 2 * radius * float(norms.amax(1).sum()) * (1 - weight_on_target(alpha))
 
 
 def soft_errors(conv: nn.Conv2d, alphas: Sequence[float], images: Tensor) -> "pd.DataFrame":
-    """images (B, C, H, W) -> a row per alpha, ring and place: the largest error there, in float64.
+    """Return the largest error for each alpha, region and ring, measured in float64.
 
-    An error is the Euclidean norm over channels of soft - conv at one output place. A place is at the border
-    where the kernel reaches the padding; one that does not occur has no rows. Without a ring the bound speaks
-    of replicate padding, so at the border nothing keeps the measured error below it.
+    An error is the Euclidean norm over channels of soft - conv at one output position. The region is "border"
+    where the kernel reaches the padding, and "inside" elsewhere. A region that does not occur has no rows.
+    Without a ring the bound holds for replicate padding only, so at the border the error may exceed it.
 
     Args:
-        conv: zero-padded.
-        alphas: the sharpness of all heads, each positive.
-        images: what the error is the largest over; they also set the bound's radius.
+        conv: a zero-padded convolution.
+        alphas: sharpness of all heads, each positive.
+        images: (B, C, H, W), over which the largest error is taken. They also set the radius of the bound.
+
+    Returns:
+        A table with columns alpha, region, ring, measured, bound.
 
     Raises:
-        ValueError: conv has no soft form that leads to it.
+        ValueError: conv has no soft form that converges to it.
     """
     import pandas as pd
 
     conv, images = copy.deepcopy(conv).double(), images.double()
-    radius, rows = float(images.norm(dim=1).max()), []
+    radius = float(_norms(images).max())
+    rows: list[tuple[float, str, bool, float, float]] = []
     with torch.no_grad():
         for alpha in alphas:
             bound = error_bound(conv, alpha, radius)
             for ring in (True, False):
                 soft = soft_convolution(conv, alpha, ring=ring)
-                error = (soft(images) - conv(images)).norm(dim=1)
-                inside = _inside(soft, *images.shape[-2:])
-                for place, chosen in (("inside", inside), ("border", ~inside)):
+                error = _norms(soft(images) - conv(images))
+                inside = _inside(soft, images.shape[-2], images.shape[-1])
+                for region, chosen in (("inside", inside), ("border", ~inside)):
                     if chosen.any():
-                        rows.append((float(alpha), place, ring, float(error[:, chosen].max()), bound))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+                        rows.append((float(alpha), region, ring, float(error[:, chosen].max()), bound))
+    return pd.DataFrame(rows, columns=["alpha", "region", "ring", "measured", "bound"])
+
+
+def _norms(images: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, H, W): the Euclidean norm over channels."""
+    return images.square().sum(1).sqrt()
 
 
 def _inside(soft: SoftConvolution, height: int, width: int) -> Tensor:
-    """() -> bool (H', W'): whether the whole kernel lies on the image."""
-    steps: dict = {"stride": soft.stride, "padding": soft.padding, "dilation": soft.dilation}
-    field = convolution(Grid(height, width), soft.kernel_size, **steps)
-    return field.neighbours()[1].all(1).unflatten(0, (field.queries.rows, field.queries.cols))
+    """Return bool (H', W'), whether the whole kernel lies on the image."""
+    field = convolution(
+        Grid(height, width),
+        soft.kernel_size,
+        stride=soft.stride,
+        padding=soft.padding,
+        dilation=soft.dilation,
+    )
+    return field.neighbours()[1].all(1).reshape(field.queries.rows, field.queries.cols)
