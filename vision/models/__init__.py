@@ -16,3 +16,5 @@ from vision.models.registry import create_model as create_model
 from vision.models.registry import our_models as our_models
 from vision.models.registry import register_arguments as register_arguments
 from vision.models.resnet import SmallImageResNet as SmallImageResNet
+from vision.models.saved import load_model as load_model
+from vision.models.saved import save_model as save_model

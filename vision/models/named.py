@@ -7,7 +7,6 @@
 
 import difflib
 import inspect
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,9 @@ import torchvision
 from torch import nn
 
 from vision.models.registry import create_model
+from vision.models.saved import read_saved
 
 TORCHVISION = "torchvision/"
-RUN_CONFIG, RUN_WEIGHTS = "config.json", "model.safetensors"
 # The size of the images is the model's own in these families of torchvision, under two names.
 _IMAGE_SIZE, _INPUT_SIZE = ("vit_",), ("maxvit",)
 _AUXILIARY = ("googlenet", "inception_v3")
@@ -131,20 +130,13 @@ def _build(name: str, pretrained: bool, arguments: dict[str, Any]) -> nn.Module:
 
 
 def _of_run(folder: Path, num_classes: int | None, img_size: int | None) -> Named:
-    """The model in a run's folder, in timm's format: the constructor, its arguments and the weights."""
-    for file in (RUN_CONFIG, RUN_WEIGHTS):
-        if not (folder / file).is_file():
-            raise ValueError(
-                f"{folder} holds no {file}; give the folder of a finished run, as outputs/demo/CNN/n1200/s0"
-            )
-    config = json.loads((folder / RUN_CONFIG).read_text())
-    if num_classes not in (None, config["num_classes"]):
-        raise ValueError(f"the model in {folder} has {config['num_classes']} classes, got {num_classes}")
-    built_for = config.get("model_args", {}).get("img_size")
+    """The model in a run's folder: the constructor, its arguments and the weights."""
+    saved = read_saved(folder)
+    if num_classes not in (None, saved.num_classes):
+        raise ValueError(f"the model in {folder} has {saved.num_classes} classes, got {num_classes}")
+    built_for = saved.arguments.get("img_size")
     if img_size is not None and built_for not in (None, img_size, [img_size, img_size]):
         sides = " x ".join(map(str, built_for if isinstance(built_for, list) else [built_for, built_for]))
         raise ValueError(f"the model in {folder} is built for images of {sides} pixels, got {img_size}")
-    images = {key: config["pretrained_cfg"][key] for key in ("mean", "std", "input_size")}
-    arguments = {**config.get("model_args", {}), "pretrained_cfg_overlay": images}
-    check_named(config["architecture"])
-    return Named(config["architecture"], arguments, folder / RUN_WEIGHTS)
+    check_named(saved.name)
+    return Named(saved.name, {**saved.arguments, "pretrained_cfg_overlay": saved.images}, saved.weights)

@@ -1,0 +1,66 @@
+"""A model's folder: written, read, loaded, and refused where a file is missing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+import torch
+from timm.data.config import resolve_model_data_config
+
+from vision.models import load_model, save_model
+from vision.models.saved import CONFIG, WEIGHTS, read_saved
+
+ARGUMENTS: dict[str, Any] = {"img_size": 8, "patch_size": 2, "in_chans": 1, "embed_dim": 16, "depth": 1}
+IMAGES: dict[str, Any] = {"input_size": (1, 8, 8), "mean": (0.25,), "std": (0.5,)}
+
+
+@pytest.fixture
+def saved(tmp_path: Path):
+    model = timm.create_model("field_cnn", **ARGUMENTS).eval()
+    save_model(model, tmp_path / "s0", arguments=ARGUMENTS, **IMAGES)
+    return model, tmp_path / "s0"
+
+
+def test_a_folder_holds_the_constructor_its_arguments_and_the_images(saved):
+    model, folder = saved
+    assert {file.name for file in folder.iterdir()} == {CONFIG, WEIGHTS}
+    found = read_saved(folder)
+    assert (found.name, found.num_classes, found.weights) == ("field_cnn", 10, folder / WEIGHTS)
+    shapes = {name: value.shape for name, value in model.state_dict().items()}
+    rebuilt = timm.create_model(found.name, **found.arguments)
+    assert {name: value.shape for name, value in rebuilt.state_dict().items()} == shapes
+    assert found.images == {"input_size": [1, 8, 8], "mean": [0.25], "std": [0.5]}
+
+
+def test_a_loaded_model_has_the_same_weights_and_preprocessing(saved):
+    model, folder = saved
+    loaded, images = load_model(folder).eval(), torch.randn(2, 1, 8, 8)
+    assert torch.equal(loaded(images), model(images))
+    for one in (model, loaded):
+        known = resolve_model_data_config(one)
+        assert {key: tuple(known[key]) for key in IMAGES} == IMAGES and known["crop_pct"] == 1.0
+
+
+def test_changes_replace_saved_arguments_and_another_number_of_classes_renews_the_head(saved):
+    model, folder = saved
+    other: Any = load_model(str(folder), num_classes=3, drop_rate=0.5).eval()
+    images = torch.randn(2, 1, 8, 8)
+    assert other(images).shape == (2, 3) and other.head_drop.p == 0.5
+    assert torch.equal(other.forward_features(images), model.forward_features(images))
+
+
+@pytest.mark.parametrize("file", [CONFIG, WEIGHTS])
+def test_a_folder_without_one_of_its_files_is_an_error_that_names_it(saved, file):
+    (saved[1] / file).unlink()
+    for read in (read_saved, load_model):
+        with pytest.raises(ValueError, match=rf"s0 holds no {file}; give the folder of a finished run"):
+            read(saved[1])
+
+
+def test_folders_of_earlier_versions_without_arguments_are_read(saved):
+    config = json.loads((saved[1] / CONFIG).read_text())
+    del config["model_args"]
+    (saved[1] / CONFIG).write_text(json.dumps(config))
+    assert read_saved(saved[1]).arguments == {}
