@@ -1,5 +1,6 @@
-"""Images <-> sets of vectors: the grid of patches, flattening, and the embedding that makes tokens.
+"""From images to sets of vectors and back: the grid of patches, flattening, and the patch embedding.
 
+>>> import torch
 >>> patchify(torch.zeros(2, 3, 32, 32), patch_size=4).shape
 torch.Size([2, 64, 48])
 """
@@ -10,21 +11,30 @@ import torch
 import torch.fx
 from torch import Tensor, nn
 
+Size = int | tuple[int, int]  # one number for rows and columns, or (rows, cols)
+
 # Symbolic tracing records a call of these, as their checks cannot be traced.
 torch.fx.wrap("patchify")
-torch.fx.wrap("_of_shape")
+torch.fx.wrap("_check_shape")
+
+
+def pair(size: Size) -> tuple[int, int]:
+    """Return (rows, cols) of a size; timm's to_2tuple, which is untyped and slow to import, does the same."""
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Rows x cols places for tokens; place (row, col) has index row * cols + col."""
+    """A grid of rows x cols tokens; the token at (row, col) has index row * cols + col."""
 
     rows: int
     cols: int
 
     def __post_init__(self) -> None:
         if self.rows < 1 or self.cols < 1:
-            raise ValueError(f"a grid needs at least one row and one column, got {self.rows} x {self.cols}")
+            raise ValueError(
+                f"a grid needs at least one row and column, got {self.rows} x {self.cols}"
+            )
 
     @property
     def size(self) -> int:
@@ -32,22 +42,22 @@ class Grid:
         return self.rows * self.cols
 
     def coordinates(self, device: torch.device | str = "cpu") -> Tensor:
-        """() -> (N, 2): row and column of each token, in index order."""
+        """Return (N, 2): row and column of each token, in index order."""
         index = torch.arange(self.size, device=device)
         return torch.stack((index // self.cols, index % self.cols), dim=1)
 
 
-def patch_grid(img_size: int | tuple[int, int], patch_size: int) -> Grid:
-    """Grid of the patches of an image.
+def patch_grid(img_size: Size, patch_size: int) -> Grid:
+    """Return the grid of the patches of an image.
 
     Args:
         img_size: height and width in pixels, or one number for both.
         patch_size: side of a square patch in pixels.
 
     Raises:
-        ValueError: the patch does not divide the image; the message lists the patch sizes that do.
+        ValueError: the patch does not divide the image. The message lists the patch sizes that do.
     """
-    height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
+    height, width = pair(img_size)
     if patch_size < 1 or height % patch_size or width % patch_size:
         shorter = min(height, width)
         fits = [p for p in range(1, shorter + 1) if height % p == 0 and width % p == 0]
@@ -61,7 +71,7 @@ def patch_grid(img_size: int | tuple[int, int], patch_size: int) -> Grid:
 def patchify(images: Tensor, patch_size: int) -> Tensor:
     """(B, C, H, W) -> (B, N, P): cut images into square patches and flatten each.
 
-    P = C * patch_size**2, ordered channel, row, column, as the weight of a convolution is.
+    P = C * patch_size**2, in the order channel, row, column, like the weight of a convolution.
 
     Raises:
         ValueError: the images are not 4-dimensional, or the patch does not divide them.
@@ -78,7 +88,7 @@ def unpatchify(patches: Tensor, grid: Grid, patch_size: int) -> Tensor:
     """(B, N, P) -> (B, C, H, W): the exact inverse of `patchify`.
 
     Raises:
-        ValueError: the number of patches is not the grid's, or P is no multiple of patch_size**2.
+        ValueError: the number of patches is not the grid's, or patch_size**2 does not divide P.
     """
     if patches.ndim != 3:
         raise ValueError(f"patches must be (B, N, P), got shape {tuple(patches.shape)}")
@@ -93,18 +103,18 @@ def unpatchify(patches: Tensor, grid: Grid, patch_size: int) -> Tensor:
 
 
 def shuffle_patches(images: Tensor, patch_size: int, generator: torch.Generator) -> Tensor:
-    """(B, C, H, W) -> (B, C, H, W): the patches of each image in another order, drawn anew for every image.
+    """(B, C, H, W) -> (B, C, H, W): shuffle the patches of each image, in a new order for each.
 
-    A network whose tokens are these patches, which adds no positions and reads the mean over its tokens,
-    gives the same logits for both: attention maps a set to a set.
+    Attention maps a set to a set. A network on these patches that adds no positions and averages its tokens
+    gives the same logits for both.
 
     Args:
-        images: any.
+        images: any images (B, C, H, W).
         patch_size: side of a patch in pixels; must divide the images.
-        generator: of the orders, on any device; they depend on its state, B and N alone.
+        generator: random generator on any device. The orders depend only on its state, B and N.
 
     Raises:
-        ValueError: as `patchify`.
+        ValueError: see `patchify`.
     """
     patches = patchify(images, patch_size)
     numbers = torch.rand(patches.shape[:2], generator=generator, device=generator.device)
@@ -116,11 +126,11 @@ def shuffle_patches(images: Tensor, patch_size: int, generator: torch.Generator)
 class PatchEmbed(nn.Module):
     """(B, C, H, W) -> (B, N, embed_dim): one linear map on every flattened patch.
 
-    The stem of ViT (Dosovitskiy et al., 2021); its weight, reshaped to (embed_dim, C, patch_size,
-    patch_size), is that of the equal strided convolution.
+    The stem of ViT (Dosovitskiy et al., 2021). Its weight, reshaped to (embed_dim, C, patch_size,
+    patch_size), is the weight of the equivalent strided convolution.
 
     Args:
-        img_size: height and width in pixels, or one number for both; forward accepts no other.
+        img_size: height and width in pixels, or one number for both; forward accepts no other size.
         patch_size: side of a patch in pixels; must divide the image.
         in_chans: channels of the images.
         embed_dim: width of a token.
@@ -128,7 +138,7 @@ class PatchEmbed(nn.Module):
 
     def __init__(
         self,
-        img_size: int | tuple[int, int],
+        img_size: Size,
         patch_size: int,
         in_chans: int = 3,
         embed_dim: int = 64,
@@ -146,12 +156,12 @@ class PatchEmbed(nn.Module):
         """(B, C, H, W) -> (B, N, embed_dim).
 
         Raises:
-            ValueError: the images are not of the channels and size that the module was made for.
+            ValueError: the images do not have the channels and size that the module was built for.
         """
-        return self.proj(patchify(_of_shape(images, self.shape), self.patch_size))
+        return self.proj(patchify(_check_shape(images, self.shape), self.patch_size))
 
 
-def _of_shape(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
+def _check_shape(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
     if tuple(images.shape[1:]) != shape:
         raise ValueError(f"images must be (B, {', '.join(map(str, shape))}), got shape {tuple(images.shape)}")
     return images

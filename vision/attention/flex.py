@@ -1,8 +1,12 @@
 """Attention through FlexAttention: a fused GPU kernel that skips the blocks that a field leaves empty.
 
->>> out = attention(q, k, v, neighbourhood(Grid(64, 64), kernel_size=7))  # on a CUDA device
+>>> from vision.fields import neighbourhood
+>>> from vision.patches import Grid
+>>> q = torch.randn(1, 4, 64 * 64, 16, device="cuda")  # doctest: +SKIP
+>>> out = attention(q, q, q, neighbourhood(Grid(64, 64), kernel_size=7))  # doctest: +SKIP
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -10,41 +14,60 @@ import torch
 from torch import Tensor
 
 from vision.fields import Field
+from vision.tracing import cached
+
+ScoreMod = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, field: Field, bias: Tensor | None = None) -> Tensor:
     """q (B, H, N_query, D), k (B, H, N_key, D), v (B, H, N_key, V) -> (B, H, N_query, V).
 
-    FlexAttention (Dong et al., 2024, arXiv 2412.05496): it answers 0 for a query without any key.
+    FlexAttention (Dong et al., 2024, arXiv 2412.05496). The output of a query without any key is 0.
 
     Args:
-        field: any field; its block mask is kept per device.
+        field: any field; its block mask is cached per device.
         bias: (H, K) per head and offset, or broadcastable to (B, H, N_query, N_key).
     """
-    block_mask = None if field.is_full else field.block_mask(q.device)
+    block_mask = None if field.is_full else _block_mask(field, q.device)
     return _compiled()(q, k, v, score_mod=_score_mod(q, k, field, bias), block_mask=block_mask)
 
 
-def _score_mod(q: Tensor, k: Tensor, field: Field, bias: Tensor | None) -> Any:
-    """The bias as a function of the score and of the indices that FlexAttention hands over."""
+@cached(maxsize=256)
+def _block_mask(field: Field, device: torch.device) -> Any:
+    from torch.nn.attention.flex_attention import create_block_mask  # 1.7 s to import
+
+    allowed = field.mask(device)
+
+    def is_allowed(b: Tensor, h: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        return allowed[query, key]
+
+    return create_block_mask(is_allowed, None, None, field.queries.size, field.keys.size, device)
+
+
+def _score_mod(q: Tensor, k: Tensor, field: Field, bias: Tensor | None) -> ScoreMod | None:
+    """Return the bias as a function of the score and the indices that FlexAttention passes."""
     if bias is None:
         return None
     if bias.ndim == 2:
         slots, table = field.slots(q.device), torch.nn.functional.pad(bias, (0, 1))
-        return lambda score, b, h, query, key: score + table[h, slots[query, key]]
-    # A read index must be in range along every dimension, so what broadcasts is read at 0.
-    one = [size == 1 for size in bias.shape]
+
+        def add_per_offset(score: Tensor, b: Tensor, h: Tensor, query: Tensor, key: Tensor) -> Tensor:
+            return score + table[h, slots[query, key]]
+
+        return add_per_offset
+    # An index must be in range along every dimension, so a dimension that broadcasts is read at 0.
+    broadcasts = [size == 1 for size in bias.shape]
 
     def add(score: Tensor, b: Tensor, h: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        place = (i * 0 if single else i for i, single in zip((b, h, query, key), one, strict=True))
-        return score + bias[tuple(place)]
+        indices = zip((b, h, query, key), broadcasts, strict=True)
+        return score + bias[tuple(index * 0 if broadcast else index for index, broadcast in indices)]
 
     return add
 
 
 @lru_cache(maxsize=1)
 def _compiled() -> Any:
-    # Uncompiled it materializes every score; inside a compiled model it is inlined.
+    # Uncompiled, it builds every score. Inside a compiled model, it is inlined.
     from torch.nn.attention.flex_attention import flex_attention
 
     return torch.compile(flex_attention)
