@@ -153,34 +153,45 @@ def _train_and_score(config: RunConfig, folder: Path, report: Report) -> dict[st
     fewest_bytes = np.min_scalar_type(len(stage.source.classes) - 1)
     for name, classes in ((results.PREDICTIONS, tested.predictions), (results.LABELS, test.labels)):
         np.save(folder / name, classes.numpy().astype(fewest_bytes))
-    return {
-        "record_version": results.RECORD_VERSION,
-        "status": "finished",
-        "data": config.data.name,
-        "model": config.model.name,
-        "label": config.model.label or config.model.name,
-        "train_size": len(stage.subset.train) + len(stage.subset.val),
-        "seed": config.seed,
-        "subset_seed": config.data.subset_seed,
-        "test_accuracy": tested.accuracy,
-        "test_loss": tested.loss,
-        "train_accuracy": refound.accuracy,
-        "train_loss": refound.loss,
-        **stage.score_val(trained),
-        "classes": list(stage.source.classes),
-        "n_test": len(test),
-        "n_train": len(stage.subset.train),
-        "n_val": len(stage.subset.val),
-        "steps": stage.steps,
-        "train_seconds": round(seconds, 3),
-        **cost(trained, train.shape)._asdict(),
-        "model_arguments": arguments,
-        "settings": results.settings(config),
-        **_circumstances(config, stage),
-        "started": started,
-        "finished": now(),
-        **provenance(),
-    }
+    size = cost(trained, train.shape)
+    val = stage.score_val(trained)
+    made = provenance()
+    record = results.Record(
+        data=config.data.name,
+        model=config.model.name,
+        label=config.model.label or config.model.name,
+        train_size=len(stage.subset.train) + len(stage.subset.val),
+        seed=config.seed,
+        subset_seed=config.data.subset_seed,
+        test_accuracy=tested.accuracy,
+        test_loss=tested.loss,
+        train_accuracy=refound.accuracy,
+        train_loss=refound.loss,
+        val_loss=val["val_loss"],
+        val_accuracy=val["val_accuracy"],
+        classes=list(stage.source.classes),
+        n_test=len(test),
+        n_train=len(stage.subset.train),
+        n_val=len(stage.subset.val),
+        steps=stage.steps,
+        train_seconds=round(seconds, 3),
+        params=size.params,
+        macs=size.macs,
+        model_arguments=arguments,
+        settings=results.settings(config),
+        device=_device_name(stage.device),
+        precision=str(resolve_precision(config.training.precision, stage.device)).removeprefix("torch."),
+        threads=torch.get_num_threads(),
+        subset_sha256=stage.subset.sha256,
+        config_sha256=results.fingerprint(config),
+        started=started,
+        finished=now(),
+        host=made["host"],
+        python=made["python"],
+        versions=made["versions"],
+        commit=made["commit"],
+    )
+    return record.to_json()
 
 
 def _train(stage: _Stage, model: nn.Module, folder: Path, report: Report) -> nn.Module:
@@ -197,17 +208,6 @@ def _train(stage: _Stage, model: nn.Module, folder: Path, report: Report) -> nn.
         device=stage.device,
         on_evaluation=on_evaluation,
     )
-
-
-def _circumstances(config: RunConfig, stage: _Stage) -> dict[str, Any]:
-    precision = resolve_precision(config.training.precision, stage.device)
-    return {
-        "device": _device_name(stage.device),
-        "precision": str(precision).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-        "subset_sha256": stage.subset.sha256,
-        "config_sha256": results.fingerprint(config),
-    }
 
 
 def _share_of(images: Images, size: int | None) -> Images:

@@ -235,7 +235,7 @@ def test_a_file_that_cannot_be_read_is_named(small_run, tmp_path):
     record = json.loads(result.read_text())
     results.write_json(result, record | {"record_version": "2"})
     with pytest.raises(
-        ValueError, match=r"result.json: record_version must be a whole number, as 2, got '2'"
+        ValueError, match=r"result.json: record_version must be an integer, such as 2, got '2'"
     ):
         results.collect(small_run.out)
     for text, message in (

@@ -1,5 +1,9 @@
 """What runs leave behind: the folder of each, and many of them gathered. It knows no torch."""
 
+from vision.results.record import RECORD_VERSION as RECORD_VERSION
+from vision.results.record import Column as Column
+from vision.results.record import Record as Record
+from vision.results.record import columns as columns
 from vision.results.run import CONFIG as CONFIG
 from vision.results.run import ELSEWHERE as ELSEWHERE
 from vision.results.run import FAILURE as FAILURE
@@ -7,7 +11,6 @@ from vision.results.run import LABELS as LABELS
 from vision.results.run import METRICS as METRICS
 from vision.results.run import PARTIAL as PARTIAL
 from vision.results.run import PREDICTIONS as PREDICTIONS
-from vision.results.run import RECORD_VERSION as RECORD_VERSION
 from vision.results.run import RESULT as RESULT
 from vision.results.run import ConfigMismatch as ConfigMismatch
 from vision.results.run import RunInProgress as RunInProgress

@@ -25,7 +25,6 @@ from vision.provenance import now, provenance
 
 RESULT, FAILURE, CONFIG = "result.json", "failure.json", "config.yaml"
 METRICS, PREDICTIONS, LABELS = "metrics.jsonl", "test_predictions.npy", "test_labels.npy"
-RECORD_VERSION = 2  # 1 had no version, no classes, and no labels beside the predictions
 PARTIAL = ".partial-"
 ABANDONED_SECONDS = 24 * 3600
 # Settings that say where and how fast, not what: two runs that differ in these only are the same run.

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vision.results.record import REQUIRED, check_version, table_row
 from vision.results.run import (
     FAILURE,
     LABELS,
     METRICS,
     PARTIAL,
     PREDICTIONS,
-    RECORD_VERSION,
     RESULT,
     is_alive,
     read_json,
@@ -27,7 +27,6 @@ from vision.results.run import (
 
 PLAN = "plan.json"
 READERS: dict[str, Any] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
-NEEDED = ("label", "train_size", "seed")
 
 
 def write_plan(sweep: Path, folders: Iterable[Path]) -> None:
@@ -92,7 +91,7 @@ def read_records(source: Path | str) -> pd.DataFrame:
         raise ValueError(f"{source} has no rows; give a table with a row a run")
     versions: Any = pd.to_numeric(records.get("record_version", pd.Series(dtype=float)), errors="coerce")
     if versions.notna().any():
-        _refuse_later(source, versions.max())
+        check_version(source, versions.max())
     return records if "data" in records else records.assign(data=source.stem)
 
 
@@ -134,7 +133,7 @@ def learning_curves(sweep: Path | str, records: pd.DataFrame) -> pd.DataFrame:
         ValueError: a file cannot be read.
     """
     rows = [
-        {name: run[name] for name in NEEDED} | step
+        {name: run[name] for name in REQUIRED} | step
         for run in records.to_dict("records")
         for step in _steps(Path(sweep) / run["folder"] / METRICS)
     ]
@@ -157,26 +156,12 @@ def predictions(sweep: Path | str, records: pd.DataFrame) -> tuple[np.ndarray, n
 
 
 def _row(path: Path) -> dict[str, Any]:
-    record = read_json(path, *NEEDED)
+    record = read_json(path, *REQUIRED)
     version = record.setdefault("record_version", 1)
     if not isinstance(version, int):
-        raise ValueError(f"{path}: record_version must be a whole number, as 2, got {version!r}")
-    _refuse_later(path, version)
-    # train_size and seed stand in the record itself, the former as a number.
-    settings = record.pop("settings", None) or {}
-    return record | {
-        name: str(value) if isinstance(value, list | dict) else value
-        for name, value in settings.items()
-        if "." in name
-    }
-
-
-def _refuse_later(path: Path, version: float) -> None:
-    if version > RECORD_VERSION:
-        raise ValueError(
-            f"{path} is a record of version {version:g}, and this vit-vs-cnn reads those up to "
-            f"{RECORD_VERSION}; update it, or leave these runs out"
-        )
+        raise ValueError(f"{path}: record_version must be an integer, such as 2, got {version!r}")
+    check_version(path, version)
+    return table_row(record)
 
 
 def _steps(path: Path) -> list[dict[str, Any]]:
