@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
-import timm
 import torch
 from torch import Tensor, nn
 
@@ -26,7 +25,7 @@ from vision.convert import heads_by_layer, set_explicit
 from vision.data import load_source
 from vision.experiment import run
 from vision.inspection import attention_distance
-from vision.models import build_named, find_named
+from vision.models import build_named, find_named, load_model
 from vision.plots import plot_attention_distance, save
 from vision.provenance import now, processor, provenance
 
@@ -126,7 +125,7 @@ def trained(name: str, folder: str, **arguments: Any) -> nn.Module:
     )
     result = run(config)
     print(f"{name}: {result['test_accuracy']:.1%} of the test digits", file=sys.stderr)
-    return timm.create_model(f"local-dir:{result['folder']}", pretrained=True).eval()
+    return load_model(result["folder"]).eval()
 
 
 def heads_table(model: nn.Module) -> pd.DataFrame:

@@ -18,13 +18,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
-import timm
 import torch
 from torch import Tensor, nn
 
 from vision.config import AugmentConfig, DataConfig, ModelConfig, RunConfig, TrainingConfig
 from vision.data import Source, load_source
 from vision.experiment import run
+from vision.models import load_model
 from vision.patches import shuffle_patches
 from vision.plots import plot_shuffled_patches, save
 from vision.statistics import accuracy_curves
@@ -77,7 +77,7 @@ def score(model: nn.Module, pixels: Tensor, labels: Tensor, *, patch_size: int) 
 def scored(config: RunConfig, source: Source) -> dict[str, Any]:
     """The record of a run, trained now or before, with both accuracies."""
     record = run(config)
-    model: Any = timm.create_model(f"local-dir:{record['folder']}", pretrained=True).eval()
+    model: Any = load_model(record["folder"]).eval()
     mean, std = (torch.tensor(model.pretrained_cfg[name]).view(-1, 1, 1) for name in ("mean", "std"))
     pixels = (test_pixels(source) - mean) / std
     both = score(model, pixels, source.test.labels[:TESTED], patch_size=model.patch_embed.patch_size)

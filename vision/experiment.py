@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from timm.models import save_for_hf
 from torch import Tensor, nn
 
 from vision import results
@@ -28,7 +27,7 @@ from vision.data import (
     load_source,
     train_batches,
 )
-from vision.models import check_name, complete_arguments, cost, create_model
+from vision.models import check_name, complete_arguments, cost, create_model, save_model
 from vision.provenance import now, processor, provenance
 from vision.soften import start_from
 from vision.training import (
@@ -148,8 +147,8 @@ def _train_and_score(config: RunConfig, folder: Path, report: Report) -> dict[st
     if not math.isfinite(tested.loss):
         raise NonFiniteLoss(stage.steps, config.training.lr, tested.loss)
     refound = stage.score(trained, train, stage.subset.train[:TRAIN_IMAGES_SCORED])
-    _note_preprocessing(trained, train.shape, stage.reading)
-    save_for_hf(trained, str(folder), model_args=arguments, safe_serialization=True)
+    images = {"input_size": train.shape, "mean": stage.reading["mean"], "std": stage.reading["std"]}
+    save_model(trained, folder, arguments=arguments, **images)
     fewest_bytes = np.min_scalar_type(len(stage.source.classes) - 1)
     for name, classes in ((results.PREDICTIONS, tested.predictions), (results.LABELS, test.labels)):
         np.save(folder / name, classes.numpy().astype(fewest_bytes))
@@ -254,12 +253,6 @@ def _reported(batches: Iterable[Batch], steps: int, report: Report) -> Iterator[
     for step, batch in enumerate(batches, start=1):
         yield batch
         report({"step": step, "steps": steps})
-
-
-def _note_preprocessing(model: Any, shape: tuple[int, int, int], reading: dict[str, Any]) -> None:
-    """Let config.json say which images the weights know; timm.data.resolve_model_data_config reads it."""
-    measured = {name: tuple(reading[name]) for name in ("mean", "std")}
-    model.pretrained_cfg = {**model.pretrained_cfg, **measured, "input_size": shape, "crop_pct": 1.0}
 
 
 def _seed_everything(seed: int) -> None:

@@ -11,11 +11,11 @@ import timm
 import torch
 from PIL import Image
 from sklearn.datasets import load_sample_image
-from timm.models import save_for_hf
 
 from vision.cli import main
 from vision.cli.images import image_files, normalised, picture, read_images
 from vision.convert.saved import load_converted
+from vision.models import save_model
 
 VISION = Path(sys.executable).parent / "vision"
 SMALL = ["--input-size", "64", "--classes", "4"]
@@ -120,8 +120,8 @@ def test_a_checkpoint_is_used_and_a_wrong_one_refused(capsys, tmp_path):
 def test_the_folder_of_a_run_is_converted_with_its_weights(capsys, tmp_path):
     arguments = {"num_classes": 3, "in_chans": 1, "img_size": 16, "embed_dim": 16, "depth": 2}
     model = timm.create_model("field_cnn", **arguments)
-    model.pretrained_cfg = {**model.pretrained_cfg, "mean": (0.2,), "std": (0.5,), "input_size": (1, 16, 16)}
-    save_for_hf(model, str(tmp_path / "s0"), model_args=arguments, safe_serialization=True)
+    known = {"input_size": (1, 16, 16), "mean": (0.2,), "std": (0.5,)}
+    save_model(model, tmp_path / "s0", arguments=arguments, **known)
     status, said, _ = convert(capsys, tmp_path / "s0")
     assert status == 0 and "images 1 x 16 x 16" in said
     assert f"weights from {tmp_path / 's0/model.safetensors'}" in said

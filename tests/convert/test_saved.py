@@ -7,7 +7,6 @@ import pytest
 import timm
 import torch
 from safetensors.torch import load_file, save_file
-from timm.models import save_for_hf
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -17,6 +16,7 @@ from vision.convert.saved import load_converted, save_converted
 from vision.convert.verify import layer_differences, logits_difference
 from vision.models.checkpoint import load_checkpoint
 from vision.models.named import build_named, find_named
+from vision.models.saved import save_model
 
 SIZE = 24
 
@@ -281,13 +281,8 @@ def test_torchvision_builds_without_warnings_and_auxiliary_heads_are_passed_over
 def test_the_folder_of_a_run_is_a_name(tmp_path: Path):
     arguments = {"num_classes": 3, "in_chans": 1}
     trained = timm.create_model("resnet10t", **arguments).eval()
-    trained.pretrained_cfg = {
-        **trained.pretrained_cfg,
-        "mean": (0.25,),
-        "std": (0.5,),
-        "input_size": (1, 32, 32),
-    }
-    save_for_hf(trained, str(tmp_path / "s0"), model_args=arguments, safe_serialization=True)
+    known = {"input_size": (1, 32, 32), "mean": (0.25,), "std": (0.5,)}
+    save_model(trained, tmp_path / "s0", arguments=arguments, **known)
     found = find_named(str(tmp_path / "s0"))
     model = build_named(found.name, **json.loads(json.dumps(found.arguments))).eval()
     assert found.weights is not None

@@ -16,10 +16,11 @@ from vision.cli.images import NOISE, SEED, image_files, noise, normalised, pictu
 from vision.cli.weights import build_with_weights
 from vision.convert import as_attention, attention_layers, set_explicit
 from vision.convert.conversion import Heads, Pooling
-from vision.convert.saved import save_converted
+from vision.convert.saved import CONVERSION, save_converted
 from vision.convert.summary import ConversionSummary
 from vision.convert.verify import layer_differences, logits, logits_difference
 from vision.models.named import find_named
+from vision.models.saved import WEIGHTS
 
 LARGEST_INPUT = 1024  # the explicit pass holds a weight for each head, query and place of the window
 
@@ -90,7 +91,7 @@ def _write(out: Path, name: str, converted: nn.Module, measured: Measured, pixel
 
     report: ConversionSummary = converted.conversion  # type: ignore[assignment]
     write_layers(out / "layers.csv", report, measured)
-    written = ["model.safetensors", "conversion.json", "layers.csv"]
+    written = [WEIGHTS, CONVERSION, "layers.csv"]
     try:
         figure = _figure(name, converted, pixels)
     except ValueError as error:

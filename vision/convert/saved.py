@@ -25,9 +25,10 @@ from vision.convert.layers.low_rank import MinimalConvolutionAttention
 from vision.convert.summary import ConversionSummary, Left, Row
 from vision.models.checkpoint import misfit
 from vision.models.named import build_named
+from vision.models.saved import WEIGHTS
 
 FORMAT = 1
-CONVERSION, WEIGHTS = "conversion.json", "model.safetensors"
+CONVERSION = "conversion.json"
 PACKAGES = ("torch", "torchvision", "timm", "vit-vs-cnn")
 
 

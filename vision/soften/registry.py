@@ -18,9 +18,9 @@ from timm.models import (
 from torch import nn
 
 from vision.convert import as_attention
-from vision.models import check_name, complete_arguments, find_named, register_arguments
+from vision.models import check_name, complete_arguments, load_model, register_arguments
 from vision.models.checkpoint import load_checkpoint
-from vision.models.named import build_named
+from vision.models.saved import read_saved
 from vision.soften.soften import soften
 
 OWN_ARGUMENTS = ("cnn", "alpha", "window", "only")
@@ -45,22 +45,19 @@ def start_from(model: nn.Module, run: str | Path) -> None:
     Raises:
         ValueError: the folder does not hold a finished run, or its weights do not fit.
     """
-    found = find_named(str(run))
-    if found.weights is None:
-        raise ValueError(f"a start must be the folder of a finished run, got {run}")
+    saved = read_saved(run)
     options: dict[str, Any] | None = getattr(model, "softened", None)
     if options is None:
-        load_checkpoint(model, found.weights)
+        load_checkpoint(model, saved.weights)
         return
-    cnn = build_named(found.name, **found.arguments)
-    load_checkpoint(cnn, found.weights)
+    cnn = load_model(run)
     try:
         weights: dict[str, torch.Tensor] = _convert_and_soften(cnn, **options).state_dict()
     except ValueError as error:
-        raise ValueError(f"a softened CNN cannot start from {found.name} in {run}: {error}") from error
+        raise ValueError(f"a softened CNN cannot start from {saved.name} in {run}: {error}") from error
     if not _fits(model, weights):
         raise ValueError(
-            f"the model of {run} is not the CNN that this softened CNN was made from: {found.name}"
+            f"the model of {run} is not the CNN that this softened CNN was made from: {saved.name}"
         )
     model.load_state_dict(weights)
 
