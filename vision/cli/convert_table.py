@@ -19,6 +19,7 @@ from rich.table import Column, Table
 
 from vision.convert import ConversionSummary
 from vision.convert.verify import Difference
+from vision.text import first_few
 
 PIPED_WIDTH, WIDE = 140, 100
 NAMED = 3  # of what there may be dozens
@@ -139,12 +140,12 @@ def _summary(report: ConversionSummary, measured: Measured) -> Iterator[str]:
     yield _cost(measured)
     pairs = [f"{norm} into {conv}" for conv, norm in report.folded.items()]
     if pairs:
-        yield f"{len(pairs)} batch norms folded into the convolution before: {_some(pairs)}"
+        yield f"{len(pairs)} batch norms folded into the convolution before: {first_few(pairs, NAMED)}"
     if report.kept:
-        kept = _some(report.kept)
+        kept = first_few(report.kept, NAMED)
         yield f"{len(report.kept)} batch norms kept as a scale and shift of each channel: {kept}"
     if report.idle:
-        yield f"did not run in evaluation mode, and stay: {_some(report.idle)}"
+        yield f"did not run in evaluation mode, and stay: {first_few(report.idle, NAMED)}"
     for one in report.left:
         yield f"left as it was: {one.name or 'the model'} ({one.type}): {one.reason}"
     if not report.left:
@@ -159,8 +160,3 @@ def _cost(measured: Measured) -> str:
         return text
     after, before = (memory[key] / 2**30 for key in ("after", "before"))
     return f"{text}; peak memory of the process {after:.2f} GiB, {before:.2f} before the explicit pass"
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f", and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more

@@ -22,6 +22,7 @@ from vision.convert.conversion import input_shape
 from vision.convert.saved import CONVERSION
 from vision.models import find_named
 from vision.results import RESULT
+from vision.text import first_few
 
 READ = 64  # images at most, all of which CKA compares
 
@@ -146,7 +147,6 @@ def _distances(looking: Looking) -> pd.DataFrame:
         for layer, reason in table.attrs["skipped"].items():
             reasons.setdefault(reason, []).append(layer)
         for reason, layers in reasons.items():
-            rest = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
-            print(f"no distance of {name}, {layers[0]}{rest}: {reason}", file=sys.stderr)
+            print(f"no distance of {name}, {first_few(layers, 1)}: {reason}", file=sys.stderr)
         tables.append(table.assign(model=name))
     return pd.concat(tables, ignore_index=True)

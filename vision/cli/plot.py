@@ -13,6 +13,7 @@ from rich.table import Column, Table
 
 from vision import results
 from vision.cli.console import console, home, say
+from vision.text import short_name, value_text
 
 CURVES = "curves.csv"
 
@@ -101,7 +102,7 @@ def _lacking(curves: pd.DataFrame, states: dict[str, list[str]]) -> Iterator[str
 
 
 def _title(records: pd.DataFrame, x: str, labels: dict[str, Any]) -> str:
-    against = labels["xlabel"] or {"train_size": "training-set size", "label": "model"}.get(x, _last(x))
+    against = labels["xlabel"] or {"train_size": "training-set size", "label": "model"}.get(x, short_name(x))
     return f"{labels['metric'].capitalize()} against {against}: {', '.join(dict.fromkeys(records['data']))}"
 
 
@@ -153,8 +154,8 @@ def _score_table(curves: pd.DataFrame, *, x: str, line: str, panel: str, metric:
     rows, columns = (line, x) if pd.api.types.is_numeric_dtype(curves[x]) else (x, line)
     counts = sorted(set(curves["n"]))
     heads = sorted(set(curves[columns])) if columns == x else list(dict.fromkeys(curves[columns]))
-    title = "images" if columns == "train_size" else _last(columns)
-    table = Table(Column(title, no_wrap=True), *map(_text, heads), box=SIMPLE_HEAD, pad_edge=False)
+    title = "images" if columns == "train_size" else short_name(columns)
+    table = Table(Column(title, no_wrap=True), *map(value_text, heads), box=SIMPLE_HEAD, pad_edge=False)
     n = f"n = {counts[0]}" if len(counts) == 1 else "(n)"
     spread = " ± half of the 95% interval" if counts[-1] > 1 else ""
     table.title = f"{metric.replace('_', ' ')} in %, {centre}{spread}, {n}"
@@ -165,22 +166,16 @@ def _score_table(curves: pd.DataFrame, *, x: str, line: str, panel: str, metric:
         cells = [
             _cell(points[head], centre, with_n=len(counts) > 1) if head in points else "" for head in heads
         ]
-        where = f" on {first}" if panel == "data" else f", {_text(first)}"
-        table.add_row(_text(second) + (where if several else ""), *cells)
+        where = f" on {first}" if panel == "data" else f", {value_text(first)}"
+        table.add_row(value_text(second) + (where if several else ""), *cells)
     return table
 
 
 def _plain_table(title: str, rows: pd.DataFrame) -> Table:
-    table = Table(*(_last(name) for name in rows), title=title, box=SIMPLE_HEAD)
+    table = Table(*(short_name(name) for name in rows), title=title, box=SIMPLE_HEAD)
     for row in rows.to_dict("records"):
-        table.add_row(*(_text(value) for value in row.values()))
+        table.add_row(*(value_text(value, digits=4) for value in row.values()))
     return table
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return "none" if pd.isna(value) else f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
 
 
 def _name(run: dict[Hashable, Any], records: pd.DataFrame) -> str:
@@ -194,7 +189,3 @@ def _cell(point: dict[Hashable, Any], centre: str, *, with_n: bool) -> str:
         return f"{100 * middle:.1f}{n}"
     half = max(point["high"] - middle, middle - point["low"])
     return f"{100 * middle:.1f} ±{100 * half:.1f}{n}"
-
-
-def _last(setting: str) -> str:
-    return setting.rpartition(".")[2]

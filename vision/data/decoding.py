@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
+from vision.text import first_few
+
 CHUNK = 256
 PROBED = 200
 GREY_MODES = ("1", "L", "I", "I;16", "I;16B", "I;16L")
@@ -113,7 +115,7 @@ def resize(images: Tensor, img_size: int) -> Tensor:
 def sizes(shapes: Iterable[tuple[int, int, int]]) -> str:
     """Heights and widths for a message: "8x8, 10x12", four at most."""
     listed = sorted({f"{height}x{width}" for _, height, width in shapes})
-    return ", ".join(listed[:4]) + (", ..." if len(listed) > 4 else "")
+    return first_few(listed, 4)
 
 
 def _read_header(item: str | bytes) -> tuple[int, int, int]:

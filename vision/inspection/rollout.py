@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from vision.convert.layers.base import AttentionLayer
 from vision.inspection.attention_distance import square_patches
 from vision.inspection.attention_maps import Attending, recurrences, watch_attention
+from vision.text import first_few
 
 
 class Mixed(NamedTuple):
@@ -67,8 +68,7 @@ def attention_rollout(model: nn.Module, images: Tensor) -> Tensor:
 
     watch_attention(model, images, keep)
     if folded:
-        rest = f" and {len(folded) - 1} more" if len(folded) > 1 else ""
-        raise ValueError(f"no rollout where windows are folded into the batch, as in {folded[0]}{rest}")
+        raise ValueError(f"no rollout where windows are folded into the batch, as in {first_few(folded, 1)}")
     layers = _chain(seen)
     if not layers:
         raise ValueError(f"{type(model).__name__} shows no attention over whole images; convert a CNN first")

@@ -10,6 +10,8 @@ from pathlib import Path
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
+from vision.text import first_few
+
 Shapes = Mapping[str, Sequence[int]]
 SHOWN = 5
 
@@ -53,7 +55,7 @@ def misfit(own: Shapes, given: Shapes) -> str | None:
         if name in given and tuple(own[name]) != tuple(given[name])
     ]
     kinds = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
-    parts = [f"{len(keys)} {kind}: {_first(keys)}" for kind, keys in kinds.items() if keys]
+    parts = [f"{len(keys)} {kind}: {first_few(keys, SHOWN)}" for kind, keys in kinds.items() if keys]
     return "; ".join(parts) or None
 
 
@@ -69,7 +71,8 @@ def _read(path: Path) -> dict[str, Tensor]:
     other = [name for name, value in state.items() if not isinstance(value, Tensor)]
     if other or not state:
         raise ValueError(
-            f"{path} must hold a state_dict, tensors by name, got {_first(other) or 'nothing'} beside them"
+            f"{path} must hold a state_dict, tensors by name, "
+            f"got {first_few(other, SHOWN) or 'nothing'} beside them"
         )
     return state
 
@@ -87,7 +90,3 @@ def _hint(own: Shapes, given: Shapes) -> str:
     if own.keys() != given.keys() or len(firsts) != 1 or len(differ) > 4:
         return ""
     return f". The file has {firsts.pop()} classes: give --classes N, or num_classes=N, that number"
-
-
-def _first(names: Sequence[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")

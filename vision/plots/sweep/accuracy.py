@@ -17,6 +17,7 @@ from vision.plots.layout.small_multiples import height_of, name_axes, small_mult
 from vision.plots.layout.style import BAND, WIDTH, styled
 from vision.plots.layout.tables import check_table
 from vision.plots.layout.ticks import at_places
+from vision.text import short_name, value_text
 
 BODY = 3.2  # inches that a single panel is high
 FEW = 7  # lines; of more, the bands are fainter
@@ -57,7 +58,7 @@ def plot_accuracy(
     check_table(curves, (panel, line, x, centre, "low", "high"), name="curves")
     values = list(dict.fromkeys(curves[panel]))
     ordered, styles = _is_ordered(curves[x]), looks(_in_order(curves[line]))
-    shown = [_text(value) for value in styles]
+    shown = [value_text(value) for value in styles]
     middles: Any = curves.groupby(x, dropna=False)[centre].mean()
     names = list(middles.sort_values().index)
     body_height = BODY if ordered else 0.26 * len(names) + 0.6
@@ -71,7 +72,7 @@ def plot_accuracy(
         else:
             _by_row(one, own, names, x, line, styles, centre)
         if panel != "data" or len(values) > 1:
-            one.set_title(_text(value))
+            one.set_title(value_text(value))
     where = f"{values[0]}, " if panel == "data" and len(values) == 1 else ""
     sizes = f"training images ({where}log scale)"
     along = xlabel or (sizes if x == "train_size" else _short(x))
@@ -86,7 +87,7 @@ def _along(panel: Axes, curves: pd.DataFrame, x: str, line: str, styles: Looks, 
     for value, rows in _lines(curves, line, styles):
         curve: Any = rows.sort_values(x)
         places, middle, look = curve[x], 100 * curve[centre], styles[value]
-        panel.plot(places, middle, label=as_label(_text(value)), **look)
+        panel.plot(places, middle, label=as_label(value_text(value)), **look)
         ends = 100 * curve["low"], 100 * curve["high"]
         draw_band(panel, places, *ends, look["color"], opacity=BAND * min(1.0, FEW / len(styles)))
         best = curve[centre].idxmax()
@@ -107,8 +108,8 @@ def _by_row(
         rows, parts = [names.index(name) for name in curve[x]], [100 * curve[c] for c in ("low", "high")]
         look: Any = styles[value] | {"linestyle": "none"}
         middle = 100 * curve[centre]
-        panel.errorbar(middle, rows, xerr=reach(middle, *parts), label=as_label(_text(value)), **look)
-    panel.set_yticks(range(len(names)), [_text(name) for name in names])
+        panel.errorbar(middle, rows, xerr=reach(middle, *parts), label=as_label(value_text(value)), **look)
+    panel.set_yticks(range(len(names)), [value_text(name) for name in names])
     panel.grid(True, axis="both")
 
 
@@ -134,11 +135,5 @@ def _same(column: Any, value: Any) -> pd.Series:
 
 def _short(name: str) -> str:
     """ "model.kwargs.mixer_options.kernel_size" -> "kernel_size"."""
-    parts = [part.rpartition(".")[2] for part in name.split(",")]
+    parts = [short_name(part) for part in name.split(",")]
     return ", ".join("training images" if part == "train_size" else part for part in parts)
-
-
-def _text(value: Any) -> str:
-    if pd.isna(value):
-        return "none"
-    return f"{value:,.10g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

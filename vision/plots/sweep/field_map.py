@@ -20,6 +20,7 @@ from vision.plots.layout.legend import legend_above, legend_height
 from vision.plots.layout.small_multiples import small_multiples
 from vision.plots.layout.style import INK, WIDTH, styled
 from vision.plots.layout.tables import check_table
+from vision.text import value_text
 
 FIELD, KIND = "model.kwargs.mixer_options.kernel_size", "model.name"
 ALL = "all"
@@ -94,8 +95,8 @@ def _map(
 ) -> Any:
     table: Any = rows.pivot(index=y, columns=x, values="mean").reindex(index=fields, columns=sizes)
     drawn = draw_cells(panel, 100 * table.to_numpy(), scale, text="{:.1f}".format)
-    panel.set_xticks(range(len(sizes)), [_text(size) for size in sizes])
-    panel.set_yticks(range(len(fields)), [_text(field) for field in fields])
+    panel.set_xticks(range(len(sizes)), [value_text(size) for size in sizes])
+    panel.set_yticks(range(len(fields)), [value_text(field) for field in fields])
     for size, own in rows.groupby(x):
         best: Any = own.loc[own["mean"].idxmax()]
         others = own.loc[own[y] != best[y], "mean"]
@@ -115,7 +116,3 @@ def _leading(value: Any) -> float:
     """The number that a value is or begins with, as "3 x 3"; without one it comes last, as "all"."""
     found = re.match(r"\s*\d+\.?\d*", str(value))
     return float(found.group()) if found else float("inf")
-
-
-def _text(value: Any) -> str:
-    return f"{value:,.10g}" if isinstance(value, int | float) else str(value)
