@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "attention": {"patches", "fields", "positions", "tracing"},
     "mixers": {"patches", "fields", "positions", "attention"},
     "models": {"text", "patches", "fields", "positions", "attention", "mixers"},
-    "convert": {"patches", "tracing", "fields", "attention", "mixers", "models"},
+    "convert": {"patches", "tracing", "fields", "attention", "mixers", "models", "provenance"},
     "soften": {"patches", "tracing", "fields", "attention", "models", "convert"},
     "data": {"config", "text"},
     "training": {"config"},

@@ -10,10 +10,11 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from functools import lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+COMMIT = "VISION_COMMIT"  # environment variable with the commit of a copy without its git history
 PACKAGES = ("torch", "torchvision", "timm", "hydra-core", "numpy", "vit-vs-cnn")
 
 
@@ -23,9 +24,17 @@ def provenance() -> dict[str, Any]:
     return {
         "host": socket.gethostname(),
         "python": sys.version.split()[0],
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": {name: package_version(name) for name in PACKAGES},
         "commit": _commit(),
     }
+
+
+def package_version(package: str) -> str:
+    """Return the version of an installed package, or "not installed"."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def now() -> str:
@@ -50,6 +59,8 @@ def processor() -> str:
 
 def _commit() -> str | None:
     here = Path(__file__).parent
+    if given := os.environ.get(COMMIT):
+        return given
     try:
         if Path(_git("rev-parse", "--show-toplevel", cwd=here)).resolve() != here.parent.resolve():
             return None  # an installed package inside somebody else's checkout

@@ -6,9 +6,10 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from vision.provenance import package_version
 
 DATA = "images to {}, {} at most (default: noise)"
 SOURCE = "folder of a sweep, finished or still running, or a .csv or .parquet with a row a run"
@@ -41,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Vision transformers against CNNs: train, sweep over training-set sizes, plot, convert.",
         epilog="example: vision train -m experiment=demo && vision plot outputs/demo",
     )
-    parser.add_argument("--version", action="version", version=version("vit-vs-cnn"))
+    parser.add_argument("--version", action="version", version=package_version("vit-vs-cnn"))
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("train", help="train one model, or with -m a sweep of many (Hydra)")
 

@@ -10,7 +10,6 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from vision.convert.summary import ConversionSummary, Left, Row
 from vision.models.checkpoint import misfit
 from vision.models.named import build_named
 from vision.models.saved import WEIGHTS
+from vision.provenance import package_version
 
 FORMAT = 1
 CONVERSION = "conversion.json"
@@ -123,7 +123,7 @@ def _record(model: nn.Module, tensors: dict[str, Tensor], source: Mapping[str, A
         "report": report.as_dict(),
         "strides": strides,
         "explicit": any(layer.explicit for _, layer in attention_layers(model)),
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": {name: package_version(name) for name in PACKAGES},
     }
     try:
         return json.loads(json.dumps(record))
