@@ -1,20 +1,26 @@
 """Vision transformers against CNNs: images as sets of vectors, CNNs as masked attention, curves over data.
 
-Importing this adds our models to timm's registry.
+Importing this adds our models to timm's registry. The names in `__init__.pyi` are imported on first use.
+
+>>> import timm, vision
+>>> vision.attend.__module__, timm.is_model("field_vit")
+('vision.attention.call', True)
 """
 
-from vision.attention import MultiHeadAttention as MultiHeadAttention
-from vision.attention import attend as attend
-from vision.config import RunConfig as RunConfig
-from vision.convert import as_attention as as_attention
-from vision.convert import load_converted as load_converted
-from vision.convert import save_converted as save_converted
-from vision.fields import Field as Field
-from vision.models import Backbone as Backbone
-from vision.models import create_model as create_model
-from vision.patches import Grid as Grid
-from vision.patches import PatchEmbed as PatchEmbed
-from vision.patches import patchify as patchify
-from vision.patches import shuffle_patches as shuffle_patches
-from vision.patches import unpatchify as unpatchify
-from vision.soften import soft_convolution as soft_convolution
+import importlib
+import warnings
+from typing import Any
+
+import lazy_loader
+
+from vision._registration import register_with_timm
+
+register_with_timm()
+_import_name, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    if name != "release":
+        return _import_name(name)
+    warnings.warn("vision.release is deprecated, use vision.soften.soften", DeprecationWarning, stacklevel=2)
+    return importlib.import_module("vision.soften").soften

@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         "vision compare outputs/data_size-cifar10 --to published",
     )
     compare.add_argument("source", type=Path, metavar="DIR", help=SOURCE)
-    compare.add_argument("--to", required=True, choices=("published",), help="what to compare with")
+    compare.add_argument("--to", default="published", choices=("published",), help="what to compare with")
     compare.add_argument("--choose", metavar="NAMES", help=SEARCHED)
     compare.set_defaults(run=_compare)
 

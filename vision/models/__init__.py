@@ -14,7 +14,6 @@ from vision.models.registry import check_name as check_name
 from vision.models.registry import complete_arguments as complete_arguments
 from vision.models.registry import create_model as create_model
 from vision.models.registry import our_models as our_models
-from vision.models.registry import register_arguments as register_arguments
 from vision.models.resnet import SmallImageResNet as SmallImageResNet
 from vision.models.saved import load_model as load_model
 from vision.models.saved import save_model as save_model

@@ -1,62 +1,27 @@
-"""The names of our models in timm's registry, and one way to build any model for given images.
+"""One way to build any model of timm's registry for given images.
 
->>> timm.create_model("field_cnn", img_size=32, params=500_000).num_features
-88
+>>> complete_arguments("field_cnn", img_size=32, in_chans=3, num_classes=10)["patch_size"]
+4
 """
 
 import difflib
+import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import timm
 import torch
-from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
-from timm.models.resnet import BasicBlock
 from torch import nn
 
-from vision.models.backbone import Backbone
-from vision.models.resnet import SmallImageResNet
 from vision.models.small_images import small_image_arguments, token_patch
 from vision.models.stage_widths import stage_widths
-
-_IMAGES = {
-    "input_size": (3, 32, 32),
-    "num_classes": 10,
-    "mean": (0.5, 0.5, 0.5),
-    "std": (0.5, 0.5, 0.5),
-    "interpolation": "bicubic",
-    "crop_pct": 1.0,
-}
-_BACKBONE = {**_IMAGES, "first_conv": "patch_embed.proj", "classifier": "head", "fixed_input_size": True}
-_BACKBONES = (
-    *("field_vit", "field_local", "field_truncated", "field_window", "field_gated", "field_quadratic"),
-    *("field_static", "field_graph", "field_recurrent", "field_cnn", "field_cnn_attention"),
-    *("field_pooling", "field_identity"),
-)
-_COMPLETERS: dict[str, Callable[..., dict[str, Any]]] = {}  # of models that are built around another
-# timm reads a registered model's configuration from this name, in the module of its entry point.
-default_cfgs = generate_default_cfgs(
-    {
-        **dict.fromkeys(_BACKBONES, _BACKBONE),
-        "resnet18_small": {**_IMAGES, "first_conv": "conv1", "classifier": "fc", "pool_size": (4, 4)},
-    }
-)
 
 
 def our_models() -> list[str]:
     """Names of the models that this package adds to timm's registry."""
     package = __name__.split(".")[0]
     return [name for name in timm.list_models() if _package_of(name) == package]
-
-
-def register_arguments(name: str, complete: Callable[..., dict[str, Any]]) -> None:
-    """Let `complete_arguments(name, ...)` return `complete(...)`, for a model that is built around another.
-
-    Args:
-        name: a model of timm's registry.
-        complete: takes and returns what `complete_arguments` does, without the name.
-    """
-    _COMPLETERS[name] = complete
 
 
 def check_name(name: str, setting: str = "model.name") -> None:
@@ -80,10 +45,10 @@ def complete_arguments(
         ValueError: the name is unknown (near ones are suggested), or both params and embed_dim are given.
     """
     check_name(name)
-    if complete := _COMPLETERS.get(name):
+    if complete := _completer(name):
         return complete(img_size=img_size, in_chans=in_chans, num_classes=num_classes, **given)
     params = given.get("params")
-    if name not in _BACKBONES:
+    if not _is_backbone(name):
         given.pop("params", None)
         sizes = {} if name in our_models() else small_image_arguments(name, img_size=img_size, **given)
         arguments = {**sizes, **given, "in_chans": in_chans, "num_classes": num_classes}
@@ -112,102 +77,6 @@ def create_model(name: str, **arguments: Any) -> nn.Module:
         raise ValueError(f"model {name!r} does not take the arguments {arguments}: {error}") from error
 
 
-@register_model
-def field_vit(pretrained: bool = False, **kwargs: Any) -> Backbone:
-    """The ViT: self-attention over all patches, learned positions."""
-    return _backbone("field_vit", "self_attention", pretrained, {"pos_embed": "learned"}, _heads(kwargs))
-
-
-@register_model
-def field_local(pretrained: bool = False, **kwargs: Any) -> Backbone:
-    """Local self-attention: content weights in a k x k neighbourhood, learned positions."""
-    return _backbone("field_local", "local_attention", pretrained, {"pos_embed": "learned"}, _heads(kwargs))
-
-
-@register_model
-def field_truncated(pretrained: bool = False, **kwargs: Any) -> Backbone:
-    """Truncated self-attention: a window on the sequence of patches, learned positions."""
-    positions = {"pos_embed": "learned"}
-    return _backbone("field_truncated", "truncated_attention", pretrained, positions, _heads(kwargs))
-
-
-@register_model
-def field_window(pretrained: bool = False, **kwargs: Any) -> Backbone:
-    """Self-attention inside tiles of the grid, Swin's field without its shift; learned positions."""
-    positions = {"pos_embed": "learned"}
-    return _backbone("field_window", "window_attention", pretrained, positions, _heads(kwargs))
-
-
-@register_model
-def field_gated(pretrained: bool = False, **kwargs: Any) -> Backbone:
-    """ConViT's gated attention: starts near a convolution, free to look elsewhere."""
-    return _backbone("field_gated", "gated_attention", pretrained, {}, _heads(kwargs))
-
-
-@register_model
-def field_quadratic(pretrained: bool = False, **kwargs: Any) -> Backbone:
-    """Attention by place alone, each head with a learned centre and width: the learnable receptive field."""
-    return _backbone("field_quadratic", "quadratic_attention", pretrained, {}, _heads(kwargs))
-
-
-@register_model
-def field_static(pretrained: bool = False, **kwargs: Any) -> Backbone:
-    """Attention whose weights are learned numbers for each relative place, the same for every image."""
-    return _backbone("field_static", "static_attention", pretrained, {}, _heads(kwargs))
-
-
-@register_model
-def field_graph(pretrained: bool = False, **kwargs: Any) -> Backbone:
-    """Self-attention on a graph of the patches, by default the 8 neighbours of each; learned positions."""
-    positions = {"pos_embed": "learned"}
-    return _backbone("field_graph", "graph_attention", pretrained, positions, _heads(kwargs))
-
-
-@register_model
-def field_recurrent(pretrained: bool = False, **kwargs: Any) -> Backbone:
-    """ReNet's recurrence: bidirectional LSTMs over rows, then columns."""
-    return _backbone("field_recurrent", "recurrent", pretrained, {}, kwargs)
-
-
-@register_model
-def field_pooling(pretrained: bool = False, **kwargs: Any) -> Backbone:
-    """PoolFormer's average pool as mixer: nothing in it learns."""
-    return _backbone("field_pooling", "pooling", pretrained, {}, kwargs)
-
-
-@register_model
-def field_cnn(pretrained: bool = False, **kwargs: Any) -> Backbone:
-    """The CNN of the same backbone: a k x k convolution mixes the tokens."""
-    return _backbone("field_cnn", "convolution", pretrained, {}, kwargs)
-
-
-@register_model
-def field_cnn_attention(pretrained: bool = False, **kwargs: Any) -> Backbone:
-    """`field_cnn` as masked attention: one head per kernel position; the same state_dict."""
-    return _backbone("field_cnn_attention", "conv_attention", pretrained, {}, kwargs)
-
-
-@register_model
-def field_identity(pretrained: bool = False, **kwargs: Any) -> Backbone:
-    """The 1 x 1 end of the line: no token sees another before the mean."""
-    return _backbone("field_identity", "identity", pretrained, {}, kwargs)
-
-
-@register_model
-def resnet18_small(pretrained: bool = False, **kwargs: Any) -> SmallImageResNet:
-    """ResNet-18 with a 3 x 3 stem, for images of about 32 x 32 pixels."""
-    arguments = {"block": BasicBlock, "layers": (2, 2, 2, 2), **kwargs}
-    return build_model_with_cfg(SmallImageResNet, "resnet18_small", pretrained, **arguments)
-
-
-def _backbone(
-    variant: str, mixer: str, pretrained: bool, defaults: dict[str, Any], kwargs: dict[str, Any]
-) -> Backbone:
-    features = {"out_indices": 3, "feature_cls": "getter"}
-    arguments = {"mixer": mixer, **defaults, **kwargs}
-    return build_model_with_cfg(Backbone, variant, pretrained, feature_cfg=features, **arguments)
-
-
 def _with_widths(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     with torch.device("meta"):
         model: Any = create_model(name, **arguments)
@@ -216,9 +85,22 @@ def _with_widths(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "embed_dim": model.embed_dim, "mlp_ratio": ratio}
 
 
+def _completer(name: str) -> Callable[..., dict[str, Any]] | None:
+    """What completes the arguments of a model that is built around another.
+
+    The module of the model's entry point has it in `argument_completers`, as timm finds `default_cfgs` there.
+    """
+    return getattr(_module_of(name), "argument_completers", {}).get(name)
+
+
+def _is_backbone(name: str) -> bool:
+    """Whether the entry point's module counts the model to its `BACKBONES`."""
+    return name in getattr(_module_of(name), "BACKBONES", ())
+
+
+def _module_of(name: str) -> ModuleType:
+    return sys.modules[timm.model_entrypoint(name).__module__]
+
+
 def _package_of(name: str) -> str:
     return timm.model_entrypoint(name).__module__.split(".")[0]
-
-
-def _heads(kwargs: dict[str, Any]) -> dict[str, Any]:
-    return {**kwargs, "mixer_options": {"num_heads": 4, **(kwargs.get("mixer_options") or {})}}

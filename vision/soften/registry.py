@@ -5,35 +5,19 @@
 """
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import timm
 import torch
-from timm.models import (
-    build_model_with_cfg,  # pyright: ignore[reportUnknownVariableType]
-    generate_default_cfgs,
-    register_model,
-    register_model_deprecations,
-)
 from torch import nn
 
 from vision.convert import as_attention
-from vision.models import check_name, complete_arguments, load_model, register_arguments
+from vision.models import check_name, complete_arguments, load_model
 from vision.models.checkpoint import load_checkpoint
 from vision.models.saved import read_saved
 from vision.soften.soften import soften
 
 OWN_ARGUMENTS = ("cnn", "alpha", "window", "only")
-# timm reads a registered model's configuration from this name, in the module of its entry point.
-default_cfgs = cast(
-    dict[str, Any], generate_default_cfgs({"softened_cnn": {"input_size": (3, 32, 32), "num_classes": 10}})
-)
-
-
-@register_model
-def softened_cnn(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """Return any CNN with its kernels as attention that learns where to attend (`vision.soften`)."""
-    return build_model_with_cfg(_build, "softened_cnn", pretrained, **kwargs)  # type: ignore[arg-type]
 
 
 def start_from(model: nn.Module, run: str | Path) -> None:
@@ -62,7 +46,7 @@ def start_from(model: nn.Module, run: str | Path) -> None:
     model.load_state_dict(weights)
 
 
-def _build(
+def build_softened_cnn(
     *,
     cnn: str = "field_cnn",
     alpha: float = 4.0,
@@ -90,18 +74,12 @@ def _build(
     return softened.to(device=device, dtype=dtype)
 
 
-def _complete(**arguments: Any) -> dict[str, Any]:
+def complete_softened_cnn(**arguments: Any) -> dict[str, Any]:
     """Return the arguments of the softened model together with those of its CNN."""
     own = {name: arguments.pop(name) for name in OWN_ARGUMENTS if name in arguments}
     own = {"cnn": "field_cnn", "img_size": arguments["img_size"]} | own
     check_name(own["cnn"], "cnn of softened_cnn")
     return own | complete_arguments(own["cnn"], **arguments)
-
-
-for _name in ("softened_cnn", "released_cnn"):
-    register_arguments(_name, _complete)
-# The name of earlier versions, which saved models and configs still hold. timm warns and names the new one.
-register_model_deprecations(__name__, {"released_cnn": "softened_cnn"})
 
 
 def _convert_and_soften(cnn: nn.Module, *, shape: tuple[int, ...], **options: Any) -> nn.Module:

@@ -1,0 +1,90 @@
+"""What an import and a command load, and that timm knows our models however they are imported."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def python(code: str, *arguments: str) -> str:
+    """Standard output of some code in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Records of two models, two sizes and three seeds."""
+    rows = ["data,label,train_size,seed,test_accuracy,subset_hash"]
+    for size in (100, 200):
+        for seed in range(3):
+            rows += [
+                f"cifar10,{name},{size},{seed},0.{size + seed + 9 * (name == 'CNN')},h"
+                for name in ("CNN", "ViT")
+            ]
+    path = tmp_path_factory.mktemp("records") / "records.csv"
+    path.write_text("\n".join(rows))
+    return path
+
+
+COMMANDS = {
+    "--help": ("torch", "timm", "matplotlib", "pandas", "hydra"),
+    "status .": ("torch", "timm", "matplotlib"),
+    "plot {records}": ("torch", "timm"),
+    "report {records}": ("torch", "timm"),
+    "compare {records}": ("torch", "timm"),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_imports_only_what_it_needs(command, records):
+    code = """
+import sys
+from vision.cli import main
+try:
+    print("status", main(sys.argv[2:]))
+except SystemExit as stop:
+    print("status", stop.code)
+print("loaded", sorted(set(sys.argv[1].split()) & set(sys.modules)))
+"""
+    arguments = command.format(records=records).split()
+    shown = python(code, " ".join(COMMANDS[command]), *arguments)
+    assert "loaded []" in shown
+    assert ("status 2" if command.startswith("status") else "status 0") in shown
+
+
+ORDERS = [
+    "import vision; assert not {'torch', 'timm', 'matplotlib'} & set(sys.modules); import timm",
+    "import timm; import vision",
+    "import vision.mixers; import timm",
+    "import vision, importlib.util; importlib.util.find_spec('timm'); import timm.layers",
+]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_timm_knows_our_models_in_any_order_of_imports(order):
+    code = f"""
+import sys
+{order}
+for name in ("field_cnn", "softened_cnn"):
+    assert timm.is_model(name), name
+model = timm.create_model("field_vit", img_size=8, embed_dim=8, depth=1)
+import inspect, pickle
+assert inspect.getsource(timm)
+assert type(pickle.loads(pickle.dumps(model))) is type(model)
+from vision import Grid, attend
+assert vision.Grid is Grid and vision.attend is attend and vision.fields.Field is vision.Field
+assert "attend" in dir(vision)
+"""
+    python(code)
+
+
+def test_the_old_name_of_soften_warns():
+    import vision
+
+    with pytest.warns(DeprecationWarning, match=r"vision\.soften\.soften"):
+        assert vision.release is vision.soften.soften
+    with pytest.raises(AttributeError, match="nothing"):
+        vision.nothing  # noqa: B018
