@@ -102,6 +102,16 @@ def unpatchify(patches: Tensor, grid: Grid, patch_size: int) -> Tensor:
     return x.permute(0, 3, 1, 4, 2, 5).reshape(batch, -1, grid.rows * patch_size, grid.cols * patch_size)
 
 
+def tokens_to_images(x: Tensor, grid: Grid) -> Tensor:
+    """(B, N, C) -> (B, C, rows, cols): a view, in torch's channels_last layout."""
+    return torch.unflatten(x.transpose(1, 2), 2, (grid.rows, grid.cols))
+
+
+def images_to_tokens(images: Tensor) -> Tensor:
+    """(B, C, rows, cols) -> (B, N, C): a view, the inverse of `tokens_to_images`."""
+    return images.flatten(2).transpose(1, 2)
+
+
 def shuffle_patches(images: Tensor, patch_size: int, generator: torch.Generator) -> Tensor:
     """(B, C, H, W) -> (B, C, H, W): shuffle the patches of each image, in a new order for each.
 

@@ -1,5 +1,7 @@
-"""Where a token sits: added to the tokens, turned into queries and keys, or as a bias per relative place.
+"""Positions: added to the tokens, rotated into queries and keys, or as a bias of the logits.
 
+>>> import torch
+>>> from vision.patches import Grid
 >>> create_position("sinusoidal", Grid(8, 8), dim=64)(torch.zeros(1, 64, 64)).shape
 torch.Size([1, 64, 64])
 >>> resize(create_position("learned", Grid(8, 8), dim=64), Grid(12, 12)).pos_embed.shape

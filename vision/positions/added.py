@@ -1,13 +1,19 @@
-"""Positions that are added to the tokens: learned, sinusoidal, or read from the tokens around.
+"""Positions that are added to the tokens: learned, sinusoidal, or computed from the tokens around.
 
+>>> import torch
+>>> from vision.patches import Grid
 >>> create_position("sinusoidal", Grid(8, 8), dim=64)(torch.zeros(1, 64, 64)).shape
 torch.Size([1, 64, 64])
 """
 
+from copy import deepcopy
+
 import torch
+from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor, nn
 
-from vision.patches import Grid
+from vision.patches import Grid, images_to_tokens, tokens_to_images
+from vision.positions.resizing import parameter_like
 
 POSITIONS = ("none", "learned", "sinusoidal", "conditional")
 _LONGEST_WAVE = 10_000.0
@@ -21,13 +27,13 @@ def create_position(
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
 ) -> nn.Module:
-    """Module (B, N, C) -> (B, N, C) that adds a position to every token of a grid.
+    """Return a module (B, N, C) -> (B, N, C) that adds a position to every token of a grid.
 
     Args:
         name: "none" leaves the tokens a set; "learned" is ViT's free table (Dosovitskiy et al., 2021);
             "sinusoidal" is fixed and two-dimensional (Vaswani et al., 2017; Beyer et al., 2022);
-            "conditional" is read from the tokens around (Chu et al., 2021).
-        grid: where the tokens sit.
+            "conditional" is computed from the tokens around (Chu et al., 2021).
+        grid: grid of the tokens.
         dim: width C of a token.
 
     Raises:
@@ -46,26 +52,26 @@ def create_position(
 
 
 def sinusoidal(grid: Grid, dim: int) -> Tensor:
-    """() -> (N, dim) float64: sine and cosine of the row, then of the column, at dim // 4 wave lengths each.
+    """Return (N, dim) in float64: sine and cosine of the row, then of the column, at dim // 4 wavelengths.
 
-    Dimensions beyond the largest multiple of 4 stay 0. The wave lengths run from 2 pi up to 10,000 times
-    that, as in "Attention is all you need".
+    Dimensions beyond the largest multiple of 4 are 0. The wavelengths range from 2 pi to 10,000 times that,
+    as in "Attention is all you need".
 
     Raises:
-        ValueError: dim is below 4, so that a row and a column would not fit.
+        ValueError: dim is below 4, which leaves no room for a row and a column.
     """
     if dim < 4:
         raise ValueError(f"a sinusoidal position needs dim of at least 4, got {dim=}")
     count = dim // 4
-    speed = _LONGEST_WAVE ** -(torch.arange(count, dtype=torch.float64, device="cpu") / count)
+    frequency = _LONGEST_WAVE ** -(torch.arange(count, dtype=torch.float64, device="cpu") / count)
     # (N, 2, 1) * (count) -> (N, 2, count)
-    angles = grid.coordinates()[..., None] * speed
+    angles = grid.coordinates()[..., None] * frequency
     table = torch.cat((angles.sin(), angles.cos()), dim=-1).flatten(1)
     return nn.functional.pad(table, (0, dim - 4 * count))
 
 
 class LearnedPosition(nn.Module):
-    """(B, N, C) -> (B, N, C): a free vector per place, `pos_embed` (1, N, C) as timm's."""
+    """(B, N, C) -> (B, N, C): adds a learned vector per token, `pos_embed` (1, N, C) as in timm."""
 
     def __init__(
         self,
@@ -84,9 +90,17 @@ class LearnedPosition(nn.Module):
         """(B, N, C) -> (B, N, C)."""
         return x + self.pos_embed
 
+    def resized(self, grid: Grid) -> "LearnedPosition":
+        """Return the table interpolated as an image by timm: bicubic, antialiased where it shrinks."""
+        new = deepcopy(self)
+        sizes = [grid.rows, grid.cols], [self.grid.rows, self.grid.cols]
+        table = resample_abs_pos_embed(self.pos_embed.detach(), *sizes, num_prefix_tokens=0)
+        new.grid, new.pos_embed = grid, parameter_like(table, self.pos_embed)
+        return new
+
 
 class SinusoidalPosition(nn.Module):
-    """(B, N, C) -> (B, N, C): `sinusoidal` as a fixed buffer, which no checkpoint carries."""
+    """(B, N, C) -> (B, N, C): adds `sinusoidal`, a fixed buffer that is not saved in checkpoints."""
 
     pos_embed: Tensor
 
@@ -107,13 +121,20 @@ class SinusoidalPosition(nn.Module):
         """(B, N, C) -> (B, N, C)."""
         return x + self.pos_embed
 
+    def resized(self, grid: Grid) -> "SinusoidalPosition":
+        """Return the formula on another grid: a token keeps its row and column, not its share of the side."""
+        new, like = deepcopy(self), self.pos_embed
+        computed = SinusoidalPosition(grid, like.shape[-1], device=like.device, dtype=like.dtype)
+        new.grid, new.pos_embed = grid, computed.pos_embed
+        return new
+
 
 class ConditionalPosition(nn.Module):
-    """(B, N, C) -> (B, N, C): adds what a 3 x 3 depthwise convolution reads around each token.
+    """(B, N, C) -> (B, N, C): adds a 3 x 3 depthwise convolution of the tokens.
 
     The positional encoding generator of CPVT (Chu et al., 2021), which finds the border by its zero padding.
-    It stands before the first block here and after it in the paper. It mixes 3 x 3 tokens itself, which
-    widens the receptive field of what follows by one token a side.
+    Here it comes before the first block, in the paper after it. It mixes 3 x 3 tokens itself, which widens
+    the receptive field of what follows by one token on each side.
     """
 
     def __init__(
@@ -130,5 +151,10 @@ class ConditionalPosition(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, C) -> (B, N, C)."""
-        images = x.transpose(1, 2).unflatten(2, (self.grid.rows, self.grid.cols))
-        return x + self.proj(images).flatten(2).transpose(1, 2)
+        return x + images_to_tokens(self.proj(tokens_to_images(x, self.grid)))
+
+    def resized(self, grid: Grid) -> "ConditionalPosition":
+        """Return the same convolution on another grid."""
+        new = deepcopy(self)
+        new.grid = grid
+        return new

@@ -1,65 +1,72 @@
-"""A learned centre and width for each head, added to the logits of attention: the learnable receptive field.
+"""A learned centre and width per head, added to the logits of attention: the learnable receptive field.
 
+>>> from vision.fields import full
+>>> from vision.patches import Grid
 >>> QuadraticBias(full(Grid(8, 8)), num_heads=4)().shape
 torch.Size([1, 4, 64, 64])
 """
+
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 
 from vision.fields import Field
+from vision.patches import Grid
+from vision.positions.resizing import field_on
 
-# The exponential of the first changes no sum, and no product with it is so small that processors slow down;
-# that of the second is 0. A clipped field needs the second: its best keys may be far below the largest score.
+# exp(-60) changes no sum, and its products are not so small that processors slow down. exp(-6e4) is 0. A
+# clipped field needs the second: the best of its keys may be far below the largest score.
 _FLOOR, _CLIPPED_FLOOR = -60.0, -6e4
 
 
 def quadratic_scores(field: Field, alpha: Tensor, centres: Tensor) -> Tensor:
     """alpha (H), centres (H, 2) -> -|alpha| |key - query - centre|^2: (H, K), or (1, H, N_query, N_key).
 
-    The former for a field by K offsets, the latter for a full one of stride 1. They come in float32 at least,
-    less their largest value along either axis, which a softmax does not see, and not below what is nothing
-    in a softmax: so no large coordinates are squared and subtracted, and no precision overflows.
+    The first form is for a field by K offsets, the second for a full one of stride 1. The scores are in
+    float32 or wider. Their largest value along either axis is subtracted, which a softmax ignores. They are
+    cut off at a value that counts as 0 in a softmax. So no large coordinates are squared and subtracted, and
+    no precision overflows.
     """
     if field.offsets is not None:
         # (H, 1) - (K) -> (H, K)
         steps = torch.tensor(field.offsets, dtype=torch.float32, device=alpha.device)
-        rows, cols = (_along(steps[:, axis], alpha, centres[:, axis]) for axis in (0, 1))
+        rows, cols = (_axis_scores(steps[:, axis], alpha, centres[:, axis]) for axis in (0, 1))
         return (rows + cols).clamp(min=_CLIPPED_FLOOR)
     sides = ((field.queries.rows, field.keys.rows), (field.queries.cols, field.keys.cols))
-    away = [
+    differences = [
         torch.arange(keys, dtype=torch.float32, device=alpha.device)
         - torch.arange(queries, dtype=torch.float32, device=alpha.device)[:, None]
         for queries, keys in sides
     ]
-    rows, cols = (_along(away[axis], alpha, centres[:, axis]) for axis in (0, 1))
+    rows, cols = (_axis_scores(differences[axis], alpha, centres[:, axis]) for axis in (0, 1))
     # (H, rows, 1, key rows, 1) + (H, 1, cols, 1, key cols) -> (1, H, N_query, N_key)
     scores = rows[:, :, None, :, None] + cols[:, None, :, None, :]
     return scores.flatten(3).flatten(1, 2).clamp(min=_FLOOR).unsqueeze(0)
 
 
-def _along(away: Tensor, alpha: Tensor, centres: Tensor) -> Tensor:
-    """away (..., n_key), alpha (H), centres (H) -> (H, ..., n_key): the scores of rows or of columns."""
-    alpha, centres = (y.view(-1, *[1] * away.ndim) for y in (alpha.abs(), centres))
-    scores = -alpha * (away - centres).square()
+def _axis_scores(difference: Tensor, alpha: Tensor, centres: Tensor) -> Tensor:
+    """difference (..., n_key), alpha (H), centres (H) -> (H, ..., n_key): the scores of rows or columns."""
+    alpha, centres = (y.view(-1, *[1] * difference.ndim) for y in (alpha.abs(), centres))
+    scores = -alpha * (difference - centres).square()
     return scores - scores.detach().amax(-1, keepdim=True)
 
 
 class QuadraticBias(nn.Module):
-    """() -> bias of the logits: -|alpha| |key - query - centre|^2, a centre and a sharpness for each head.
+    """A bias of the logits: -|alpha| |key - query - centre|^2, with a centre and a sharpness per head.
 
-    The quadratic encoding of Cordonnier et al. (2020) beside content: a head's logits prefer the keys around
-    its centre, the more so the larger alpha.
+    The quadratic encoding of Cordonnier et al. (2020), in addition to content. The logits of a head prefer
+    the keys around its centre, the more so the larger alpha is.
 
     Args:
         field: who attends to whom: by offsets, or a full one of stride 1.
         num_heads: heads of the attention.
-        alpha: what every head starts with, distances in places of the grid; 0 prefers no place.
-        spread: standard deviation of the centres at the start.
+        alpha: initial value for every head, for distances in tokens; 0 prefers no key.
+        spread: standard deviation of the initial centres, in tokens.
 
     Attributes:
-        alpha: (num_heads,), a parameter of which the absolute value counts, so that no step makes it invalid.
-        centres: (num_heads, 2), row and column of each head's centre relative to its query, a parameter.
+        alpha: (num_heads,), a parameter. Its absolute value counts, so that no step makes it invalid.
+        centres: (num_heads, 2), a parameter: row and column of each head's centre relative to its query.
 
     Raises:
         ValueError: the field is neither by offsets nor full.
@@ -84,9 +91,15 @@ class QuadraticBias(nn.Module):
         nn.init.normal_(self.centres, std=spread)
 
     def forward(self) -> Tensor:
-        """() -> (num_heads, K) for a field by offsets, else (1, num_heads, N_query, N_key)."""
+        """Return (num_heads, K) for a field by offsets, else (1, num_heads, N_query, N_key)."""
         return quadratic_scores(self.field, self.alpha, self.centres)
 
+    def resized(self, grid: Grid) -> "QuadraticBias":
+        """Return the same centres and widths, in tokens; any field not by offsets becomes the full one."""
+        new = deepcopy(self)
+        new.field = field_on(self.field, grid)
+        return new
 
-# Symbolic tracing records a call of it, as it reads the device of its arguments.
+
+# Symbolic tracing records a call of it, because it reads the device of its arguments.
 torch.fx.wrap("quadratic_scores")

@@ -1,33 +1,37 @@
-"""Rotary positions: queries and keys are turned by their place, so that products know its difference.
+"""Rotary positions: queries and keys are rotated, so that their product depends on relative position.
 
+>>> import torch
+>>> from vision.patches import Grid
 >>> Rotary(Grid(8, 8), 16)(torch.randn(2, 4, 64, 16)).shape
 torch.Size([2, 4, 64, 16])
 """
 
+from copy import deepcopy
+
 import torch
-from timm.layers import apply_rot_embed, build_rotary_pos_embed
+from timm.layers.pos_embed_sincos import apply_rot_embed, build_rotary_pos_embed
 from torch import Tensor, nn
 
 from vision.patches import Grid
 
-_BASE = 100.0  # Heo et al. (2024): a grid is shorter than a text, for which Su et al. took 10,000
+_BASE = 100.0  # Heo et al. (2024): a grid is shorter than a text, for which Su et al. used 10,000
 
 
 class Rotary(nn.Module):
-    """(B, H, N, D) -> (B, H, N, D): pairs of dimensions turned by the row, then others by the column.
+    """(B, H, N, D) -> (B, H, N, D): rotates pairs of dimensions by the row, then others by the column.
 
-    RoPE (Su et al., 2021) in its axial form for grids (Heo et al., 2024): pair i of the first half turns by
-    row / 100^(i / (D // 4)), that of the second half by the column likewise. A query and a key that are
-    both turned have a product that depends on their places through the difference alone, and lengths stay
-    as they are. Dimensions beyond the largest multiple of 4 are not turned. It has no parameters, and no
-    checkpoint carries it.
+    RoPE (Su et al., 2021) in its axial form for grids (Heo et al., 2024). Pair i of the first half is rotated
+    by row / 100^(i / (D // 4)), pair i of the second half by the column in the same way. The product of a
+    rotated query and key depends on their positions only through the difference, and lengths are kept.
+    Dimensions beyond the largest multiple of 4 are not rotated. It has no parameters and is not saved in
+    checkpoints.
 
     Args:
-        grid: where the tokens sit.
+        grid: grid of the tokens.
         head_dim: width D of a head.
 
     Raises:
-        ValueError: head_dim is below 4, so that a row and a column would not fit.
+        ValueError: head_dim is below 4, which leaves no room for a row and a column.
     """
 
     sin: Tensor
@@ -44,7 +48,7 @@ class Rotary(nn.Module):
         super().__init__()
         if head_dim < 4:
             raise ValueError(f"rotary positions need a head_dim of at least 4, got {head_dim=}")
-        self.grid, self.head_dim, self.turned = grid, head_dim, 4 * (head_dim // 4)
+        self.grid, self.head_dim, self.rotary_dim = grid, head_dim, 4 * (head_dim // 4)
         sin, cos = build_rotary_pos_embed(
             [grid.rows, grid.cols],
             dim=head_dim,
@@ -57,6 +61,15 @@ class Rotary(nn.Module):
             self.register_buffer(name, table, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, H, N, D) -> (B, H, N, D), of the dtype of x."""
-        turned = apply_rot_embed(x[..., : self.turned], self.sin, self.cos).type_as(x)
-        return turned if self.turned == self.head_dim else torch.cat((turned, x[..., self.turned :]), -1)
+        """(B, H, N, D) -> (B, H, N, D), in the dtype of x."""
+        rotated = apply_rot_embed(x[..., : self.rotary_dim], self.sin, self.cos).type_as(x)
+        if self.rotary_dim == self.head_dim:
+            return rotated
+        return torch.cat((rotated, x[..., self.rotary_dim :]), -1)
+
+    def resized(self, grid: Grid) -> "Rotary":
+        """Return the formula on another grid: a token keeps its row and column, not its share of the side."""
+        new = deepcopy(self)
+        computed = Rotary(grid, self.head_dim, device=self.sin.device, dtype=self.sin.dtype)
+        new.grid, new.sin, new.cos = grid, computed.sin, computed.cos
+        return new
