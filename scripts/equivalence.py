@@ -25,7 +25,7 @@ from vision.convert import heads_by_layer, set_explicit
 from vision.data import load_source
 from vision.experiment import run
 from vision.inspection import attention_distance
-from vision.models import build_named, find_named, load_model
+from vision.models import build_model, find_model, load_model
 from vision.plots import plot_attention_distance, save
 from vision.provenance import now, processor, provenance
 
@@ -64,8 +64,8 @@ IMAGES = 2
 def build(name: str, *, pretrained: bool = False) -> nn.Module:
     """A model in evaluation mode whose batch norms have statistics and scales as training leaves them."""
     torch.manual_seed(0)
-    found = find_named(name)
-    model = build_named(found.name, pretrained=pretrained, **found.arguments).eval()
+    found = find_model(name)
+    model = build_model(found.name, pretrained=pretrained, **found.arguments).eval()
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and not pretrained:
             drawn = torch.rand(4, module.num_features) - 0.5

@@ -15,8 +15,8 @@ from vision.convert import saved as converted_files
 from vision.convert.saved import load_converted, save_converted
 from vision.convert.verify import layer_differences, logits_difference
 from vision.models.checkpoint import load_checkpoint
-from vision.models.named import build_named, find_named
 from vision.models.saved import save_model
+from vision.models.sources import build_model, find_model
 
 SIZE = 24
 
@@ -101,8 +101,8 @@ def test_the_number_of_heads_comes_from_the_file(tmp_path):
 @pytest.mark.parametrize("heads", ["kernel", "min"])
 @pytest.mark.parametrize("name", ["resnet10t", "torchvision/squeezenet1_1", "field_cnn"])
 def test_a_name_is_enough_to_rebuild(tmp_path, name, heads):
-    found = find_named(name, img_size=32, num_classes=5)
-    converted = as_attention(build_named(found.name, **found.arguments).eval(), 32, heads)
+    found = find_model(name, img_size=32, num_classes=5)
+    converted = as_attention(build_model(found.name, **found.arguments).eval(), 32, heads)
     source = {"name": found.name, "arguments": found.arguments}
     save_converted(converted, tmp_path / "c", source=source)
     assert_same(converted, load_converted(tmp_path / "c"), images(size=32))
@@ -270,8 +270,8 @@ def test_a_file_that_would_run_code_or_holds_no_weights_is_refused(tmp_path):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
 def test_torchvision_builds_without_warnings_and_auxiliary_heads_are_passed_over(tmp_path, name):
-    found = find_named(f"torchvision/{name}", num_classes=3)
-    model = build_named(found.name, **found.arguments)
+    found = find_model(f"torchvision/{name}", num_classes=3)
+    model = build_model(found.name, **found.arguments)
     auxiliary = {"aux1": "googlenet", "AuxLogits": "inception_v3"}
     extra = {f"{part}.conv.weight": torch.zeros(1) for part, of in auxiliary.items() if of == name}
     torch.save({**model.state_dict(), **extra}, tmp_path / "w.pth")
@@ -283,22 +283,22 @@ def test_the_folder_of_a_run_is_a_name(tmp_path: Path):
     trained = timm.create_model("resnet10t", **arguments).eval()
     known = {"input_size": (1, 32, 32), "mean": (0.25,), "std": (0.5,)}
     save_model(trained, tmp_path / "s0", arguments=arguments, **known)
-    found = find_named(str(tmp_path / "s0"))
-    model = build_named(found.name, **json.loads(json.dumps(found.arguments))).eval()
+    found = find_model(str(tmp_path / "s0"))
+    model = build_model(found.name, **json.loads(json.dumps(found.arguments))).eval()
     assert found.weights is not None
     load_checkpoint(model, found.weights)
     x = images(size=32, channels=1)
     assert torch.equal(model(x), trained(x)) and tuple(model.pretrained_cfg["mean"]) == (0.25,)
     with pytest.raises(ValueError, match="has 3 classes, got 5"):
-        find_named(str(tmp_path / "s0"), num_classes=5)
+        find_model(str(tmp_path / "s0"), num_classes=5)
     with pytest.raises(ValueError, match=r"holds no config\.json"):
-        find_named(str(tmp_path))
+        find_model(str(tmp_path))
 
 
 def test_unknown_names_get_near_ones_of_both_registries():
     with pytest.raises(ValueError, match=r"got 'resnet1'; did you mean .*torchvision/resnet18"):
-        find_named("resnet1")
+        find_model("resnet1")
     with pytest.raises(ValueError, match=r"did you mean torchvision/squeezenet1_1"):
-        build_named("squeezenet1_1")
+        build_model("squeezenet1_1")
     with pytest.raises(ValueError, match="does not take the arguments"):
-        build_named("torchvision/squeezenet1_1", widht=3)
+        build_model("torchvision/squeezenet1_1", widht=3)

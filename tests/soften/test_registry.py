@@ -12,9 +12,9 @@ from timm.models import save_for_hf
 
 from vision.config import ModelConfig
 from vision.experiment import run
-from vision.models import complete_arguments, find_named, our_models
+from vision.models import complete_arguments, find_model, our_models
 from vision.models.checkpoint import load_checkpoint
-from vision.models.named import build_named
+from vision.models.sources import build_model
 from vision.soften import softened_layers, start_from
 
 IMAGES = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -47,14 +47,14 @@ def test_any_cnn_can_be_softened_by_name():
 @pytest.mark.parametrize("alpha", [4.0, 8.0])
 def test_it_starts_as_the_cnn_of_a_run_but_for_what_alpha_leaves(small_run, alpha):
     folder = run(small_run)["folder"]
-    found = find_named(folder)
+    found = find_model(folder)
     cnn = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
     model = softened(alpha=alpha)[0].eval()
     before = (model(IMAGES) - cnn(IMAGES)).abs().max()
     start_from(model, folder)
     after = (model(IMAGES) - cnn(IMAGES)).abs().max()
     assert after < 40 * torch.exp(torch.tensor(-alpha)) and after < before / 2
-    other = build_named(found.name, **found.arguments).eval()
+    other = build_model(found.name, **found.arguments).eval()
     start_from(other, folder)
     assert torch.equal(other(IMAGES), cnn(IMAGES))
 
@@ -113,9 +113,9 @@ def test_a_folder_saved_under_the_earlier_name_still_loads(tmp_path: Path):
     with pytest.warns(UserWarning, match="released_cnn to current softened_cnn"):
         loaded = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
     assert torch.equal(loaded(IMAGES), model(IMAGES))
-    found = find_named(str(tmp_path))
+    found = find_model(str(tmp_path))
     with pytest.warns(UserWarning, match="released_cnn to current softened_cnn"):
-        named = build_named(found.name, **found.arguments).eval()
+        named = build_model(found.name, **found.arguments).eval()
     assert found.weights is not None
     load_checkpoint(named, found.weights)
     assert torch.equal(named(IMAGES), model(IMAGES))

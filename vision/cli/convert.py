@@ -19,8 +19,8 @@ from vision.convert.conversion import Heads, Pooling
 from vision.convert.saved import CONVERSION, save_converted
 from vision.convert.summary import ConversionSummary
 from vision.convert.verify import layer_differences, logits, logits_difference
-from vision.models.named import find_named
 from vision.models.saved import WEIGHTS
+from vision.models.sources import find_model
 
 LARGEST_INPUT = 1024  # the explicit pass holds a weight for each head, query and place of the window
 
@@ -47,7 +47,7 @@ def convert(
     """
     _check(input_size, classes)
     files = None if data is None else image_files(data)
-    found = find_named(name, img_size=input_size, num_classes=classes)
+    found = find_model(name, img_size=input_size, num_classes=classes)
     model, weights = build_with_weights(found, checkpoint, pretrained)
     model = model.to(getattr(torch, precision)).eval()
     converted = as_attention(model, input_size, heads, pooling, strict=strict)

@@ -20,7 +20,7 @@ from vision.cli.weights import build_with_weights
 from vision.convert import as_attention, load_converted
 from vision.convert.conversion import input_shape
 from vision.convert.saved import CONVERSION
-from vision.models import find_named
+from vision.models import find_model
 from vision.results import RESULT
 from vision.text import first_few
 
@@ -82,7 +82,7 @@ def _model(
                 f"{name} holds a converted model's weights; leave out --checkpoint, --pretrained"
             )
         return load_converted(name), f"{name}: converted, with its weights"
-    found = find_named(name, img_size=input_size)
+    found = find_model(name, img_size=input_size)
     model, note = build_with_weights(found, checkpoint, pretrained)
     return model.eval(), note
 

@@ -1,6 +1,6 @@
 """The model that a command names, with the weights that its options name.
 
->>> model, note = build_with_weights(find_named("resnet18"), None, False)
+>>> model, note = build_with_weights(find_model("resnet18"), None, False)
 """
 
 from pathlib import Path
@@ -11,10 +11,12 @@ from torch import nn
 from vision.cli.images import SEED
 from vision.convert.fold_norms import is_norm
 from vision.models.checkpoint import load_checkpoint
-from vision.models.named import Named, build_named
+from vision.models.sources import ModelSource, build_model
 
 
-def build_with_weights(found: Named, checkpoint: Path | None, pretrained: bool) -> tuple[nn.Module, str]:
+def build_with_weights(
+    found: ModelSource, checkpoint: Path | None, pretrained: bool
+) -> tuple[nn.Module, str]:
     """The model that a command names, and what to say of its weights.
 
     Raises:
@@ -27,7 +29,7 @@ def build_with_weights(found: Named, checkpoint: Path | None, pretrained: bool) 
         raise ValueError(f"the weights are those of {found.weights}; leave out --checkpoint and --pretrained")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        model = build_named(found.name, pretrained=pretrained, **found.arguments)
+        model = build_model(found.name, pretrained=pretrained, **found.arguments)
         if checkpoint is None and found.weights is None and not pretrained:
             _randomise_norms(model)
     file = checkpoint or found.weights

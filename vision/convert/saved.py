@@ -22,9 +22,9 @@ from vision.convert.conversion import as_attention, attention_layers, set_explic
 from vision.convert.layers.base import AttentionLayer
 from vision.convert.layers.low_rank import MinimalConvolutionAttention
 from vision.convert.summary import ConversionSummary, Left, Row
-from vision.models.checkpoint import misfit
-from vision.models.named import build_named
+from vision.models.checkpoint import mismatch
 from vision.models.saved import WEIGHTS
+from vision.models.sources import build_model
 from vision.provenance import package_version
 
 FORMAT = 1
@@ -38,7 +38,7 @@ def save_converted(model: nn.Module, folder: str | Path, *, source: Mapping[str,
     Args:
         model: the converted model.
         folder: a new one, an empty one, or one that holds this same conversion.
-        source: {"name": ..., "arguments": {...}}, what `vision.models.build_named` builds the model by; None
+        source: {"name": ..., "arguments": {...}}, what `vision.models.build_model` builds the model by; None
             for an architecture without a name, which `load_converted` then has to be given.
 
     Raises:
@@ -173,7 +173,7 @@ def _named(folder: Path, record: dict[str, Any]) -> nn.Module:
         raise ValueError(
             f"{folder} names no model to build; give the architecture: load_converted(folder, model)"
         )
-    return build_named(source["name"], **source.get("arguments", {}))
+    return build_model(source["name"], **source.get("arguments", {}))
 
 
 def _report(record: dict[str, Any]) -> ConversionSummary:
@@ -214,7 +214,7 @@ def _fill(folder: Path, converted: nn.Module, strides: dict[str, list[int]]) -> 
         n: (given[n].shape[:1] if n in solved and n in given else t.shape[:1]) + t.shape[1:]
         for n, t in own.items()
     }
-    if wrong := misfit(wanted, {name: tensor.shape for name, tensor in given.items()}):
+    if wrong := mismatch(wanted, {name: tensor.shape for name, tensor in given.items()}):
         raise ValueError(f"the weights in {folder} do not fit {type(converted).__name__}: {wrong}")
     for name, tensor in own.items():
         # A copy: a file is read where it lies, and sums round otherwise on memory that is not aligned.

@@ -8,8 +8,6 @@ from vision.models.backbone import Backbone as Backbone
 from vision.models.checkpoint import load_checkpoint as load_checkpoint
 from vision.models.cost import Cost as Cost
 from vision.models.cost import cost as cost
-from vision.models.named import build_named as build_named
-from vision.models.named import find_named as find_named
 from vision.models.registry import check_name as check_name
 from vision.models.registry import complete_arguments as complete_arguments
 from vision.models.registry import create_model as create_model
@@ -17,3 +15,5 @@ from vision.models.registry import our_models as our_models
 from vision.models.resnet import SmallImageResNet as SmallImageResNet
 from vision.models.saved import load_model as load_model
 from vision.models.saved import save_model as save_model
+from vision.models.sources import build_model as build_model
+from vision.models.sources import find_model as find_model

@@ -1,6 +1,6 @@
 """Weights from a file into a model that is there, and what to say where they do not fit.
 
->>> misfit({"fc.weight": (10, 64)}, {"fc.weight": (1000, 64)})
+>>> mismatch({"fc.weight": (10, 64)}, {"fc.weight": (1000, 64)})
 '1 of another shape: fc.weight is (10, 64) in the model and (1000, 64) in the file'
 """
 
@@ -33,14 +33,14 @@ def load_checkpoint(model: nn.Module, file: str | Path) -> None:
     state = {name: value for name, value in _read(path).items() if not _left_out(model, name)}
     own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     given = {name: tuple(value.shape) for name, value in state.items()}
-    if wrong := misfit(own, given):
+    if wrong := mismatch(own, given):
         raise ValueError(
             f"the weights in {path} do not fit {type(model).__name__}: {wrong}{_hint(own, given)}"
         )
     model.load_state_dict(state)
 
 
-def misfit(own: Shapes, given: Shapes) -> str | None:
+def mismatch(own: Shapes, given: Shapes) -> str | None:
     """Which keys of a file do not fit a model, five of each kind; None where all do.
 
     Args:

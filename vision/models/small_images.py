@@ -26,7 +26,7 @@ def small_image_arguments(name: str, *, img_size: int | tuple[int, int], **given
         given: arguments set by hand; they win, and are tried together with ours.
     """
     side = img_size if isinstance(img_size, int) else min(img_size)
-    native = on_meta(name)
+    native = build_on_meta(name)
     known_size = (getattr(native, "pretrained_cfg", None) or {}).get("input_size", (3, 224, 224))[-1]
     stem = native.feature_info[0]["reduction"] if getattr(native, "feature_info", None) else 16
     wanted = {"img_size": img_size, "patch_size": _patch(stem, side, known_size)}
@@ -60,13 +60,13 @@ def _patch(stem: int, img_size: int, known_size: int) -> int:
 
 def _accepts(name: str, arguments: dict[str, Any]) -> bool:
     try:
-        on_meta(name, **arguments)
+        build_on_meta(name, **arguments)
     except (TypeError, AssertionError, ValueError, RuntimeError):
         return False
     return True
 
 
-def on_meta(name: str, **arguments: Any) -> Any:
+def build_on_meta(name: str, **arguments: Any) -> Any:
     """The model without its weights; by torch's context, as a model of one's own may lack device=."""
     with torch.device("meta"):
         return timm.create_model(name, **arguments)

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from vision.models.small_images import on_meta
+from vision.models.small_images import build_on_meta
 from vision.models.widths import TOLERANCE
 
 STEPS = 12
@@ -80,6 +80,6 @@ def _count(name: str, arguments: dict[str, Any]) -> int:
 
 def _built(name: str, arguments: dict[str, Any]) -> nn.Module:
     try:
-        return on_meta(name, **arguments)
+        return build_on_meta(name, **arguments)
     except TypeError as error:
         raise ValueError(f"{name!r} cannot be built with {arguments}: {error}") from error

@@ -1,7 +1,7 @@
 """Any model by its name: timm's, ours among them, torchvision's, and what a run of this suite has saved.
 
->>> found = find_named("torchvision/squeezenet1_1", num_classes=10)
->>> build_named(found.name, **found.arguments).num_classes
+>>> found = find_model("torchvision/squeezenet1_1", num_classes=10)
+>>> build_model(found.name, **found.arguments).num_classes
 10
 """
 
@@ -25,11 +25,11 @@ _AUXILIARY = ("googlenet", "inception_v3")
 
 
 @dataclass(frozen=True)
-class Named:
+class ModelSource:
     """What a name stands for.
 
     Attributes:
-        name: a name that `build_named` takes.
+        name: a name that `build_model` takes.
         arguments: how to build it; plain numbers and strings, so that a file can hold them.
         weights: the file of the weights, where the name was a run's folder.
     """
@@ -39,7 +39,7 @@ class Named:
     weights: Path | None = None
 
 
-def find_named(name: str, *, img_size: int | None = None, num_classes: int | None = None) -> Named:
+def find_model(name: str, *, img_size: int | None = None, num_classes: int | None = None) -> ModelSource:
     """What a name of a model stands for: in timm's registry, torchvision/NAME, or the folder of a run.
 
     Args:
@@ -53,28 +53,28 @@ def find_named(name: str, *, img_size: int | None = None, num_classes: int | Non
     """
     if not _is_known(name) and Path(name).is_dir():
         return _of_run(Path(name), num_classes, img_size)
-    check_named(name)
+    _check_name(name)
     arguments: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
     bare = name.removeprefix(TORCHVISION)
     if bare == name:
         config = timm.get_pretrained_cfg(name)
         if img_size is not None and config is not None and config.fixed_input_size:
             arguments["img_size"] = img_size
-        return Named(name, arguments)
+        return ModelSource(name, arguments)
     if bare in _AUXILIARY:  # as torchvision builds them for its own weights
         arguments |= {"aux_logits": False, "init_weights": False, "transform_input": True}
     if img_size is not None and bare.startswith(_IMAGE_SIZE):
         arguments["image_size"] = img_size
     if img_size is not None and bare.startswith(_INPUT_SIZE):
         arguments["input_size"] = [img_size, img_size]
-    return Named(name, arguments)
+    return ModelSource(name, arguments)
 
 
-def build_named(name: str, *, pretrained: bool = False, **arguments: Any) -> nn.Module:
+def build_model(name: str, *, pretrained: bool = False, **arguments: Any) -> nn.Module:
     """The model `name`, of timm's registry or as torchvision/NAME, with random or published weights.
 
     Args:
-        name: as `Named.name`.
+        name: as `ModelSource.name`.
         pretrained: with the weights that its library publishes, which are fetched where they are not cached.
         arguments: for the model's own constructor.
 
@@ -82,7 +82,7 @@ def build_named(name: str, *, pretrained: bool = False, **arguments: Any) -> nn.
         ValueError: the name is unknown, near ones are suggested; an argument is not taken; or there are no
             published weights to be had.
     """
-    check_named(name)
+    _check_name(name)
     if not pretrained:
         return _build(name, pretrained, arguments)
     try:
@@ -94,8 +94,8 @@ def build_named(name: str, *, pretrained: bool = False, **arguments: Any) -> nn.
         ) from error
 
 
-def check_named(name: str) -> None:
-    """Raise a ValueError with near names of both registries where `build_named` does not know a name."""
+def _check_name(name: str) -> None:
+    """Raise a ValueError with near names of both registries where `build_model` does not know a name."""
     if _is_known(name):
         return
     full = {one: [one] for one in timm.list_models()}
@@ -129,7 +129,7 @@ def _build(name: str, pretrained: bool, arguments: dict[str, Any]) -> nn.Module:
         raise ValueError(f"model {name!r} does not take the arguments {arguments}: {error}") from error
 
 
-def _of_run(folder: Path, num_classes: int | None, img_size: int | None) -> Named:
+def _of_run(folder: Path, num_classes: int | None, img_size: int | None) -> ModelSource:
     """The model in a run's folder: the constructor, its arguments and the weights."""
     saved = read_saved(folder)
     if num_classes not in (None, saved.num_classes):
@@ -138,5 +138,5 @@ def _of_run(folder: Path, num_classes: int | None, img_size: int | None) -> Name
     if img_size is not None and built_for not in (None, img_size, [img_size, img_size]):
         sides = " x ".join(map(str, built_for if isinstance(built_for, list) else [built_for, built_for]))
         raise ValueError(f"the model in {folder} is built for images of {sides} pixels, got {img_size}")
-    check_named(saved.name)
-    return Named(saved.name, {**saved.arguments, "pretrained_cfg_overlay": saved.images}, saved.weights)
+    _check_name(saved.name)
+    return ModelSource(saved.name, {**saved.arguments, "pretrained_cfg_overlay": saved.images}, saved.weights)
