@@ -1,9 +1,9 @@
-"""What each part costs beside its alternatives, as ratios from one run: `python scripts/benchmark.py`.
+"""Measure what each part costs next to its alternatives, as ratios: `python scripts/benchmark.py`.
 
-The alternatives of a case take turns in one process, and a ratio is the median over the turns of the ratios
-within a turn, so that a busy machine disturbs both sides alike. Times are CPU time on one thread unless a
-column says wall. Below a section's cases stand the figures that have a goal, each met or missed.
-A section is a function, rounds -> Section, in a file of its own in benchmarks/; name it in SECTIONS.
+The alternatives of a case take turns in one process. A ratio is the median over the turns of the ratios
+within a turn, so a busy machine disturbs both sides equally. Times are CPU time on one thread unless a
+column is called wall. Below a section's cases are the figures that have a goal, each met or missed.
+A section is a function from rounds to Section in its own file in benchmarks/. Its name is in SECTIONS.
 
     python scripts/benchmark.py --sections attention,step --rounds 15 --json benchmark.json
 """
@@ -24,12 +24,12 @@ from benchmarks.turns import Row, Section, say
 from rich.console import Console
 from rich.table import Table
 
-# Each is a function of that name in a file of that name, loaded when it is wanted.
+# Each is a function of that name in a file of that name, loaded when it is needed.
 SECTIONS = ("attention", "convolution", "length", "convert", "step", "start", "skip", "sweep", "report")
 
 
 def machine() -> Row:
-    """() -> what a number depends on besides the code: versions, commit, processor."""
+    """Return what a number depends on besides the code: versions, commit, processor."""
     names = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     models = (line.split(":", 1)[1].strip() for line in names if line.startswith("model name"))
     return {
@@ -47,12 +47,14 @@ def machine() -> Row:
 
 
 def main() -> None:
-    """Run the chosen sections, print their tables, and write them to a file if one is named."""
+    """Run the chosen sections, print their tables, and write them to the file of --json."""
     parser = argparse.ArgumentParser(description="Measure ratios of cost; see the module's docstring.")
     parser.add_argument(
         "--sections", default=",".join(SECTIONS), help="comma-separated; default: %(default)s"
     )
-    parser.add_argument("--rounds", type=int, default=7, help="turns that each alternative takes, or nearly")
+    parser.add_argument(
+        "--rounds", type=int, default=7, help="turns of each alternative; fewer if they are slow"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write machine and rows as JSON")
     chosen = parser.parse_args()
     if unknown := [name for name in chosen.sections.split(",") if name not in SECTIONS]:
@@ -70,8 +72,8 @@ def main() -> None:
             console.print(_table(f"{name}: goals", results[name].goals))
         say(f"{name} took {time.perf_counter() - begun:.0f} s")
     if chosen.json:
-        found = {name: section._asdict() for name, section in results.items()}
-        chosen.json.write_text(json.dumps({"machine": about, "rounds": chosen.rounds, **found}, indent=1))
+        sections = {name: section._asdict() for name, section in results.items()}
+        chosen.json.write_text(json.dumps({"machine": about, "rounds": chosen.rounds, **sections}, indent=1))
 
 
 def _table(title: str, rows: list[Row]) -> Table:

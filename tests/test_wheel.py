@@ -1,4 +1,4 @@
-"""The wheel as a stranger has it: what it holds, and the command in an empty folder, without the checkout."""
+"""The wheel: what it contains, and the command in an empty folder, without the checkout."""
 
 import json
 import os
@@ -22,7 +22,7 @@ def wheel(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory) -> Path:
-    """A folder of packages inside somebody else's git checkout."""
+    """A folder of packages inside another project's git checkout."""
     checkout = tmp_path_factory.mktemp("checkout")
     subprocess.run(["git", "init", "--quiet", str(checkout)], check=True)
     site = checkout / "site"
@@ -54,7 +54,7 @@ def test_the_wheel_holds_what_a_run_needs_and_no_more(wheel):
 
 
 def test_the_installed_command_works_in_an_empty_folder(installed, tmp_path):
-    # The packages that ours needs lie in this environment, and with them, maybe, a link to the checkout.
+    # This environment has our dependencies, and maybe a link to the checkout.
     code = f"""
 import sys
 sys.path = [{str(installed)!r}] + [folder for folder in sys.path if folder != {str(ROOT)!r}]

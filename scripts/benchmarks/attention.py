@@ -18,7 +18,7 @@ from vision.patches import Grid
 BACKENDS = ("dense", "shift", "native")
 BATCH = {8: 64, 16: 64, 32: 16, 64: 4}
 WIDE, NARROW = (6, 32), (4, 16)  # heads, and the width of each
-# A rival so much slower at first sight needs no closer look.
+# A rival that is slower by this factor in the first measurement is not measured again.
 CLOSE = 1.5
 
 
@@ -33,7 +33,7 @@ class Case(NamedTuple):
 
 
 def cases() -> Iterator[Case]:
-    """The shapes that have a goal first, then narrow heads, single images, bfloat16."""
+    """Yield the shapes that have a goal first, then narrow heads, single images, bfloat16."""
     for side, batch in BATCH.items():
         yield from (Case(side, kernel, batch) for kernel in (3, 5, 7))
     for side, batch in {8: 64, 16: 16, 32: 4, 64: 1}.items():
@@ -46,7 +46,7 @@ def cases() -> Iterator[Case]:
 
 
 def attention(rounds: int) -> Section:
-    """Forward + backward on four grids with three kernels."""
+    """Measure forward + backward on four grids with three kernels."""
     rows = [_case(case, rounds) for case in cases()]
     return Section(rows, _goals(rows, {kernel: _per_token(kernel, rounds) for kernel in (3, 5, 7)}))
 
@@ -68,7 +68,7 @@ def _goals(rows: list[Row], growth: dict[int, float]) -> list[Row]:
 
 
 def _per_token(kernel: int, rounds: int) -> float:
-    """The larger of the costs per token at 32 x 32 and 64 x 64 over that at 16 x 16, by "auto", in turns."""
+    """Return the larger cost per token at 32 x 32 and 64 x 64 over that at 16 x 16, by "auto"."""
     say(f"  kernel {kernel}, by size of the grid")
     steps = {}
     for side in (16, 32, 64):
@@ -87,9 +87,9 @@ def _find(rows: list[Row], grid: str, kernel: int) -> Row:
 def _case(case: Case, rounds: int) -> Row:
     say(f"  {case.side} x {case.side}, kernel {case.kernel}, batch {case.batch}, {case.heads}, {case.dtype}")
     field = neighbourhood(Grid(case.side, case.side), case.kernel)
-    (q, k, v), direction = _tensors(case)
+    (q, k, v), grad = _tensors(case)
     inputs = [q, k, v]
-    steps = {name: partial(_step, inputs, direction, field, name) for name in BACKENDS}
+    steps = {name: partial(_step, inputs, grad, field, name) for name in BACKENDS}
     taken = times(steps, rounds)
     medians = {name: statistics.median(taken[name]) for name in BACKENDS}
     auto = chosen_backend(q, k, v, field)
@@ -116,23 +116,23 @@ def _case(case: Case, rounds: int) -> Row:
 
 
 def _tensors(case: Case) -> tuple[list[Tensor], Tensor]:
-    """() -> q, k, v (B, H, N, D), views of one tensor as in a model; a direction of the output's shape."""
+    """Return q, k, v (B, H, N, D), views of one tensor as in a model, and a gradient of the output."""
     generator = torch.Generator().manual_seed(0)
     shape = (case.batch, case.side**2, *case.heads)
     qkv = torch.randn(*shape[:2], 3, *case.heads, generator=generator).to(case.dtype)
-    direction = torch.randn(shape, generator=generator).to(case.dtype).transpose(1, 2)
-    return [x.detach().requires_grad_() for x in qkv.permute(2, 0, 3, 1, 4).unbind(0)], direction
+    grad = torch.randn(shape, generator=generator).to(case.dtype).transpose(1, 2)
+    return [x.detach().requires_grad_() for x in qkv.permute(2, 0, 3, 1, 4).unbind(0)], grad
 
 
-def _step(inputs: list[Tensor], direction: Tensor, field: Field, backend: str) -> None:
+def _step(inputs: list[Tensor], grad: Tensor, field: Field, backend: str) -> None:
     q, k, v = inputs
-    torch.autograd.grad(attend(q, k, v, field, backend=backend), inputs, direction)
+    torch.autograd.grad(attend(q, k, v, field, backend=backend), inputs, grad)
 
 
-def _choice(inputs: list[Tensor], field: Field, often: int = 200) -> float:
-    """() -> seconds in which "auto" checks a call and chooses: all it costs beside its backend."""
+def _choice(inputs: list[Tensor], field: Field, repeats: int = 200) -> float:
+    """Return the seconds in which "auto" checks a call and chooses: all it costs besides its backend."""
     q, k, v = inputs
     start = time.process_time()
-    for _ in range(often):
+    for _ in range(repeats):
         chosen_backend(q, k, v, field)
-    return (time.process_time() - start) / often
+    return (time.process_time() - start) / repeats

@@ -1,4 +1,4 @@
-"""A converted ResNet-18 at 224: run fast over the original, and run explicitly, in seconds and memory."""
+"""Converted models at 224: fast over the original, and ResNet-18 explicit, in seconds and memory."""
 
 import json
 import statistics
@@ -17,12 +17,12 @@ from vision.convert import ConvolutionAttention, as_attention
 from vision.fields import Field
 
 MODELS = ("resnet18", "mobilenetv3_small_100", "convnext_atto")
-# sides of a grid on which a 3 x 3 convolution runs explicitly, dense and by gathered neighbours
+# Sides of a grid on which a 3 x 3 convolution runs explicitly, dense and by gathered neighbours.
 SIDES = (4, 8, 16, 32)
 
 
 def convert(rounds: int) -> Section:
-    """Forward of one image and forward + backward of four; the explicit run in a process of its own."""
+    """Measure the forward of one image, forward + backward of four, and an explicit run in a new process."""
     rows = [_case(name, rounds) for name in MODELS]
     explicit = _explicit("resnet18")
     goals = [
@@ -68,7 +68,7 @@ def _explicit(name: str) -> Row:
 
 
 def _backends(rounds: int) -> float:
-    """The worst ratio of "auto" over the better of the two backends that serve explicit layers."""
+    """Return the worst ratio of "auto" over the better of the two backends of explicit layers."""
     worst = 0.0
     for side in SIDES:
         layer = ConvolutionAttention(nn.Conv2d(64, 64, 3, padding=1), (side, side))

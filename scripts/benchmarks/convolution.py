@@ -1,4 +1,4 @@
-"""The mixer conv_attention, trained as one does and as explicit attention, over nn.Conv2d in both layouts."""
+"""The mixer conv_attention, fast and as explicit attention, over nn.Conv2d in both memory layouts."""
 
 import statistics
 
@@ -10,12 +10,12 @@ from vision.mixers import create_mixer
 from vision.patches import Grid
 
 DIM = 192
-# side, kernel, groups, batch
+# Side, kernel, groups, batch.
 CASES = ((8, 3, 1, 64), (16, 3, 1, 64), (16, 5, 1, 64), (16, 3, DIM, 64), (32, 3, 1, 16))
 
 
 def convolution(rounds: int) -> Section:
-    """Forward + backward; the goal is on images in the better layout of the two, channels last."""
+    """Measure forward + backward; the goal is over the better layout, channels last."""
     rows = [_case(*case, rounds) for case in CASES]
     goals = [
         goal(
@@ -63,9 +63,9 @@ def _case(side: int, kernel: int, groups: int, batch: int, rounds: int) -> Row:
 def _step(module: nn.Module, x: Tensor) -> Step:
     x = x.detach().requires_grad_()
     with torch.no_grad():
-        direction = torch.randn_like(module(x))  # keeps the layout of the output
+        grad = torch.randn_like(module(x))  # keeps the layout of the output
 
     def step() -> None:
-        torch.autograd.grad(module(x), [x, *module.parameters()], direction)
+        torch.autograd.grad(module(x), [x, *module.parameters()], grad)
 
     return step

@@ -1,4 +1,4 @@
-"""One image through a converted model, explicitly, in a process that does nothing else: seconds and memory.
+"""Run one image through a converted model explicitly, in its own process: seconds and memory.
 
 python scripts/benchmarks/explicit_run.py resnet18 224
 """

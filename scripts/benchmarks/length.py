@@ -1,7 +1,7 @@
-"""Whole mixers as the number of tokens grows: attention in windows and full, and recurrence.
+"""Mixers as the number of tokens grows: attention in windows, full attention, and recurrence.
 
-Every step takes 16,384 tokens of width 64, forward and backward, in as many sequences as that makes: 64 of
-256 tokens, one of 16,384. So what a token costs says how a mixer grows, and how much it needs many sequences.
+Every step has 16,384 tokens of width 64, forward and backward, from 64 sequences of 256 tokens to one of
+16,384. So the cost per token shows how a mixer scales, and how much it needs many sequences.
 """
 
 import json
@@ -21,14 +21,14 @@ ATTENTION, RECURRENCE = "self-attention", "LSTM, one sequence"
 
 
 def length(rounds: int) -> Section:
-    """Five mixers at 256 to 16,384 tokens; memory and two threads in processes of their own."""
-    apart = _own_processes()
-    rows = [row for name in KINDS for row in _rows(name, rounds, apart)]
+    """Measure five mixers at 256 to 16,384 tokens; memory and two threads in separate processes."""
+    separate = _separate_processes()
+    rows = [row for name in KINDS for row in _rows(name, rounds, separate)]
     cost = {(row["mixer"], row["tokens"]): row for row in rows}
     goals = []
     for name in LINEAR:
-        far = max(cost[name, side**2]["per token over 1,024"] for side in SIDES if side > BASE)
-        goals.append(goal(f"{name}: cost per token, 1,024 to 16,384 tokens", far, "<= 1.2"))
+        growth = max(cost[name, side**2]["per token over 1,024"] for side in SIDES if side > BASE)
+        goals.append(goal(f"{name}: cost per token, 1,024 to 16,384 tokens", growth, "<= 1.2"))
     for side in SIDES:
         attention, recurrence = (cost[name, side**2] for name in (ATTENTION, RECURRENCE))
         over = attention["ms per 1,000"] / recurrence["ms per 1,000"]
@@ -36,7 +36,7 @@ def length(rounds: int) -> Section:
     return Section(rows, goals)
 
 
-def _rows(name: str, rounds: int, apart: dict[tuple[str, int], tuple[float, float]]) -> list[Row]:
+def _rows(name: str, rounds: int, separate: dict[tuple[str, int], tuple[float, float]]) -> list[Row]:
     say(f"  {name}")
     together = {side: partial(step, *prepared(name, side)) for side in SIDES}
     taken = times({str(side): run for side, run in together.items()}, rounds, seconds=20)
@@ -45,7 +45,7 @@ def _rows(name: str, rounds: int, apart: dict[tuple[str, int], tuple[float, floa
     rows = [_row(name, side, taken, taken | single) for side in SIDES]
     columns = ("MiB", "2 threads: times faster, wall")
     return [
-        {**row, **dict(zip(columns, apart[name, side], strict=True))}
+        {**row, **dict(zip(columns, separate[name, side], strict=True))}
         for row, side in zip(rows, SIDES, strict=True)
     ]
 
@@ -63,8 +63,8 @@ def _row(name: str, side: int, taken: dict[str, list[float]], single: dict[str, 
     }
 
 
-def _own_processes() -> dict[tuple[str, int], tuple[float, float]]:
-    """Memory and the gain of a second thread, by length_run.py, of each mixer and length."""
+def _separate_processes() -> dict[tuple[str, int], tuple[float, float]]:
+    """Return memory and the gain of a second thread of each mixer and length, by length_run.py."""
     say("  memory and threads")
     command = [sys.executable, str(ROOT / "scripts" / "benchmarks" / "length_run.py"), *map(str, SIDES)]
     environment = os.environ | {"OMP_NUM_THREADS": "2"}

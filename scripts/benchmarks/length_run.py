@@ -1,4 +1,4 @@
-"""Each mixer at each length in a process that does nothing else: memory, and what a second thread spares.
+"""Run each mixer at each length in its own process: memory, and the gain of a second thread.
 
 python scripts/benchmarks/length_run.py 16 32 64 128
 """
@@ -18,8 +18,8 @@ from vision.mixers import create_mixer
 from vision.patches import Grid
 
 DIM, TOKENS, TURNS = 64, 16_384, 20
-LONG = 15  # seconds of CPU time after which a process begins no turn
-# name -> the mixer's, and its arguments; four heads
+LONG = 15  # seconds of CPU time after which a process begins no further turn
+# Each mixer's registered name and arguments; four heads.
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "truncated attention, window 9": ("truncated_attention", {"window": 9}),
     "local attention, 3x3": ("local_attention", {"kernel_size": 3}),
@@ -30,47 +30,47 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def prepared(name: str, side: int, sequences: int | None = None) -> tuple[nn.Module, Tensor, Tensor]:
-    """() -> the mixer on side x side tokens, its input (B, N, C), and a direction of the output's shape."""
+    """Return the mixer on side x side tokens, its input (B, N, C), and a gradient of the output."""
     kind, arguments = KINDS[name]
     shape = (sequences or TOKENS // side**2, side**2, DIM)
     mixer = create_mixer(kind, DIM, Grid(side, side), **arguments)
     return mixer, torch.randn(shape).requires_grad_(), torch.randn(shape)
 
 
-def step(mixer: nn.Module, x: Tensor, direction: Tensor) -> None:
-    """Forward and backward, to the input and all parameters."""
-    torch.autograd.grad(mixer(x), [x, *mixer.parameters()], direction)
+def step(mixer: nn.Module, x: Tensor, grad: Tensor) -> None:
+    """Run forward and backward, to the input and all parameters."""
+    torch.autograd.grad(mixer(x), [x, *mixer.parameters()], grad)
 
 
 def main() -> None:
-    """For the sides of grids given, print [mixer, side, MiB, times faster by two threads] as JSON."""
+    """Print [mixer, side, MiB, times faster by two threads] as JSON for the given sides."""
     torch.set_num_threads(1)
     cases = [(name, int(side)) for name in KINDS for side in sys.argv[1:]]
-    # Forked, so that torch is loaded once; each is a new process, in which nothing was computed before.
+    # Forked, so torch is loaded once. Each is a new process in which nothing was computed before.
     with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
-        found = pool.starmap(_measured, cases, chunksize=1)
-    print(json.dumps([[*case, *measured] for case, measured in zip(cases, found, strict=True)]))
+        measured = pool.starmap(_measured, cases, chunksize=1)
+    print(json.dumps([[*case, *values] for case, values in zip(cases, measured, strict=True)]))
 
 
 def _measured(name: str, side: int) -> tuple[float, float]:
-    step(*prepared(name, 4, 1))  # what libraries load on their first call is nobody's cost
-    given = prepared(name, side)
+    step(*prepared(name, 4, 1))  # what libraries load on their first call is not counted
+    arguments = prepared(name, side)
     before = _resident()
-    step(*given)
+    step(*arguments)
     mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10 - before
     wall: dict[int, list[float]] = {1: [], 2: []}
     while len(wall[1]) < 2 or (len(wall[1]) <= TURNS and time.process_time() < LONG):
         for threads, taken in wall.items():
             torch.set_num_threads(threads)
             start = time.perf_counter()
-            step(*given)
+            step(*arguments)
             taken.append(time.perf_counter() - start)
-    # Other work on the cores only adds to wall time, so the shortest step is the nearest to the truth.
+    # Other work on the cores only adds to wall time, so the shortest step is the best estimate.
     return mib, min(wall[1]) / min(wall[2])
 
 
 def _resident() -> float:
-    """() -> MiB of memory in use by the process now."""
+    """Return the MiB of memory that the process uses now."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 2**20
 

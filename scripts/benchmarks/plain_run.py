@@ -1,4 +1,4 @@
-"""One run as a plain script would do it, to compare sweeps with: torch and timm, no `vision`.
+"""Do one run as a plain script does, with torch and timm only, to compare sweeps with.
 
 python scripts/benchmarks/plain_run.py FOLDER TRAIN_SIZE SEED STEPS BATCH_SIZE
 """
@@ -11,7 +11,7 @@ import numpy as np
 import timm
 import torch
 import torch.nn.functional as F
-from timm.optim import create_optimizer_v2  # pyright: ignore[reportPrivateImportUsage]
+from timm.optim import create_optimizer_v2
 
 
 def main(folder: Path, train_size: int, seed: int, steps: int, batch_size: int) -> None:

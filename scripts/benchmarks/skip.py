@@ -1,4 +1,4 @@
-"""What a finished run costs when its sweep is issued again: the whole command, and each further run."""
+"""The cost of a finished run when its sweep is run again: the whole command, and each further run."""
 
 import statistics
 from tempfile import TemporaryDirectory
@@ -9,7 +9,7 @@ REPEATS = 3
 MANY = 12
 SMALLEST = ("debug=tiny", "data=digits", "training.steps=1", "training.threads=1")
 ONE = ("model=identity", "train_size=50", "seed=0")
-# Configs that differ in seed and train_size only are composed once; with other settings each is composed.
+# Configs that differ only in seed and train_size are composed once. Otherwise each is composed.
 KINDS = {
     "by seed": (*ONE[:2], f"seed=range({MANY})"),
     "by learning rate": (
@@ -21,13 +21,13 @@ KINDS = {
 
 
 def skip(rounds: int) -> Section:
-    """Sweeps of 12 finished runs, and one of 1, issued again in turns."""
+    """Measure sweeps of 12 finished runs, and one of 1, run again in turns."""
     sweeps = {"one": ONE, **KINDS}
     with TemporaryDirectory() as folder:
         commands = {
             name: (*VISION, "train", "-m", *SMALLEST, f"out={folder}", *s) for name, s in sweeps.items()
         }
-        say("  training the runs that are to be skipped")
+        say("  training the runs to be skipped")
         run_processes(list(commands.values()))
         taken: dict[str, list[Seconds]] = {name: [] for name in commands}
         for turn in range(min(rounds, REPEATS)):
@@ -36,12 +36,12 @@ def skip(rounds: int) -> Section:
                 taken[name].append(run_processes([command]))
     rows = [_row(name, 1 if name == "one" else MANY, taken) for name in commands]
     goals = [goal(f"one run more, {r['sweep']}: s", r["CPU s per further run"], "<= 0.05") for r in rows[1:]]
-    whole = goal(f"issuing {MANY} finished runs again, start included: s", rows[1]["wall s"])
+    whole = goal(f"running {MANY} finished runs again, start included: s", rows[1]["wall s"])
     return Section(rows, [*goals, whole])
 
 
 def _row(name: str, runs: int, taken: dict[str, list[Seconds]]) -> Row:
-    """The median of the differences in a turn stands for the further runs."""
+    """Return a table row; the cost of further runs is the median of the differences within a turn."""
     more = [many.cpu - one.cpu for many, one in zip(taken[name], taken["one"], strict=True)]
     return {
         "sweep": name,

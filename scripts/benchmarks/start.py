@@ -1,4 +1,4 @@
-"""How long one waits before anything happens: imports, help, the settings, the first step of a run."""
+"""Start-up times: imports, help, the settings, and the first step of a run."""
 
 import statistics
 import sys
@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.turns import VISION, Row, Seconds, Section, ratio, run_processes, say
 
 REPEATS = 2
-# The run ends at its first report, which comes when the first step is done.
+# The run ends at its first progress report, after the first step.
 FIRST_STEP = """
 import os, sys
 from vision.cli import main, progress
@@ -18,7 +18,7 @@ LIBRARIES = "import torch, timm"
 
 
 def start(rounds: int) -> Section:
-    """Whole processes in turns; torch and timm alone are the part that is not ours. No goal is set."""
+    """Measure whole processes in turns, next to importing torch and timm alone. No goal is set."""
     with TemporaryDirectory() as folder:
         commands = {
             LIBRARIES: (sys.executable, "-c", LIBRARIES),

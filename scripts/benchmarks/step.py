@@ -1,8 +1,8 @@
-"""A training step of `vision train`, all of it, over the bare step on one batch.
+"""A whole training step of `vision train` over the bare step on one batch.
 
 The whole step is that of a real run: vision.experiment.run with its batches, augmentation, schedule,
-clipping, checks and reports, into a temporary folder. Between two of its steps the bare steps have their
-turn, each on a copy of the model: forward, backward, optimizer, zero_grad on the first batch over and over.
+clipping, checks and progress, in a temporary folder. Between two of its steps the bare steps take a turn,
+each on a copy of the model: forward, backward, optimizer and zero_grad, always on the first batch.
 """
 
 import copy
@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 import torch
 import torch.nn.functional as F
-from timm.optim import create_optimizer_v2  # pyright: ignore[reportPrivateImportUsage]
+from timm.optim import create_optimizer_v2
 from torch import Tensor, nn
 
 from benchmarks.turns import Row, Section, goal, ratio, say
@@ -35,12 +35,12 @@ RANDOM = DataConfig(
     val_fraction=0.0,
     augment=AugmentConfig(crop_padding=4, flip=True),
 )
-# data, batch size, steps for each round
+# Data, batch size, steps per round.
 CASES = ((DIGITS, 32, 24), (RANDOM, 128, 4))
 
 
 def step(rounds: int) -> Section:
-    """The ViT and the CNN of 210,000 parameters, on digits and on images of 3 x 32 x 32."""
+    """Measure the ViT and the CNN of 210,000 parameters, on digits and on images of 3 x 32 x 32."""
     rows = [_case(*case, model, rounds) for case in CASES for model in ("field_vit", "field_cnn")]
     goals = []
     for row in rows:
@@ -54,7 +54,7 @@ def step(rounds: int) -> Section:
 
 @register_source("benchmark_random")
 def random_images(config: DataConfig) -> Source:
-    """640 images of noise (3, 32, 32) in 10 classes, 128 of them to test on."""
+    """Return 640 images of noise (3, 32, 32) in 10 classes, 128 of them to test on."""
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (640, 3, 32, 32), dtype=torch.uint8, generator=generator)
     labels = torch.arange(640) % 10
@@ -91,13 +91,13 @@ def _fit_in_turns(
     model: nn.Module,
     batches: Iterable[Batch],
     config: TrainingConfig,
-    **rest: Any,
+    **options: Any,
 ) -> nn.Module:
     others = {
         BARE: _bare(copy.deepcopy(model), config, clip=False),
         CLIPPED: _bare(copy.deepcopy(model), config, clip=True),
     }
-    return fit(model, _in_turns(batches, others, taken), config, **rest)
+    return fit(model, _in_turns(batches, others, taken), config, **options)
 
 
 def _in_turns(
@@ -105,7 +105,7 @@ def _in_turns(
     others: dict[str, Callable[[Tensor, Tensor], None]],
     taken: dict[str, list[float]],
 ) -> Iterator[Batch]:
-    """The batches; the time from asking for one to asking for the next is that of the whole step."""
+    """Yield the batches; the time from one request to the next is that of the whole step."""
     batches, first = iter(batches), None
     while True:
         start = time.process_time()

@@ -1,8 +1,8 @@
 """Twelve short runs as one sweep, over the same twelve as processes of a plain script (plain_run.py).
 
-The plain script stands for a training script started once a run, and does less than timm's train.py: it
-imports torch and timm, reads its images from one file, trains the same timm model by the same number of
-steps, and scores it once. It neither augments, validates on the way, nor keeps the weights.
+The plain script represents a training script that is started once per run. It does less than timm's
+train.py: it imports torch and timm, reads its images from one file, trains the same timm model for the
+same number of steps, and scores it once. It does not augment, validate on the way, or keep the weights.
 """
 
 import json
@@ -23,7 +23,7 @@ SIDE_BY_SIDE = 2
 
 
 def sweep(rounds: int) -> Section:
-    """Each way once, as each takes minutes; one thread a process, float32."""
+    """Measure each way once, because each takes minutes; one thread per process, float32."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         plain = _plain_commands(folder)
@@ -36,11 +36,11 @@ def sweep(rounds: int) -> Section:
             *("training.precision=float32", "training.device=cpu"),
         )
         say("  12 processes, one after another")
-        after = run_processes(plain)
+        in_a_row = run_processes(plain)
         say("  one sweep, in one process")
         one = run_processes([(*ours, f"out={folder / 'one'}")])
         say(f"  12 processes, {SIDE_BY_SIDE} at once")
-        beside = run_processes(plain, at_once=SIDE_BY_SIDE)
+        at_once = run_processes(plain, at_once=SIDE_BY_SIDE)
         say(f"  one sweep, hydra/launcher=local, {SIDE_BY_SIDE} processes")
         local = (
             *ours,
@@ -50,16 +50,16 @@ def sweep(rounds: int) -> Section:
         )
         two = run_processes([local])
     rows = [
-        _row("12 processes, one after another", after, after),
-        _row("one sweep, in one process", one, after),
-        _row(f"12 processes, {SIDE_BY_SIDE} at once", beside, after),
-        _row(f"one sweep, hydra/launcher=local, {SIDE_BY_SIDE} processes", two, after),
+        _row("12 processes, one after another", in_a_row, in_a_row),
+        _row("one sweep, in one process", one, in_a_row),
+        _row(f"12 processes, {SIDE_BY_SIDE} at once", at_once, in_a_row),
+        _row(f"one sweep, hydra/launcher=local, {SIDE_BY_SIDE} processes", two, in_a_row),
     ]
     goals = [
-        goal("one process: times faster than 12 one after another", after.wall / one.wall, ">= 4"),
-        goal("local: times faster than 12 one after another", after.wall / two.wall, ">= 4"),
-        goal(f"local: times faster than 12, {SIDE_BY_SIDE} at once", beside.wall / two.wall, ">= 4"),
-        goal("one process: times less CPU time than the 12", after.cpu / one.cpu),
+        goal("one process: times faster than 12 one after another", in_a_row.wall / one.wall, ">= 4"),
+        goal("local: times faster than 12 one after another", in_a_row.wall / two.wall, ">= 4"),
+        goal(f"local: times faster than 12, {SIDE_BY_SIDE} at once", at_once.wall / two.wall, ">= 4"),
+        goal("one process: times less CPU time than the 12", in_a_row.cpu / one.cpu),
     ]
     return Section(rows, goals)
 

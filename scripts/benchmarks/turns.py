@@ -1,4 +1,4 @@
-"""Alternatives measured in turns, and what came out beside its goal.
+"""Measure alternatives in turns, and compare figures with their goals.
 
 >>> ratio([2.0, 4.0], [1.0, 2.0])
 2.0
@@ -23,23 +23,23 @@ LEAST_TURNS = 3
 
 
 class Section(NamedTuple):
-    """What a section found: the rows of its table, and the figures that have a goal."""
+    """Results of a section: the rows of its table, and the figures that have a goal."""
 
     cases: list[Row]
     goals: list[Row]
 
 
 class Seconds(NamedTuple):
-    """How long something took: by the clock, and CPU time of the process with all its children."""
+    """Duration: wall time, and CPU time of the process with all its children."""
 
     wall: float
     cpu: float
 
 
 def times(steps: dict[str, Step], rounds: int, *, seconds: float = 2.0) -> dict[str, list[float]]:
-    """Seconds of CPU time of each step in each round; the steps take turns, after one round to warm up.
+    """Return the seconds of CPU time of each step in each round; the steps take turns, after a warm-up.
 
-    No round is begun once `seconds` are spent, but for the first three (or `rounds`, where that is fewer).
+    No round begins after `seconds` are spent, except for the first three (or `rounds`, if fewer).
     """
     taken: dict[str, list[float]] = {name: [] for name in steps}
     begun = time.process_time()
@@ -55,37 +55,37 @@ def times(steps: dict[str, Step], rounds: int, *, seconds: float = 2.0) -> dict[
 
 
 def paired(one: Step, other: Step, rounds: int, *, seconds: float = 2.0, fill: float = 0.01) -> float:
-    """The CPU time of one step over the other's: the median over turns of the order A B B A.
+    """Return the CPU time of one step over the other's: the median over turns of the order A B B A.
 
-    So what drifts within a turn falls on both alike. A short step is run so often that it fills `fill`
-    seconds. No turn is begun once `seconds` are spent, but for the first three (or `rounds`, if fewer).
+    So drift within a turn affects both equally. A short step is repeated until it fills `fill` seconds.
+    No turn begins after `seconds` are spent, except for the first three (or `rounds`, if fewer).
     """
-    often = {step: max(1, round(fill / max(_spent(step), 1e-6))) for step in (one, other)}
-    share, found, begun = often[other] / often[one], [], time.process_time()
+    repeats = {step: max(1, round(fill / max(_spent(step), 1e-6))) for step in (one, other)}
+    scale, ratios, begun = repeats[other] / repeats[one], [], time.process_time()
     for turn in range(rounds):
         if turn >= LEAST_TURNS and time.process_time() - begun > seconds:
             break
-        a, b, c, d = (_spent(step, often[step]) for step in (one, other, other, one))
-        found.append(share * (a + d) / (b + c))
-    return statistics.median(found)
+        a, b, c, d = (_spent(step, repeats[step]) for step in (one, other, other, one))
+        ratios.append(scale * (a + d) / (b + c))
+    return statistics.median(ratios)
 
 
 def ratio(one: Iterable[float], other: Iterable[float]) -> float:
-    """The median of the paired ratios of two lists of times."""
+    """Return the median of the paired ratios of two lists of times."""
     return statistics.median(a / b for a, b in zip(one, other, strict=True))
 
 
 def goal(what: str, measured: float, bound: str | None = None) -> Row:
-    """One figure beside its goal, written "<= 1.05" or ">= 4"; None has none."""
+    """Return one figure next to its goal, such as "<= 1.05" or ">= 4"; None means no goal."""
     verdict = "" if bound is None else "met" if _holds(measured, bound) else "missed"
     return {"what": what, "measured": measured, "goal": bound or "", "verdict": verdict}
 
 
 def run_processes(commands: Sequence[Sequence[str]], *, at_once: int = 1) -> Seconds:
-    """Run the commands in the checkout, one thread each and so many at once, until the last has ended.
+    """Run the commands in the checkout, one thread each and `at_once` at a time, until all have ended.
 
     Raises:
-        SystemExit: one of them failed; with the end of what it wrote.
+        SystemExit: one of them failed; with the end of its output.
     """
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     cpu, wall = _children(), time.perf_counter()
@@ -94,20 +94,20 @@ def run_processes(commands: Sequence[Sequence[str]], *, at_once: int = 1) -> Sec
         while waiting and len(running) < at_once:
             running.append(_start(waiting.pop(0), environment))
         process = running.pop(0)
-        wrote, _ = process.communicate()
+        output, _ = process.communicate()
         if process.returncode:
-            raise SystemExit(f"{' '.join(process.args)} failed:\n{wrote[-2000:]}")
+            raise SystemExit(f"{' '.join(process.args)} failed:\n{output[-2000:]}")
     return Seconds(time.perf_counter() - wall, _children() - cpu)
 
 
 def say(text: str) -> None:
-    """Tell on stderr how far the measuring is."""
+    """Print progress to stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
-def _spent(step: Step, often: int = 1) -> float:
+def _spent(step: Step, repeats: int = 1) -> float:
     start = time.process_time()
-    for _ in range(often):
+    for _ in range(repeats):
         step()
     return time.process_time() - start
 

@@ -1,4 +1,4 @@
-"""What docs/ refers to exists: tests, files, commands' scripts."""
+"""Tests, links and figures that docs/ refers to exist."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Each example as a user runs it: in a process of its own, in a copy of its folder."""
+"""Each example as a user runs it: in its own process, in a copy of its folder."""
 
 import json
 import os
@@ -11,8 +11,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 VISION = [sys.executable, "-m", "vision"]
 
 
-def shown(command: list[str], folder: Path) -> str:
-    """Standard output of a command that has to succeed."""
+def output(command: list[str], folder: Path) -> str:
+    """Return the standard output of a command that must succeed."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -20,7 +20,7 @@ def shown(command: list[str], folder: Path) -> str:
 
 
 def example(name: str, folder: Path, *arguments: str) -> str:
-    return shown([sys.executable, str(shutil.copy(EXAMPLES / name, folder)), *arguments], folder)
+    return output([sys.executable, str(shutil.copy(EXAMPLES / name, folder)), *arguments], folder)
 
 
 def test_every_example_has_a_test():
@@ -36,8 +36,8 @@ def test_a_convolution_as_attention(tmp_path):
     assert float(lines[0].rsplit(" ", 1)[1]) < 1e-12
     pictures = [lines[3:11], lines[13:21]]
     for picture, (row, col) in zip(pictures, [(2, 3), (3, 5)], strict=True):
-        places = [line.split() for line in picture]
-        assert places[3][4] == "o" and places[row][col] == "#"
+        tokens = [line.split() for line in picture]
+        assert tokens[3][4] == "o" and tokens[row][col] == "#"
         assert sum(line.count("#") for line in picture) == 1
 
 
@@ -46,7 +46,7 @@ def test_a_cnn_converted(tmp_path):
     first, layer, query, back = example("convert_a_cnn.py", tmp_path, "resnet10t").splitlines()
     assert first.startswith("19 attention layers") and float(first.rsplit(" ", 1)[1]) < 1e-4
     assert layer == "conv1.0: 9 heads, 1024 queries, 4096 keys"
-    # the query in row 16, column 16 of 32 stands on place (32, 32) of 64; the first head looks up and left
+    # the query in row 16, column 16 of 32 is at position (32, 32) of 64; the first head reads up and left
     assert query.endswith(f"token {31 * 64 + 31}") and "Conv2d(3, 24, kernel_size=(3, 3)" in back
 
 
@@ -57,7 +57,7 @@ def test_attention_on_a_graph(tmp_path):
     assert along > 0.9 and abs(among - 0.5) < 0.1 and abs(none - 0.5) < 0.1
 
 
-def test_a_model_by_timms_interface(tmp_path):
+def test_a_model_with_timms_interface(tmp_path):
     out = example("reuse_model.py", tmp_path)
     for line in ("logits (2, 10)", "blocks 1 and 3 (2, 64, 8, 8) (2, 64, 8, 8)", "block 0 (2, 4, 64, 64)"):
         assert line in out
@@ -65,18 +65,18 @@ def test_a_model_by_timms_interface(tmp_path):
 
 
 def test_a_trained_model_from_its_folder(tmp_path):
-    shown([*VISION, "train", "debug=tiny", "model=cnn", "model.kwargs.params=20000"], tmp_path)
+    output([*VISION, "train", "debug=tiny", "model=cnn", "model.kwargs.params=20000"], tmp_path)
     out = example("load_trained.py", tmp_path, "outputs/tiny/runs/CNN/n20/s0")
     assert "images (1, 8, 8)" in out and "logits (2, 10)" in out and "another task (2, 2)" in out
 
 
-def test_a_model_and_data_of_ones_own(tmp_path):
+def test_own_model_and_data(tmp_path):
     folder = shutil.copytree(
         EXAMPLES / "own_model_and_data", tmp_path / "mine", ignore=lambda *_: ["outputs"]
     )
     readme = (folder / "README.md").read_text()
     command = next(line for line in readme.splitlines() if line.startswith("vision train"))
-    shown([*VISION, *command.split()[1:], "training.steps=4", "train_size=50,200", "seed=0"], folder)
+    output([*VISION, *command.split()[1:], "training.steps=4", "train_size=50,200", "seed=0"], folder)
     records = {p.parent: json.loads(p.read_text()) for p in folder.glob("outputs/runs/*/*/*/result.json")}
     assert {(r["label"], r["model"], r["train_size"]) for r in records.values()} == {
         (label, model, size)
@@ -88,4 +88,4 @@ def test_a_model_and_data_of_ones_own(tmp_path):
     } == {1000}
     assert len({r["subset_sha256"] for r in records.values() if r["train_size"] == 50}) == 1
     load = "import timm, my_model; timm.create_model('local-dir:outputs/runs/mine/n50/s0', pretrained=True)"
-    shown([sys.executable, "-c", load], folder)
+    output([sys.executable, "-c", load], folder)

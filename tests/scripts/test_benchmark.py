@@ -1,4 +1,4 @@
-"""scripts/benchmark.py: it runs, says which goals are met, and refuses a section it lacks."""
+"""scripts/benchmark.py: it runs, reports which goals are met, and refuses an unknown section."""
 
 import json
 import subprocess
@@ -25,14 +25,14 @@ def benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_section_prints_its_cases_and_its_goals(tmp_path):
-    done = benchmark("--sections", "step", "--rounds", "1", "--json", str(tmp_path / "found.json"))
+    done = benchmark("--sections", "step", "--rounds", "1", "--json", str(tmp_path / "figures.json"))
     assert done.returncode == 0, done.stderr
     assert "field_cnn" in done.stdout and "<= 1.05" in done.stdout and "cores" in done.stdout
     assert "step took" in done.stderr
-    found = json.loads((tmp_path / "found.json").read_text())
-    assert found["machine"]["threads"] == 1 and len(found["step"]["cases"]) == 4
-    assert {g["verdict"] for g in found["step"]["goals"]} <= {"met", "missed"}
-    assert all(0.5 < case["over bare"] < 3 for case in found["step"]["cases"])
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["machine"]["threads"] == 1 and len(figures["step"]["cases"]) == 4
+    assert {g["verdict"] for g in figures["step"]["goals"]} <= {"met", "missed"}
+    assert all(0.5 < case["over bare"] < 3 for case in figures["step"]["cases"])
 
 
 def test_an_unknown_section_is_refused_with_the_list():
@@ -42,7 +42,7 @@ def test_an_unknown_section_is_refused_with_the_list():
     assert f"no section speed; there are {sections}" in done.stderr
 
 
-def test_paired_tells_how_much_longer_one_step_takes_whatever_their_length():
+def test_paired_returns_the_ratio_of_two_steps_whatever_their_length():
     def busy(seconds: float) -> None:
         end = time.process_time() + seconds
         while time.process_time() < end:
@@ -54,18 +54,18 @@ def test_paired_tells_how_much_longer_one_step_takes_whatever_their_length():
 
 @pytest.mark.skipif(not native.available(torch.float32), reason="no C++ compiler")
 @pytest.mark.parametrize(
-    ("side", "kernel", "batch", "width", "dtype", "wanted"),
+    ("side", "kernel", "batch", "width", "dtype", "expected"),
     [
         (16, 3, 1, 16, torch.float32, "native"),
-        (8, 7, 64, 32, torch.float32, "native"),  # at the border half of the 7 x 7 keys are none
+        (8, 7, 64, 32, torch.float32, "native"),  # at the border half of the 7 x 7 keys are missing
         (8, 7, 1, 16, torch.float32, "dense"),  # too little work
         (8, 3, 64, 16, torch.bfloat16, "native"),
         (8, 5, 64, 16, torch.bfloat16, "dense"),
-        (8, 5, 64, 24, torch.float32, "dense"),  # a width that the kernel is not compiled for
+        (8, 5, 64, 24, torch.float32, "dense"),  # the kernel is not compiled for this width
         (32, 3, 1, 24, torch.float32, "native"),
     ],
 )
-def test_auto_takes_the_kernel_where_it_was_measured_to_pay(side, kernel, batch, width, dtype, wanted):
+def test_auto_chooses_the_kernel_where_it_was_measured_to_pay(side, kernel, batch, width, dtype, expected):
     q = torch.zeros(batch, 4, side**2, width, dtype=dtype)
-    assert chosen_backend(q, q, q, neighbourhood(Grid(side, side), kernel)) == wanted
+    assert chosen_backend(q, q, q, neighbourhood(Grid(side, side), kernel)) == expected
     assert chosen_backend(q, q, q, full(Grid(side, side))) == "dense"
