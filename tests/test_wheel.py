@@ -53,6 +53,7 @@ def test_the_wheel_holds_what_a_run_needs_and_no_more(wheel):
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"vision", "hydra_plugins"}
 
 
+@pytest.mark.slow
 def test_the_installed_command_works_in_an_empty_folder(installed, tmp_path):
     # This environment has our dependencies, and maybe a link to the checkout.
     code = f"""
@@ -61,30 +62,35 @@ sys.path = [{str(installed)!r}] + [folder for folder in sys.path if folder != {s
 from importlib.util import find_spec
 files = [find_spec(name).origin for name in ("vision", "hydra_plugins._vision")]
 assert all(file.startswith({str(installed)!r}) for file in files), files
+import json
 from vision.cli import main
-sys.exit(main())
+for command in json.loads(sys.argv[1]):
+    print("$", *command, flush=True)
+    assert main(command) == 0, command
 """
-
-    def vision(*arguments: str) -> str:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(
-            [sys.executable, "-c", code, *arguments],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout + done.stderr
-
-    vision("train", "debug=tiny")
-    assert "4 runs, 1 finished before, 3 to do" in vision("train", "-m", "debug=tiny", "model=vit,cnn")
+    commands = [
+        ["train", "debug=tiny"],
+        ["train", "-m", "debug=tiny", "model=vit,cnn"],
+        ["status", "outputs/tiny/runs"],
+        ["plot", "outputs/tiny/runs"],
+        ["models"],
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(commands)],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    _, _, sweep, status, _, models = done.stdout.split("$ ")
+    assert "4 runs, 1 finished before, 3 to do" in sweep
     record = json.loads((tmp_path / "outputs/tiny/runs/CNN/n20/s0/result.json").read_text())
     assert record["commit"] is None and record["versions"]["vit-vs-cnn"]
-    assert vision("status", "outputs/tiny/runs").startswith("4 finished, 0 failed, 0 running, 0 missing")
-    vision("plot", "outputs/tiny/runs")
+    assert status.splitlines()[1].startswith("4 finished, 0 failed, 0 running, 0 missing")
     assert {"accuracy.png", "accuracy.svg", "curves.csv", "records.csv", "records.parquet"} <= {
         p.name for p in (tmp_path / "outputs/tiny/runs").iterdir()
     }
-    assert "field_cnn_attention" in vision("models")
+    assert "field_cnn_attention" in models
     assert {p.name for p in tmp_path.iterdir()} == {"outputs"}

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import gallery
+import pytest
 from PIL import Image
 
 from vision import inspection, plots
@@ -12,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "gallery.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_script_makes_every_picture_that_it_lists(tmp_path):
     small = ["--data", "digits", "--train-size", "60", "--steps", "2"]
     gallery.main([*small, "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "figures")])
