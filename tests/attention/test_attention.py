@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from vision.attention import MultiHeadAttention, attend, backend_names, flex, gather, native, shift
+from vision.attention import MultiHeadAttention, attend, backend_names, flex, gather, kernel, shift
 from vision.fields import Field, convolution, full, kernel_positions, neighbourhood, truncated
 from vision.patches import Grid
 
@@ -208,8 +208,8 @@ def test_a_missing_compiler_costs_speed_and_one_warning(monkeypatch):
     field = neighbourhood(Grid(24, 25), 3)
     inputs = qkv(field)
     wanted = with_gradients(inputs, field, backend="reference")
-    monkeypatch.setattr(native, "_library", missing)
-    native.available.cache_clear()
+    monkeypatch.setattr(kernel, "_library", missing)
+    kernel.available.cache_clear()
     try:
         with pytest.warns(UserWarning, match="no C\\+\\+ compiler") as caught:
             assert_same(with_gradients(inputs, field), wanted)
@@ -218,7 +218,7 @@ def test_a_missing_compiler_costs_speed_and_one_warning(monkeypatch):
         with pytest.raises(ValueError, match="did not compile here"):
             attend(*inputs, field, backend="native")
     finally:
-        native.available.cache_clear()
+        kernel.available.cache_clear()
 
 
 def test_attention_goes_through_vmap_and_grad_of_torch_func():

@@ -11,7 +11,7 @@ import torch
 from benchmark import main
 from benchmarks.turns import paired
 
-from vision.attention import native
+from vision.attention import kernel
 from vision.attention.dispatch import chosen_backend
 from vision.fields import full, neighbourhood
 from vision.patches import Grid
@@ -55,7 +55,7 @@ def test_paired_returns_the_ratio_of_two_steps_whatever_their_length():
     assert 0.25 < paired(lambda: busy(1e-3), lambda: busy(3e-3), 3, fill=0.0) < 0.45
 
 
-@pytest.mark.skipif(not native.available(torch.float32), reason="no C++ compiler")
+@pytest.mark.skipif(not kernel.available(torch.float32), reason="no C++ compiler")
 @pytest.mark.parametrize(
     ("side", "kernel", "batch", "width", "dtype", "expected"),
     [

@@ -1,6 +1,11 @@
 """One call of `attend`: its arguments, checked against each other, and what the backends read from them.
 
->>> Call(q, k, v, neighbourhood(Grid(8, 8), kernel_size=3), None).mask
+>>> import torch
+>>> from vision.fields import neighbourhood
+>>> from vision.patches import Grid
+>>> q = torch.randn(1, 4, 64, 16)
+>>> Call(q, q, q, neighbourhood(Grid(8, 8), kernel_size=3), None).mask.shape
+torch.Size([64, 64])
 """
 
 from collections.abc import Sequence
@@ -10,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from vision.attention import native
+from vision.attention import kernel
 from vision.fields import Field
 from vision.tracing import is_traced
 
@@ -27,14 +32,14 @@ class Call:
 
     @property
     def fields(self) -> Sequence[Field]:
-        """None, one for all heads, or one per head."""
+        """No field, one for all heads, or one per head."""
         if self.field is None:
             return ()
         return (self.field,) if isinstance(self.field, Field) else self.field
 
     @property
     def one_field(self) -> Field:
-        """The field of all heads; a ValueError where there is none, or one per head."""
+        """The field of all heads; raises a ValueError if there is none, or one per head."""
         if isinstance(self.field, Field):
             return self.field
         raise ValueError(f"this backend needs one field for all heads, got {self.field}")
@@ -45,15 +50,15 @@ class Call:
         return isinstance(self.field, Field) and self.field.offsets is not None
 
     @property
-    def by_columns(self) -> bool:
-        """Whether each field is by offsets or indices, with as many keys a query in each head."""
+    def uniform_degree(self) -> bool:
+        """Whether each field is by offsets or indices, with the same number of columns in each head."""
         linear = bool(self.fields) and all(field.is_linear for field in self.fields)
         return linear and len({field.columns for field in self.fields}) == 1
 
     @property
-    def by_indices(self) -> bool:
-        """Whether the fields are by columns and "gather" is the one linear backend for them."""
-        return self.by_columns and not self.by_offsets
+    def gather_only(self) -> bool:
+        """Whether "gather" is the only backend of linear cost for the fields."""
+        return self.uniform_degree and not self.by_offsets
 
     @property
     def neighbours(self) -> tuple[Tensor, Tensor]:
@@ -64,9 +69,9 @@ class Call:
         return torch.stack([index for index, _ in pairs]), torch.stack([valid for _, valid in pairs])
 
     @property
-    def on_cpu(self) -> bool:
-        """Plain CPU tensors of a type that the C++ kernel reads, and nobody tracing."""
-        one_type = self.q.dtype == self.k.dtype == self.v.dtype and self.q.dtype in native.DTYPES
+    def native_compatible(self) -> bool:
+        """Whether q, k and v are plain CPU tensors of one type that the C++ kernel reads, not traced."""
+        one_type = self.q.dtype == self.k.dtype == self.v.dtype and self.q.dtype in kernel.DTYPES
         plain = (type(x) in (Tensor, nn.Parameter) and x.is_cpu for x in (self.q, self.k, self.v))
         return one_type and not is_traced() and all(plain)
 
@@ -77,7 +82,7 @@ class Call:
 
     @property
     def mask(self) -> Tensor | None:
-        """bool (N_query, N_key), or (H, N_query, N_key) with one field per head; None if full."""
+        """bool (N_query, N_key), or (H, N_query, N_key) with one field per head; None if all are full."""
         if all(field.is_full for field in self.fields):
             return None
         masks = [field.mask(self.q.device) for field in self.fields]
@@ -85,12 +90,12 @@ class Call:
 
     @property
     def reachable(self) -> Tensor | None:
-        """bool (N_query), or (H, N_query); None where every query has a key."""
+        """bool (N_query), or (H, N_query) with one field per head; None if every query has a key."""
         rows = [field.reachable(self.q.device) for field in self.fields]
         if all(row is None for row in rows):
             return None
-        every = torch.ones(self.q.shape[2], dtype=torch.bool, device=self.q.device)
-        rows = [every if row is None else row for row in rows]
+        everywhere = torch.ones(self.q.shape[2], dtype=torch.bool, device=self.q.device)
+        rows = [everywhere if row is None else row for row in rows]
         return rows[0] if isinstance(self.field, Field) else torch.stack(rows)
 
     @property
@@ -101,7 +106,7 @@ class Call:
         return pad(self.bias, (0, 1))[:, self.one_field.slots(self.q.device)].unsqueeze(0)
 
     def check(self) -> None:
-        """Raise a ValueError that names the first argument that does not fit the others."""
+        """Raise a ValueError for the first argument that does not fit the others."""
         q, k, v = (tuple(x.shape) for x in (self.q, self.k, self.v))
         if not len(q) == len(k) == len(v) == 4:
             raise ValueError(f"q, k and v must be (B, num_heads, N, head_dim), got shapes {q}, {k}, {v}")
@@ -135,8 +140,8 @@ class Call:
                     f"a bias per offset must be (num_heads, K) = ({heads}, {count}), got {shape=}"
                 )
             return
-        full = (*self.q.shape[:3], self.k.shape[2])
-        if bias.ndim != 4 or any(size not in (1, whole) for size, whole in zip(shape, full, strict=True)):
+        logits = (*self.q.shape[:3], self.k.shape[2])
+        if bias.ndim != 4 or any(n not in (1, most) for n, most in zip(shape, logits, strict=True)):
             raise ValueError(
-                f"bias must broadcast to {full} or be (num_heads, K) for a field by offsets, got {shape=}"
+                f"bias must broadcast to {logits} or be (num_heads, K) for a field by offsets, got {shape=}"
             )

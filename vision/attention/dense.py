@@ -1,6 +1,9 @@
-"""Attention through torch's fused kernels, with the field as a dense bool mask: cost and mask are N^2.
+"""Attention through torch's fused kernels, with the field as a dense bool mask: cost and memory are N^2.
 
->>> out = attention(q, k, v, field.mask())
+>>> import torch
+>>> q = torch.randn(1, 4, 64, 16)
+>>> attention(q, q, q, torch.ones(64, 64, dtype=torch.bool).tril()).shape
+torch.Size([1, 4, 64, 16])
 """
 
 import torch
@@ -20,12 +23,12 @@ def attention(
 
     Args:
         mask: bool, broadcastable to (B, H, N_query, N_key), True = may attend.
-        bias: added to the logits, same shape; one that needs a gradient leaves torch's fused path.
-        reachable: bool, broadcastable to (B, H, N_query), False where the mask leaves a query no key;
-            None where there is no such query. The output is 0 there.
+        bias: added to the logits, same shape. If it needs a gradient, torch's fused path is not used.
+        reachable: bool, broadcastable to (B, H, N_query), False for queries without any key, whose output
+            is 0. None if there are none.
     """
     if reachable is not None and mask is not None:
-        # Not every kernel answers 0 for an empty row: let it attend to all, then drop what it saw.
+        # Not every kernel returns 0 for an empty row: let it attend to all keys, then set its output to 0.
         mask = mask | ~reachable[..., None]
     if bias is not None:
         bias = bias.to(q.dtype)
@@ -37,7 +40,7 @@ def attention(
 def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     if not (q.is_cpu and q.dtype == torch.bfloat16):
         return scaled_dot_product_attention(q, k, v, attn_mask=mask)
-    # On a CPU the fused kernel takes 2 to 8 times as long in bfloat16 as in float32, the casts included.
+    # On a CPU the fused kernel takes 2 to 8 times as long in bfloat16 as in float32 with both casts.
     mask = mask if mask is None or mask.dtype == torch.bool else mask.float()
     with torch.autocast("cpu", enabled=False):
         return scaled_dot_product_attention(q.float(), k.float(), v.float(), attn_mask=mask).to(q.dtype)

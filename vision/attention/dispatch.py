@@ -1,31 +1,38 @@
-"""`attend`: attention inside a field, and the one place where a backend is chosen.
+"""`attend`: attention inside a field, and the choice of its backend.
 
->>> out, weights = attend(q, k, v, full(Grid(8, 8)), need_weights=True)
+>>> import torch
+>>> from vision.fields import full
+>>> from vision.patches import Grid
+>>> q = torch.randn(1, 4, 64, 16)
+>>> out, weights = attend(q, q, q, full(Grid(8, 8)), need_weights=True)
+>>> weights.shape
+torch.Size([1, 4, 64, 64])
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
-from vision.attention import dense, flex, gather, native, reference, shift
+from vision.attention import dense, flex, gather, kernel, native, reference, shift
 from vision.attention.call import Call
 from vision.fields import Field
 
 _BACKENDS = ("reference", "dense", "gather", "shift", "native", "flex")
 
-# From what the C++ kernel is faster than a dense mask, forward + backward: how many times fewer pairs of a
-# query and a key than all, where its loops are compiled for the width of a head and elsewhere; and for how
-# many multiply-adds spared it pays to leave torch.
-_FEWER_PAIRS, _FEWER_PAIRS_ELSE, _SPARED = 1.4, 7.0, 150_000
+# When the C++ kernel is faster than a dense mask, forward + backward: the field must allow this many times
+# fewer pairs of query and key than all, depending on whether the loops are compiled for the width of a head.
+_MIN_SPARSITY, _MIN_SPARSITY_OTHER_WIDTHS = 1.4, 7.0
 _NATIVE_WIDTHS = (16, 32, 64)
+_MIN_SAVED = 150_000  # multiply-adds saved from which the call of the kernel pays
+_GATHER_FROM = 64  # keys per neighbour from which gather and shift are faster than a dense mask
 
 
 def backend_names() -> tuple[str, ...]:
-    """() -> the backends that `attend` knows, apart from "auto"."""
+    """Return the backends of `attend`, apart from "auto"."""
     return _BACKENDS
 
 
@@ -72,25 +79,28 @@ def attend(
         field: one field for all heads, a sequence of one per head, or None for full attention.
         bias: added to the logits: broadcastable to (B, H, N_query, N_key), or, for a field by K offsets or
             indices, (H, K), one number per head and column of its `neighbours`.
-        backend: "auto", or one of `backend_names()`. "auto" is, for N_key keys and a field of K keys a query,
-            - by offsets, native: eager on a CPU that has a C++ compiler, float32, float64, bfloat16, where
-              the field leaves out enough (`_native_pays`);
-            - by offsets, shift, where 64 K <= N_key: else, as under torch.compile, or on other devices (not
+        backend: "auto", or one of `backend_names()`. For N_key keys and a field of K keys per query, "auto"
+            chooses the first that applies:
+
+            - native, for a field by offsets: in eager mode on a CPU with a C++ compiler, in float32, float64
+              or bfloat16, if the field leaves out enough pairs (`_native_pays`);
+            - shift, for a field by offsets with 64 K <= N_key: under torch.compile, or on other devices (not
               measured);
-            - by indices, or one field by offsets or indices per head, gather, where 64 K <= N_key;
-            - dense: else, and for full fields, masks and dense biases.
-            Measured with scripts/benchmark.py, forward + backward, which decides for both
-            (docs/performance.md); `chosen_backend` tells.
-        need_weights: return (out, weights) with weights (B, H, N_query, N_key). They are N^2 by nature,
-            so the reference computes both, whatever the backend.
+            - gather, for a field by indices, or one field by offsets or indices per head, with 64 K <= N_key;
+            - dense: otherwise, and for full fields, masks and dense biases.
+
+            scripts/benchmark.py measured this for forward + backward (docs/performance.md).
+            `chosen_backend` returns the choice.
+        need_weights: return (out, weights) with weights (B, H, N_query, N_key). The reference computes both,
+            whatever the backend, as the weights have N^2 entries anyway.
 
     Raises:
-        ValueError: shapes do not match each other or the field; the backend is unknown or cannot serve
+        ValueError: shapes do not match each other or the field; the backend is unknown or does not support
             this field, bias or device.
     """
     tensors = (q, k, v) if bias is None else (q, k, v, bias)
-    if has_torch_function(tensors):  # torch.fx records one call instead of looking inside
-        keywords = {"backend": backend, "need_weights": need_weights}
+    if has_torch_function(tensors):  # torch.fx records a single call
+        keywords: dict[str, Any] = {"backend": backend, "need_weights": need_weights}
         return handle_torch_function(attend, tensors, q, k, v, field, bias, **keywords)
     call = Call(q, k, v, field, bias)
     call.check()
@@ -98,8 +108,8 @@ def attend(
         backend = _choose(call)
     elif backend not in _BACKENDS:
         raise ValueError(f"backend must be auto, {', '.join(_BACKENDS)}; got {backend!r}")
-    elif reason := _refusal(backend, call):
-        raise ValueError(f"{backend=} cannot serve this call: {reason}; backend='auto' takes one that can")
+    elif reason := _why_not(backend, call):
+        raise ValueError(f"{backend=} cannot serve this call: {reason}; backend='auto' chooses one that can")
     if need_weights or backend == "reference":
         out, weights = reference.attention(q, k, v, call.mask, call.dense_bias)
         return (out, weights) if need_weights else out
@@ -118,7 +128,7 @@ def chosen_backend(
     field: Field | Sequence[Field] | None = None,
     bias: Tensor | None = None,
 ) -> str:
-    """The tensors of `attend`, as shaped there -> the backend that "auto" is for them.
+    """Return the backend that "auto" chooses for these arguments of `attend`.
 
     Raises:
         ValueError: shapes do not match each other or the field.
@@ -129,53 +139,57 @@ def chosen_backend(
 
 
 def _choose(call: Call) -> str:
-    """The table in `attend`'s docstring."""
+    """Return the first backend that applies in the list of `attend`."""
     if not call.linear_bias:
         return "dense"
-    if call.by_indices:
-        return "gather" if 64 * call.fields[0].columns <= call.k.shape[2] else "dense"
+    if call.gather_only:
+        return "gather" if _GATHER_FROM * call.fields[0].columns <= call.k.shape[2] else "dense"
     if not call.by_offsets:
         return "dense"
-    if not _refusal("native", call) and _native_pays(call):
+    if not _why_not("native", call) and _native_pays(call):
         return "native"
-    return "shift" if 64 * call.one_field.columns <= call.k.shape[2] else "dense"
+    return "shift" if _GATHER_FROM * call.one_field.columns <= call.k.shape[2] else "dense"
 
 
 def _native_pays(call: Call) -> bool:
-    """Whether the field leaves out so many pairs of query and key that the C++ kernel is the faster one."""
+    """Return whether the field leaves out enough pairs of query and key for the C++ kernel to be faster."""
     batch, heads, queries, width = call.q.shape
     compiled = width in _NATIVE_WIDTHS and width == call.v.shape[3]
     if width == 16 and call.q.dtype == torch.bfloat16:
         compiled = False  # measured: g++ 12 leaves these loops scalar, three times slower
-    every, pairs = queries * call.k.shape[2], _pairs(call.one_field)
-    spared = batch * heads * (every - pairs) * width
-    return every >= (_FEWER_PAIRS if compiled else _FEWER_PAIRS_ELSE) * pairs and spared >= _SPARED
+    all_pairs, pairs = queries * call.k.shape[2], _pairs(call.one_field)
+    saved = batch * heads * (all_pairs - pairs) * width
+    sparsity = _MIN_SPARSITY if compiled else _MIN_SPARSITY_OTHER_WIDTHS
+    return all_pairs >= sparsity * pairs and saved >= _MIN_SAVED
 
 
 @lru_cache(maxsize=256)
 def _pairs(field: Field) -> int:
-    """How many pairs of a query and a key a field by offsets allows."""
+    """Return how many pairs of query and key a field by offsets allows."""
     return int(field.neighbours()[1].sum())
 
 
-def _refusal(backend: str, call: Call) -> str | None:
-    """Why a backend cannot serve a call, or None where it can."""
+def _why_not(backend: str, call: Call) -> str | None:
+    """Return why a backend cannot serve a call, or None if it can."""
     if backend in ("reference", "dense"):
         return None
+    bias = None
+    if call.bias is not None and not call.linear_bias:
+        bias = f"its bias must be (num_heads, K), got shape {tuple(call.bias.shape)}"
     if backend == "gather":
-        if not call.linear_bias:
-            return f"its bias must be (num_heads, K), got shape {tuple(call.bias.shape)}"  # type: ignore[union-attr]
-        return None if call.by_columns else "the field is not given by offsets or indices, K of them per head"
+        if bias or call.uniform_degree:
+            return bias
+        return "the field is not given by offsets or indices, K of them per head"
     if isinstance(call.field, Sequence):
         return "it takes one field for all heads; backend='dense' and 'gather' take one per head"
     if backend == "flex":
         return None if call.q.is_cuda else f"it runs on a CUDA device, got tensors on {call.q.device}"
     if not call.by_offsets:
         return "the field is not given by offsets"
-    if not call.linear_bias:
-        return f"its bias must be (num_heads, K), got shape {tuple(call.bias.shape)}"  # type: ignore[union-attr]
-    if backend == "native" and not call.on_cpu:
+    if bias:
+        return bias
+    if backend == "native" and not call.native_compatible:
         return "it runs eagerly on a CPU, q, k and v in one of float32, float64, bfloat16"
-    if backend == "native" and not native.available(call.q.dtype):
+    if backend == "native" and not kernel.available(call.q.dtype):
         return "its C++ kernel did not compile here"
     return None

@@ -1,6 +1,11 @@
 """Attention over gathered neighbours: any field by indices or offsets, in plain torch, linear in the tokens.
 
->>> out = attention(q, k, v, *field.neighbours())
+>>> import torch
+>>> from vision.fields import neighbourhood
+>>> from vision.patches import Grid
+>>> q = torch.randn(1, 4, 64, 16)
+>>> attention(q, q, q, *neighbourhood(Grid(8, 8), kernel_size=3).neighbours()).shape
+torch.Size([1, 4, 64, 16])
 """
 
 import torch
@@ -13,9 +18,9 @@ def attention(
     """q (B, H, N_query, D), k (B, H, N_key, D), v (B, H, N_key, V) -> (B, H, N_query, V).
 
     Args:
-        index: long (N_query, K), the keys of each query; (H, N_query, K) where heads differ; or
-            (B, H, N_query, K) where images do, either of B and H may be 1.
-        valid: bool, False where a query has fewer than K keys; of the same shape, or one broadcast to it.
+        index: long (N_query, K), the keys of each query; (H, N_query, K) if heads differ; or
+            (B, H, N_query, K) if images differ, where B or H may be 1.
+        valid: bool, broadcastable to the shape of index; False where a query has fewer than K keys.
         bias: (H, K), added to the logits.
     """
     near = neighbours(v, index)
@@ -23,11 +28,11 @@ def attention(
 
 
 def weights(q: Tensor, k: Tensor, index: Tensor, valid: Tensor, bias: Tensor | None = None) -> Tensor:
-    """q (B, H, N_query, D), k (B, H, N_key, D) -> (B, H, N_query, K): softmax over each query's keys."""
+    """q (B, H, N_query, D), k (B, H, N_key, D) -> (B, H, N_query, K): the softmax over each query's keys."""
     logits = (neighbours(k, index) @ q.unsqueeze(-1)).squeeze(-1) * q.shape[-1] ** -0.5
     if bias is not None:
         logits = logits + bias.unsqueeze(1)
-    # A finite floor, then zero: -inf in a whole row would make the row and its gradient NaN.
+    # A finite floor, then 0: a row of -inf only would make the row and its gradient NaN.
     floor = torch.finfo(logits.dtype).min
     return logits.masked_fill(~valid, floor).softmax(-1).masked_fill(~valid, 0.0)
 

@@ -1,6 +1,10 @@
-"""Attention written as its formula: slow, in any precision, and what every other backend is tested against.
+"""Attention written as its formula: slow, in any precision. Every other backend is tested against it.
 
->>> out, weights = attention(q, k, v, field.mask())
+>>> import torch
+>>> q = torch.randn(1, 4, 64, 16)
+>>> out, weights = attention(q, q, q)
+>>> weights.shape
+torch.Size([1, 4, 64, 64])
 """
 
 import torch
@@ -13,7 +17,7 @@ def attention(
     """q (B, H, N_query, D), k (B, H, N_key, D), v (B, H, N_key, V) -> out (B, H, N_query, V), weights.
 
     softmax(q k^T / sqrt(D) + bias) v over the allowed keys (Vaswani et al., 2017). The weights
-    (B, H, N_query, N_key) of a query sum to 1; those of a query without any key are 0, and so is its output.
+    (B, H, N_query, N_key) of a query sum to 1. Those of a query without any key are 0, and so is its output.
 
     Args:
         mask: bool, broadcastable to the weights, True = may attend.
@@ -25,7 +29,7 @@ def attention(
     if mask is None:
         weights = logits.softmax(-1)
     else:
-        # A finite floor, then zero: -inf in a whole row would make the row and its gradient NaN.
+        # A finite floor, then 0: a row of -inf only would make the row and its gradient NaN.
         floor = torch.finfo(logits.dtype).min
         weights = logits.masked_fill(~mask, floor).softmax(-1).masked_fill(~mask, 0.0)
     weights = weights.to(v.dtype)
