@@ -24,14 +24,14 @@ from benchmarks.turns import Row, Section, say
 from rich.console import Console
 from rich.table import Table
 
+from vision.provenance import cpu_model
+
 # Each is a function of that name in a file of that name, loaded when it is needed.
 SECTIONS = ("attention", "convolution", "length", "convert", "step", "start", "skip", "sweep", "report")
 
 
 def machine() -> Row:
     """Return what a number depends on besides the code: versions, commit, processor."""
-    names = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = (line.split(":", 1)[1].strip() for line in names if line.startswith("model name"))
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "commit": _git("rev-parse", "--short", "HEAD")
@@ -39,7 +39,7 @@ def machine() -> Row:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "timm": version("timm"),
-        "cpu": next(models, platform.processor()),
+        "cpu": cpu_model(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "float32 matmul": torch.get_float32_matmul_precision(),

@@ -27,7 +27,7 @@ from vision.experiment import run
 from vision.inspection import attention_distance
 from vision.models import build_model, find_model, load_model
 from vision.plots import plot_attention_distance, save
-from vision.provenance import now, processor, provenance
+from vision.provenance import cpu_summary, now, provenance
 
 # family -> name, (C, *size) of the images: small where the architecture allows, as there is more border then.
 FAMILIES = {
@@ -194,7 +194,7 @@ def main() -> None:
     heads = heads_table(cnn)
     made = provenance()
     versions = ", ".join(f"{one} {made['versions'][one]}" for one in ("torch", "torchvision", "timm"))
-    notes = f"{versions}; {processor()}; commit {str(made['commit'])[:10]}; {now()[:10]}"
+    notes = f"{versions}; {cpu_summary()}; commit {str(made['commit'])[:10]}; {now()[:10]}"
     weights = "published weights" if options.pretrained else "random weights, batch norms as if trained"
     texts = {
         "families": f"{markdown(families)}\n\n{IMAGES} images each, {weights}; {notes}.",

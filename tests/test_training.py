@@ -113,6 +113,7 @@ def test_a_budget_in_epochs(epochs, steps):
     assert budget_steps(TrainingConfig(steps=None, epochs=epochs, batch_size=16), 100) == steps
 
 
+@pytest.mark.slow
 def test_compiled_training_gives_the_same_within_rounding():
     plain, compiled = trained(recipe(steps=3)), trained(recipe(steps=3, compile=True))
     torch.testing.assert_close(plain.weight, compiled.weight)
@@ -121,7 +122,7 @@ def test_compiled_training_gives_the_same_within_rounding():
 def test_devices_and_precisions():
     assert resolve_device("cpu") == CPU
     if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match=r"training.device=cuda is not there.*cpu"):
+        with pytest.raises(ValueError, match=r"training.device=cuda is not available.*cpu"):
             resolve_device("cuda")
     assert resolve_precision("float32", CPU) == torch.float32
     assert resolve_precision("auto", CPU) in (torch.float32, torch.bfloat16)

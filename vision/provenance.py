@@ -1,6 +1,7 @@
-"""Where a record comes from: time, machine, package versions, the code's commit.
+"""Where a record comes from: time, machine, package versions and the commit of the code.
 
->>> provenance()["versions"]["torch"]  # doctest: +SKIP
+>>> sorted(provenance())
+['commit', 'host', 'python', 'versions']
 """
 
 import os
@@ -20,7 +21,7 @@ PACKAGES = ("torch", "torchvision", "timm", "hydra-core", "numpy", "vit-vs-cnn")
 
 @lru_cache(maxsize=1)
 def provenance() -> dict[str, Any]:
-    """What a record says of its making: time, host, Python, package versions and the code's commit."""
+    """Return the host, the versions of Python and of the main packages, and the commit of the code."""
     return {
         "host": socket.gethostname(),
         "python": sys.version.split()[0],
@@ -38,40 +39,39 @@ def package_version(package: str) -> str:
 
 
 def now() -> str:
-    """The time in UTC, to the second, as ISO 8601."""
+    """Return the time in UTC, to the second, as ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def processor() -> str:
-    """Name of this machine's CPU, with its number of cores."""
+def cpu_model() -> str:
+    """Return the name of this machine's CPU, such as "AMD EPYC"."""
+    # py-cpuinfo finds the same line, but takes a second, as it also asks CPUID in another process.
     info = Path("/proc/cpuinfo")
-    names = (
-        [
-            line.split(":", 1)[1].strip()
-            for line in info.read_text().splitlines()
-            if line.startswith("model name")
-        ]
-        if info.exists()
-        else []
-    )
-    return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def cpu_summary() -> str:
+    """Return the name of this machine's CPU with its number of cores."""
+    return f"{cpu_model()}, {os.cpu_count()} cores"
 
 
 def _commit() -> str | None:
-    here = Path(__file__).parent
+    package = Path(__file__).parent
     if given := os.environ.get(COMMIT):
         return given
     try:
-        if Path(_git("rev-parse", "--show-toplevel", cwd=here)).resolve() != here.parent.resolve():
-            return None  # an installed package inside somebody else's checkout
-        commit = _git("rev-parse", "HEAD", cwd=here)
+        if Path(_git("rev-parse", "--show-toplevel", cwd=package)).resolve() != package.parent.resolve():
+            return None  # installed inside another project's checkout
+        commit = _git("rev-parse", "HEAD", cwd=package)
         return commit + (
-            "+changes" if _git("status", "--porcelain", "--untracked-files=no", cwd=here) else ""
+            "+changes" if _git("status", "--porcelain", "--untracked-files=no", cwd=package) else ""
         )
     except (OSError, subprocess.CalledProcessError):
         return None
 
 
 def _git(*arguments: str, cwd: Path) -> str:
-    done = subprocess.run(["git", *arguments], cwd=cwd, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
+    completed = subprocess.run(["git", *arguments], cwd=cwd, check=True, capture_output=True, text=True)
+    return completed.stdout.strip()

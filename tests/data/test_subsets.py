@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vision.data import draw_subset
-from vision.data.subsets import hold_out
+from vision.data.subsets import stratified_split
 
 BALANCED = torch.arange(10).repeat(100)
 UNBALANCED = torch.repeat_interleave(torch.arange(5), torch.tensor([3, 10, 57, 230, 700]))[
@@ -105,6 +105,6 @@ def test_val_fraction_out_of_range(wrong):
 
 
 def test_hold_out_is_stratified():
-    rest, held = hold_out(BALANCED, 0.2)
+    rest, held = stratified_split(BALANCED, 0.2)
     assert BALANCED[held].bincount().tolist() == [20] * 10
     assert sorted((*rest.tolist(), *held.tolist())) == list(range(1000))

@@ -17,7 +17,7 @@ from vision.provenance import provenance
 
 def write_run(config: RunConfig, accuracy: float = 0.5) -> Path:
     folder = results.run_folder(config)
-    with results.writing(folder, config) as partial:
+    with results.atomic_run_folder(folder, config) as partial:
         record = {
             "label": "CNN",
             "train_size": config.train_size,
@@ -36,18 +36,18 @@ def test_the_folder_says_what_the_run_is(small_run):
 
 
 def test_a_finished_run_is_found_again(small_run):
-    assert results.finished(results.run_folder(small_run), small_run) is None
+    assert results.load_finished(results.run_folder(small_run), small_run) is None
     folder = write_run(small_run)
-    assert results.finished(folder, small_run)["test_accuracy"] == 0.5
+    assert results.load_finished(folder, small_run)["test_accuracy"] == 0.5
     moved = replace(small_run, training=replace(small_run.training, threads=2))
-    assert results.finished(folder, moved) is not None
+    assert results.load_finished(folder, moved) is not None
 
 
 def test_another_config_for_the_same_folder_shows_each_difference(small_run):
     folder = write_run(small_run)
     other = replace(small_run, training=replace(small_run.training, lr=0.5, steps=13))
     with pytest.raises(results.ConfigMismatch) as caught:
-        results.finished(folder, other)
+        results.load_finished(folder, other)
     assert "training.lr: 0.001 there, 0.5 asked for" in str(caught.value)
     assert "training.steps: 12 there, 13 asked for" in str(caught.value)
     assert "weight_decay" not in str(caught.value)
@@ -55,7 +55,7 @@ def test_another_config_for_the_same_folder_shows_each_difference(small_run):
 
 def test_nothing_is_under_the_final_name_before_the_end(small_run):
     folder = results.run_folder(small_run)
-    with results.writing(folder, small_run) as partial:
+    with results.atomic_run_folder(folder, small_run) as partial:
         assert partial.is_dir() and not folder.exists()
         assert results.status(folder.parents[2])["running"] == ["CNN/n60/s0"]
     assert folder.is_dir() and not partial.exists()
@@ -63,30 +63,30 @@ def test_nothing_is_under_the_final_name_before_the_end(small_run):
 
 def test_an_error_leaves_its_traceback_and_no_result(small_run):
     folder = results.run_folder(small_run)
-    with pytest.raises(ZeroDivisionError), results.writing(folder, small_run):
+    with pytest.raises(ZeroDivisionError), results.atomic_run_folder(folder, small_run):
         1 / 0  # noqa: B018
     failure = results.read_failure(folder)
     assert "ZeroDivisionError" in failure["traceback"] and failure["error"].startswith("ZeroDivisionError")
-    assert results.finished(folder, small_run) is None
+    assert results.load_finished(folder, small_run) is None
     (folder / results.FAILURE).write_text('{"error": "Zero')
     with pytest.raises(ValueError, match=r"s0/failure.json is broken off or no JSON .*issue the sweep again"):
         results.read_failure(folder)
     results.write_json(folder / results.FAILURE, {})
     assert "s0/failure.json lacks error; remove its folder" in results.why_failed(folder)
     write_run(small_run)
-    assert results.finished(folder, small_run) and not (folder / results.FAILURE).exists()
+    assert results.load_finished(folder, small_run) and not (folder / results.FAILURE).exists()
 
 
 def test_an_interrupt_leaves_nothing(small_run):
     folder = results.run_folder(small_run)
-    with pytest.raises(KeyboardInterrupt), results.writing(folder, small_run):
+    with pytest.raises(KeyboardInterrupt), results.atomic_run_folder(folder, small_run):
         raise KeyboardInterrupt
     assert list(folder.parent.iterdir()) == []
 
 
 def test_a_finished_run_is_never_overwritten(small_run):
     folder = results.run_folder(small_run)
-    with results.writing(folder, small_run) as late:
+    with results.atomic_run_folder(folder, small_run) as late:
         partial_of_other = folder.with_name("other")
         partial_of_other.mkdir()
         same = {"config_sha256": results.fingerprint(small_run)}
@@ -94,7 +94,7 @@ def test_a_finished_run_is_never_overwritten(small_run):
         partial_of_other.rename(folder)
         results.write_json(late / results.RESULT, {"test_accuracy": 0.1})
     assert json.loads((folder / results.RESULT).read_text())["test_accuracy"] == 0.9
-    with pytest.raises(ZeroDivisionError), results.writing(folder, small_run):
+    with pytest.raises(ZeroDivisionError), results.atomic_run_folder(folder, small_run):
         1 / 0  # noqa: B018
     assert json.loads((folder / results.RESULT).read_text())["test_accuracy"] == 0.9
 
@@ -103,7 +103,7 @@ def test_two_processes_are_not_at_one_run(small_run):
     folder = results.run_folder(small_run)
     other = folder.with_name(f"{folder.name}{results.PARTIAL}{os.uname().nodename}-{os.getppid()}")
     other.mkdir(parents=True)
-    with pytest.raises(results.RunInProgress, match=other.name), results.writing(folder, small_run):
+    with pytest.raises(results.RunInProgress, match=other.name), results.atomic_run_folder(folder, small_run):
         pytest.fail("it began")
     assert other.is_dir()
 
@@ -111,12 +111,12 @@ def test_two_processes_are_not_at_one_run(small_run):
 def test_a_run_that_another_config_overtook_is_an_error_not_a_result(small_run):
     folder = results.run_folder(small_run)
     other = replace(small_run, training=replace(small_run.training, lr=0.5))
-    with pytest.raises(results.ConfigMismatch), results.writing(folder, small_run) as late:
+    with pytest.raises(results.ConfigMismatch), results.atomic_run_folder(folder, small_run) as late:
         results.write_json(late / results.RESULT, {"config_sha256": results.fingerprint(small_run)})
         late.rename(folder.with_name("aside"))
         write_run(other)
         folder.with_name("aside").rename(late)
-    assert results.finished(folder, other)
+    assert results.load_finished(folder, other)
 
 
 def test_what_a_killed_process_left_is_cleared_away(small_run):
@@ -137,7 +137,7 @@ def test_status_tells_finished_failed_and_missing(small_run):
     results.write_plan(sweep, [results.run_folder(run) for run in runs[:2]])
     results.write_plan(sweep, [results.run_folder(run) for run in runs[1:]])
     write_run(runs[0])
-    with pytest.raises(ValueError), results.writing(results.run_folder(runs[1]), runs[1]):
+    with pytest.raises(ValueError), results.atomic_run_folder(results.run_folder(runs[1]), runs[1]):
         raise ValueError("on purpose")
     expected = {
         "finished": ["CNN/n60/s0"],

@@ -21,7 +21,7 @@ from vision.config import RunConfig
 from vision.experiment import check_run
 
 # These two change no other part of a config, so configs that differ in them only are composed once.
-QUICK = ("train_size", "seed")
+FAST_OVERRIDES = ("train_size", "seed")
 
 
 class ResumingSweeper(BasicSweeper):
@@ -48,7 +48,9 @@ class ResumingSweeper(BasicSweeper):
             )
         batch, runs = _without_repeats(batch, runs)
         folders = [results.run_folder(run) for run in runs]
-        done = [results.finished(folder, run) is not None for folder, run in zip(folders, runs, strict=True)]
+        done = [
+            results.load_finished(folder, run) is not None for folder, run in zip(folders, runs, strict=True)
+        ]
         self._note_plan(runs, folders)
         announce(folders, finished=sum(done))
         return [overrides for overrides, is_done in zip(batch, done, strict=True) if not is_done]
@@ -76,7 +78,7 @@ class ResumingSweeper(BasicSweeper):
         return returned
 
     def _config(self, overrides: Sequence[str]) -> RunConfig:
-        quick = [override for override in overrides if override.split("=", 1)[0] in QUICK]
+        quick = [override for override in overrides if override.split("=", 1)[0] in FAST_OVERRIDES]
         config = self._composed(tuple(o for o in overrides if o not in quick)).copy()
         for override in OverridesParser.create().parse_overrides(quick):
             OmegaConf.update(config, override.key_or_group, override.value())

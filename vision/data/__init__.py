@@ -12,6 +12,8 @@ from vision.data.batches import train_batches as train_batches
 from vision.data.decoding import EncodedImages as EncodedImages
 from vision.data.images import Images as Images
 from vision.data.images import Source as Source
+from vision.data.inputs import Inputs as Inputs
+from vision.data.inputs import load_inputs as load_inputs
 from vision.data.sources import load_source as load_source
 from vision.data.sources import register_source as register_source
 from vision.data.subsets import Subset as Subset

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vision.config import AugmentConfig
-from vision.data.images import send
+from vision.data.images import to_device
 
 Change = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -91,7 +91,7 @@ def random_flip(images: Tensor, generator: torch.Generator) -> Tensor:
     count = len(images)
     mirrored = torch.randint(2, (count,), generator=generator)
     source = torch.arange(count) + count * mirrored
-    return torch.cat((images, images.flip(-1))).index_select(0, send(source, images.device))
+    return torch.cat((images, images.flip(-1))).index_select(0, to_device(source, images.device))
 
 
 def random_crop(images: Tensor, padding: int, generator: torch.Generator) -> Tensor:
@@ -103,7 +103,9 @@ def random_crop(images: Tensor, padding: int, generator: torch.Generator) -> Ten
     offsets = torch.randint(2 * padding + 1, (2, count), generator=generator)
     first = offsets[0] * (width + 2 * padding) + offsets[1]
     framed = F.pad(images, (padding,) * 4)
-    starts = _row_starts(*framed.shape, height, images.device) + send(first, images.device).view(-1, 1, 1)
+    starts = _row_starts(*framed.shape, height, images.device) + to_device(first, images.device).view(
+        -1, 1, 1
+    )
     # Every run of `width` pixels is a row of this view, so a crop is a choice of whole rows: ten times as
     # fast as advanced indexing.
     runs = framed.view(-1).unfold(0, width, 1)

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from vision.config import AugmentConfig
 from vision.data.augmentation import Augmentation, Normalize
 from vision.data.decoding import EncodedImages
-from vision.data.images import Images, send
+from vision.data.images import Images, to_device
 
 Batch = tuple[Tensor, Tensor]
 MEASURED_AT_ONCE = 1024
@@ -140,8 +140,8 @@ def _read(
         return
     labels = images.labels.to(pixels.device)
     for indices in order:
-        here = send(indices, pixels.device)
-        yield send(pixels.index_select(0, here), device), send(labels.index_select(0, here), device)
+        here = to_device(indices, pixels.device)
+        yield to_device(pixels.index_select(0, here), device), to_device(labels.index_select(0, here), device)
 
 
 def _stream(
@@ -161,7 +161,7 @@ def _stream(
         generator=torch.Generator(),
     )
     for indices, x in loader:
-        yield send(x, device), send(labels[indices], device)
+        yield to_device(x, device), to_device(labels[indices], device)
 
 
 class _Decoded(Dataset[tuple[Tensor, Tensor]]):

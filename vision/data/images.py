@@ -63,7 +63,9 @@ class Source:
     classes: tuple[str, ...]
 
 
-def settle(source: Source, *, img_size: int | None, memory_share: float, device: torch.device) -> Source:
+def load_to_device(
+    source: Source, *, img_size: int | None, memory_share: float, device: torch.device
+) -> Source:
     """Give all images one shape and a place: in the device's memory where they fit, encoded where not.
 
     Images that come as a tensor stay one, in the host's memory where the device has no room.
@@ -82,18 +84,20 @@ def settle(source: Source, *, img_size: int | None, memory_share: float, device:
     height, width = (img_size, img_size) if img_size else next(iter(shapes))[1:]
     total = sum(map(len, splits)) * channels * height * width
     fits = total <= memory_share * min(_free_memory(device), _free_memory(torch.device("cpu")))
-    train, test = (_settled(images, (channels, height, width), img_size, fits, device) for images in splits)
+    train, test = (
+        _load_images(images, (channels, height, width), img_size, fits, device) for images in splits
+    )
     return Source(train, test, source.classes)
 
 
-def send(tensor: Tensor, device: torch.device) -> Tensor:
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
     """The tensor on the device; from the host to CUDA without waiting for what that is doing."""
     if device.type == "cuda" and tensor.device.type == "cpu":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
 
 
-def _settled(
+def _load_images(
     images: Images, shape: tuple[int, int, int], img_size: int | None, fits: bool, device: torch.device
 ) -> Images:
     pixels = images.pixels

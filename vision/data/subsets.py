@@ -63,7 +63,7 @@ def draw_subset(labels: Tensor, train_size: Any, *, seed: int, val_fraction: flo
     )
 
 
-def hold_out(labels: Tensor, share: float, *, seed: int = 0) -> tuple[Tensor, Tensor]:
+def stratified_split(labels: Tensor, share: float, *, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Split indices into the rest and a stratified share, both ascending; for data without a test split."""
     order = stratified_order(labels.cpu().numpy(), seed=seed)
     kept = len(order) - math.ceil(share * len(order))

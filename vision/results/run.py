@@ -28,7 +28,7 @@ METRICS, PREDICTIONS, LABELS = "metrics.jsonl", "test_predictions.npy", "test_la
 PARTIAL = ".partial-"
 ABANDONED_SECONDS = 24 * 3600
 # Settings that say where and how fast, not what: two runs that differ in these only are the same run.
-ELSEWHERE = ("out", "sweep", "data.download", "data.workers", "data.memory_share", "training.threads")
+NON_IDENTIFYING = ("out", "sweep", "data.download", "data.workers", "data.memory_share", "training.threads")
 
 
 class ConfigMismatch(ValueError):
@@ -48,10 +48,10 @@ def run_folder(config: RunConfig) -> Path:
 def settings(config: RunConfig) -> dict[str, Any]:
     """The settings that make a run what it is, flat, by their dotted names."""
     flat = dict(_flatten(asdict(config)))
-    return {name: value for name, value in flat.items() if name not in ELSEWHERE}
+    return {name: value for name, value in flat.items() if name not in NON_IDENTIFYING}
 
 
-def finished(folder: Path, config: RunConfig) -> dict[str, Any] | None:
+def load_finished(folder: Path, config: RunConfig) -> dict[str, Any] | None:
     """The result of the run in `folder`, or None where there is no finished one.
 
     Raises:
@@ -70,7 +70,7 @@ def finished(folder: Path, config: RunConfig) -> dict[str, Any] | None:
 
 
 @contextmanager
-def writing(folder: Path, config: RunConfig) -> Iterator[Path]:
+def atomic_run_folder(folder: Path, config: RunConfig) -> Iterator[Path]:
     """A temporary folder beside `folder` to write a run into; takes the name `folder` when the block ends.
 
     Where the block raises, the folder holds the traceback in failure.json and no result. A finished run
@@ -96,7 +96,7 @@ def writing(folder: Path, config: RunConfig) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(partial)
         raise
-    finished(folder, config)  # raises where another config got there first
+    load_finished(folder, config)  # raises where another config got there first
     _put_in_place(partial, folder)
 
 
@@ -175,7 +175,7 @@ def is_alive(partial: Path) -> bool:
 def _differences(folder: Path, config: RunConfig) -> str:
     """A line for each setting in which the run in `folder` differs from `config`."""
     there, wanted = dict(_flatten(yaml.safe_load((folder / CONFIG).read_text()))), settings(config)
-    names = sorted((there.keys() | wanted.keys()) - set(ELSEWHERE))
+    names = sorted((there.keys() | wanted.keys()) - set(NON_IDENTIFYING))
     none = "(none)"
     return "\n".join(
         f"  {name}: {there.get(name, none)!r} there, {wanted.get(name, none)!r} asked for"

@@ -11,7 +11,7 @@ import torch
 from vision.config import DataConfig
 from vision.data.images import Images, Source
 from vision.data.sources.registry import register_source
-from vision.data.subsets import hold_out
+from vision.data.subsets import stratified_split
 
 TEST_SHARE = 0.2
 
@@ -28,5 +28,5 @@ def load_digits(config: DataConfig) -> Source:
     digits: Any = read()
     pixels = torch.from_numpy(digits.images).mul(255 / 16).round().to(torch.uint8)[:, None]
     images = Images(pixels, torch.from_numpy(digits.target).long())
-    train, test = hold_out(images.labels, TEST_SHARE)
+    train, test = stratified_split(images.labels, TEST_SHARE)
     return Source(images.pick(train), images.pick(test), tuple(str(name) for name in digits.target_names))

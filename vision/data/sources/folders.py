@@ -13,7 +13,7 @@ from vision.config import DataConfig
 from vision.data.decoding import EncodedImages
 from vision.data.images import Images, Source
 from vision.data.sources.registry import register_source
-from vision.data.subsets import hold_out
+from vision.data.subsets import stratified_split
 
 TEST_SHARE = 0.2
 
@@ -34,7 +34,7 @@ def load_folder(config: DataConfig) -> Source:
         raise FileNotFoundError(f"data.root={config.root!r} is no folder: {root}")
     if not (root / "train").is_dir():
         images, classes = _read(root)
-        train, test = hold_out(images.labels, TEST_SHARE)
+        train, test = stratified_split(images.labels, TEST_SHARE)
         return Source(images.pick(train), images.pick(test), classes)
     test_folder = next((root / name for name in ("test", "val") if (root / name).is_dir()), None)
     if test_folder is None:

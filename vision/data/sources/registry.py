@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 
 from vision.config import DataConfig, import_named
-from vision.data.images import Source, settle
+from vision.data.images import Source, load_to_device
 
 KEPT = 2  # sources that stay in memory, so that a sweep's runs read theirs once
 NOT_READING = {"val_fraction", "subset_seed", "train_sizes", "mean", "std", "workers", "augment"}
@@ -65,7 +65,7 @@ def load_source(config: DataConfig, *, device: torch.device | str = "cpu") -> So
     if key not in _loaded:
         while len(_loaded) >= KEPT:
             _loaded.popitem(last=False)
-        _loaded[key] = settle(
+        _loaded[key] = load_to_device(
             load(config), img_size=config.img_size, memory_share=config.memory_share, device=place
         )
     _loaded.move_to_end(key)

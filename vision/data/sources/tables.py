@@ -17,7 +17,7 @@ from vision.config import DataConfig
 from vision.data.decoding import EncodedImages
 from vision.data.images import Images, Source
 from vision.data.sources.registry import register_source
-from vision.data.subsets import hold_out
+from vision.data.subsets import stratified_split
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,7 +64,7 @@ def load_huggingface(config: DataConfig) -> Source:
     held = next((splits[name] for name in ("test", "validation") if name in splits), None)
     if held is not None:
         return Source(train, _split(held.with_format("arrow")[:])[0], classes)
-    kept, rest = hold_out(train.labels, TEST_SHARE)
+    kept, rest = stratified_split(train.labels, TEST_SHARE)
     return Source(train.pick(kept), train.pick(rest), classes)
 
 

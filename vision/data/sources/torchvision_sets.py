@@ -15,7 +15,7 @@ from vision.config import DataConfig
 from vision.data.decoding import EncodedImages
 from vision.data.images import Images, Source
 from vision.data.sources.registry import register_source
-from vision.data.subsets import hold_out
+from vision.data.subsets import stratified_split
 
 TEST_SHARE = 0.2
 Parts = tuple[dict[str, Any], ...]
@@ -54,7 +54,7 @@ def load_torchvision(config: DataConfig) -> Source:
     train, classes = _join(sets), _classes(sets[0])
     if test_parts:
         return Source(train, _join([_open(config, part) for part in test_parts]), classes)
-    kept, held = hold_out(train.labels, TEST_SHARE)
+    kept, held = stratified_split(train.labels, TEST_SHARE)
     return Source(train.pick(kept), train.pick(held), classes)
 
 

@@ -1,0 +1,105 @@
+"""What a run reads: a data set, the subset to train on, the images to test on, and their normalization.
+
+>>> inputs = load_inputs(DataConfig(name="digits", source="digits"), train_size=100)
+>>> len(inputs.subset.train), len(inputs.test)
+(90, 360)
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vision.config import DataConfig
+from vision.data.batches import Batch, channel_statistics, eval_batches, train_batches
+from vision.data.images import Images, Source
+from vision.data.sources import load_source
+from vision.data.subsets import Subset, draw_subset
+
+EVAL_BATCH_SIZE = 500
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """The images of a run, and how batches of them are made.
+
+    Attributes:
+        source: the data set.
+        subset: training and validation images, as indices into source.train.
+        test: the test images that are scored.
+        mean: the mean of each channel, in [0, 1].
+        std: the standard deviation of each channel.
+        config: further settings of the data.
+        device: where batches are.
+    """
+
+    source: Source
+    subset: Subset
+    test: Images
+    mean: list[float]
+    std: list[float]
+    config: DataConfig
+    device: torch.device
+
+    def train_batches(self, batch_size: int, *, seed: int) -> Iterator[Batch]:
+        """Yield augmented training batches without end; see `vision.data.train_batches`."""
+        return train_batches(
+            self.source.train,
+            self.subset.train,
+            batch_size=batch_size,
+            seed=seed,
+            augment=self.config.augment,
+            num_classes=len(self.source.classes),
+            mean=self.mean,
+            std=self.std,
+            device=self.device,
+            workers=self.config.workers,
+        )
+
+    def eval_batches(self, images: Images, indices: Tensor | None = None) -> Iterator[Batch]:
+        """Yield all images, or those at `indices`, once and without augmentation."""
+        return eval_batches(
+            images,
+            indices,
+            batch_size=EVAL_BATCH_SIZE,
+            mean=self.mean,
+            std=self.std,
+            device=self.device,
+            workers=self.config.workers,
+        )
+
+
+def load_inputs(config: DataConfig, train_size: Any, *, device: torch.device | str = "cpu") -> Inputs:
+    """Read a data set, draw the training subset, and measure mean and std where none are given.
+
+    Args:
+        config: settings of the data.
+        train_size: training images, validation included; an integer or "all".
+        device: where images that fit, and all batches, are.
+
+    Raises:
+        ValueError: a setting is wrong, or train_size or data.test_size is out of range.
+        FileNotFoundError: data.root does not have the files.
+    """
+    device = torch.device(device)
+    source = load_source(config, device=device)
+    subset = draw_subset(
+        source.train.labels, train_size, seed=config.subset_seed, val_fraction=config.val_fraction
+    )
+    test = _test_images(source.test, config.test_size)
+    mean, std = config.mean, config.std
+    if mean is None or std is None:
+        mean, std = channel_statistics(source.train, subset.train, workers=config.workers)
+    return Inputs(source, subset, test, mean, std, config, device)
+
+
+def _test_images(images: Images, size: int | None) -> Images:
+    """Return `size` test images, the same for every seed; all of them for None."""
+    if size is None or size == len(images):
+        return images
+    try:
+        return images.pick(draw_subset(images.labels, size, seed=0, val_fraction=0.0).train)
+    except ValueError as error:
+        raise ValueError(f"data.test_size={size} cannot be drawn from the test split: {error}") from error
