@@ -1,0 +1,101 @@
+"""Prose is short: lines of at most 100 columns, sentences of at most 25 words, and the field's own words."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(
+        p
+        for p in sorted((ROOT / "docs").rglob("*.md"))
+        if p.stem not in {"equivalence", "gallery", "statistics"}
+    ),
+    *sorted((ROOT / "outputs" / "published").glob("*/README.md")),
+]
+MOST_COLUMNS, MOST_WORDS = 100, 25
+
+CODE_BLOCK = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
+INDENTED_CODE = re.compile(r"(?<=\n\n)(?: {4,}\S.*\n)+")
+IMAGE = re.compile(r"!\[[^]]*\]\([^)]*\)")
+LINK_TARGET = re.compile(r"\]\([^)]*\)")
+NOT_PROSE = re.compile(r"^ *(\||#).*$", re.MULTILINE)  # tables and headings
+PARAGRAPH = re.compile(r"\n\s*\n|\n(?= *(?:[-*]|\d+\.) )")
+SENTENCE = re.compile(r"""(?<=[.!?])["')*]*\s+(?=[^a-z\s])""")
+
+# Phrases that readers stumble over, and what to write instead.
+BANNED = {
+    r"beyond doubt": "significant",
+    r"cannot be told": "not significant",
+    r"issued again": "run again",
+    r"\banew\b": "again",
+    r"at hand\b": "available",
+    r"\bforetell|\bforetold": "predict",
+    r"nor excluded": "nor rule out",
+    r"\"{3}\(\) ->": "no arrow where no tensor goes in",
+    r"(?<!there )\bis no (?!longer\b|better\b|worse\b)": "is not a",
+    r"(?<!CNN )\bset free\b|\bfreed\b": "softened",
+    r"\ba row a (run|mixer|model)\b|\ba process a core\b": "one row per run",
+    r"\bwhole numbers?\b": "integer",
+    r"\blikewise\b": "the same",
+}
+TREE = ("docs/decisions", "scripts/benchmarks", "examples", "outputs/published")
+TEXT = {".py", ".md", ".yaml", ".toml", ".html", ".cpp"}
+
+
+def prose(text: str) -> str:
+    """Markdown without code, tables, headings, images and the targets of links."""
+    for pattern, instead in ((CODE_BLOCK, ""), (INDENTED_CODE, ""), (IMAGE, ""), (LINK_TARGET, "]")):
+        text = pattern.sub(instead, text)
+    return NOT_PROSE.sub("", text)
+
+
+def sentences(text: str) -> list[str]:
+    """Sentences of a page's prose, each on one line; a list item is a separate paragraph."""
+    paragraphs = (" ".join(block.split()) for block in PARAGRAPH.split(prose(text)))
+    return [one for paragraph in paragraphs for one in SENTENCE.split(paragraph) if one]
+
+
+def words(sentence: str) -> list[str]:
+    """Words with a letter in them; inline code counts as one."""
+    return [word for word in re.sub(r"`[^`]*`", "code", sentence).split() if re.search("[A-Za-z]", word)]
+
+
+def test_sentences_are_found():
+    page = "# A b\n\nOne two. Three `a b`, four.\n\n- Five.\n- Six [seven](x.md).\n\n| a | b |\n\n"
+    page += "```\ncode.\n```\n"
+    assert [len(words(one)) for one in sentences(page)] == [2, 3, 1, 2]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_lines_and_sentences_are_short(page: Path):
+    text = page.read_text()
+    wide = [line for line in prose(text).splitlines() if len(line) > MOST_COLUMNS]
+    assert not wide, "\n".join(wide)
+    long = [f"{len(words(one))}: {one}" for one in sentences(text) if len(words(one)) > MOST_WORDS]
+    assert not long, "\n".join(long)
+
+
+def test_readme_is_narrow_in_its_code_too():
+    lines = (ROOT / "README.md").read_text().splitlines()
+    wide = [line for line in lines if len(LINK_TARGET.sub("]", line)) > MOST_COLUMNS and line[0] != "|"]
+    assert not wide, "\n".join(wide)
+
+
+def test_no_banned_phrase():
+    folders = (path for folder in TREE for path in (ROOT / folder).rglob("*"))
+    files = [path for path in (*ROOT.glob("*.md"), *folders) if path.suffix in TEXT]
+    files = [
+        path for path in files if path != Path(__file__) and "outputs" not in path.relative_to(ROOT).parts[1:]
+    ]
+    assert len(files) > 20
+    hits = [
+        f"{file.relative_to(ROOT)}:{number}: {found[0]!r}, write {instead!r}"
+        for file in files
+        for number, line in enumerate(file.read_text().splitlines(), start=1)
+        for pattern, instead in BANNED.items()
+        if (found := re.search(pattern, line, re.IGNORECASE))
+    ]
+    assert not hits, "\n".join(hits)
