@@ -9,8 +9,8 @@ from PIL import Image
 from torch import nn
 
 from vision.cli import main
-from vision.cli.images import normalised
-from vision.cli.inspect import _feed
+from vision.cli.images import normalize
+from vision.cli.inspect_models import renormalize_inputs
 from vision.config import ModelConfig
 from vision.experiment import run
 
@@ -81,10 +81,10 @@ def test_a_second_model_sees_the_images_normalised_as_it_knows_them():
     models = [nn.Sequential(nn.Identity()) for _ in range(2)]
     models[0].pretrained_cfg = {"mean": (0.1, 0.2, 0.3), "std": (0.5, 0.6, 0.7)}
     models[1].pretrained_cfg = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
-    images = normalised(pixels, models[0])
+    images = normalize(pixels, models[0])
     for model in models:
-        _feed(model, 3, like=models[0], own=model)
-        torch.testing.assert_close(model(images), normalised(pixels, model))
+        renormalize_inputs(model, 3, like=models[0], own=model)
+        torch.testing.assert_close(model(images), normalize(pixels, model))
     assert not models[0]._forward_pre_hooks
 
 
@@ -92,7 +92,7 @@ def test_a_second_model_sees_the_images_normalised_as_it_knows_them():
     ("arguments", "message"),
     [
         (["field_vitt"], "did you mean field_vit"),
-        (["field_vit", "--data", "nowhere"], "--data nowhere is no folder"),
+        (["field_vit", "--data", "nowhere"], "--data nowhere is not a folder"),
         (["field_vit", "--against", "mnist_net"], "NAME must be a model"),
         (["field_vit", "--checkpoint", "no.pth"], "no.pth"),
         (["resnet10t", "--against", "field_vit"], "give --input-size"),
@@ -117,7 +117,7 @@ def test_a_converted_folder_is_looked_at_as_it_is(tmp_path, capsys):
     assert main(["convert", "field_cnn", "--out", str(folder)]) == 0
     assert main(["inspect", str(folder), "--out", str(tmp_path / "seen")]) == 0
     shown = capsys.readouterr()
-    assert "those of its convolutions sit on their kernels" in shown.err
+    assert "the centres of its convolutions are the kernel positions" in shown.err
     assert {"attention_distance.png", "rollout.png", "cka.png"} <= pictures(tmp_path / "seen")
     assert main(["inspect", str(folder), "--pretrained"]) == 2
     assert "leave out --checkpoint, --pretrained" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The `vision` command, a module for each of its subcommands' work. The only package that knows Hydra.
+"""The `vision` command, one module for each subcommand. Only this package knows Hydra.
 
 vision train data=digits model=vit train_size=500
 """

@@ -1,24 +1,25 @@
-"""The terminal, on which brackets and colons of labels, paths and errors are printed as they are.
+"""Output on the terminal. Brackets and colons in labels, paths and errors are printed as they are.
 
->>> say("CNN [3 x 3]: 0.9")
+>>> print_line("CNN [3 x 3]: 0.9")
 CNN [3 x 3]: 0.9
 """
 
-from pathlib import Path
+import os
+import sys
 
 from rich.console import Console
 
 
-def console() -> Console:
-    """A console of rich on what is now the standard output."""
-    return Console(markup=False, emoji=False)
+def console(*, piped_width: int | None = None) -> Console:
+    """Return a console of rich on the current standard output.
+
+    Args:
+        piped_width: characters per line where the output is no terminal and COLUMNS is not set.
+    """
+    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(markup=False, emoji=False, width=piped_width if piped else None)
 
 
-def say(line: str) -> None:
-    """Print a line of text as it is, however long."""
-    console().print(line, soft_wrap=True, highlight=False)
-
-
-def home(source: Path) -> Path:
-    """Where the files on a sweep's folder, or on a table of records, belong."""
-    return source if source.is_dir() else source.parent
+def print_line(text: str) -> None:
+    """Print one line of text, however long, without wrapping it."""
+    console().print(text, soft_wrap=True, highlight=False)

@@ -1,28 +1,42 @@
-"""`vision convert`: a CNN becomes masked attention, is compared with what it was, and written to a folder.
+"""`vision convert`: turn a CNN into masked attention, compare the two, and write the result to a folder.
 
 vision convert resnet18 --data photos --out outputs/resnet18
 """
 
+import argparse
 import sys
-import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor, nn
+from vision.cli.console import print_line
+from vision.cli.model_arguments import add_images, add_model
 
-from vision.cli.convert_table import Measured, console, progress, show, write_layers
-from vision.cli.images import NOISE, SEED, image_files, noise, normalised, picture, read_images
-from vision.cli.weights import build_with_weights
-from vision.convert import as_attention, attention_layers, set_explicit
-from vision.convert.conversion import Heads, Pooling
-from vision.convert.saved import CONVERSION, save_converted
-from vision.convert.summary import ConversionSummary
-from vision.convert.verify import layer_differences, logits, logits_difference
-from vision.models.saved import WEIGHTS
-from vision.models.sources import find_model
+if TYPE_CHECKING:  # torch is imported when a model is converted, and not for --help
+    from torch import Tensor, nn
 
-LARGEST_INPUT = 1024  # the explicit pass holds a weight for each head, query and place of the window
+    from vision.cli.convert_measure import Measurements
+    from vision.plots import Figure
+
+MOST_IMAGES = 8
+LARGEST_INPUT = 1024  # the explicit pass stores a weight for each head, query and position of the window
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `vision convert`."""
+    parser.epilog = "example: vision convert resnet18 --data photos --out outputs/resnet18"
+    add_model(parser)
+    parser.add_argument("--classes", type=int, metavar="N", help="number of the model's outputs")
+    add_images(parser, "compare on", MOST_IMAGES)
+    heads = "one head per kernel position, or as few as the kernel's rank needs (default: %(default)s)"
+    parser.add_argument("--heads", choices=("kernel", "min"), default="kernel", help=heads)
+    pooling = "max pools as exact hard attention, or as a softmax (default: %(default)s)"
+    parser.add_argument("--pooling", choices=("exact", "soft"), default="exact", help=pooling)
+    precision = "of the model and the images (default: %(default)s)"
+    parser.add_argument("--precision", choices=("float32", "float64"), default="float32", help=precision)
+    strict = "fail if any module that mixes tokens cannot be converted"
+    parser.add_argument("--strict", action="store_true", help=strict)
+    out = "write the converted model, its table of layers and its figure there"
+    parser.add_argument("--out", type=Path, metavar="DIR", help=out)
 
 
 def convert(
@@ -33,8 +47,8 @@ def convert(
     input_size: int | None,
     classes: int | None,
     data: Path | None,
-    heads: Heads,
-    pooling: Pooling,
+    heads: Literal["kernel", "min"],
+    pooling: Literal["exact", "soft"],
     precision: str,
     strict: bool,
     out: Path | None,
@@ -43,24 +57,36 @@ def convert(
 
     Raises:
         ValueError: an option is wrong, weights do not fit, or the model cannot be converted.
-        FileNotFoundError: a file or folder that an option names is not there.
+        FileNotFoundError: a file or folder that an option names does not exist.
     """
     _check(input_size, classes)
-    files = None if data is None else image_files(data)
-    found = find_model(name, img_size=input_size, num_classes=classes)
-    model, weights = build_with_weights(found, checkpoint, pretrained)
-    model = model.to(getattr(torch, precision)).eval()
+    import torch
+
+    from vision.cli import convert_measure, convert_table
+    from vision.cli.images import NOISE_IMAGES, SEED, image_files, noise, normalize, read_images
+    from vision.cli.weights import build_with_weights
+    from vision.convert import as_attention, save_converted
+    from vision.models.sources import find_model
+
+    files = None if data is None else image_files(data, MOST_IMAGES)
+    source = find_model(name, img_size=input_size, num_classes=classes)
+    model, weights = build_with_weights(source, checkpoint, pretrained)
+    dtype = getattr(torch, precision)
+    model = model.to(dtype).eval()
     converted = as_attention(model, input_size, heads, pooling, strict=strict)
-    report: ConversionSummary = converted.conversion  # type: ignore[assignment]
-    pixels = None if files is None else read_images(files, report.input_shape)
-    images = noise(report.input_shape) if pixels is None else normalised(pixels, model)
+    summary = convert_measure.summary_of(converted)
+    pixels = None if files is None else read_images(files, summary.input_shape)
+    images = noise(summary.input_shape) if pixels is None else normalize(pixels, model)
     if out is not None:
-        save_converted(converted, out, source={"name": found.name, "arguments": found.arguments})
-    measured = _measure(model, converted, images.to(getattr(torch, precision)))
-    seen = f"{NOISE} images of noise (seed {SEED})" if data is None else f"{len(images)} images of {data}"
-    show(name, report, measured, notes=[weights, f"compared in {precision} on {seen}"])
+        save_converted(converted, out, source={"name": source.name, "arguments": source.arguments})
+    measurements = convert_measure.measure(model, converted, images.to(dtype))
+    what = (
+        f"{NOISE_IMAGES} images of noise (seed {SEED})" if data is None else f"{len(images)} images of {data}"
+    )
+    notes = [weights, f"compared in {precision} on {what}"]
+    convert_table.print_comparison(name, summary, measurements, notes=notes)
     if out is not None:
-        _write(out, found.name, converted, measured, pixels)
+        _write(out, source.name, converted, measurements, pixels)
     return 0
 
 
@@ -71,68 +97,35 @@ def _check(input_size: int | None, classes: int | None) -> None:
         raise ValueError(f"--classes must be 1 or more, got {classes}")
 
 
-def _measure(model: nn.Module, converted: nn.Module, images: Tensor) -> Measured:
-    fast = logits_difference(model, converted, images, explicit=False)
-    seconds = {"fast": _seconds(set_explicit(converted, False), images[:1])}
-    before = _peak_memory()
-    explicit = logits_difference(model, converted, images)
-    seconds["explicit"] = _seconds(set_explicit(converted, True), images[:1])
-    after = _peak_memory()
-    set_explicit(converted, False)
-    with progress(sum(1 for _ in attention_layers(converted))) as listener:
-        layers = layer_differences(model, converted, images, report=listener)
-    memory = {"before": before, "after": after} if before and after else {}
-    return Measured(layers, explicit, fast, _spread(model, images), seconds, memory)
-
-
-def _write(out: Path, name: str, converted: nn.Module, measured: Measured, pixels: Tensor | None) -> None:
-    """The table, and the fields through depth on an image, beside the converted model."""
+def _write(
+    out: Path, name: str, converted: "nn.Module", measurements: "Measurements", pixels: "Tensor | None"
+) -> None:
+    """Write the table of layers, and the figure of the receptive fields, next to the converted model."""
+    from vision.cli.convert_measure import summary_of
+    from vision.cli.convert_table import write_layers
+    from vision.convert.saved import CONVERSION
+    from vision.models.saved import WEIGHTS
     from vision.plots import save
 
-    report: ConversionSummary = converted.conversion  # type: ignore[assignment]
-    write_layers(out / "layers.csv", report, measured)
-    written = [WEIGHTS, CONVERSION, "layers.csv"]
+    write_layers(out / "layers.csv", summary_of(converted), measurements)
+    files = [WEIGHTS, CONVERSION, "layers.csv"]
     try:
         figure = _figure(name, converted, pixels)
     except ValueError as error:
-        print(f"vision convert: no figure of the fields: {error}", file=sys.stderr)
+        print(f"vision convert: no figure of the receptive fields: {error}", file=sys.stderr)
     else:
-        written += [file.name for file in save(figure, out / "fields")]
-    for file in written:
-        console().print(f"wrote {out / file}", soft_wrap=True, markup=False)
+        files += [file.name for file in save(figure, out / "fields")]
+    for file in files:
+        print_line(f"wrote {out / file}")
 
 
-def _figure(name: str, converted: nn.Module, pixels: Tensor | None) -> Any:
+def _figure(name: str, converted: "nn.Module", pixels: "Tensor | None") -> "Figure":
+    from vision.cli.convert_measure import summary_of
+    from vision.cli.images import picture
     from vision.inspection.receptive_fields import fields_through_depth
-    from vision.plots.model.receptive_fields import plot_fields
+    from vision.plots import plot_fields
 
-    report: ConversionSummary = converted.conversion  # type: ignore[assignment]
-    shape = report.input_shape
+    shape = summary_of(converted).input_shape
     panels = fields_through_depth(converted, shape)
     title = f"What the central token of {name} sees, {shape[1]} x {shape[2]} pixels"
     return plot_fields(picture(pixels, shape), panels, title=title)
-
-
-def _seconds(model: nn.Module, image: Tensor) -> float:
-    with torch.no_grad():
-        begun = time.perf_counter()
-        model(image)
-        return time.perf_counter() - begun
-
-
-def _spread(model: nn.Module, images: Tensor) -> float | None:
-    if len(images) < 2:
-        return None
-    with torch.no_grad():
-        found = logits(model, images)
-    return float((found - found[:1]).abs().max() / found.abs().max())
-
-
-def _peak_memory() -> int | None:
-    """The most memory that this process has held, in bytes; None where the system does not say."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,189 +1,161 @@
-"""What `vision inspect` shows: a table of attention distances, and every picture that a model has.
+"""What `vision inspect` shows: a table of attention distances, and every figure that a model has.
 
->>> write_pictures(looking, distances, Path("outputs/inspect"))  # doctest: +SKIP
+>>> write_figures(inputs, attention_distances(inputs), Path("outputs/inspect"))  # doctest: +SKIP
 """
 
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from torch import Tensor, nn
+from torch import nn
 
 from vision import inspection, plots
-from vision.cli.images import picture
+from vision.cli.images import picture, spread_indices
+from vision.cli.inspect_models import InspectionInputs
 from vision.patches import Grid
-from vision.provenance import provenance
+from vision.plots import Figure
+from vision.plots.model.heatmap import Panel
 
-LOOKED_AT, SHOWN = 8, 4  # of the images, evenly spread: for all but CKA, and in a picture
-AT_ONCE = 8  # images in a minibatch of CKA
+PANELS = 4  # images or layers in a figure
+CKA_BATCH = 8  # images in a minibatch
 FEWEST_FOR_CKA = 4
 
 
-@dataclass(frozen=True)
-class Looking:
-    """What is looked at.
-
-    Attributes:
-        models: by the name that a picture gives it; the first, and one to stand beside it or none.
-        images: (B, C, H, W), normalised.
-        pixels: the same in [0, 1], or None where the images are noise.
-        weights: what the models' weights are, a line each.
-        seen: what the images are.
-    """
-
-    models: dict[str, nn.Module]
-    images: Tensor
-    pixels: Tensor | None
-    weights: list[str]
-    seen: str
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the images."""
-        return self.images.shape[2], self.images.shape[3]
-
-    def some(self, count: int = LOOKED_AT) -> Tensor:
-        """() -> so many of the images, evenly spread, at most all."""
-        return self.images[_spread(len(self.images), count)]
-
-    def notes(self, images: int = 0, more: str = "", *, models: int = 1) -> str:
-        """() -> the small print of a picture: weights, images, versions and commit."""
-        record = provenance()
-        made = f"torch {record['versions']['torch']}; commit {str(record['commit'])[:10]}"
-        seen = f"{images} images of {self.seen}{more}; " if images else ""
-        return "; ".join([*self.weights[:models], f"{seen}{made}"])
+def attention_distances(inputs: InspectionInputs) -> pd.DataFrame:
+    """Return the attention distances of all models; print which layers have none, and why."""
+    tables: list[pd.DataFrame] = []
+    for name, model in inputs.models.items():
+        table = inspection.attention_distance(model, inputs.few_images())
+        skipped: dict[str, str] = table.attrs["skipped"]
+        reasons: dict[str, list[str]] = {}
+        for layer, reason in skipped.items():
+            reasons.setdefault(reason, []).append(layer)
+        for reason, layers in reasons.items():
+            more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
+            print(f"no distance of {name}, {layers[0]}{more}: {reason}", file=sys.stderr)
+        tables.append(table.assign(model=name))
+    return pd.concat(tables, ignore_index=True)
 
 
 def distance_table(name: str, distances: pd.DataFrame) -> Table:
-    """The distances of one model, a row a layer."""
+    """Return the distances of one model, one row per layer."""
     table = Table("layer", "kind", "heads", "pixels: mean", "nearest", "farthest", box=SIMPLE_HEAD)
-    for names, heads in distances.groupby(["layer", "kind"], sort=False):
+    for (layer, kind), heads in distances.groupby(["layer", "kind"], sort=False):
         far = heads["distance"]
         numbers = f"{far.mean():.1f}", f"{far.min():.1f}", f"{far.max():.1f}"
-        table.add_row(*map(str, names), str(len(heads)), *numbers)  # type: ignore[arg-type]
+        table.add_row(str(layer), str(kind), str(len(heads)), *numbers)
     table.title = f"mean attention distance of {name}"
     return table
 
 
-def write_pictures(looking: Looking, distances: pd.DataFrame, out: Path) -> None:
-    """Draw and write whatever there is to see, and say why a picture is missing.
+def write_figures(inputs: InspectionInputs, distances: pd.DataFrame, out: Path) -> None:
+    """Draw and write every figure that the models allow, and print why a figure is missing.
 
     Args:
-        looking: what is looked at.
-        distances: attention distances of its models, as `vision.inspection.attention_distance` gives them.
-        out: folder, which is made where it is not there.
+        inputs: models and images.
+        distances: attention distances of the models, as `attention_distances` returns them.
+        out: folder, which is made if it does not exist.
     """
     out.mkdir(parents=True, exist_ok=True)
-    for file, draw in _pictures(looking, distances):
-        _write(out / file, draw)
+    for name, draw in _figures(inputs, distances):
+        _write(out / name, draw)
 
 
-def _pictures(looking: Looking, distances: pd.DataFrame) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """File name and picture of each way to look inside; what a model has no part for raises when drawn."""
-    name, model = next(iter(looking.models.items()))
-    yield "attention_distance.png", lambda: _distance(looking, distances)
-    yield "rollout.png", lambda: _rollout(looking, name, model)
-    yield "receptive_field.png", lambda: _receptive_field(looking, name, model)
-    yield "heads.png", lambda: _heads(looking, name, model)
-    yield "positions.png", lambda: _positions(looking, name, model)
-    yield "cka.png", lambda: _cka(looking)
+def _figures(inputs: InspectionInputs, distances: pd.DataFrame) -> Iterator[tuple[str, Callable[[], Figure]]]:
+    """Yield the file name and function of each figure; ValueError means that the model has no such part."""
+    name, model = next(iter(inputs.models.items()))
+    yield "attention_distance.png", lambda: _distance(inputs, distances)
+    yield "rollout.png", lambda: _rollout(inputs, name, model)
+    yield "receptive_field.png", lambda: _receptive_field(inputs, name, model)
+    yield "heads.png", lambda: _heads(inputs, name, model)
+    yield "positions.png", lambda: _positions(inputs, name, model)
+    yield "cka.png", lambda: _cka(inputs)
 
 
-def _distance(looking: Looking, distances: pd.DataFrame) -> Any:
+def _distance(inputs: InspectionInputs, distances: pd.DataFrame) -> Figure:
     return plots.plot_attention_distance(
         distances,
         title="How far each head looks",
-        equal=inspection.equal_distance(Grid(*looking.size), looking.size),
-        notes=looking.notes(len(looking.some()), models=2),
+        equal=inspection.equal_distance(Grid(*inputs.size), inputs.size),
+        notes=inputs.notes(len(inputs.few_images()), models=2),
     )
 
 
-def _rollout(looking: Looking, name: str, model: nn.Module) -> Any:
-    chosen = _spread(len(looking.images), SHOWN)
-    values = inspection.attention_rollout(model, looking.images[chosen]).numpy()
-    pixels = looking.pixels
-    shown = [None if pixels is None else picture(pixels[i, None], pixels[i].shape) for i in chosen]
+def _rollout(inputs: InspectionInputs, name: str, model: nn.Module) -> Figure:
+    chosen = spread_indices(len(inputs.images), PANELS)
+    values = inspection.attention_rollout(model, inputs.images[chosen]).numpy()
+    pixels = inputs.pixels
+    images = [None if pixels is None else picture(pixels[i, None], pixels[i].shape) for i in chosen]
     panels = [
-        (f"image {i + 1}", shown[i], one * one.size)  # an equal share of all patches is 1
-        for i, one in enumerate(values)
+        (f"image {i + 1}", images[i], shares * shares.size)  # an equal share of all patches is 1
+        for i, shares in enumerate(values)
     ]
-    geometry = "" if not hasattr(model, "conversion") else "; a convolution looks alike at every image"
+    more = "; a convolution looks alike at every image" if hasattr(model, "conversion") else ""
     return plots.plot_heatmap(
         panels,
-        looking.size,
+        inputs.size,
         title=f"Where the output of {name} comes from (attention rollout)",
         label="times an equal share",
-        notes=looking.notes(len(values), geometry),
+        notes=inputs.notes(len(values), more),
     )
 
 
-def _receptive_field(looking: Looking, name: str, model: nn.Module) -> Any:
+def _receptive_field(inputs: InspectionInputs, name: str, model: nn.Module) -> Figure:
     layers = inspection.block_names(model)
-    images = looking.some()
-    panels = []
-    for layer in (layers[i] for i in _spread(len(layers), SHOWN)):
+    images = inputs.few_images()
+    panels: list[Panel] = []
+    for layer in (layers[i] for i in spread_indices(len(layers), PANELS)):
         field = inspection.effective_receptive_field(model, images, layer).numpy()
         panels.append((f"after {layer}", None, field / max(float(field.max()), np.finfo(float).tiny)))
     return plots.plot_heatmap(
         panels,
-        looking.size,
+        inputs.size,
         title=f"Which pixels move the central token of {name}",
         label="mean |gradient|, of its largest",
         log=True,
-        notes=looking.notes(len(images), ", averaged; black: below 1/10,000, or not seen"),
+        notes=inputs.notes(len(images), ", averaged; black: below 1/10,000, or not seen"),
     )
 
 
-def _heads(looking: Looking, name: str, model: nn.Module) -> Any:
-    places = inspection.head_positions(model)
-    learned = places.query("width > 0")
+def _heads(inputs: InspectionInputs, name: str, model: nn.Module) -> Figure:
+    positions = inspection.head_positions(model)
+    learned = positions.query("width > 0")
     if learned.empty:
-        why = (
-            "those of its convolutions sit on their kernels"
-            if len(places)
-            else "its attention has no centres"
-        )
-        raise ValueError(f"{name} has no heads whose centres are learned: {why}")
-    return plots.plot_heads(learned, title=f"Where the heads of {name} look", notes=looking.notes())
+        fixed = "the centres of its convolutions are the kernel positions"
+        reason = fixed if len(positions) else "its attention has no centres"
+        raise ValueError(f"{name} has no heads whose centres are learned: {reason}")
+    return plots.plot_heads(learned, title=f"Where the heads of {name} look", notes=inputs.notes())
 
 
-def _positions(looking: Looking, name: str, model: nn.Module) -> Any:
+def _positions(inputs: InspectionInputs, name: str, model: nn.Module) -> Figure:
     similarity = inspection.position_similarity(model).numpy()
-    return plots.plot_position_similarity(
-        similarity, title=f"Position vectors of {name}", notes=looking.notes()
-    )
+    title = f"Position vectors of {name}"
+    return plots.plot_position_similarity(similarity, title=title, notes=inputs.notes())
 
 
-def _cka(looking: Looking) -> Any:
-    images = looking.images
+def _cka(inputs: InspectionInputs) -> Figure:
+    images = inputs.images
     if len(images) < FEWEST_FOR_CKA:
         raise ValueError(f"CKA needs {FEWEST_FOR_CKA} images or more, got {len(images)}")
-    (one, model), (other, beside) = [*looking.models.items(), *looking.models.items()][:2]
-    batches = [batch for batch in images.split(AT_ONCE) if len(batch) >= FEWEST_FOR_CKA]
+    (rows, model), (columns, other) = [*inputs.models.items(), *inputs.models.items()][:2]
+    batches = [batch for batch in images.split(CKA_BATCH) if len(batch) >= FEWEST_FOR_CKA]
     count = sum(map(len, batches))
     return plots.plot_cka(
-        inspection.cka(model, beside, batches),
+        inspection.cka(model, other, batches),
         title="How alike the layers are",
-        rows=one,
-        columns=other,
-        notes=looking.notes(count, f" in {len(batches)} minibatches", models=2),
+        rows=rows,
+        columns=columns,
+        notes=inputs.notes(count, f" in {len(batches)} minibatches", models=2),
     )
 
 
-def _spread(count: int, most: int) -> list[int]:
-    """() -> so many of count numbers, evenly spread from the first to the last."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()
-
-
-def _write(path: Path, draw: Callable[[], Any]) -> None:
-    with warnings.catch_warnings(record=True) as told:
+def _write(path: Path, draw: Callable[[], Figure]) -> None:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         try:
             figure = draw()
@@ -191,6 +163,7 @@ def _write(path: Path, draw: Callable[[], Any]) -> None:
             print(f"no {path.name}: {error}", file=sys.stderr)
             return
         plots.save(figure, path.with_suffix(""))
-    for message in dict.fromkeys(str(one.message) for one in told if one.category is UserWarning):
+    messages = (str(warning.message) for warning in caught if warning.category is UserWarning)
+    for message in dict.fromkeys(messages):
         print(f"{path.name}: {message}", file=sys.stderr)
     print(f"wrote {path}")

@@ -1,21 +1,40 @@
-"""`vision plot`: the figure of a sweep, its table on the terminal, and what is sure of it.
+"""`vision plot`: the figure of a sweep, its table on the terminal, and what can be concluded from it.
 
->>> plot(Path("outputs/demo"), None, **axes, metric="test_accuracy")  # doctest: +SKIP
+vision plot outputs/data_size-digits
 """
 
-from collections.abc import Hashable, Iterator
+import argparse
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-from rich.box import SIMPLE_HEAD
-from rich.table import Column, Table
 
 from vision import results
-from vision.cli.console import console, home, say
-from vision.text import short_name, value_text
+from vision.cli.console import console, print_line
+from vision.cli.plot_tables import choice_table, cost_table, score_table
+from vision.cli.sweep_arguments import add_choose, add_source, names, output_folder
+from vision.text import short_name
 
 CURVES = "curves.csv"
+INTERVAL = "mean, 95% t interval"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `vision plot`."""
+    parser.epilog = "example: vision plot outputs/data_size-digits"
+    add_source(parser)
+    out = "where to write the figure and the tables (default: DIR)"
+    parser.add_argument("--out", type=Path, metavar="DIR", help=out)
+    x = "column or setting on the x axis, such as training.lr; join several by commas (default: %(default)s)"
+    parser.add_argument("--x", metavar="NAME", default="train_size", help=x)
+    line = "column or setting that has one line per value (default: %(default)s)"
+    parser.add_argument("--line", metavar="NAME", default="label", help=line)
+    panel = "column or setting that has one panel per value (default: %(default)s)"
+    parser.add_argument("--panel", metavar="NAME", default="data", help=panel)
+    metric = "column that is averaged over seeds (default: %(default)s)"
+    parser.add_argument("--metric", metavar="NAME", default="test_accuracy", help=metric)
+    parser.add_argument("--xlabel", metavar="TEXT", help="label of the x axis (default: its name)")
+    add_choose(parser)
 
 
 def plot(
@@ -26,166 +45,130 @@ def plot(
     line: str,
     panel: str,
     metric: str,
-    centre: str = "mean",
-    interval: str | None = None,
     choose: str | None = None,
     xlabel: str | None = None,
 ) -> int:
     """Write the curves, records and averages of a sweep, and print the table.
 
     Args:
-        source: folder of a sweep, which may still be running; or a .csv or .parquet of records.
-        out: where to write; None is the sweep's folder, or the table's.
+        source: folder of a sweep, which may still be running, or a .csv or .parquet file of records.
+        out: where to write; None is the sweep's folder, or the folder of the file.
         x, line, panel, metric: as in `vision.statistics.accuracy_curves`.
-        centre, interval: likewise; None takes t for the mean and bca for others.
-        xlabel: what to call x in the figure; None takes its name.
-        choose: settings, joined by commas, of which each point takes those that did best in validation.
+        choose: settings, joined by commas; each point uses their values with the best validation accuracy.
+        xlabel: label of the x axis; None is the name of x.
+
+    Raises:
+        ValueError: a column is missing, the runs cannot be averaged, or `source` would be overwritten.
+        FileNotFoundError: the source does not exist or has no finished run.
     """
-    from vision.plots import plot_accuracy, save
     from vision.report.exclusions import with_metric
     from vision.statistics import accuracy_curves
     from vision.statistics.records import check_runs
 
-    out = out or home(source)
+    out = out or output_folder(source)
     if (out / CURVES).resolve() == source.resolve():
-        raise ValueError(f"the averages would be written over {source} itself; give another folder by --out")
+        raise ValueError(f"the averages would overwrite {source}; give another folder with --out")
     records = check_runs(results.read_records(source))
     states = results.status(source) if source.is_dir() else {}
     axes = {"x": x, "line": line, "panel": panel}
-    shown, left_out = with_metric(_chosen(records, choose, axes), metric)
-    interval = interval or ("t" if centre == "mean" else "bca")
-    curves = accuracy_curves(shown, **axes, metric=metric, centre=centre, interval=interval)
-    if {"label", "params", "macs"} <= set(records):  # a table from elsewhere may lack them
-        console().print(_cost_table(records))
-    console().print(_score_table(curves, **axes, metric=metric, centre=centre))
-    compared = (x, line, metric) == ("train_size", "label", "test_accuracy")
-    for sentence in (*left_out, *(_answers(shown) if compared else ()), *_lacking(curves, states)):
-        say(sentence)
-    labels = {"metric": metric.replace("_", " "), "xlabel": xlabel, "centre": centre}
-    title = _title(records, x, labels)
-    notes = _notes(shown, curves, x, f"{centre}, 95% {interval} interval", states, left_out)
-    figure = plot_accuracy(curves, title=title, notes=notes, **axes, **labels)
+    runs, exclusions = with_metric(_chosen(records, choose, axes), metric)
+    curves = accuracy_curves(runs, **axes, metric=metric)
+    if {"label", "params", "macs"} <= set(records):  # not in every table from elsewhere
+        console().print(cost_table(records))
+    console().print(score_table(curves, **axes, metric=metric))
+    compares_models = (x, line, metric) == ("train_size", "label", "test_accuracy")
+    sentences = (*exclusions, *(_findings(runs) if compares_models else ()), *_missing(curves, states))
+    for sentence in sentences:
+        print_line(sentence)
     out.mkdir(parents=True, exist_ok=True)
-    for file in (*save(figure, out / "accuracy"), *_write(out, curves, records if states else None)):
-        say(f"wrote {file}")
+    title = _title(records, x, metric, xlabel)
+    notes = _notes(runs, curves, x, sum(map(len, states.values())), exclusions)
+    figures = _draw(out, curves, title=title, notes=notes, **axes, metric=metric, xlabel=xlabel)
+    for file in (*figures, *_write(out, curves, records if states else None)):
+        print_line(f"wrote {file}")
     return 0
 
 
 def _chosen(records: pd.DataFrame, choose: str | None, axes: dict[str, str]) -> pd.DataFrame:
-    """The runs whose settings did best in validation, told on the terminal; all where nothing is chosen."""
+    """Return the runs with the settings that did best in validation, and print them; all without `choose`."""
     from vision.statistics import choose_by_validation
 
-    if choose is None:
+    settings = names(choose)
+    if settings is None:
         return records
-    searched = choose.split(",")
-    chosen, choices = choose_by_validation(records, searched, by=list(axes.values()))
-    console().print(_plain_table("chosen in validation, which never sees the test images", choices))
-    return chosen.drop(columns=searched)  # they may differ along a line
+    chosen, choices = choose_by_validation(records, settings, by=list(axes.values()))
+    console().print(choice_table(choices))
+    return chosen.drop(columns=settings)  # they may differ along a line
 
 
-def _answers(records: pd.DataFrame) -> Iterator[str]:
-    """Who is ahead where, for each two models of a data set."""
+def _findings(records: pd.DataFrame) -> Iterator[str]:
+    """Yield which model is ahead at which size, for each two models of a data set."""
     from vision.report.findings import of_pairs
 
-    sets = records.groupby("data", sort=False)
-    for data, runs in sets:
-        where = f" on {data}" if len(sets) > 1 else ""
+    groups = records.groupby("data", sort=False)
+    for data, runs in groups:
+        where = f" on {data}" if len(groups) > 1 else ""
         yield from of_pairs(runs, list(dict.fromkeys(runs["label"])), where=where)
 
 
-def _lacking(curves: pd.DataFrame, states: dict[str, list[str]]) -> Iterator[str]:
+def _missing(curves: pd.DataFrame, states: dict[str, list[str]]) -> Iterator[str]:
     if set(curves["n"]) == {1}:
-        yield "one seed only: no interval can be drawn; train with more seeds, as seed=0,1,2"
+        yield "There is one seed only, so there are no intervals; train with more seeds, such as seed=0,1,2."
     unfinished = [f"{len(runs)} {state}" for state, runs in states.items() if runs and state != "finished"]
     if unfinished:
-        yield ", ".join(unfinished) + " beside these"
+        yield f"Not included: {', '.join(unfinished)}."
 
 
-def _title(records: pd.DataFrame, x: str, labels: dict[str, Any]) -> str:
-    against = labels["xlabel"] or {"train_size": "training-set size", "label": "model"}.get(x, short_name(x))
-    return f"{labels['metric'].capitalize()} against {against}: {', '.join(dict.fromkeys(records['data']))}"
+def _title(records: pd.DataFrame, x: str, metric: str, xlabel: str | None) -> str:
+    against = xlabel or {"train_size": "training-set size", "label": "model"}.get(x, short_name(x))
+    data = ", ".join(dict.fromkeys(records["data"]))
+    return f"{metric.replace('_', ' ').capitalize()} against {against}: {data}"
 
 
-def _notes(
-    shown: pd.DataFrame,
-    curves: pd.DataFrame,
-    x: str,
-    interval: str,
-    states: dict[str, list[str]],
-    left_out: list[str],
-) -> str:
-    """The small print below the figure."""
+def _notes(runs: pd.DataFrame, curves: pd.DataFrame, x: str, total: int, exclusions: list[str]) -> str:
+    """Return the small print below the figure."""
     from vision.report.captions import notes
 
-    ringed = x != "train_size" and pd.api.types.is_numeric_dtype(curves[x])
-    said = [notes(shown, curves, total=sum(map(len, states.values())) or None, interval=interval)]
-    said += ["ring: the best of its line"] if ringed else []
-    return "; ".join([*said, *(sentence.rstrip(".") for sentence in left_out)])
+    parts = [notes(runs, curves, total=total or None, interval=INTERVAL)]
+    if x != "train_size" and pd.api.types.is_numeric_dtype(curves[x]):
+        parts.append("ring: the best of its line")
+    return "; ".join([*parts, *(sentence.rstrip(".") for sentence in exclusions)])
+
+
+def _draw(
+    out: Path,
+    curves: pd.DataFrame,
+    *,
+    title: str,
+    notes: str,
+    x: str,
+    line: str,
+    panel: str,
+    metric: str,
+    xlabel: str | None,
+) -> list[Path]:
+    from vision.plots import plot_accuracy, save
+
+    metric = metric.replace("_", " ")
+    figure = plot_accuracy(
+        curves, title=title, notes=notes, metric=metric, x=x, line=line, panel=panel, xlabel=xlabel
+    )
+    return save(figure, out / "accuracy")
 
 
 def _write(out: Path, curves: pd.DataFrame, records: pd.DataFrame | None) -> list[Path]:
-    """The tables as files; no records where they came from such a file."""
-    written = [out / CURVES]
-    curves.to_csv(written[0], index=False)
+    """Write the tables; no records if they came from a file."""
+    files = [out / CURVES]
+    curves.to_csv(files[0], index=False)
     if records is not None:
-        written += [out / "records.csv", out / "records.parquet"]
-        flat = _flat(records)
-        flat.to_csv(written[1], index=False)
-        flat.to_parquet(written[2], index=False)
-    return written
+        files += [out / "records.csv", out / "records.parquet"]
+        flat = _without_nested(records)
+        flat.to_csv(files[1], index=False)
+        flat.to_parquet(files[2], index=False)
+    return files
 
 
-def _flat(records: pd.DataFrame) -> pd.DataFrame:
-    """Records without lists and dictionaries, as a CSV can hold them."""
+def _without_nested(records: pd.DataFrame) -> pd.DataFrame:
+    """Return records without lists and dictionaries, which a CSV file cannot hold."""
     versions = pd.json_normalize(records["versions"].tolist()).add_prefix("version.")
     return records.drop(columns=["model_arguments", "versions", "classes"], errors="ignore").join(versions)
-
-
-def _cost_table(records: pd.DataFrame) -> Table:
-    table = Table("model", "parameters", "multiply-adds an image", box=SIMPLE_HEAD)
-    for run in records.drop_duplicates(["data", "label"]).to_dict("records"):
-        costs = ("" if pd.isna(run[name]) else f"{run[name]:,.0f}" for name in ("params", "macs"))
-        table.add_row(_name(run, records), *costs)
-    return table
-
-
-def _score_table(curves: pd.DataFrame, *, x: str, line: str, panel: str, metric: str, centre: str) -> Table:
-    """A row a line, a column a place x; where x is a name the other way round."""
-    rows, columns = (line, x) if pd.api.types.is_numeric_dtype(curves[x]) else (x, line)
-    counts = sorted(set(curves["n"]))
-    heads = sorted(set(curves[columns])) if columns == x else list(dict.fromkeys(curves[columns]))
-    title = "images" if columns == "train_size" else short_name(columns)
-    table = Table(Column(title, no_wrap=True), *map(value_text, heads), box=SIMPLE_HEAD, pad_edge=False)
-    n = f"n = {counts[0]}" if len(counts) == 1 else "(n)"
-    spread = " ± half of the 95% interval" if counts[-1] > 1 else ""
-    table.title = f"{metric.replace('_', ' ')} in %, {centre}{spread}, {n}"
-    several = len(set(curves[panel])) > 1
-    groups: Any = curves.groupby([panel, rows], sort=False, dropna=False)
-    for (first, second), group in groups:
-        points = {point[columns]: point for point in group.to_dict("records")}
-        cells = [
-            _cell(points[head], centre, with_n=len(counts) > 1) if head in points else "" for head in heads
-        ]
-        where = f" on {first}" if panel == "data" else f", {value_text(first)}"
-        table.add_row(value_text(second) + (where if several else ""), *cells)
-    return table
-
-
-def _plain_table(title: str, rows: pd.DataFrame) -> Table:
-    table = Table(*(short_name(name) for name in rows), title=title, box=SIMPLE_HEAD)
-    for row in rows.to_dict("records"):
-        table.add_row(*(value_text(value, digits=4) for value in row.values()))
-    return table
-
-
-def _name(run: dict[Hashable, Any], records: pd.DataFrame) -> str:
-    return run["label"] if len(set(records["data"])) == 1 else f"{run['label']} on {run['data']}"
-
-
-def _cell(point: dict[Hashable, Any], centre: str, *, with_n: bool) -> str:
-    n = f" ({point['n']})" if with_n else ""
-    middle = point[centre]
-    if pd.isna(point["high"]):
-        return f"{100 * middle:.1f}{n}"
-    half = max(point["high"] - middle, middle - point["low"])
-    return f"{100 * middle:.1f} ±{100 * half:.1f}{n}"

@@ -1,6 +1,7 @@
 """The model that a command names, with the weights that its options name.
 
->>> model, note = build_with_weights(find_model("resnet18"), None, False)
+>>> from vision.models.sources import find_model
+>>> model, note = build_with_weights(find_model("resnet10t"), None, False)
 """
 
 from pathlib import Path
@@ -13,44 +14,47 @@ from vision.convert.fold_norms import is_norm
 from vision.models.checkpoint import load_checkpoint
 from vision.models.sources import ModelSource, build_model
 
+# Ranges of random statistics and weights of batch norms.
+NORM_RANGES = {
+    "weight": (0.5, 1.5),
+    "running_var": (0.5, 1.5),
+    "bias": (-0.5, 0.5),
+    "running_mean": (-0.5, 0.5),
+}
+
 
 def build_with_weights(
-    found: ModelSource, checkpoint: Path | None, pretrained: bool
+    source: ModelSource, checkpoint: Path | None, pretrained: bool
 ) -> tuple[nn.Module, str]:
-    """The model that a command names, and what to say of its weights.
+    """Return the model, and a note that describes its weights.
 
     Raises:
         ValueError: two sources of weights are given, or the weights do not fit.
-        FileNotFoundError: there is no such checkpoint.
+        FileNotFoundError: the checkpoint does not exist.
     """
     if checkpoint is not None and pretrained:
         raise ValueError(f"--pretrained and --checkpoint {checkpoint} are two sources of weights; give one")
-    if found.weights is not None and (checkpoint is not None or pretrained):
-        raise ValueError(f"the weights are those of {found.weights}; leave out --checkpoint and --pretrained")
+    if source.weights is not None and (checkpoint is not None or pretrained):
+        raise ValueError(f"the weights come from {source.weights}; leave out --checkpoint and --pretrained")
+    file = checkpoint or source.weights
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        model = build_model(found.name, pretrained=pretrained, **found.arguments)
-        if checkpoint is None and found.weights is None and not pretrained:
-            _randomise_norms(model)
-    file = checkpoint or found.weights
+        model = build_model(source.name, pretrained=pretrained, **source.arguments)
+        if file is None and not pretrained:
+            _randomize_norms(model)
     if file is not None:
         load_checkpoint(model, file)
         return model, f"weights from {file}"
     if pretrained:
-        return model, f"weights as published for {found.name}"
-    given = "give --checkpoint or --pretrained for others"
-    return model, f"the weights are random (seed {SEED}), batch norms' statistics as well; {given}"
+        return model, f"weights as published for {source.name}"
+    more = "give --checkpoint or --pretrained for others"
+    return model, f"the weights are random (seed {SEED}), including the batch norms' statistics; {more}"
 
 
-def _randomise_norms(model: nn.Module) -> None:
-    """As they start, with mean 0, variance 1 and often a scale of 0, folding them would change nothing."""
-    ranges = {
-        "weight": (0.5, 1.5),
-        "running_var": (0.5, 1.5),
-        "bias": (-0.5, 0.5),
-        "running_mean": (-0.5, 0.5),
-    }
+def _randomize_norms(model: nn.Module) -> None:
+    """Draw the batch norms' weights: folding fresh ones (mean 0, variance 1) would change nothing."""
     for norm in filter(is_norm, model.modules()):
-        for name, (low, high) in ranges.items():
-            if (tensor := getattr(norm, name, None)) is not None:
+        for name, (low, high) in NORM_RANGES.items():
+            tensor = getattr(norm, name, None)
+            if tensor is not None:
                 tensor.data.uniform_(low, high)

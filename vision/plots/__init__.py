@@ -1,5 +1,7 @@
 """Numbers in, matplotlib Figures out."""
 
+from matplotlib.figure import Figure as Figure
+
 from vision.plots.layout.style import save as save
 from vision.plots.model.attention_distance import plot_attention_distance as plot_attention_distance
 from vision.plots.model.cka import plot_cka as plot_cka

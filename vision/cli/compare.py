@@ -1,0 +1,56 @@
+"""`vision compare`: the accuracies of a sweep next to those that others published.
+
+vision compare outputs/data_size-cifar10
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from vision.cli.console import console, print_line
+from vision.cli.sweep_arguments import add_choose, add_source, names
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `vision compare`."""
+    parser.epilog = "example: vision compare outputs/data_size-cifar10"
+    add_source(parser)
+    parser.add_argument("--to", choices=("published",), help=argparse.SUPPRESS)
+    add_choose(parser)
+
+
+def compare(source: Path, *, choose: str | None, to: str | None = None) -> int:
+    """Print the accuracies of a sweep next to published ones for the same number of training images.
+
+    Args:
+        source: folder of a sweep, or a table of records.
+        choose: settings that validation chooses, joined by commas.
+        to: deprecated, has no effect.
+    """
+    from vision.report.sweep import read_sweep
+    from vision.statistics import beside_published
+
+    if to is not None:
+        print("vision compare: --to is deprecated; leave it out", file=sys.stderr)
+    sweep = read_sweep(source, choose=names(choose))
+    console().print(_table(beside_published(sweep.records)))
+    for line in sweep.left_out:
+        print_line(line)
+    return 0
+
+
+def _table(accuracies: pd.DataFrame) -> Table:
+    """Return one row for each accuracy, with a section for each training-set size."""
+    from vision.statistics.published import accuracy_text
+
+    table = Table("images", "model", "parameters", "accuracy, %", "how", "source", box=SIMPLE_HEAD)
+    for size, rows in accuracies.groupby("train_size"):
+        for row in rows.to_dict("records"):
+            params = "" if pd.isna(row["params"]) else f"{row['params']:,.0f}"
+            table.add_row(f"{size:,}", row["model"], params, accuracy_text(row), row["how"], row["source"])
+        table.add_section()
+    return table

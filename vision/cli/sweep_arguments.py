@@ -1,0 +1,30 @@
+"""Arguments that `vision plot`, `report` and `compare` share: a sweep, and settings that validation chooses.
+
+>>> names("training.lr,training.weight_decay")
+['training.lr', 'training.weight_decay']
+"""
+
+import argparse
+from pathlib import Path
+
+
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """Add the positional argument DIR."""
+    source = "folder of a sweep, finished or still running, or a .csv or .parquet file with one row per run"
+    parser.add_argument("source", type=Path, metavar="DIR", help=source)
+
+
+def add_choose(parser: argparse.ArgumentParser) -> None:
+    """Add --choose."""
+    choose = "settings, joined by commas; of each, only the value with the best validation accuracy is used"
+    parser.add_argument("--choose", metavar="NAMES", help=choose)
+
+
+def names(joined: str | None) -> list[str] | None:
+    """Split names that are joined by commas."""
+    return None if joined is None else joined.split(",")
+
+
+def output_folder(source: Path) -> Path:
+    """Return the folder that files about a sweep, or about a table of records, are written to."""
+    return source if source.is_dir() else source.parent
