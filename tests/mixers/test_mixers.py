@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from vision.mixers import ConvAttention, create_mixer
+from vision.mixers import ConvAttention, create_mixer, mixer_names, option_names
 from vision.patches import Grid
 
 GRID = Grid(6, 7)
@@ -92,3 +92,26 @@ def test_errors_list_what_exists():
         create_mixer("convolution", 8, GRID, kernel_size=2)
     with pytest.raises(ValueError, match=r"num_heads=3; 1, 2, 4, 8 would fit"):
         create_mixer("self_attention", 8, GRID, num_heads=3)
+
+
+OPTIONS = {
+    *("num_heads", "head_dim", "qkv_bias", "v_bias", "backend", "device", "dtype"),
+    *("relative_bias", "quadratic_bias", "rotary", "field"),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in mixer_names() if name.endswith("_attention")])
+def test_an_option_that_a_mixer_lacks_is_refused_by_its_class_too(name):
+    mixer = type(create_mixer(name, 8, GRID))
+    for option in OPTIONS - set(option_names(name)):
+        with pytest.raises(TypeError, match=option):
+            mixer(8, GRID, **{option: True})
+
+
+def test_options_shared_by_mixers_are_listed_and_reach_the_attention():
+    shared = ("num_heads", "head_dim", "backend", "device", "dtype")
+    for name in ("self_attention", "static_attention", "graph_attention"):
+        assert set(shared) < set(option_names(name))
+        mixer = create_mixer(name, 8, GRID, num_heads=3, head_dim=5, backend="dense", dtype=torch.float64)
+        assert (mixer.num_heads, mixer.head_dim, mixer.backend) == (3, 5, "dense")
+        assert mixer.proj.weight.shape == (8, 15) and mixer.proj.weight.dtype == torch.float64

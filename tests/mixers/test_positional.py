@@ -12,7 +12,7 @@ from vision.attention import MultiHeadAttention
 from vision.fields import full, neighbourhood, tiled, tiles, truncated
 from vision.mixers.gated_attention import GatedAttention
 from vision.mixers.local_attention import LocalAttention
-from vision.mixers.position_attention import by_position
+from vision.mixers.position_attention import attend_by_position
 from vision.mixers.quadratic_attention import QuadraticAttention
 from vision.mixers.static_attention import StaticAttention
 from vision.mixers.truncated_attention import TruncatedAttention
@@ -231,8 +231,8 @@ def test_one_softmax_for_the_batch_is_one_for_each_image():
     v = torch.randn(3, 4, 42, 2, **WIDE)
     for field in (full(GRID), neighbourhood(GRID, 3)):
         scores = RelativeBias(field, 4, **WIDE)()
-        one_by_one = torch.cat([by_position(image, scores, field) for image in v.split(1)])
-        torch.testing.assert_close(by_position(v, scores, field), one_by_one, rtol=0, atol=1e-14)
+        one_by_one = torch.cat([attend_by_position(image, scores, field) for image in v.split(1)])
+        torch.testing.assert_close(attend_by_position(v, scores, field), one_by_one, rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("kernel_size", [None, 5])

@@ -12,3 +12,6 @@ from vision.attention.dispatch import attend as attend
 from vision.attention.dispatch import backend_names as backend_names
 from vision.attention.multi_head import MultiHeadAttention as MultiHeadAttention
 from vision.attention.options import AttentionOptions as AttentionOptions
+from vision.attention.options import ContentOptions as ContentOptions
+from vision.attention.options import PositionOptions as PositionOptions
+from vision.attention.options import check_options as check_options

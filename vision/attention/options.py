@@ -6,7 +6,7 @@ A mixer declares `**options: Unpack[AttentionOptions]` and passes them on to the
 16
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import signature
 from typing import Any, TypedDict, get_args, get_type_hints
 
@@ -74,6 +74,15 @@ def option_names(function: Callable[..., Any]) -> tuple[str, ...]:
         elif parameter.kind is parameter.VAR_KEYWORD:
             names += get_type_hints(get_args(parameter.annotation)[0])
     return tuple(names)
+
+
+def check_options(options: Mapping[str, object], kind: type) -> None:
+    """Raise a TypeError for an option that the TypedDict `kind` does not have.
+
+    A type checker finds it as well. This check is for mixers that extend a class with more options.
+    """
+    if unknown := [name for name in options if name not in get_type_hints(kind)]:
+        raise TypeError(f"unexpected option {', '.join(unknown)}; expected {', '.join(get_type_hints(kind))}")
 
 
 def head_width(dim: int, num_heads: int, head_dim: int | None) -> int:

@@ -1,14 +1,15 @@
 """Token mixers by name: everything between a convolution and self-attention, (B, N, C) -> (B, N, C).
 
+>>> import torch
 >>> create_mixer("local_attention", 64, Grid(8, 8), kernel_size=3)(torch.randn(2, 64, 64)).shape
 torch.Size([2, 64, 64])
 """
 
-from inspect import signature
 from typing import Any
 
 from torch import nn
 
+from vision.attention import options as attention_options
 from vision.mixers.conv_attention import ConvAttention as ConvAttention
 from vision.mixers.convolution import Convolution as Convolution
 from vision.mixers.gated_attention import GatedAttention as GatedAttention
@@ -42,32 +43,32 @@ _MIXERS: dict[str, type[nn.Module]] = {
 
 
 def mixer_names() -> tuple[str, ...]:
-    """() -> the names that `create_mixer` takes."""
+    """Return the names that `create_mixer` accepts."""
     return tuple(_MIXERS)
 
 
 def option_names(name: str) -> tuple[str, ...]:
-    """Names of the options that the mixer `name` takes.
+    """Return the names of the options of the mixer `name`.
 
     Raises:
-        ValueError: the name is unknown; the message lists those that exist.
+        ValueError: the name is unknown. The message lists those that exist.
     """
     if name not in _MIXERS:
         raise ValueError(f"mixer must be one of {', '.join(_MIXERS)}; got {name!r}")
-    return tuple(p.name for p in signature(_MIXERS[name]).parameters.values() if p.kind is p.KEYWORD_ONLY)
+    return attention_options.option_names(_MIXERS[name])
 
 
 def create_mixer(name: str, dim: int, grid: Grid, **options: Any) -> nn.Module:
-    """Token mixer (B, N, C) -> (B, N, C) for tokens of width dim on a grid.
+    """Return a token mixer (B, N, C) -> (B, N, C) for tokens of width dim on a grid.
 
     Args:
         name: one of `mixer_names()`.
         dim: width C of a token.
-        grid: where the tokens sit.
+        grid: grid of the tokens.
         options: keyword arguments of the mixer's class.
 
     Raises:
-        ValueError: the name or an option is unknown; the message lists those that exist.
+        ValueError: the name or an option is unknown. The message lists those that exist.
     """
     known = option_names(name)
     if unknown := [option for option in options if option not in known]:

@@ -1,4 +1,4 @@
-"""A convolution as masked self-attention: one head per kernel position, one key per query; exact.
+"""A convolution as masked self-attention, exactly: one head per kernel position, one key per query.
 
 >>> mixer = ConvAttention(64, Grid(8, 8), kernel_size=3, explicit=True)
 >>> mixer.attention_map(torch.randn(1, 64, 64)).shape
@@ -11,24 +11,25 @@ from torch import Tensor, nn
 from vision.attention import attend
 from vision.attention.convolution import constant_queries_keys, merge_heads
 from vision.fields import convolution, kernel_positions
-from vision.mixers.convolution import Size, channel_groups, convolve, same_padding
-from vision.patches import Grid
+from vision.mixers.convolution import channel_groups, convolve, same_padding
+from vision.patches import Grid, Size
 
 
 class ConvAttention(nn.Module):
     """(B, N, C) -> (B, N_query, out_chans): nn.Conv2d, written as attention inside a field.
 
-    Head (i, j) leaves query (a, b) the one key (a * stride + i * dilation - padding, likewise b) or, beyond
-    the border, none. A softmax over one entry is 1 whatever the logits are, so queries and keys are zeros,
-    the same for every image; the head's value map is the tokens themselves and its output map
-    weight[:, :, i, j]. The construction of Cordonnier et al. (2020), made exact by the mask.
+    Head (i, j) gives query (a, b) one key at row a * stride + i * dilation - padding and column
+    b * stride + j * dilation - padding, or none beyond the border. A softmax over one entry is 1 whatever the
+    logits are, so queries and keys are zeros for every image. The values of the head are the tokens
+    themselves, and its output map is weight[:, :, i, j]. This is the construction of Cordonnier et al.
+    (2020), made exact by the mask.
 
-    Parameters and their names are nn.Conv2d's (and those of the mixer `convolution`), so a state_dict
-    loads from the one into the other.
+    The parameters have the names and shapes of nn.Conv2d's and of the mixer `convolution`, so each loads the
+    others' state_dict.
 
     Args:
-        dim: width C of a token, Conv2d's in_channels.
-        grid: where the tokens sit.
+        dim: width C of a token: Conv2d's in_channels.
+        grid: grid of the tokens.
         out_chans: width of the output; None is dim.
         kernel_size: tokens across, one number or (rows, cols).
         stride: step between queries.
@@ -36,11 +37,11 @@ class ConvAttention(nn.Module):
             kernels.
         dilation: step between the tokens of the kernel.
         groups: blocks of channels that do not mix.
-        depthwise: one block for each channel, however wide the tokens are: groups of dim.
+        depthwise: one block for each channel, whatever the width of a token: groups = dim.
         bias: add a learned bias.
-        explicit: run as attention, which is the proof and what can be looked at, in 2 to 4 times the time
-            (8 x 8 to 32 x 32 tokens, kernel_size 3); else as F.conv2d on the same tokens and weights, which
-            is how one trains. May be set at any time.
+        explicit: run as attention, which shows the equality and takes 2 to 4 times as long (8 x 8 to 32 x 32
+            tokens, kernel_size 3). Otherwise run as F.conv2d on the same tokens and weights, which is faster
+            for training. The attribute can be changed at any time.
     """
 
     def __init__(
@@ -65,32 +66,17 @@ class ConvAttention(nn.Module):
         self.field = convolution(grid, kernel_size, stride=stride, padding=padding, dilation=dilation)
         self.heads = kernel_positions(self.field)
         groups = channel_groups(dim, groups, depthwise)
-        conv = nn.Conv2d(
-            dim,
-            out_chans or dim,
-            kernel_size,
-            stride,
-            padding,
-            dilation,
-            groups,
-            bias,
-            device=device,
-            dtype=dtype,
-        )
-        self.grid, self.stride, self.padding, self.dilation, self.groups = (
-            grid,
-            stride,
-            padding,
-            dilation,
-            groups,
-        )
+        layout = (stride, padding, dilation, groups)
+        conv = nn.Conv2d(dim, out_chans or dim, kernel_size, *layout, bias=bias, device=device, dtype=dtype)
+        self.grid = grid
+        self.stride, self.padding, self.dilation, self.groups = layout
         self.weight, self.bias, self.explicit = conv.weight, conv.bias, explicit
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, C) -> (B, N_query, out_chans)."""
         if self.explicit:
             heads = attend(*self._qkv(x), self.heads).squeeze(0)
-            heads = heads.unflatten(2, (-1, x.shape[2])).permute(2, 0, 1, 3)
+            heads = torch.unflatten(heads, 2, (-1, x.shape[2])).permute(2, 0, 1, 3)
             out = merge_heads(heads, self.weight, self.groups)
             return out if self.bias is None else out + self.bias
         return convolve(
@@ -105,15 +91,16 @@ class ConvAttention(nn.Module):
         )
 
     def attention_map(self, x: Tensor) -> Tensor:
-        """(B, N, C) -> (B, K, N_query, N): each kernel position's weights, 1 at its key; 0 off the grid."""
+        """(B, N, C) -> (B, K, N_query, N): the weights of each kernel position: 1 at its key, else 0."""
         return attend(*self._qkv(x), self.heads, need_weights=True)[1].expand(len(x), -1, -1, -1)
 
     def extra_repr(self) -> str:
-        """() -> what nn.Module prints of this module."""
+        """Return what nn.Module prints of this module."""
         return f"weight={tuple(self.weight.shape)}, stride={self.stride}, explicit={self.explicit}"
 
     def _qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, N, C) -> q (1, K, N_query, 1), k (1, K, N, 1), zeros; v (1, K, N, B * C), images abreast."""
+        """(B, N, C) -> q (1, K, N_query, 1), k (1, K, N, 1), zeros; v (1, K, N, B * C)."""
+        # The images are concatenated in the values.
         values = x.transpose(0, 1).flatten(1).expand(1, len(self.heads), -1, -1)
         queries = constant_queries_keys(values, self.field.queries.size)
         return queries, constant_queries_keys(values, x.shape[1]), values

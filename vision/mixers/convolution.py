@@ -1,25 +1,27 @@
-"""The token mixer of CNNs: a convolution on the grid of tokens, run on a view of them."""
+"""The token mixer of CNNs: a convolution on the grid of tokens, without a copy of them.
+
+>>> Convolution(64, Grid(8, 8), kernel_size=3, depthwise=True)(torch.randn(2, 64, 64)).shape
+torch.Size([2, 64, 64])
+"""
 
 import torch
 from torch import Tensor, nn
 
-from vision.patches import Grid
-
-Size = int | tuple[int, int]
+from vision.patches import Grid, Size, images_to_tokens, pair, tokens_to_images
 
 
 class Convolution(nn.Module):
     """(B, N, C) -> (B, N, C): nn.Conv2d on the token grid, zero-padded to keep its size.
 
-    Parameters and their names are nn.Conv2d's, so a state_dict loads from the one into the other.
+    The parameters have the names and shapes of nn.Conv2d's, so either loads the other's state_dict.
 
     Args:
         dim: width C of a token.
-        grid: where the tokens sit.
+        grid: grid of the tokens.
         kernel_size: odd number of tokens across, one number or (rows, cols).
         dilation: step between the tokens of the kernel.
         groups: blocks of channels that do not mix.
-        depthwise: one block for each channel, however wide the tokens are: groups of dim.
+        depthwise: one block for each channel, whatever the width of a token: groups = dim.
         bias: add a learned bias.
     """
 
@@ -82,19 +84,17 @@ def convolve(
     Tokens (B, N, C) are images (B, C, rows, cols) in torch's channels_last layout, which is also the
     layout of the result.
     """
-    images = x.transpose(1, 2).unflatten(2, (grid.rows, grid.cols))
-    images = nn.functional.conv2d(images, weight, bias, stride, padding, dilation, groups)
-    return images.flatten(2).transpose(1, 2)
+    images = tokens_to_images(x, grid)
+    return images_to_tokens(nn.functional.conv2d(images, weight, bias, stride, padding, dilation, groups))
 
 
 def same_padding(kernel_size: Size, dilation: Size) -> tuple[int, int]:
-    """The zero padding, (rows, cols), with which a convolution of stride 1 keeps the size of its grid.
+    """Return the zero padding, (rows, cols), with which a convolution of stride 1 keeps the grid's size.
 
     Raises:
-        ValueError: the kernel is even, so that both sides would need different padding.
+        ValueError: the kernel is even, so that the two sides would need different padding.
     """
-    kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
-    step = (dilation, dilation) if isinstance(dilation, int) else dilation
+    kernel, step = pair(kernel_size), pair(dilation)
     if any(k % 2 == 0 for k in kernel):
         raise ValueError(
             f"kernel_size must be odd to keep the grid's size, or give padding, got {kernel_size=}"
@@ -103,13 +103,13 @@ def same_padding(kernel_size: Size, dilation: Size) -> tuple[int, int]:
 
 
 def channel_groups(dim: int, groups: int, depthwise: bool) -> int:
-    """Blocks of channels that do not mix: `groups`, or one for each of dim channels where depthwise.
+    """Return the number of blocks of channels that do not mix: `groups`, or dim if depthwise.
 
     Raises:
-        ValueError: depthwise and another number of groups were both asked for.
+        ValueError: depthwise is given with another number of groups.
     """
     if depthwise and groups not in (1, dim):
         raise ValueError(
-            f"depthwise means groups of {dim}, one a channel; give one of the two, got {groups=}"
+            f"depthwise means groups of {dim}, one per channel; give one of the two, got {groups=}"
         )
     return dim if depthwise else groups

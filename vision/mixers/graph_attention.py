@@ -1,47 +1,50 @@
-"""Self-attention whose field is a graph: given by its edges, read off the tokens, or the grid's own."""
+"""Self-attention whose field is a graph: given by its edges, computed from the tokens, or the grid's.
+
+>>> GraphAttention(64, Grid(8, 8), edges="knn", neighbours=9)(torch.randn(2, 64, 64)).shape
+torch.Size([2, 64, 64])
+"""
+
+from typing import Unpack
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from vision.attention import MultiHeadAttention, attend
-from vision.attention.gather import attention as gathered
+from vision.attention import ContentOptions, MultiHeadAttention, attend, check_options
+from vision.attention.gather import attention as attend_gathered
 from vision.fields import Field, neighbourhood
 from vision.fields.graph import graph
 from vision.patches import Grid
 
-_NAMED = ("grid8", "knn")
-_SPARSE = 64  # keys over neighbours from which gathering is faster, as for the fields of `attend`
+_GRAPHS = ("grid8", "knn")
+_GATHER_FROM = 64  # keys per neighbour from which gathering is faster, as in `attend`
 
-# Symbolic tracing records a call of it, as it makes tensors of the size of its arguments.
-torch.fx.wrap("gathered")
+# Symbolic tracing records a call of it, because it makes tensors of the size of its arguments.
+torch.fx.wrap("attend_gathered")
 
 
 class GraphAttention(MultiHeadAttention):
-    """(B, N, C) -> (B, N, C): multi-head attention of each node to the nodes that its edges come from.
+    """(B, N, C) -> (B, N, C): multi-head attention of each node to the sources of its edges.
 
-    An edge leads from a key, its source, to a query, its target. The weights are the scaled products of
-    self-attention, where graph attention networks (Velickovic et al., 2018) have a small network's; so the
-    full graph is self-attention, and the graph of a grid's 8 neighbours local attention, both exactly.
+    An edge leads from a key, its source, to a query, its target. The logits are the scaled products of
+    self-attention; graph attention networks (Velickovic et al., 2018) have a small network instead. So the
+    full graph is exactly self-attention, and the graph of a grid's 8 neighbours exactly local attention.
 
     Args:
         dim: width C of a token.
-        grid: where the tokens sit; Grid(1, N) for N nodes of any graph.
-        edges: "grid8", the 8 tokens around each; "knn", for each image anew the tokens whose directions are
-            nearest to a token's own (ViG: Han et al., 2022), found among all pairs, through which no
-            gradient flows; or whole numbers (2, E), the source and the target of each edge.
-        neighbours: for "knn", keys of a token, itself included where it has a self-loop.
+        grid: grid of the tokens; Grid(1, N) for N nodes of any graph.
+        edges: "grid8", the 8 tokens around each; "knn", the tokens with the largest cosine similarity
+            (ViG: Han et al., 2022); or integers (2, E), the source and the target of each edge. "knn"
+            searches all pairs in each image, and no gradient flows through the choice.
+        neighbours: for "knn", the number of keys of a token, including itself if self_loops.
         self_loops: let each token attend to itself.
-        num_heads: heads; must divide dim unless head_dim is given.
-        head_dim: width of a head; None is dim / num_heads.
-        qkv_bias: give q, k and v a bias.
-        backend: that of `vision.attention.attend`; for "knn" auto, dense, gather or reference.
+        options: see `ContentOptions`; for "knn", backend is auto, dense, gather or reference.
 
     Attributes:
-        field: who attends to whom; None for "knn", where each image has its own: see `attention_map`.
+        field: who attends to whom; None for "knn", where each image has a different one: see `attention_map`.
 
     Raises:
-        ValueError: edges are neither a name nor whole numbers (2, E) below N, or neighbours are more than N.
+        ValueError: edges are neither a name nor integers (2, E) below N, or neighbours exceed N.
     """
 
     def __init__(
@@ -52,23 +55,10 @@ class GraphAttention(MultiHeadAttention):
         edges: str | Tensor = "grid8",
         neighbours: int = 9,
         self_loops: bool = True,
-        num_heads: int = 4,
-        head_dim: int | None = None,
-        qkv_bias: bool = True,
-        backend: str = "auto",
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
+        **options: Unpack[ContentOptions],
     ) -> None:
-        super().__init__(
-            dim,
-            num_heads,
-            head_dim=head_dim,
-            field=_field(edges, grid, self_loops),
-            qkv_bias=qkv_bias,
-            backend=backend,
-            device=device,
-            dtype=dtype,
-        )
+        check_options(options, ContentOptions)
+        super().__init__(dim, field=_field(edges, grid, self_loops), **options)
         most = grid.size if self_loops else grid.size - 1
         if self.field is None and not 1 <= neighbours <= most:
             raise ValueError(f"neighbours must be from 1 to {most} on {grid}, got {neighbours=}")
@@ -80,36 +70,38 @@ class GraphAttention(MultiHeadAttention):
             return super().forward(x)
         q, k, v = self._qkv(x)
         index = nearest(x, self.neighbours, self_loops=self.self_loops)
-        if self.backend == "gather" or (self.backend == "auto" and _SPARSE * self.neighbours <= self.size):
+        if self.backend == "gather" or (
+            self.backend == "auto" and _GATHER_FROM * self.neighbours <= self.size
+        ):
             index = index.unsqueeze(1)
-            x = gathered(q, k, v, index, index >= 0)
+            x = attend_gathered(q, k, v, index, index >= 0)
         else:
-            x = attend(q, k, v, None, self._chosen(q, index), backend=self.backend)
+            x = attend(q, k, v, None, self._neighbour_bias(q, index), backend=self.backend)
         return self.proj(x.transpose(1, 2).flatten(2))
 
     def attention_map(self, x: Tensor) -> Tensor:
-        """(B, N, C) -> (B, num_heads, N, N): how much each query (row) takes from each key (column)."""
+        """(B, N, C) -> (B, num_heads, N, N): the weight of each key (column) for each query (row)."""
         if self.field is not None:
             return super().attention_map(x)
         q, k, _ = self._qkv(x)
-        bias = self._chosen(q, nearest(x, self.neighbours, self_loops=self.self_loops))
+        bias = self._neighbour_bias(q, nearest(x, self.neighbours, self_loops=self.self_loops))
         return attend(q, k, k, None, bias, need_weights=True)[1]
 
-    def _chosen(self, q: Tensor, index: Tensor) -> Tensor:
+    def _neighbour_bias(self, q: Tensor, index: Tensor) -> Tensor:
         """index (B, N, K) -> (B, 1, N, N): a bias of 0 for the keys of each query, -inf for all others."""
         none = q.new_full((q.shape[0], 1, self.size, self.size), float("-inf"))
         return none.scatter(-1, index.unsqueeze(1), 0.0)
 
 
 def nearest(x: Tensor, count: int, *, self_loops: bool = True) -> Tensor:
-    """(B, N, C) -> long (B, N, count): for each token those of largest cosine with it, in each image.
+    """(B, N, C) -> long (B, N, count): the tokens of largest cosine with each token, in each image.
 
-    A cosine orders as the distance between tokens of length 1 does, which is what ViG compares.
+    Cosines rank tokens like the distances between normalized tokens, which ViG compares.
 
     Args:
-        x: tokens.
+        x: the tokens.
         count: tokens to find, at most N, or N - 1 without self-loops.
-        self_loops: every token is the first of its own; else it is none of them.
+        self_loops: each token is its own first neighbour; otherwise it is left out.
     """
     direction = normalize(x.detach(), dim=-1)
     cosine = direction @ direction.transpose(1, 2)
@@ -120,8 +112,8 @@ def nearest(x: Tensor, count: int, *, self_loops: bool = True) -> Tensor:
 def _field(edges: str | Tensor, grid: Grid, self_loops: bool) -> Field | None:
     if isinstance(edges, Tensor):
         return graph(edges, grid, self_loops=self_loops)
-    if edges not in _NAMED:
-        raise ValueError(f"edges must be {', '.join(_NAMED)} or a tensor (2, E); got {edges!r}")
+    if edges not in _GRAPHS:
+        raise ValueError(f"edges must be {', '.join(_GRAPHS)} or a tensor (2, E); got {edges!r}")
     if edges == "knn":
         return None
     field = neighbourhood(grid, 3)

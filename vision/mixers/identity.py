@@ -1,4 +1,4 @@
-"""The token mixer that mixes nothing: what the MLPs alone can do."""
+"""The token mixer that mixes nothing, as a baseline: what the MLPs alone can do."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from vision.patches import Grid
 
 
 class Identity(nn.Module):
-    """(B, N, C) -> (B, N, C): the tokens themselves; dim, grid, device and dtype change nothing."""
+    """(B, N, C) -> (B, N, C): the tokens themselves; dim, grid, device and dtype have no effect."""
 
     def __init__(
         self,

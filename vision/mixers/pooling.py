@@ -1,23 +1,23 @@
-"""The token mixer without parameters: the mean of the tokens around."""
+"""The token mixer without parameters: the mean of the tokens around each."""
 
 import torch
 from torch import Tensor, nn
 
 from vision.mixers.convolution import same_padding
-from vision.patches import Grid
+from vision.patches import Grid, images_to_tokens, tokens_to_images
 
 
 class Pooling(nn.Module):
-    """(B, N, C) -> (B, N, C): the mean over a k x k neighbourhood, less the token itself.
+    """(B, N, C) -> (B, N, C): the mean over a k x k neighbourhood, minus the token itself.
 
-    PoolFormer's mixer (Yu et al., 2022): attention with equal weights in a clipped neighbourhood, a floor for
-    all mixers that learn. What is beyond the border does not count. dim, device and dtype change nothing.
+    PoolFormer's mixer (Yu et al., 2022): attention with equal weights in a clipped neighbourhood, a baseline
+    for all mixers that learn. Tokens beyond the border do not count. dim, device and dtype have no effect.
 
     Args:
         dim: width C of a token.
-        grid: where the tokens sit.
+        grid: grid of the tokens.
         kernel_size: odd number of tokens across the neighbourhood.
-        subtract: take the token itself off, which the residual around a mixer adds again.
+        subtract: subtract the token itself, which the residual connection around a mixer adds again.
     """
 
     def __init__(
@@ -37,10 +37,9 @@ class Pooling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, C) -> (B, N, C)."""
-        images = x.transpose(1, 2).unflatten(2, (self.grid.rows, self.grid.cols))
-        mean = self.pool(images).flatten(2).transpose(1, 2)
+        mean = images_to_tokens(self.pool(tokens_to_images(x, self.grid)))
         return mean - x if self.subtract else mean
 
     def extra_repr(self) -> str:
-        """() -> what nn.Module prints of this module besides its submodules."""
+        """Return what nn.Module prints of this module in addition to its submodules."""
         return f"subtract={self.subtract}"

@@ -1,42 +1,42 @@
-"""Attention to a learned place: each head looks at a spot beside its query, as wide as it likes.
+"""Attention to a learned position: each head has a centre relative to its query, and a width.
 
 >>> QuadraticAttention(64, Grid(8, 8))(torch.randn(2, 64, 64)).shape
 torch.Size([2, 64, 64])
 """
 
+from typing import Unpack
+
 import torch
 from torch import Tensor, nn
 
+from vision.attention import PositionOptions
 from vision.mixers.position_attention import PositionAttention, square_field
 from vision.patches import Grid
 from vision.positions import quadratic_scores
 
-# Symbolic tracing records a call of it, as it reads the device of its arguments.
+# Symbolic tracing records a call of it, because it reads the device of its arguments.
 torch.fx.wrap("quadratic_scores")
 
 
 class QuadraticAttention(PositionAttention):
-    """(B, N, C) -> (B, N, C): head h weighs a key by -alpha |key - query - centre|^2, and by no content.
+    """(B, N, C) -> (B, N, C): the score of a key is -alpha |key - query - centre|^2, without content.
 
-    The quadratic encoding of Cordonnier et al. (2020): a receptive field that learns where it lies and how
-    wide it is, a Gaussian of variance 1 / (2 alpha). For alpha -> infinity a head with a whole centre
-    becomes the shift by it, with the nearest key where there is none, and 9 of them a 3 x 3 convolution with
-    replicate padding; for alpha -> 0 it becomes the mean.
+    The quadratic encoding of Cordonnier et al. (2020): a receptive field with a learned centre and width, a
+    Gaussian of variance 1 / (2 alpha). For alpha -> infinity, a head with an integer centre becomes a shift
+    by it, with the nearest key at the border, and 9 heads become a 3 x 3 convolution with replicate padding.
+    For alpha -> 0 a head becomes the mean.
 
     Args:
         dim: width C of a token.
-        grid: where the tokens sit.
-        kernel_size: odd number of tokens across the neighbourhood that can be seen; None is the whole grid.
-        alpha: what every head starts with, distances in places of the grid.
-        spread: standard deviation of the centres at the start, as in the authors' code.
-        num_heads: heads; must divide dim unless head_dim is given.
-        head_dim: width of a head; None is dim / num_heads.
-        v_bias: give the values a bias.
-        backend: that of `vision.attention.attend`.
+        grid: grid of the tokens.
+        kernel_size: odd number of tokens across the visible neighbourhood; None is the whole grid.
+        alpha: initial value for every head, for distances in tokens.
+        spread: standard deviation of the initial centres, as in the authors' code.
+        options: see `PositionOptions`.
 
     Attributes:
-        alpha: (num_heads,), a parameter of which the absolute value counts, so that no step makes it invalid.
-        centres: (num_heads, 2), row and column of each head's centre relative to its query, a parameter.
+        alpha: (num_heads,), a parameter. Its absolute value counts, so that no step makes it invalid.
+        centres: (num_heads, 2), a parameter: row and column of each head's centre relative to its query.
     """
 
     def __init__(
@@ -47,27 +47,14 @@ class QuadraticAttention(PositionAttention):
         kernel_size: int | None = None,
         alpha: float = 1.0,
         spread: float = 2.0,
-        num_heads: int = 4,
-        head_dim: int | None = None,
-        v_bias: bool = True,
-        backend: str = "auto",
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
+        **options: Unpack[PositionOptions],
     ) -> None:
-        super().__init__(
-            dim,
-            square_field(grid, kernel_size),
-            num_heads=num_heads,
-            head_dim=head_dim,
-            v_bias=v_bias,
-            backend=backend,
-            device=device,
-            dtype=dtype,
-        )
+        super().__init__(dim, square_field(grid, kernel_size), **options)
+        num_heads, device, dtype = self.num_heads, options.get("device"), options.get("dtype")
         self.alpha = nn.Parameter(torch.full((num_heads,), float(alpha), device=device, dtype=dtype))
         self.centres = nn.Parameter(torch.empty(num_heads, 2, device=device, dtype=dtype))
         nn.init.normal_(self.centres, std=spread)
 
     def scores(self) -> Tensor:
-        """() -> (num_heads, K), or (1, num_heads, N, N) for the whole grid."""
+        """Return (num_heads, K), or (1, num_heads, N, N) for the whole grid."""
         return quadratic_scores(self.field, self.alpha, self.centres)

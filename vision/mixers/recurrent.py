@@ -1,4 +1,10 @@
-"""The token mixer of recurrent networks: tokens are read one after the other, in both directions."""
+"""The token mixer of recurrent networks: tokens are read one after the other, in both directions.
+
+>>> Recurrent(64, Grid(8, 8), kind="gru")(torch.randn(2, 64, 64)).shape
+torch.Size([2, 64, 64])
+"""
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -7,25 +13,24 @@ from vision.patches import Grid
 
 _KINDS: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
 _ORDERS = ("rows_and_columns", "sequence")
-# oneDNN, which runs torch's LSTM on a CPU, has none in bfloat16 on processors without AVX-512.
+# oneDNN runs torch's LSTM on a CPU, and has no bfloat16 version for processors without AVX-512.
 _FLOAT32_ONLY = torch.backends.mkldnn.is_available() and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 class Recurrent(nn.Module):
     """(B, N, C) -> (B, N, C): bidirectional LSTMs or GRUs over the tokens, and a linear map back.
 
-    With "rows_and_columns" ReNet's layer (Visin et al., 2015): one network reads every row from both ends,
-    a second every column of what the first says (they begin with the columns), so that each output depends on
-    all tokens. With "sequence"
-    one network reads all tokens in index order from both ends. Where attention takes one step between any
-    two tokens, here it takes as many as lie between them, one after the other.
+    "rows_and_columns" is ReNet's layer (Visin et al., 2015): one network reads every row from both ends, and
+    a second one every column of its output, so that each output depends on all tokens. The paper starts with
+    the columns. With "sequence", one network reads all tokens in index order from both ends. Attention
+    connects any two tokens in one step. Here information passes through all tokens between them.
 
-    torch.fx, torch.jit.trace and torch.export take it. torch.compile runs torch's networks uncompiled
-    between two graphs, and refuses them with fullgraph=True unless torch._dynamo.config.allow_rnn is set.
+    torch.fx, torch.jit.trace and torch.export support it. torch.compile runs torch's networks uncompiled
+    between two graphs; fullgraph=True is an error unless torch._dynamo.config.allow_rnn is set.
 
     Args:
         dim: width C of a token.
-        grid: where the tokens sit.
+        grid: grid of the tokens.
         kind: lstm or gru.
         order: rows_and_columns or sequence.
         hidden: width of a network's state in each direction; None is dim / 2, rounded down.
@@ -55,8 +60,8 @@ class Recurrent(nn.Module):
             raise ValueError(f"hidden must be at least 1, got {hidden=}")
 
         def network(width: int) -> nn.Module:
-            both = {"batch_first": True, "bidirectional": True}
-            return _KINDS[kind](width, hidden, **both, device=device, dtype=dtype)
+            options: dict[str, Any] = {"batch_first": True, "bidirectional": True}
+            return _KINDS[kind](width, hidden, **options, device=device, dtype=dtype)
 
         self.grid, self.order = grid, order
         self.along = network(dim)
@@ -67,22 +72,22 @@ class Recurrent(nn.Module):
         """(B, N, C) -> (B, N, C)."""
         if self.down is None:
             return self.proj(_outputs(self.along, x))
-        x = _each_row(self.along, x.unflatten(1, (self.grid.rows, self.grid.cols)))
+        x = _each_row(self.along, torch.unflatten(x, 1, (self.grid.rows, self.grid.cols)))
         x = _each_row(self.down, x.transpose(1, 2)).transpose(1, 2)
         return self.proj(x.flatten(1, 2))
 
     def extra_repr(self) -> str:
-        """() -> what nn.Module prints of this module besides its submodules."""
+        """Return what nn.Module prints of this module in addition to its submodules."""
         return f"order={self.order!r}"
 
 
 def _each_row(network: nn.Module, x: Tensor) -> Tensor:
-    """(B, rows, cols, C) -> (B, rows, cols, 2 * hidden): every row a sequence of its own."""
-    return _outputs(network, x.flatten(0, 1)).unflatten(0, (-1, x.shape[1]))
+    """(B, rows, cols, C) -> (B, rows, cols, 2 * hidden): every row is a separate sequence."""
+    return torch.unflatten(_outputs(network, x.flatten(0, 1)), 0, (-1, x.shape[1]))
 
 
 def _outputs(network: nn.Module, x: Tensor) -> Tensor:
-    """(B, N, C) -> (B, N, 2 * hidden), in float32 under an autocast that this processor cannot follow."""
+    """(B, N, C) -> (B, N, 2 * hidden), in float32 under an autocast to a dtype that this processor lacks."""
     if _FLOAT32_ONLY and torch.is_autocast_enabled("cpu"):
         with torch.autocast("cpu", enabled=False):
             return network(x.float())[0]

@@ -1,35 +1,38 @@
-"""Self-attention over a window of the token sequence, which knows of no rows: cost linear in its length."""
+"""Self-attention over a window of the token sequence, whatever its rows: cost linear in its length.
 
-import torch
+>>> import torch
+>>> TruncatedAttention(64, Grid(8, 8), window=5, causal=True)(torch.randn(2, 64, 64)).shape
+torch.Size([2, 64, 64])
+"""
+
+from typing import Unpack
+
 from torch import Tensor
 
-from vision.attention import MultiHeadAttention, attend
+from vision.attention import ContentOptions, MultiHeadAttention, attend, check_options
 from vision.fields import truncated
 from vision.patches import Grid
 
 
 class TruncatedAttention(MultiHeadAttention):
-    """(B, N, C) -> (B, N, C): multi-head attention to the tokens at most so far away in index order.
+    """(B, N, C) -> (B, N, C): multi-head attention to the nearest tokens in index order.
 
-    Truncated self-attention (Yeh et al., 2019, arXiv 1910.12977, for speech); with dilation the sliding
-    window of Longformer (Beltagy et al., 2020). On a grid of several rows a window runs on from the end of a
-    row into the next.
+    Truncated self-attention (Yeh et al., 2019, arXiv 1910.12977, for speech). With dilation it is the sliding
+    window of Longformer (Beltagy et al., 2020). On a grid of several rows, a window runs on from the end of a
+    row to the next.
 
     Args:
         dim: width C of a token.
-        grid: where the tokens sit; only their order counts.
-        window: odd number of tokens across, the query in the middle.
+        grid: grid of the tokens; only their order counts.
+        window: odd number of tokens across, centred on the query.
         dilation: step between the tokens of the window.
         causal: leave out the tokens after the query.
-        num_heads: heads; must divide dim unless head_dim is given.
-        head_dim: width of a head; None is dim / num_heads.
         relative_bias: learn a number per head and step along the sequence, added to the logits.
-        qkv_bias: give q, k and v a bias.
-        backend: that of `vision.attention.attend`.
+        options: see `ContentOptions`.
 
     Attributes:
-        field: who attends to whom on the grid, by indices if it has several rows.
-        sequence: the same on Grid(1, N), by offsets: what attention runs on, as backends are faster there.
+        field: who attends to whom on the grid; by indices if the grid has several rows.
+        sequence: the same field on Grid(1, N), by offsets. Attention runs on it, because backends are faster.
     """
 
     def __init__(
@@ -40,26 +43,12 @@ class TruncatedAttention(MultiHeadAttention):
         window: int = 9,
         dilation: int = 1,
         causal: bool = False,
-        num_heads: int = 4,
-        head_dim: int | None = None,
         relative_bias: bool = False,
-        qkv_bias: bool = True,
-        backend: str = "auto",
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
+        **options: Unpack[ContentOptions],
     ) -> None:
+        check_options(options, ContentOptions)
         sequence = truncated(grid.size, window, dilation=dilation, causal=causal)
-        super().__init__(
-            dim,
-            num_heads,
-            head_dim=head_dim,
-            field=sequence,
-            relative_bias=relative_bias,
-            qkv_bias=qkv_bias,
-            backend=backend,
-            device=device,
-            dtype=dtype,
-        )
+        super().__init__(dim, field=sequence, relative_bias=relative_bias, **options)
         self.sequence = sequence
         self.field = truncated(grid, window, dilation=dilation, causal=causal)
 
