@@ -1,0 +1,26 @@
+"""A pre-norm block: token mixer and MLP, each around a residual."""
+
+from typing import Any
+
+from timm.layers.drop import DropPath
+from timm.layers.mlp import Mlp
+from torch import Tensor, nn
+
+
+class Block(nn.Module):
+    """(B, N, C) -> (B, N, C): token mixer, then MLP, each after a norm and around a residual."""
+
+    def __init__(
+        self, dim: int, mixer: nn.Module, *, mlp_dim: int, drop_path: float = 0.0, **dd: Any
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, **dd)
+        self.mixer = mixer
+        self.norm2 = nn.LayerNorm(dim, **dd)
+        self.mlp = Mlp(dim, mlp_dim, **dd)
+        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N, C) -> (B, N, C)."""
+        x = x + self.drop_path(self.mixer(self.norm1(x)))
+        return x + self.drop_path(self.mlp(self.norm2(x)))
