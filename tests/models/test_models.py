@@ -236,7 +236,7 @@ def test_params_that_a_model_of_timms_cannot_have_are_refused():
     images = {"img_size": 32, "in_chans": 3, "num_classes": 10}
     with pytest.raises(ValueError, match=r"params=60000 .* takes channels or dims; 'vit_tiny_p.*' takes nei"):
         complete_arguments("vit_tiny_patch16_224", params=60_000, **images)
-    with pytest.raises(ValueError, match=r"solves for dims, so it cannot be given beside it, .*\(8, 1"):
+    with pytest.raises(ValueError, match=r"params determines dims; pass one, not both, .*\(8, 1"):
         complete_arguments("convnext_atto", params=60_000, dims=(8, 16, 32, 64), **images)
     with pytest.raises(ValueError, match=r"no width gives 'resnet18_small' 50 parameters within 2%"):
         complete_arguments("resnet18_small", params=50, **images)

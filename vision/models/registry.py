@@ -8,7 +8,7 @@ import difflib
 import sys
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import timm
 import torch
@@ -16,16 +16,24 @@ from torch import nn
 
 from vision.models.small_images import small_image_arguments, token_patch
 from vision.models.stage_widths import stage_widths
+from vision.patches import Size
+
+Completer = Callable[..., dict[str, Any]]
 
 
 def our_models() -> list[str]:
-    """Names of the models that this package adds to timm's registry."""
-    package = __name__.split(".")[0]
-    return [name for name in timm.list_models() if _package_of(name) == package]
+    """Return the names of the models that this package adds to timm's registry."""
+    package = __name__.partition(".")[0]
+    return [name for name in timm.list_models() if _module_of(name).__name__.partition(".")[0] == package]
 
 
 def check_name(name: str, setting: str = "model.name") -> None:
-    """Raise a ValueError with near names where timm's registry has no model `name`; it names the setting."""
+    """Raise a ValueError, which suggests similar names, where timm's registry has no model `name`.
+
+    Args:
+        name: the name to look up.
+        setting: what the message calls it.
+    """
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}? " if near else ""
@@ -33,43 +41,34 @@ def check_name(name: str, setting: str = "model.name") -> None:
 
 
 def complete_arguments(
-    name: str, *, img_size: int | tuple[int, int], in_chans: int, num_classes: int, **given: Any
+    name: str, *, img_size: Size, in_chans: int, num_classes: int, **given: Any
 ) -> dict[str, Any]:
-    """All arguments for the model `name` on images (B, in_chans, *img_size): `given` and what it leaves open.
+    """Return all arguments that build the model `name` for images (B, in_chans, *img_size).
 
-    Our backbones get the image's size and, where none is given, a patch that leaves about 8 x 8 tokens of at
-    least 2 x 2 pixels, and the widths that `params` stands for, which then hold for another head too; for
-    timm's models see `vision.models.small_images` and `vision.models.stage_widths`.
+    What is not given is chosen by the kind of the model: see `complete_backbone`, `complete_stages` and
+    `vision.models.small_images`. The module of an entry point may choose otherwise: `argument_completers`
+    there maps a model's name to a function with the parameters of this one.
+
+    Args:
+        name: a model of timm's registry.
+        img_size: height and width in pixels, or one number for both.
+        in_chans: channels of the images.
+        num_classes: width of the head.
+        given: further arguments, which are kept. `params`, a number of parameters, becomes widths.
 
     Raises:
-        ValueError: the name is unknown (near ones are suggested), or both params and embed_dim are given.
+        ValueError: the name is unknown, `params` is given together with the widths, or no width gives it.
     """
     check_name(name)
-    if complete := _completer(name):
-        return complete(img_size=img_size, in_chans=in_chans, num_classes=num_classes, **given)
-    params = given.get("params")
-    if not _is_backbone(name):
-        given.pop("params", None)
-        sizes = {} if name in our_models() else small_image_arguments(name, img_size=img_size, **given)
-        arguments = {**sizes, **given, "in_chans": in_chans, "num_classes": num_classes}
-        return arguments | (stage_widths(name, params, **arguments) if params else {})
-    sizes = {"img_size": img_size, "patch_size": token_patch(img_size)}
-    arguments = {**sizes, **given, "in_chans": in_chans, "num_classes": num_classes}
-    if params:
-        if "embed_dim" in given:
-            raise ValueError(
-                "params solves for the widths, so embed_dim cannot be given beside it, got "
-                f"params={params}, embed_dim={given['embed_dim']}; set params=null for it"
-            )
-        return _with_widths(name, arguments)
-    return arguments
+    complete = _completer(name) or _complete_timm
+    return complete(name, img_size=img_size, in_chans=in_chans, num_classes=num_classes, **given)
 
 
 def create_model(name: str, **arguments: Any) -> nn.Module:
-    """timm.create_model, with an error that says which argument is wrong.
+    """Call `timm.create_model`, with an error that names the wrong argument.
 
     Raises:
-        ValueError: the constructor does not take an argument.
+        ValueError: the constructor does not accept an argument.
     """
     try:
         return timm.create_model(name, **arguments)
@@ -77,30 +76,55 @@ def create_model(name: str, **arguments: Any) -> nn.Module:
         raise ValueError(f"model {name!r} does not take the arguments {arguments}: {error}") from error
 
 
-def _with_widths(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+def complete_backbone(
+    name: str, *, img_size: Size, in_chans: int, num_classes: int, **given: Any
+) -> dict[str, Any]:
+    """Return all arguments of one of our backbones: its patch by `token_patch`, its widths for `params`.
+
+    Raises:
+        ValueError: both params and embed_dim are given, or no width gives `params` parameters.
+    """
+    sizes = {"img_size": img_size, "patch_size": token_patch(img_size)}
+    arguments = {**sizes, **given, "in_chans": in_chans, "num_classes": num_classes}
+    params = given.get("params")
+    if not params:
+        return arguments
+    if "embed_dim" in given:
+        raise ValueError(
+            f"params determines embed_dim; pass one, not both, got {params=}, "
+            f"embed_dim={given['embed_dim']}; params=null turns it off"
+        )
     with torch.device("meta"):
         model: Any = create_model(name, **arguments)
-    ratio = model.blocks[0].mlp.fc1.out_features / model.embed_dim
-    rest = {key: value for key, value in arguments.items() if key != "params"}
-    return {**rest, "embed_dim": model.embed_dim, "mlp_ratio": ratio}
+    # Widths, unlike params, hold for a head with another number of classes too.
+    del arguments["params"]
+    mlp_ratio = model.blocks[0].mlp.fc1.out_features / model.embed_dim
+    return {**arguments, "embed_dim": model.embed_dim, "mlp_ratio": mlp_ratio}
 
 
-def _completer(name: str) -> Callable[..., dict[str, Any]] | None:
-    """What completes the arguments of a model that is built around another.
+def complete_stages(
+    name: str, *, img_size: Size, params: int | None = None, **arguments: Any
+) -> dict[str, Any]:
+    """Return all arguments of a CNN that fits any image: the widths of its stages, where `params` is given.
 
-    The module of the model's entry point has it in `argument_completers`, as timm finds `default_cfgs` there.
+    Raises:
+        ValueError: as `stage_widths`.
     """
-    return getattr(_module_of(name), "argument_completers", {}).get(name)
+    return arguments | (stage_widths(name, params, **arguments) if params else {})
 
 
-def _is_backbone(name: str) -> bool:
-    """Whether the entry point's module counts the model to its `BACKBONES`."""
-    return name in getattr(_module_of(name), "BACKBONES", ())
+def _complete_timm(
+    name: str, *, img_size: Size, in_chans: int, num_classes: int, params: int | None = None, **given: Any
+) -> dict[str, Any]:
+    sizes = small_image_arguments(name, img_size=img_size, **given)
+    arguments = {**sizes, **given, "in_chans": in_chans, "num_classes": num_classes}
+    return arguments | (stage_widths(name, params, **arguments) if params else {})
+
+
+def _completer(name: str) -> Completer | None:
+    completers = cast(dict[str, Completer], getattr(_module_of(name), "argument_completers", {}))
+    return completers.get(name)
 
 
 def _module_of(name: str) -> ModuleType:
     return sys.modules[timm.model_entrypoint(name).__module__]
-
-
-def _package_of(name: str) -> str:
-    return timm.model_entrypoint(name).__module__.split(".")[0]

@@ -39,7 +39,7 @@ def stage_widths(name: str, params: int, **arguments: Any) -> dict[str, Any]:
         )
     if known[0] in arguments:
         raise ValueError(
-            f"params solves for {known[0]}, so it cannot be given beside it, got {params=}, "
+            f"params determines {known[0]}; pass one, not both, got {params=}, "
             f"{known[0]}={arguments[known[0]]}"
         )
     shape = signature[known[0]].default
