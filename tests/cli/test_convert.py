@@ -12,7 +12,7 @@ from sklearn.datasets import load_sample_image
 
 from vision.cli import main
 from vision.cli.images import image_files, normalize, picture, read_images
-from vision.convert.saved import load_converted
+from vision.convert import load_converted
 from vision.models import save_model
 
 SMALL = ["--input-size", "64", "--classes", "4"]

@@ -10,10 +10,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.convert import as_attention, attention_layers, set_explicit
+from vision.convert import (
+    as_attention,
+    attention_layers,
+    layer_differences,
+    load_converted,
+    logits_difference,
+    save_converted,
+    set_explicit,
+)
 from vision.convert import saved as converted_files
-from vision.convert.saved import load_converted, save_converted
-from vision.convert.verify import layer_differences, logits_difference
 from vision.models.checkpoint import load_checkpoint
 from vision.models.saved import save_model
 from vision.models.sources import build_model, find_model
@@ -85,6 +91,32 @@ def test_a_saved_model_comes_back_bit_by_bit(tmp_path, heads, dtype):
     assert all(torch.equal(value, before[name]) for name, value in skeleton.state_dict().items())
 
 
+class Earlier(nn.Module):
+    """The model of the folders in format_1, which an earlier version of this package wrote."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(1, 2, 3, stride=2, padding=1), nn.BatchNorm2d(2)
+        self.pre, self.depthwise = nn.BatchNorm2d(2), nn.Conv2d(2, 2, 3, padding=1, groups=2)
+        self.pool, self.up = nn.MaxPool2d(2), nn.Upsample(scale_factor=2)
+        self.unused = nn.Conv2d(1, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pre(F.relu(self.norm(self.conv(x))))
+        return F.avg_pool2d(self.up(self.pool(self.depthwise(x))), 2)
+
+
+@pytest.mark.parametrize("heads", ["kernel", "min"])
+def test_a_folder_of_an_earlier_version_still_loads(heads):
+    folder = Path(__file__).parent / "format_1"
+    loaded = load_converted(folder / heads, Earlier())
+    wanted = torch.tensor(json.loads((folder / "outputs.json").read_text())).view(2, 2, 3, 3)
+    for output in logits(loaded, images(size=12, channels=1)):
+        torch.testing.assert_close(output, wanted, rtol=1e-4, atol=1e-5)
+    assert loaded.conversion.settings["heads"] == heads and loaded.conversion.folded == {"conv": "norm"}
+    assert (loaded.conversion.kept, loaded.conversion.idle) == (["pre"], ["unused"])
+
+
 def test_the_number_of_heads_comes_from_the_file(tmp_path):
     converted = as_attention(lower_rank(Small(0), 2).eval(), SIZE, "min")
     counts = {name: layer.num_heads for name, layer in attention_layers(converted)}
@@ -153,7 +185,7 @@ def test_another_folder_is_never_overwritten_and_the_same_is_left_alone(tmp_path
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == times
     (tmp_path / "other").mkdir()
     (tmp_path / "other/mine.txt").write_text("kept")
-    with pytest.raises(ValueError, match="no converted model"):
+    with pytest.raises(ValueError, match="not a converted model"):
         save_converted(converted, tmp_path / "other")
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["mine.txt"]
 
@@ -169,7 +201,7 @@ def test_a_folder_is_whole_or_absent(tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_saved_or_loaded_says_why(tmp_path):
-    with pytest.raises(ValueError, match="as_attention made, got Small"):
+    with pytest.raises(ValueError, match=r"must be the result of vision\.as_attention, got Small"):
         save_converted(Small(0), tmp_path / "c")
     converted = as_attention(Small(0).eval(), SIZE)
     with pytest.raises(ValueError, match="plain numbers"):

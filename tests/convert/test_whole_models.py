@@ -355,7 +355,7 @@ def test_compiled_and_exported():
         ({"heads": "few"}, r"heads must be 'kernel' or 'min', got 'few'"),
         ({"pooling": "average"}, r"pooling must be 'exact' or 'soft', got 'average'"),
         ({"beta": 0.0}, r"beta must be a finite number above 0, got 0.0"),
-        ({"input_size": 0}, r"input_size must be one number, 2 places, or \(channels, \*places\).*got 0"),
+        ({"input_size": 0}, r"input_size must be one number, 2 numbers, or \(channels, \*size\).*got 0"),
         ({"input_size": (3, 8, 8, 8)}, r"does not run on images of shape \(3, 8, 8, 8\)"),
         ({"input_size": (5, 64, 64)}, r"does not run on images of shape \(5, 64, 64\)"),
         ({"input_size": 1}, r"does not run on images of shape \(3, 1, 1\)"),
@@ -369,7 +369,7 @@ def test_wrong_arguments_are_named(options, message):
 
 def test_models_without_a_configuration():
     one = nn.Sequential(nn.Conv1d(2, 3, 3), nn.AvgPool1d(2))
-    with pytest.raises(ValueError, match=r"input_size must be one number, 1 places"):
+    with pytest.raises(ValueError, match=r"input_size must be one number, or"):
         vision.as_attention(one)
     assert vision.as_attention(one, 12)[0].input_size == (12,)
     assert vision.as_attention(nn.Conv2d(4, 4, 3)).input_size == (224, 224)

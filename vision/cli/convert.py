@@ -103,7 +103,7 @@ def _write(
     """Write the table of layers, and the figure of the receptive fields, next to the converted model."""
     from vision.cli.convert_measure import summary_of
     from vision.cli.convert_table import write_layers
-    from vision.convert.saved import CONVERSION
+    from vision.convert import CONVERSION
     from vision.models.saved import WEIGHTS
     from vision.plots import save
 

@@ -16,8 +16,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from vision.convert import ConversionSummary, attention_layers, set_explicit
-from vision.convert.verify import Difference, layer_differences, logits, logits_difference
+from vision.convert import (
+    ConversionSummary,
+    Difference,
+    attention_layers,
+    layer_differences,
+    logits,
+    logits_difference,
+    set_explicit,
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ def measure(model: nn.Module, converted: nn.Module, images: Tensor) -> Measureme
     after = _peak_memory()
     set_explicit(converted, False)
     with _progress(sum(1 for _ in attention_layers(converted))) as on_layer:
-        layers = layer_differences(model, converted, images, report=on_layer)
+        layers = layer_differences(model, converted, images, on_layer=on_layer)
     memory = {"before": before, "after": after} if before and after else {}
     return Measurements(layers, explicit, fast, _spread(model, images), seconds, memory)
 

@@ -13,8 +13,7 @@ from rich.table import Column, Table
 
 from vision.cli.console import console, print_line
 from vision.cli.convert_measure import Measurements
-from vision.convert import ConversionSummary
-from vision.convert.verify import Difference
+from vision.convert import ConversionSummary, Difference
 from vision.text import first_few
 
 PIPED_WIDTH, WIDE = 140, 100  # characters

@@ -15,9 +15,7 @@ from torch import Tensor, nn
 from vision import inspection
 from vision.cli.images import SEED, image_files, noise, normalize, read_images, spread_indices, statistics
 from vision.cli.weights import build_with_weights
-from vision.convert import as_attention, load_converted
-from vision.convert.conversion import input_shape
-from vision.convert.saved import CONVERSION
+from vision.convert import CONVERSION, as_attention, input_shape, load_converted
 from vision.models import find_model
 from vision.provenance import provenance
 from vision.results import RESULT

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from vision.cli.images import SEED
-from vision.convert.fold_norms import is_norm
+from vision.convert import is_norm
 from vision.models.checkpoint import load_checkpoint
 from vision.models.sources import ModelSource, build_model
 

@@ -1,17 +1,22 @@
-"""Batch norm in evaluation: folded into the convolution before it, or kept as one scale and shift a channel.
+"""Batch norm in evaluation mode: folded into the convolution before it, or kept as a scale and shift.
 
->>> fold(conv, norm)  # conv(x) is norm(conv(x)) of before, up to rounding  # doctest: +SKIP
+torch.nn.utils.fusion.fuse_conv_bn_weights is not used: it computes in the model's precision, and it fails
+for transposed convolutions with groups.
+
+>>> fold(conv, norm)  # from now on conv(x) is what norm(conv(x)) was, up to rounding  # doctest: +SKIP
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from timm.layers.conv2d_same import Conv2dSame
 from timm.layers.norm_act import BatchNormAct2d, FrozenBatchNormAct2d, SyncBatchNormAct
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
-from torchvision.ops import FrozenBatchNorm2d
+from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
+from torchvision.ops import FrozenBatchNorm2d  # pyright: ignore[reportMissingTypeStubs]
+
+from vision.convert.layers.geometry import ConvNd, ConvTransposeNd
+from vision.convert.modules import has_forward_of, hooks
 
 _FOLDABLE = (
     *(nn.Conv1d, nn.Conv2d, nn.Conv3d),
@@ -24,7 +29,7 @@ _KNOWN = (_BatchNorm, nn.SyncBatchNorm, *_FROZEN, *_WITH_ACTIVATION)
 
 
 class TokenAffine(nn.Module):
-    """(B, C, *size) -> (B, C, *size): a scale and a shift for each channel, the same for every token.
+    """(B, C, *size) -> (B, C, *size): a scale and a shift per channel, the same for every token.
 
     Args:
         scale: (C,).
@@ -42,68 +47,62 @@ class TokenAffine(nn.Module):
 
 
 def is_norm(module: nn.Module) -> bool:
-    """Whether a module is a batch norm, frozen or not, with or without an activation behind it."""
+    """Return whether a module is a batch norm, frozen or not, with or without an activation after it."""
     return isinstance(module, (_BatchNorm, *_FROZEN))
 
 
-def refusal(norm: Any) -> str | None:
-    """Why a batch norm is no affine map of each token, or None where it is."""
-    if not any(type(norm).forward is known.forward for known in _KNOWN):
+def why_not(norm: nn.Module) -> str | None:
+    """Return why a batch norm is not an affine map of each token, or None if it is."""
+    if not has_forward_of(norm, *_KNOWN):
         return "a batch norm with a forward of its own"
-    if has_hooks(norm):
+    if hooks(norm):
         return "it has hooks, which would be lost"
     if isinstance(norm, _FROZEN):
         return None
     if norm.training:
-        return "batch norm in training mode takes its statistics over the batch; call model.eval() first"
-    if norm.running_mean is None:
-        return "batch norm without running statistics takes them over the batch"
+        return "batch norm in training mode uses the statistics of the batch; call model.eval() first"
+    if getattr(norm, "running_mean", None) is None:
+        return "batch norm without running statistics uses those of the batch"
     return None
 
 
-def takes(conv: nn.Module) -> bool:
-    """Whether a batch norm may be folded into a module: a convolution that uses its weight as it is."""
-    plain = any(type(conv).forward is known.forward for known in _FOLDABLE)
-    return plain and isinstance(conv._parameters.get("weight"), nn.Parameter) and not has_hooks(conv)
-
-
-def has_hooks(module: nn.Module) -> bool:
-    """Whether a module calls functions of somebody's before or after its forward."""
-    return bool(module._forward_hooks or module._forward_pre_hooks)
+def can_fold(conv: nn.Module) -> bool:
+    """Return whether a batch norm may be folded into a module, a convolution that uses its own weight."""
+    own: dict[str, Any] = cast(Any, conv)._parameters
+    return has_forward_of(conv, *_FOLDABLE) and own.get("weight") is not None and not hooks(conv)
 
 
 @torch.no_grad()
-def fold(conv: _ConvNd, norm: nn.Module) -> None:
-    """Put a batch norm into the convolution before it, in place: weight and bias of the two in a row.
+def fold(conv: ConvNd, norm: nn.Module) -> None:
+    """Replace the weight and bias of a convolution by those of convolution and batch norm, in place.
 
     W' = scale * W and b' = shift + scale * b, computed in float64.
     """
     scale, shift = _scale_shift(norm)
     weight = conv.weight.double()
-    outputs = weight.unflatten(0, (conv.groups, -1)) if isinstance(conv, _ConvTransposeNd) else weight
-    if isinstance(conv, _ConvTransposeNd):  # (G, I, O, *kernel): the outputs are the third axis
-        by_output = scale.view(conv.groups, 1, -1, *(1,) * (weight.ndim - 2))
+    if isinstance(conv, ConvTransposeNd):  # (G * I, O, *kernel), where the outputs are the second axis
+        by_output = scale.view(conv.groups, 1, -1).expand(-1, weight.shape[0] // conv.groups, -1)
+        by_output = by_output.reshape(weight.shape[0], -1, *(1,) * (weight.ndim - 2))
     else:
         by_output = scale.view(-1, *(1,) * (weight.ndim - 1))
     bias = shift if conv.bias is None else shift + scale * conv.bias.double()
     dtype, learns = conv.weight.dtype, conv.weight.requires_grad
-    weight = (outputs * by_output).reshape(weight.shape)
-    conv.weight = nn.Parameter(weight.to(dtype), requires_grad=learns)
+    conv.weight = nn.Parameter((weight * by_output).to(dtype), requires_grad=learns)
     conv.bias = nn.Parameter(bias.to(dtype), requires_grad=learns)
 
 
-def affine(norm: Any) -> nn.Module:
-    """The same batch norm as a scale and shift for each channel, then its activation if it has one."""
+def affine(norm: nn.Module) -> nn.Module:
+    """Return a batch norm as a scale and shift per channel, followed by its activation if it has one."""
     scale, shift = _scale_shift(norm)
-    like = next(x for x in (norm.weight, norm.running_mean) if x is not None)
-    kept = TokenAffine(scale.to(like.dtype), shift.to(like.dtype))
-    return nn.Sequential(kept.requires_grad_(like.requires_grad), *after(norm))
+    like: Tensor = next(tensor for tensor in (norm.weight, norm.running_mean) if isinstance(tensor, Tensor))
+    layer = TokenAffine(scale.to(like.dtype), shift.to(like.dtype))
+    return nn.Sequential(layer.requires_grad_(like.requires_grad), *after(norm))
 
 
-def after(norm: Any) -> list[nn.Module]:
-    """What timm's batch norms do behind the norm: dropout and activation."""
+def after(norm: nn.Module) -> list[nn.Module]:
+    """Return what timm's batch norms apply after the norm: dropout and activation."""
     names = ("drop", "act") if isinstance(norm, _WITH_ACTIVATION) else ()
-    return [getattr(norm, name) for name in names if hasattr(norm, name)]
+    return [norm.get_submodule(name) for name in names if hasattr(norm, name)]
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""A converted model as files: its tensors, and how the model is built that they belong to.
+"""A converted model as files: its tensors, and how to build the model that they belong to.
 
 >>> save_converted(as_attention(model), "outputs/resnet18")  # doctest: +SKIP
 >>> converted = load_converted("outputs/resnet18", model)  # doctest: +SKIP
@@ -11,16 +11,17 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file as _load_file  # pyright: ignore[reportUnknownVariableType]
+from safetensors.torch import save
 from torch import Tensor, nn
 
-from vision.convert.conversion import as_attention, attention_layers, set_explicit
-from vision.convert.layers.base import AttentionLayer
-from vision.convert.layers.low_rank import MinimalConvolutionAttention
+from vision.convert.conversion import as_attention
+from vision.convert.layers import AttentionLayer, MinimalConvolutionAttention, attention_layers, set_explicit
+from vision.convert.modules import named_modules
 from vision.convert.summary import ConversionSummary, Left, Row
 from vision.models.checkpoint import mismatch
 from vision.models.saved import WEIGHTS
@@ -33,17 +34,17 @@ PACKAGES = ("torch", "torchvision", "timm", "vit-vs-cnn")
 
 
 def save_converted(model: nn.Module, folder: str | Path, *, source: Mapping[str, Any] | None = None) -> None:
-    """Write a model that `as_attention` made into a folder, which is then whole or not there at all.
+    """Write a converted model to a folder, atomically: an interrupted call leaves no folder.
 
     Args:
-        model: the converted model.
+        model: the result of `as_attention`.
         folder: a new one, an empty one, or one that holds this same conversion.
-        source: {"name": ..., "arguments": {...}}, what `vision.models.build_model` builds the model by; None
-            for an architecture without a name, which `load_converted` then has to be given.
+        source: {"name": ..., "arguments": {...}}, from which `vision.models.build_model` builds the
+            original. None for a model without a name, which must then be passed to `load_converted`.
 
     Raises:
         ValueError: the model is not converted, the source cannot be written, or the folder holds something
-            else, which is left as it is.
+            else, which is not changed.
     """
     folder = Path(folder)
     tensors = _tensors(model)
@@ -64,36 +65,35 @@ def save_converted(model: nn.Module, folder: str | Path, *, source: Mapping[str,
 
 
 def load_converted(folder: str | Path, model: nn.Module | None = None) -> nn.Module:
-    """The converted model in a folder, in evaluation mode: the same tensors, layouts and types, bit by bit.
+    """Load the converted model of a folder, in evaluation mode, with bit-identical tensors.
 
     Args:
         folder: written by `save_converted` or `vision convert --out`.
-        model: the model before its conversion, with any weights; left as it is. Needed where the folder does
-            not say by which name it is built. What no state_dict holds, as a buffer that is not persistent,
-            comes from it.
+        model: the model before its conversion, with any weights. Not changed. Needed if the folder does not
+            contain a name to build it from. Non-persistent buffers are taken from it.
 
     Raises:
-        FileNotFoundError: the folder is no converted model's.
-        ValueError: its format is another, or its weights do not fit the model.
+        FileNotFoundError: the folder does not hold a converted model.
+        ValueError: its format is another one, or its weights do not fit the model.
     """
     folder = Path(folder)
     record = _read(folder)
-    skeleton = _named(folder, record) if model is None else copy.deepcopy(model)
-    skeleton = skeleton.to(getattr(torch, record["dtype"])).eval()
-    modules = dict(skeleton.named_modules())
-    for left in record["report"]["left"]:  # batch norms that were in training mode were not folded
-        if "training mode" in left["reason"] and left["name"] in modules:
-            modules[left["name"]].train()
-    report = _report(record["report"])
-    converted = as_attention(skeleton, report.input_shape, **report.settings).eval()
-    _check_layers(folder, converted.conversion, report)  # type: ignore[arg-type]
+    original = _named(folder, record) if model is None else copy.deepcopy(model)
+    original = original.to(getattr(torch, record["dtype"])).eval()
+    summary = _summary(record["report"])
+    modules = named_modules(original)
+    for left in summary.left:  # batch norms that were in training mode were not folded
+        if "training mode" in left.reason and left.name in modules:
+            modules[left.name].train()
+    converted: Any = as_attention(original, summary.input_shape, **summary.settings).eval()
+    _check_layers(folder, converted.conversion, summary)
     _fill(folder, converted, record["strides"])
-    converted.conversion = report  # type: ignore[assignment]
+    converted.conversion = summary
     return set_explicit(converted, record["explicit"])
 
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers of a state_dict, shared ones once, under their first name."""
+    """Return the parameters and buffers of a state_dict, shared ones once under their first name."""
     first: dict[int, tuple[str, Tensor]] = {}
     for name, tensor in model.state_dict(keep_vars=True).items():
         first.setdefault(id(tensor), (name, tensor))
@@ -101,18 +101,17 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _record(model: nn.Module, tensors: dict[str, Tensor], source: Mapping[str, Any] | None) -> dict[str, Any]:
-    report = getattr(model, "conversion", None)
-    if not isinstance(report, ConversionSummary):
-        raise ValueError(
-            f"model must be one that vision.as_attention made, got {type(model).__name__} without a report"
-        )
+    summary = getattr(model, "conversion", None)
+    if not isinstance(summary, ConversionSummary):
+        raise ValueError(f"model must be the result of vision.as_attention, got {type(model).__name__}")
     if any(hasattr(m, "to_conv") and not isinstance(m, AttentionLayer) for m in model.modules()):
         raise ValueError(
-            "a softened model is another architecture; save its state_dict, or use the registered name softened_cnn"
+            "a softened model is another architecture; save its state_dict, or build it by the name "
+            "softened_cnn, which timm saves and loads"
         )
     types = Counter(tensor.dtype for tensor in tensors.values() if tensor.is_floating_point())
     dtype = types.most_common(1)[0][0] if types else torch.float32
-    # Convolutions on another layout in memory may round in another order.
+    # With another memory layout, convolutions may round in another order.
     strides = {
         name: t.stride() for name, t in tensors.items() if not t.is_contiguous() and 0 not in t.stride()
     }
@@ -120,7 +119,7 @@ def _record(model: nn.Module, tensors: dict[str, Tensor], source: Mapping[str, A
         "format": FORMAT,
         "source": source,
         "dtype": str(dtype).removeprefix("torch."),
-        "report": report.as_dict(),
+        "report": summary.as_dict(),  # the key of format 1
         "strides": strides,
         "explicit": any(layer.explicit for _, layer in attention_layers(model)),
         "versions": {name: package_version(name) for name in PACKAGES},
@@ -132,33 +131,34 @@ def _record(model: nn.Module, tensors: dict[str, Tensor], source: Mapping[str, A
 
 
 def _refuse_another(folder: Path, record: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    refusal = f"{folder} is there and holds something else; nothing was changed. Give another folder"
+    message = f"{folder} exists and holds something else; nothing was changed. Give another folder"
     if not (folder / CONVERSION).is_file() or not (folder / WEIGHTS).is_file():
-        raise ValueError(f"{refusal}, for it is no converted model")
-    there = _read(folder)
-    differ = [key for key in record if key != "versions" and record[key] != there.get(key)]
+        raise ValueError(f"{message}: it is not a converted model")
+    existing = _read(folder)
+    differ = [key for key in record if key != "versions" and record[key] != existing.get(key)]
     if differ:
-        raise ValueError(f"{refusal}: its {', '.join(differ)} in {CONVERSION} differ")
+        raise ValueError(f"{message}: its {', '.join(differ)} in {CONVERSION} differ")
     weights = _weights(folder)
     if weights.keys() != tensors.keys() or not all(
         torch.equal(weights[name], tensor.detach().cpu()) for name, tensor in tensors.items()
     ):
-        raise ValueError(f"{refusal}: the same conversion with other weights")
+        raise ValueError(f"{message}: the same conversion with other weights")
 
 
 def _read(folder: Path) -> dict[str, Any]:
     for file in (CONVERSION, WEIGHTS):
         if not (folder / file).is_file():
             raise FileNotFoundError(
-                f"{folder} is no converted model, it has no {file}; give a folder that "
-                "`vision convert --out` or save_converted has written"
+                f"{folder} is not a converted model, it has no {file}; give a folder written by "
+                "`vision convert --out` or save_converted"
             )
     try:
-        record = json.loads((folder / CONVERSION).read_text())
+        content: Any = json.loads((folder / CONVERSION).read_text())
     except json.JSONDecodeError as error:
-        raise ValueError(f"{folder / CONVERSION} is no JSON: {error}") from error
-    if not isinstance(record, dict):
-        raise ValueError(f"{folder / CONVERSION} must hold an object, got {type(record).__name__}")
+        raise ValueError(f"{folder / CONVERSION} is not valid JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{folder / CONVERSION} must hold an object, got {type(content).__name__}")
+    record = cast(dict[str, Any], content)
     if record.get("format") != FORMAT:
         raise ValueError(
             f"{folder / CONVERSION} must be of format {FORMAT}, got {record.get('format')!r}, written by "
@@ -171,54 +171,60 @@ def _named(folder: Path, record: dict[str, Any]) -> nn.Module:
     source = record["source"]
     if not source or not source.get("name"):
         raise ValueError(
-            f"{folder} names no model to build; give the architecture: load_converted(folder, model)"
+            f"{folder} contains no name of a model; give the architecture: load_converted(folder, model)"
         )
     return build_model(source["name"], **source.get("arguments", {}))
 
 
-def _report(record: dict[str, Any]) -> ConversionSummary:
-    rows, left = [Row(**row) for row in record["rows"]], [Left(**one) for one in record["left"]]
-    return ConversionSummary(
-        **{**record, "input_shape": tuple(record["input_shape"]), "rows": rows, "left": left}
-    )
+def _summary(record: dict[str, Any]) -> ConversionSummary:
+    values: dict[str, Any] = {
+        **record,
+        "input_shape": tuple(record["input_shape"]),
+        "rows": [Row(**row) for row in record["rows"]],
+        "left": [Left(**left) for left in record["left"]],
+    }
+    return ConversionSummary(**values)
 
 
 def _check_layers(folder: Path, built: ConversionSummary, saved: ConversionSummary) -> None:
-    ours, theirs = ([(row.name, row.kind, row.kernel) for row in one.rows] for one in (built, saved))
-    for one, other in zip([*ours, None], [*theirs, None], strict=False):
-        if one != other:
+    ours, theirs = ([(row.name, row.kind, row.kernel) for row in s.rows] for s in (built, saved))
+    for our, their in zip([*ours, None], [*theirs, None], strict=False):
+        if our != their:
             raise ValueError(
-                f"{folder} holds the conversion of another model: where this one has {one or 'no layer'}, "
-                f"it has {other or 'none'} (name, kind, kernel)"
+                f"{folder} holds the conversion of another model: where this one has {our or 'no layer'}, "
+                f"it has {their or 'none'} (name, kind, kernel)"
             )
 
 
 def _weights(folder: Path) -> dict[str, Tensor]:
     try:
-        return load_file(folder / WEIGHTS)
+        return _load_file(folder / WEIGHTS)
     except SafetensorError as error:
         raise ValueError(f"{folder / WEIGHTS} cannot be read: {error}") from error
 
 
 def _fill(folder: Path, converted: nn.Module, strides: dict[str, list[int]]) -> None:
-    """Give each parameter and buffer the file's tensor: its type, its layout and, of few heads, its shape."""
-    given, own = _weights(folder), _tensors(converted)
-    solved = {
+    """Load the file's tensors into all parameters and buffers: values, types and memory layouts.
+
+    The number of heads of a `MinimalConvolutionAttention` depends on its weights and is taken from the file.
+    """
+    saved, own = _weights(folder), _tensors(converted)
+    by_head = {
         f"{name}.{part}".lstrip(".")
-        for name, module in converted.named_modules()
+        for name, module in named_modules(converted).items()
         if isinstance(module, MinimalConvolutionAttention)
         for part in ("positions", "values")
     }
-    # How many heads a layer has is up to its weights.
     wanted = {
-        n: (given[n].shape[:1] if n in solved and n in given else t.shape[:1]) + t.shape[1:]
-        for n, t in own.items()
+        name: (saved[name].shape[:1] if name in by_head and name in saved else own_tensor.shape[:1])
+        + own_tensor.shape[1:]
+        for name, own_tensor in own.items()
     }
-    if wrong := mismatch(wanted, {name: tensor.shape for name, tensor in given.items()}):
+    if wrong := mismatch(wanted, {name: tensor.shape for name, tensor in saved.items()}):
         raise ValueError(f"the weights in {folder} do not fit {type(converted).__name__}: {wrong}")
     for name, tensor in own.items():
-        # A copy: a file is read where it lies, and sums round otherwise on memory that is not aligned.
-        value = given[name].clone().to(tensor.device)
+        # Copied, because the file is memory-mapped and sums on unaligned memory round differently.
+        value = saved[name].clone().to(tensor.device)
         if name in strides:
             value = torch.empty_strided(
                 value.shape, strides[name], dtype=value.dtype, device=value.device

@@ -1,4 +1,4 @@
-"""What a conversion did: a row for each attention layer, and what was left with the reason.
+"""What a conversion did: one row per attention layer, and what was left unchanged and why.
 
 >>> print(as_attention(model).conversion)  # doctest: +SKIP
 """
@@ -12,23 +12,26 @@ from torch import Tensor, nn
 from vision.convert.layers import geometry
 from vision.convert.layers.base import AttentionLayer
 from vision.convert.layers.geometry import PADDED
-from vision.convert.tracing.observe import BATCH, Call, Seen
+from vision.convert.modules import named_modules
+from vision.convert.tracing.observe import BATCH, FunctionCall, ModuleCall
 
 _ATTENTION = ("scaled_dot_product_attention", "multi_head_attention_forward", "attend")
 _MIXES = {
     **dict.fromkeys(("interpolate", "upsample", "grid_sample"), "it resamples the image"),
-    **dict.fromkeys(("lp_pool1d", "lp_pool2d", "lp_pool3d"), "a power mean is no weighted mean"),
+    **dict.fromkeys(("lp_pool1d", "lp_pool2d", "lp_pool3d"), "a power mean is not a weighted mean"),
     **dict.fromkeys(
-        ("fractional_max_pool2d", "fractional_max_pool3d"), "its windows are drawn anew at each call"
+        ("fractional_max_pool2d", "fractional_max_pool3d"), "its windows are redrawn at each call"
     ),
-    **dict.fromkeys(("max_unpool1d", "max_unpool2d", "max_unpool3d"), "it places values by indices"),
+    **dict.fromkeys(("max_unpool1d", "max_unpool2d", "max_unpool3d"), "it writes values to given indices"),
     **dict.fromkeys(("fold", "unfold"), "it moves the tokens of windows into channels, or back"),
-    **dict.fromkeys((f"max_pool{n}d_with_indices" for n in (1, 2, 3)), "its places are asked for"),
-    **dict.fromkeys(("convolution", "_convolution"), "torch's own entry, which says too little of its form"),
+    **dict.fromkeys(
+        (f"max_pool{n}d_with_indices" for n in (1, 2, 3)), "it returns the indices of the maxima"
+    ),
+    **dict.fromkeys(("convolution", "_convolution"), "torch's internal function, whose form is not known"),
     **dict.fromkeys(("fft_fft2", "fft_rfft2", "fft_fftn", "fft_rfftn", "fft_fft"), "a Fourier transform"),
     **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu"), "a recurrence"),
     "deform_conv2d": "its field depends on the image",
-    "amax": "a maximum without windows",
+    "amax": "a maximum over whole axes",
 }
 
 
@@ -38,14 +41,14 @@ class Row:
 
     Attributes:
         name: of the module.
-        kind: what it was, as "convolution" or "max pool"; "attention" for what was attention before.
-        kernel: places of the window, as 3x3.
+        kind: what it was, such as "convolution" or "max pool"; "attention" for what was attention before.
+        kernel: size of the window, such as 3x3.
         heads: number of heads.
-        queries: number of tokens that it gives.
-        keys: number of tokens that it reads.
-        null_share: share of the pairs of head and query that have no key, as beyond a zero-padded border.
+        queries: number of output tokens.
+        keys: number of input tokens.
+        null_share: share of the pairs of head and query without a key, e.g. beyond a zero-padded border.
         density: share of the pairs of query and key that the field allows.
-        order: when it ran.
+        order: position in the order of execution.
     """
 
     name: str
@@ -60,18 +63,18 @@ class Row:
 
     @property
     def tokens(self) -> str:
-        """Tokens read and given, as "64", or "256 -> 64" where they differ."""
+        """Input and output tokens: "64", or "256 -> 64" where they differ."""
         return f"{self.queries}" if self.keys == self.queries else f"{self.keys} -> {self.queries}"
 
 
 @dataclass
 class Left:
-    """A module that stays as it was although it mixes tokens.
+    """A module that mixes tokens but was left unchanged.
 
     Attributes:
         name: of the module.
         type: its class.
-        reason: why.
+        reason: why it was not converted.
     """
 
     name: str
@@ -88,46 +91,50 @@ class ConversionSummary:
 
     Attributes:
         input_shape: (C, *size) of the images.
-        settings: how it was converted.
-        rows: the attention layers, in the order in which they run.
+        settings: the options of the conversion.
+        rows: the attention layers, in the order of execution.
         left: what could not be converted.
-        idle: convolutions and pools that did not run in evaluation mode, as auxiliary heads; they stay too.
-        folded: convolution -> the batch norm that it took in.
-        kept: batch norms that became a scale and shift of each channel.
+        idle: convolutions and pools that did not run in evaluation mode, such as auxiliary heads. They stay.
+        folded: name of a convolution -> name of the batch norm that was folded into it.
+        kept: batch norms that became a scale and shift per channel.
     """
 
     input_shape: tuple[int, ...]
     settings: dict[str, Any]
-    rows: list[Row] = field(default_factory=list)
-    left: list[Left] = field(default_factory=list)
-    idle: list[str] = field(default_factory=list)
-    folded: dict[str, str] = field(default_factory=dict)
-    kept: list[str] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list[Row])
+    left: list[Left] = field(default_factory=list[Left])
+    idle: list[str] = field(default_factory=list[str])
+    folded: dict[str, str] = field(default_factory=dict[str, str])
+    kept: list[str] = field(default_factory=list[str])
 
     def add(self, name: str, module: nn.Module, order: int) -> None:
         """Add a row for each attention layer in a module."""
-        for inner, layer in module.named_modules():
+        for inner, layer in named_modules(module).items():
             if isinstance(layer, AttentionLayer):
                 self.rows.append(_row(".".join(filter(None, (name, inner))), layer, order))
 
-    def look_at(self, name: str, module: nn.Module, modules: dict[str, Seen]) -> None:
-        """Note a module that stays: a row if it is attention, a reason if it mixes tokens in another way."""
-        seen = modules[name]
-        called = {call.function: call for call in seen.own_calls}
+    def leave(self, name: str, module: nn.Module, reason: str) -> None:
+        """Record that a module was left unchanged."""
+        self.left.append(Left(name, type(module).__name__, reason))
+
+    def add_unconverted(self, name: str, module: nn.Module, modules: dict[str, ModuleCall]) -> None:
+        """Record a module without a rule: a row if it is attention, a reason if it mixes tokens otherwise."""
+        ran = modules[name]
+        called = {call.function: call for call in ran.calls_per_run}
         fused = next((called[function] for function in _ATTENTION if function in called), None)
         weights = None if fused is not None else _unfused_weights(name, module, modules)
         if fused is not None or weights is not None:
-            self.rows.append(_attention_row(name, module, fused, weights, seen))
+            self.rows.append(_attention_row(name, module, fused, weights, ran))
         for function in called:
             if function in _MIXES:
-                self.left.append(left_row(name, module, f"{function}: {_MIXES[function]}"))
+                self.leave(name, module, f"{function}: {_MIXES[function]}")
 
     def left_text(self) -> str:
-        """() -> name, class and reason of all that was left, in one line."""
+        """Return name, class and reason of everything that was left, in one line."""
         return "; ".join(map(str, self.left))
 
     def as_dict(self) -> dict[str, Any]:
-        """() -> plain numbers and strings, for a file."""
+        """Return plain numbers and strings, for a file."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -138,13 +145,8 @@ class ConversionSummary:
             lines.append(line(row.name, row.kind, row.kernel, row.heads, row.tokens, *shares))
         lines.append(f"{len(self.folded)} batch norms folded, {len(self.kept)} kept as a scale and shift")
         if self.idle:
-            lines.append(f"did not run in evaluation mode, and stay: {', '.join(self.idle)}")
-        return "\n".join([*lines, *(f"left as it was: {one}" for one in self.left)])
-
-
-def left_row(name: str, module: nn.Module, reason: str) -> Left:
-    """The row of a module that stays."""
-    return Left(name, type(module).__name__, reason)
+            lines.append(f"unchanged, since they did not run in evaluation mode: {', '.join(self.idle)}")
+        return "\n".join([*lines, *(f"left unchanged: {left}" for left in self.left)])
 
 
 def _row(name: str, layer: AttentionLayer, order: int) -> Row:
@@ -158,28 +160,28 @@ def _row(name: str, layer: AttentionLayer, order: int) -> Row:
     return Row(name, layer.kind, text, layer.num_heads, queries, keys, null, pairs / (queries * keys), order)
 
 
-def _unfused_weights(name: str, module: nn.Module, modules: dict[str, Seen]) -> tuple[int, ...] | None:
-    """Shape of the weights between two matrix products: a softmax called, or one that is a submodule."""
-    calls = modules[name].own_calls
+def _unfused_weights(name: str, module: nn.Module, modules: dict[str, ModuleCall]) -> tuple[int, ...] | None:
+    """Return the shape of the softmax, a call or a submodule, that lies between two matrix products."""
+    calls = modules[name].calls_per_run
     if sum(call.function in ("matmul", "__matmul__") for call in calls) < 2:
         return None
     for call in calls:
         if call.function == "softmax" and call.args and isinstance(call.args[0], Tensor):
             return tuple(call.args[0].shape)
     for child, softmax in module.named_children():
-        if isinstance(softmax, nn.Softmax) and (seen := modules.get(f"{name}.{child}".lstrip("."))):
-            return (seen.batch, *seen.shape)
+        if isinstance(softmax, nn.Softmax) and (ran := modules.get(f"{name}.{child}".lstrip("."))):
+            return (ran.batch, *ran.input_shape)
     return None
 
 
 def _attention_row(
-    name: str, module: nn.Module, call: Call | None, weights: tuple[int, ...] | None, seen: Seen
+    name: str, module: nn.Module, call: FunctionCall | None, weights: tuple[int, ...] | None, ran: ModuleCall
 ) -> Row:
-    """The row of what was attention already: full over its tokens unless it has a field of its own.
+    """Return the row of existing attention, which is full over its tokens unless the module has a field.
 
-    A batch larger than the images' own holds windows, each of which attends to itself.
+    A batch larger than that of the images holds windows, each of which attends to itself.
     """
-    batch, keys = seen.batch, seen.shape[0]
+    batch, keys = ran.batch, ran.input_shape[0]
     tensors = [arg for arg in (call.args if call else ()) if isinstance(arg, Tensor)]
     if weights is not None:
         batch, keys = weights[0], weights[-1]
@@ -187,8 +189,8 @@ def _attention_row(
         batch, keys = len(tensors[1]), tensors[1].shape[-2]
     heads, count = int(getattr(module, "num_heads", 1)), max(1, batch // BATCH)
     kind, own = "attention" if count == 1 else "attention in windows", getattr(module, "field", None)
-    by_token = weights is None or len(seen.shape) != 2 or count > 1 or keys == seen.shape[0]
-    if not by_token and keys * heads == seen.shape[1]:
+    by_token = weights is None or len(ran.input_shape) != 2 or count > 1 or keys == ran.input_shape[0]
+    if not by_token and keys * heads == ran.input_shape[1]:
         kind = "attention over channels"
     density = 1 / count if own is None else float(own.mask().double().mean())
-    return Row(name, kind, "", heads, keys * count, keys * count, 0.0, density, seen.order)
+    return Row(name, kind, "", heads, keys * count, keys * count, 0.0, density, ran.order)

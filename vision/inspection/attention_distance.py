@@ -9,11 +9,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from vision.convert.layers.base import AttentionLayer
-from vision.convert.layers.geometry import AdaptiveWindow, Window
+from vision.convert import AdaptiveWindow, AttentionLayer, Window
 from vision.inspection.attention_maps import Attending, recurrences, watch_attention
 from vision.patches import Grid
-from vision.soften.soft_convolution import SoftConvolution
+from vision.soften import SoftConvolution
 
 Size = tuple[int, int]
 Placed = tuple[Tensor, Tensor, int]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 
-from vision.convert.layers.base import AttentionLayer
+from vision.convert import AttentionLayer
 from vision.models.modes import evaluating
 
 LARGEST_MAP = 2**27  # numbers in one layer's map

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from vision.convert.conversion import input_shape
+from vision.convert import input_shape
 from vision.fields import Field
 from vision.inspection.attention_distance import square_patches
 from vision.inspection.positive_copy import factors, fields_of, positive_by_fields, positive_copy

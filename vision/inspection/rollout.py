@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vision.convert.layers.base import AttentionLayer
+from vision.convert import AttentionLayer
 from vision.inspection.attention_distance import square_patches
 from vision.inspection.attention_maps import Attending, recurrences, watch_attention
 from vision.text import first_few

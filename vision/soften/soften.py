@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from vision.convert.tracing import named_modules
+from vision.convert.modules import named_modules
 from vision.soften.soft_convolution import SoftConvolution, soft_convolution, symmetric_padding
 
 

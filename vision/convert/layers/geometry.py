@@ -1,4 +1,4 @@
-"""Which input places each output place reads: the geometry of convolutions and pools, in any dimension.
+"""Which input position each output position reads: convolutions and pools in any dimension.
 
 >>> convolution_window(nn.Conv1d(1, 1, 3, padding=1)).axes((4,))[0].tolist()
 [[-1, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, -1]]
@@ -6,32 +6,40 @@
 
 from dataclasses import dataclass
 from math import ceil, prod
+from typing import Any, cast
 
 import torch
+from timm.layers.helpers import to_ntuple  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
-from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.modules.conv import (
+    _ConvNd,  # pyright: ignore[reportPrivateUsage]
+    _ConvTransposeNd,  # pyright: ignore[reportPrivateUsage]
+)
 
 from vision.fields import Field
 from vision.patches import Grid
 from vision.tracing import cached
 
+# torch has no public names for the base classes of its convolutions.
+ConvNd = _ConvNd
+ConvTransposeNd = _ConvTransposeNd
 Size = tuple[int, ...]
-CACHED = 1024  # geometries: the deepest models have a few dozen, on each size of image
-PADDED = -1  # a place of the padding: a convolution reads 0 there
-BEYOND = -2  # a place beyond the padding too, which only ceil_mode and adaptive windows have
+CACHED = 1024  # geometries: the deepest models have a few dozen, for each size of image
+PADDED = -1  # a position of the padding: a convolution reads 0 there
+BEYOND = -2  # a position beyond the padding, which only ceil_mode and adaptive windows have
 
 
 @dataclass(frozen=True)
 class Window:
-    """A kernel's places over an input of any size; all tuples have one entry a dimension.
+    """The positions that a kernel reads on an input of any size. All tuples have one entry per axis.
 
     Attributes:
         padding: (before, after) on each axis.
-        padding_mode: zeros, replicate, circular or reflect; all but zeros read an inner place instead.
-        same: the padding is TensorFlow's "same", from the size of the input; `padding` is then not read.
+        padding_mode: zeros, replicate, circular or reflect. All but zeros read an inner position instead.
+        same: TensorFlow's "same" padding, computed from the size of the input; `padding` is ignored.
         ceil_mode: round the size of the output up, as pools may.
-        transposed: a transposed convolution's: output o reads (o + padding - k * dilation) / stride.
-        output_padding: places that a transposed convolution adds at the end of each axis.
+        transposed: transposed convolution: output o reads (o + padding - k * dilation) / stride.
+        output_padding: positions that a transposed convolution adds at the end of each axis.
     """
 
     kernel_size: Size
@@ -50,7 +58,7 @@ class Window:
         return prod(self.kernel_size)
 
     def pads(self, input_size: Size) -> tuple[tuple[int, int], ...]:
-        """(before, after) on each axis for an input of this size."""
+        """Return (before, after) on each axis for an input of this size."""
         if not self.same:
             return self.padding
         totals = (
@@ -60,7 +68,7 @@ class Window:
         return tuple((total // 2, total - total // 2) for total in totals)
 
     def axes(self, input_size: Size) -> list[Tensor]:
-        """() -> for each axis long (outputs, kernel): the input place read, PADDED or BEYOND."""
+        """Return for each axis long (outputs, kernel): the input position read, PADDED or BEYOND."""
         pads = self.pads(input_size)
         return [self._axis(axis, n, pads[axis]) for axis, n in enumerate(input_size)]
 
@@ -68,38 +76,45 @@ class Window:
         k, s, d = self.kernel_size[axis], self.stride[axis], self.dilation[axis]
         if self.transposed:
             outputs = (n - 1) * s - sum(pad) + d * (k - 1) + self.output_padding[axis] + 1
-            place = torch.arange(outputs)[:, None] + pad[0] - torch.arange(k) * d
-            inside = (place % s == 0) & (place >= 0) & (place < n * s)
-            return torch.where(inside, place // s, PADDED)
+            position = torch.arange(outputs)[:, None] + pad[0] - torch.arange(k) * d
+            inside = (position % s == 0) & (position >= 0) & (position < n * s)
+            return torch.where(inside, position // s, PADDED)
         room = n + sum(pad) - d * (k - 1) - 1
         outputs = (ceil(room / s) if self.ceil_mode else room // s) + 1
         if self.ceil_mode and (outputs - 1) * s >= n + pad[0]:
-            outputs -= 1  # torch drops a window that would start in the padding behind the input
+            outputs -= 1  # torch drops a window that would start in the padding after the input
         if outputs < 1:
-            raise ValueError(f"a kernel of {k} with dilation {d} and padding {pad} does not fit {n} places")
-        place = torch.arange(outputs)[:, None] * s + torch.arange(k) * d - pad[0]
-        beyond = place >= n + pad[1]
-        return torch.where(beyond, BEYOND, _remap(place, n, self.padding_mode))
+            raise ValueError(
+                f"a kernel of {k} with dilation {d} and padding {pad} does not fit {n} positions"
+            )
+        position = torch.arange(outputs)[:, None] * s + torch.arange(k) * d - pad[0]
+        beyond = position >= n + pad[1]
+        return torch.where(beyond, BEYOND, _remap(position, n, self.padding_mode))
 
 
 @dataclass(frozen=True)
 class AdaptiveWindow:
-    """The windows of adaptive pooling: output_size of them on each axis, which may differ by a place.
+    """The windows of adaptive pooling. Their lengths on an axis may differ by one position.
 
     Attributes:
-        output_size: of each axis; None leaves it as long as the input's.
+        output_size: number of windows on each axis. None keeps the size of the input.
     """
 
     output_size: tuple[int | None, ...]
 
     def axes(self, input_size: Size) -> list[Tensor]:
-        """() -> for each axis long (outputs, longest window): the input place read, or BEYOND."""
+        """Return for each axis long (outputs, longest window): the input position read, or BEYOND."""
         sizes = zip(input_size, self.output_size, strict=True)
         return [_adaptive(n, n if m is None else m) for n, m in sizes]
 
 
-def convolution_window(conv: _ConvNd, *, same: bool = False) -> Window:
-    """The window of an nn.Conv1d to 3d or nn.ConvTranspose1d to 3d."""
+def per_axis(value: Any, dims: int) -> Size:
+    """Return one number per axis, from a single number or from one per axis."""
+    return cast(Any, to_ntuple(dims))(value)
+
+
+def convolution_window(conv: ConvNd, *, same: bool = False) -> Window:
+    """Return the window of an nn.Conv1d to 3d or nn.ConvTranspose1d to 3d."""
     kernel, dilation = conv.kernel_size, conv.dilation
     if conv.padding == "same":
         totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
@@ -108,7 +123,7 @@ def convolution_window(conv: _ConvNd, *, same: bool = False) -> Window:
         pads = ((0, 0),) * len(kernel)
     else:
         pads = tuple((int(p), int(p)) for p in conv.padding)
-    transposed = isinstance(conv, _ConvTransposeNd)
+    transposed = isinstance(conv, ConvTransposeNd)
     return Window(
         kernel,
         conv.stride,
@@ -122,15 +137,15 @@ def convolution_window(conv: _ConvNd, *, same: bool = False) -> Window:
 
 
 def output_size(window: Window | AdaptiveWindow, input_size: Size) -> Size:
-    """Places of the output on each axis."""
+    """Return the number of output positions on each axis."""
     return tuple(len(axis) for axis in window.axes(input_size))
 
 
 @cached(maxsize=CACHED, read_while_traced=True)
 def indices(window: Window | AdaptiveWindow, input_size: Size) -> Tensor:
-    """() -> long (N_query, K): the token that each query reads at each kernel position, PADDED or BEYOND.
+    """Return long (N_query, K): the token that each query reads at each kernel position, PADDED or BEYOND.
 
-    Tokens are numbered row by row, the last axis fastest. Kept, so do not write to it.
+    Tokens are numbered with the last axis fastest. The tensor is cached, so it must not be modified.
     """
     index, status = torch.zeros(1, 1, dtype=torch.long), torch.zeros(1, 1, dtype=torch.long)
     for axis, n in zip(window.axes(input_size), input_size, strict=True):
@@ -142,47 +157,47 @@ def indices(window: Window | AdaptiveWindow, input_size: Size) -> Tensor:
 
 
 def grid_of(size: Size) -> Grid:
-    """The grid of an n-dimensional set of tokens; a volume's planes stand one below the other."""
+    """Return the grid of an n-dimensional set of tokens. The planes of a volume are stacked as rows."""
     return Grid(prod(size[:-1]), size[-1])
 
 
 @cached(maxsize=CACHED, read_while_traced=True)
 def kernel_fields(window: Window, input_size: Size) -> tuple[Field, ...]:
-    """One field a kernel position, each leaving a query one key, or none beyond the border."""
+    """Return one field per kernel position. Each leaves a query one key, or none beyond the border."""
     grids = grid_of(output_size(window, input_size)), grid_of(input_size)
-    columns = indices(window, input_size).clamp(min=PADDED).unbind(1)
+    columns = indices(window, input_size).clamp(min=PADDED).T
     return tuple(Field(*grids, indices=column[:, None].contiguous()) for column in columns)
 
 
 @cached(maxsize=CACHED, read_while_traced=True)
 def whole_field(window: Window | AdaptiveWindow, input_size: Size) -> Field:
-    """All keys of each query."""
+    """Return the field with all keys of each query."""
     grids = grid_of(output_size(window, input_size)), grid_of(input_size)
     index = indices(window, input_size).clamp(min=PADDED)
     copies = isinstance(window, Window) and window.padding_mode != "zeros"
     return Field(*grids, indices=_distinct(index) if copies else index)
 
 
-def _remap(place: Tensor, n: int, mode: str) -> Tensor:
+def _remap(position: Tensor, n: int, mode: str) -> Tensor:
     if mode == "circular":
-        return place % n
+        return position % n
     if mode == "replicate":
-        return place.clamp(0, n - 1)
+        return position.clamp(0, n - 1)
     if mode == "reflect":
-        return (n - 1) - ((n - 1) - place.abs()).abs()
-    return torch.where((place < 0) | (place >= n), PADDED, place)
+        return (n - 1) - ((n - 1) - position.abs()).abs()
+    return torch.where((position < 0) | (position >= n), PADDED, position)
 
 
 def _adaptive(n: int, m: int) -> Tensor:
     ends = [(i * n // m, ((i + 1) * n + m - 1) // m) for i in range(m)]
     longest = max(stop - start for start, stop in ends)
     start, stop = torch.tensor(ends).unsqueeze(2).unbind(1)
-    place = start + torch.arange(longest)
-    return torch.where(place < stop, place, BEYOND)
+    position = start + torch.arange(longest)
+    return torch.where(position < stop, position, BEYOND)
 
 
 def _distinct(index: Tensor) -> Tensor:
-    """The same keys without repeats, which padding by other than zeros makes."""
+    """Drop the repeated keys of a query, which padding modes other than zeros produce."""
     ordered = index.sort(dim=1).values
     repeats = torch.zeros_like(ordered, dtype=torch.bool)
     repeats[:, 1:] = ordered[:, 1:] == ordered[:, :-1]

@@ -1,4 +1,4 @@
-"""Attention layers where a model holds its images as tokens, or its pool as a mean.
+"""Attention layers for models that hold images as tokens, or whose pool is a mean.
 
 >>> GlobalAverage((7, 7), keepdim=False)(torch.ones(2, 64, 7, 7)).shape
 torch.Size([2, 64])
@@ -8,9 +8,10 @@ from math import prod
 
 from torch import Tensor, nn
 
-from vision.convert.layers.base import AttentionLayer, tokens_of
+from vision.convert.layers.base import AttentionLayer
 from vision.convert.layers.geometry import AdaptiveWindow, Size
 from vision.convert.layers.pooling import AverageAttention
+from vision.convert.layers.tokens import tokens_of
 from vision.patches import Grid
 
 
@@ -18,8 +19,8 @@ class OnTokens(nn.Module):
     """(B, N, C) or (B, C, *size) -> (B, N_query, C_out): an attention layer between tokens.
 
     Args:
-        layer: the attention layer, images in and images out.
-        size: the places of the tokens that come in; None where images come in.
+        layer: the attention layer, which maps images to images.
+        size: positions on each axis of the tokens that come in; None where images come in.
     """
 
     grid: Grid
@@ -31,8 +32,9 @@ class OnTokens(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, C) or (B, C, *size) -> (B, N_query, C_out)."""
-        images = x if self.size is None else x.transpose(1, 2).unflatten(2, self.size)
-        return tokens_of(self.layer(images))
+        if self.size is not None:
+            x = x.transpose(1, 2).reshape(x.shape[0], -1, *self.size)
+        return tokens_of(self.layer(x))
 
 
 class _ChannelsFirst(nn.Module):
@@ -47,9 +49,9 @@ class GlobalAverage(AverageAttention):
     """(B, C, *input_size) -> (B, C): the mean over all tokens, as one query that attends to them equally.
 
     Args:
-        input_size: places on each axis of the input.
-        keepdim: give (B, C, 1, ...) instead.
-        channels_last: the input is tokens (B, N, C), or (B, *input_size, C).
+        input_size: positions on each axis of the input.
+        keepdim: return (B, C, 1, ...) instead.
+        channels_last: the input is (B, N, C) or (B, *input_size, C).
     """
 
     def __init__(self, input_size: Size, *, keepdim: bool, channels_last: bool = False) -> None:
@@ -58,20 +60,20 @@ class GlobalAverage(AverageAttention):
         super().__init__(pool, AdaptiveWindow(ones), input_size)
         self.keepdim, self.channels_last = keepdim, channels_last
 
-    def forward(self, x: Tensor, *values: Tensor | None) -> Tensor:
-        """(B, C, *input_size), or (B, *input_size, C) -> (B, C)."""
+    def forward(self, x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+        """(B, C, *input_size) or (B, *input_size, C) -> (B, C)."""
         x = super().forward(x.movedim(-1, 1) if self.channels_last else x)
         return x if self.keepdim else x.flatten(1)
 
     def to_conv(self) -> nn.Module:
-        """() -> torch's pool, between what brings (B, *input_size, C) into its order and drops its axes."""
+        """Return torch's pool, with modules that move the channels before it and drop axes after it."""
         before = [_ChannelsFirst()] if self.channels_last else []
         return nn.Sequential(*before, self._pool[0], *([] if self.keepdim else [nn.Flatten(1)]))
 
-    def fast(self, x: Tensor, *values: Tensor | None) -> Tensor:
+    def fast(self, x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
         """(B, C, *input_size) -> (B, C, 1, ...): the mean."""
         return x.mean(tuple(range(2, x.ndim)), keepdim=True)
 
     def extra_repr(self) -> str:
-        """() -> what nn.Module prints of this module."""
+        """Return the text that nn.Module prints for this module."""
         return f"tokens={prod(self.input_size)}"

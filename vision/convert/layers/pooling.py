@@ -1,7 +1,7 @@
-"""Pools as masked attention: the average as equal weights on a window, the maximum as hard or soft attention.
+"""Pools as masked attention: equal weights for the average, hard or soft attention for the maximum.
 
->>> AverageAttention(nn.AdaptiveAvgPool2d(1), AdaptiveWindow((1, 1)), (7, 7)).field.mask().sum()
-tensor(49)
+>>> int(AverageAttention(nn.AdaptiveAvgPool2d(1), AdaptiveWindow((1, 1)), (7, 7)).field.mask().sum())
+49
 """
 
 from abc import abstractmethod
@@ -13,12 +13,11 @@ from torch.nn import functional as F
 
 from vision.attention import gather
 from vision.attention.convolution import constant_queries_keys
-from vision.convert.layers import geometry
-from vision.convert.layers.base import AttentionLayer, Padding, null_tokens, pad, tokens_of
-from vision.convert.layers.geometry import BEYOND, PADDED, AdaptiveWindow, Size, Window
+from vision.convert.layers.base import AttentionLayer
+from vision.convert.layers.geometry import BEYOND, PADDED, AdaptiveWindow, Size, Window, whole_field
+from vision.convert.layers.padding import Padding, pad
+from vision.convert.layers.tokens import null_tokens, tokens_of, with_null_tokens
 from vision.fields import Field
-from vision.patches import Grid
-from vision.tracing import cached
 
 _AVERAGES = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
 _MAXIMA = {1: nn.AdaptiveMaxPool1d, 2: nn.AdaptiveMaxPool2d, 3: nn.AdaptiveMaxPool3d}
@@ -28,23 +27,23 @@ class PoolingAttention(AttentionLayer):
     """(B, C, *input_size) -> (B, C, *output_size): what the two kinds of pool share.
 
     Args:
-        pool: torch's module, whose numbers are in `window`.
+        pool: torch's module, with the numbers of `window`.
         window: the geometry.
-        input_size: places on each axis of the input.
+        input_size: positions on each axis of the input.
     """
 
     padding_value = 0.0
 
     def __init__(self, pool: nn.Module, window: Window | AdaptiveWindow, input_size: Size) -> None:
         super().__init__(window, input_size)
-        self._pool = (pool,)  # not a submodule: the layer has no part that is not attention
+        self._pool = (pool,)  # in a tuple, so that it is not a submodule: only attention is
 
     def to_conv(self) -> nn.Module:
-        """() -> torch's pool, behind the padding that TensorFlow's "same" adds."""
+        """Return torch's pool, after the padding that TensorFlow's "same" adds."""
         pads, pool = self._pads(self.input_size), self._pool[0]
         return nn.Sequential(Padding(pads, value=self.padding_value), pool) if pads else pool
 
-    def fast(self, x: Tensor, *values: Tensor | None) -> Tensor:
+    def fast(self, x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
         """(B, C, *input_size) -> (B, C, *output_size): torch's pool."""
         pads = self._pads(tuple(x.shape[2:]))
         return self._pool[0](pad(x, pads, value=self.padding_value) if pads else x)
@@ -56,29 +55,28 @@ class PoolingAttention(AttentionLayer):
 
     @abstractmethod
     def over_all(self) -> "PoolingAttention":
-        """() -> the same over all tokens of an input of any size."""
+        """Return the same pool over all tokens of an input of any size."""
 
-    def attended(self, size: Size) -> Field:
-        """() -> the keys of each query."""
-        return geometry.whole_field(self.window, size)
+    def fields_for(self, size: Size) -> Field:
+        """Return the keys of each query."""
+        return whole_field(self.window, size)
 
     def _pads(self, size: Size) -> Sequence[tuple[int, int]]:
-        same = isinstance(self.window, Window) and self.window.same
-        return self.window.pads(size) if same else ()  # type: ignore[union-attr]
+        return self.window.pads(size) if isinstance(self.window, Window) and self.window.same else ()
 
 
 class AverageAttention(PoolingAttention):
-    """(B, C, *input_size) -> (B, C, *output_size): one head, equal weights on the keys of each window.
+    """(B, C, *input_size) -> (B, C, *output_size): one head with equal weights on the keys of each window.
 
-    The scores are all equal, so that the softmax divides by the number of keys. Where the padding counts
-    (count_include_pad), each place of it is a null token of value 0; beyond it (ceil_mode) there is nothing.
+    All scores are equal, so the softmax divides by the number of keys. With count_include_pad, each position
+    of the padding is a null token of value 0. Beyond the padding (ceil_mode) there are no keys.
 
     Args:
         pool: an average pool of torch's, sliding or adaptive.
         window: its geometry.
-        input_size: places on each axis of the input.
-        include_padding: the places of the padding count in the mean.
-        divisor: what the sum is divided by instead of the number of keys.
+        input_size: positions on each axis of the input.
+        include_padding: count the positions of the padding in the mean.
+        divisor: divide the sum by this number instead of the number of keys.
     """
 
     kind = "average pool"
@@ -101,19 +99,19 @@ class AverageAttention(PoolingAttention):
         return 1
 
     def over_all(self) -> "AverageAttention":
-        """() -> the mean over all tokens of an input of any size."""
+        """Return the mean over all tokens of an input of any size."""
         ones = (1,) * len(self.input_size)
         return AverageAttention(_AVERAGES[len(ones)](1), AdaptiveWindow(ones), self.input_size)
 
-    def attended(self, size: Size) -> Field:
-        """() -> the keys and null tokens of each query."""
+    def fields_for(self, size: Size) -> Field:
+        """Return the keys and null tokens of each query."""
         if self.divisor is not None:
             return with_null_tokens(self.window, size, BEYOND)
         return with_null_tokens(self.window, size, PADDED if self.include_padding else 0)
 
     def qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, C, *input_size) -> q (B, 1, N_query, 1) and k (B, 1, N_key, 1) of zeros, v (B, 1, N_key, C)."""
-        field = self.attended(tuple(x.shape[2:]))
+        """(B, C, *input_size) -> zeros q (B, 1, N_query, 1), k (B, 1, N_key, 1); v (B, 1, N_key, C)."""
+        field = self.fields_for(tuple(x.shape[2:]))
         values = tokens_of(x)
         values = null_tokens(values, field.keys.size - values.shape[1]).unsqueeze(1)
         return (
@@ -122,7 +120,7 @@ class AverageAttention(PoolingAttention):
             values,
         )
 
-    def merge_heads(self, heads: Tensor, *values: Tensor | None) -> Tensor:
+    def merge_heads(self, heads: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
         """(B, 1, N_query, C) -> (B, N_query, C)."""
         if self.divisor is None or not isinstance(self.window, Window):
             return heads.squeeze(1)
@@ -130,17 +128,17 @@ class AverageAttention(PoolingAttention):
 
 
 class MaximumAttention(PoolingAttention):
-    """(B, C, *input_size) -> (B, C, *output_size): one head a channel, its scores the channel's own values.
+    """(B, C, *input_size) -> (B, C, *output_size): one head per channel, scored by the channel's values.
 
-    Hard, all weight is on the largest, which is the maximum exactly; soft, the scores are beta times the
-    values, and 0 <= maximum - output <= ln(K) / beta for the K places of a window.
+    Hard attention puts all weight on the largest value, which gives the maximum exactly. Soft attention
+    multiplies the scores by beta. Then 0 <= maximum - output <= ln(K) / beta for a window of K positions.
 
     Args:
         pool: a maximum pool of torch's, sliding or adaptive.
         window: its geometry.
-        input_size: places on each axis of the input.
-        channels: channels of the input, which are the heads.
-        beta: None for hard attention, else the inverse temperature.
+        input_size: positions on each axis of the input.
+        channels: channels of the input, one head each.
+        beta: inverse temperature of soft attention; None for hard attention.
     """
 
     kind = "max pool"
@@ -160,35 +158,35 @@ class MaximumAttention(PoolingAttention):
 
     @property
     def num_heads(self) -> int:
-        """One a channel."""
+        """One per channel."""
         return self.channels
 
     def over_all(self) -> "MaximumAttention":
-        """() -> the maximum over all tokens of an input of any size."""
+        """Return the maximum over all tokens of an input of any size."""
         ones = (1,) * len(self.input_size)
         pool, window = _MAXIMA[len(ones)](1), AdaptiveWindow(ones)
         return MaximumAttention(pool, window, self.input_size, channels=self.channels, beta=self.beta)
 
     def qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, C, *input_size) -> q (B, C, N_query, 1) of beta, k and v (B, C, N, 1): the channels."""
+        """(B, C, *input_size) -> q (B, C, N_query, 1), filled with beta; k, v (B, C, N, 1): the channels."""
         channels = x.flatten(2).unsqueeze(-1)
-        field = self.attended(tuple(x.shape[2:]))
+        field = self.fields_for(tuple(x.shape[2:]))
         q = channels.new_full((*channels.shape[:2], field.queries.size, 1), self.beta or 1.0)
         return q, channels, channels
 
-    def fast(self, x: Tensor, *values: Tensor | None) -> Tensor:
-        """(B, C, *input_size) -> (B, C, *output_size): torch's pool; soft attention has no other form."""
+    def fast(self, x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+        """(B, C, *input_size) -> (B, C, *output_size): torch's pool. Soft attention has no faster form."""
         if self.beta is None:
             return super().fast(x)
         size = tuple(x.shape[2:])
-        return self.images(self.merge_heads(self.attend(*self.qkv(x), size=size)), size)
+        return self.to_images(self.merge_heads(self.attend(*self.qkv(x), size=size)), size)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, *, size: Size | None = None) -> Tensor:
-        """q, k, v as `qkv` gives them -> (B, C, N_query, 1)."""
+        """q, k, v as returned by `qkv` -> (B, C, N_query, 1)."""
         if self.beta is not None:
             return super().attend(q, k, v, size=size)
-        index, valid = self.attended(size or self.input_size).neighbours(v.device)
-        # Taken, not multiplied by weights: 0 times an infinite value would not be 0.
+        index, valid = self.fields_for(size or self.input_size).neighbours(v.device)
+        # Selected rather than multiplied by weights, because 0 times an infinite value is not 0.
         chosen = _largest(k, index, valid).unsqueeze(-1)
         return gather.neighbours(v, index).squeeze(-1).gather(-1, chosen)
 
@@ -200,7 +198,7 @@ class MaximumAttention(PoolingAttention):
             weights = F.one_hot(largest, weights.shape[-1]).to(weights.dtype)
         return weights, index
 
-    def merge_heads(self, heads: Tensor, *values: Tensor | None) -> Tensor:
+    def merge_heads(self, heads: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
         """(B, C, N_query, 1) -> (B, N_query, C)."""
         return heads.squeeze(-1).transpose(1, 2)
 
@@ -209,20 +207,6 @@ def _largest(k: Tensor, index: Tensor, valid: Tensor) -> Tensor:
     """k (B, H, N_key, 1) -> long (B, H, N_query): the column of the first of each query's largest keys."""
     scores = gather.neighbours(k, index).squeeze(-1).detach()
     best = scores.masked_fill(~valid, float("-inf")).argmax(-1)
-    # Where all keys are -inf, that may be a place that is no key: the first that is one is as good.
+    # If all keys are -inf, that may be a column without a key. The first one with a key is as good.
     is_key = valid.expand_as(scores).gather(-1, best.unsqueeze(-1)).squeeze(-1)
     return torch.where(is_key, best, valid.int().argmax(-1))
-
-
-@cached(maxsize=geometry.CACHED, read_while_traced=True)
-def with_null_tokens(window: Window | AdaptiveWindow, size: Size, lowest: int) -> Field:
-    """The field whose column k may also lead to null token k, behind the tokens.
-
-    A place of the padding does where lowest is PADDED; one beyond it too where lowest is BEYOND.
-    """
-    index = geometry.indices(window, size)
-    inputs = geometry.grid_of(size).size
-    null = inputs + torch.arange(index.shape[1]).expand_as(index)
-    index = torch.where((index < 0) & (index >= lowest), null, index).clamp(min=-1)
-    keys = Grid(1, inputs + index.shape[1]) if lowest < 0 else geometry.grid_of(size)
-    return Field(geometry.grid_of(geometry.output_size(window, size)), keys, indices=index)

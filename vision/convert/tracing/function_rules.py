@@ -1,6 +1,6 @@
 """Which call of torch's functions, in a module's own forward, becomes which attention layer.
 
->>> layer_for_call(Call("avg_pool2d", (torch.zeros(2, 3, 8, 8), 2), {}), Settings()).output_size
+>>> layer_for_call(FunctionCall("avg_pool2d", (torch.zeros(2, 3, 8, 8), 2), {}), Settings()).output_size
 (4, 4)
 """
 
@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from vision.convert.layers.base import AttentionLayer
 from vision.convert.layers.convolution import CONVS, CONVS_TRANSPOSED, ConvolutionAttention
+from vision.convert.layers.geometry import per_axis
 from vision.convert.layers.global_average import GlobalAverage
-from vision.convert.tracing.module_rules import CannotConvert, Settings, as_tuple, layer_for
-from vision.convert.tracing.observe import BATCH, Call
+from vision.convert.tracing.module_rules import CannotConvert, Settings, layer_for
+from vision.convert.tracing.observe import BATCH, FunctionCall
 
-# The order of the functions' arguments, where the modules have another.
+# The order of a function's arguments, if it differs from that of the module.
 _ORDER = {"max_pool": ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")}
 _POOLS = {
     "avg_pool": (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
@@ -26,13 +27,13 @@ _POOLS = {
 }
 
 
-def convertible(call: Call) -> bool:
-    """Whether `layer_for_call` speaks of a call."""
+def has_call_rule(call: FunctionCall) -> bool:
+    """Return whether a rule of `layer_for_call` applies to a call."""
     return is_global_mean(call) if call.function == "mean" else call.function in _CALLS
 
 
-def layer_for_call(call: Call, settings: Settings) -> nn.Module:
-    """The attention layer that equals a call of one of torch's functions that is `convertible`.
+def layer_for_call(call: FunctionCall, settings: Settings) -> nn.Module:
+    """Return the attention layer that equals a call of one of torch's functions with a rule.
 
     Raises:
         CannotConvert: the call cannot be converted.
@@ -42,10 +43,10 @@ def layer_for_call(call: Call, settings: Settings) -> nn.Module:
         raise CannotConvert("it mixes the images of a batch")
     build = _CALLS[call.function]
     try:
-        given = inspect.signature(build).bind(settings, *call.args, **call.kwargs)
+        bound = inspect.signature(build).bind(settings, *call.args, **call.kwargs)
     except TypeError as error:
         raise CannotConvert(f"{call.function}: {error}") from error
-    return build(*given.args, **given.kwargs)
+    return build(*bound.args, **bound.kwargs)
 
 
 def _convolution(
@@ -60,8 +61,13 @@ def _convolution(
 ) -> AttentionLayer:
     dims = input.ndim - 2
     kernel = tuple(weight.shape[2:])
-    shared = {"padding": padding, "dilation": as_tuple(dilation, dims), "groups": groups, "bias": False}
-    conv = CONVS[dims](input.shape[1], len(weight), kernel, as_tuple(stride, dims), device="meta", **shared)
+    shared: dict[str, Any] = {
+        "padding": padding,
+        "dilation": per_axis(dilation, dims),
+        "groups": groups,
+        "bias": False,
+    }
+    conv = CONVS[dims](input.shape[1], len(weight), kernel, per_axis(stride, dims), device="meta", **shared)
     return _without_weights(ConvolutionAttention(conv, tuple(input.shape[2:])))
 
 
@@ -94,8 +100,8 @@ def _transposed(
 
 def _pool(kind: str) -> Callable[..., nn.Module]:
     def build(settings: Settings, input: Tensor, *args: Any, **kwargs: Any) -> nn.Module:
-        given = dict(zip(_ORDER.get(kind, ()), args, strict=False))
-        pool = _POOLS[kind][input.ndim - 3](*args[len(given) :], **given, **kwargs)
+        named = dict(zip(_ORDER.get(kind, ()), args, strict=False))
+        pool = _POOLS[kind][input.ndim - 3](*args[len(named) :], **named, **kwargs)
         layer = layer_for(pool, tuple(input.shape[1:]), [], settings)
         if layer is None:
             raise CannotConvert(f"there is no rule for {pool}")
@@ -107,28 +113,28 @@ def _pool(kind: str) -> Callable[..., nn.Module]:
 def _mean_arguments(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, dtype: Any = None
 ) -> tuple[Tensor, Any, bool]:
-    """The arguments of torch.mean; a mean in another type is not looked at, as one that keeps dimensions."""
+    """Return input, dim and keepdim of torch.mean. Another dtype counts as keepdim."""
     return input, dim if axis is None else axis, keepdim or dtype is not None
 
 
 def _mean(settings: Settings, *args: Any, **kwargs: Any) -> nn.Module:
-    """The mean over all places of images (B, C, *size), or of tokens (B, N, C)."""
+    """Return the mean over all positions of images (B, C, *size), or of tokens (B, N, C)."""
     input, dim, _ = _mean_arguments(*args, **kwargs)
-    dims = sorted(d % input.ndim for d in as_tuple(dim, 1))
+    dims = sorted(d % input.ndim for d in per_axis(dim, 1))
     if input.ndim == 3 and dims == [1]:
         return GlobalAverage((input.shape[1],), keepdim=False, channels_last=True)
     return GlobalAverage(tuple(input.shape[2:]), keepdim=False)
 
 
-def is_global_mean(call: Call) -> bool:
-    """Whether a call of mean is a global pool: over all places of (B, C, *size), or of tokens (B, N, C).
+def is_global_mean(call: FunctionCall) -> bool:
+    """Return whether a call of mean is a global pool: over all positions of (B, C, *size), or of (B, N, C).
 
-    One that keeps its dimensions is not: squeeze-excite and norms scale every token by it, and stay.
+    A mean that keeps its dimensions is not: squeeze-excite and norms scale every token by it, and stay.
     """
     x, dim, keepdim = _mean_arguments(*call.args, **call.kwargs)
     if dim is None or keepdim or x.ndim < 3 or len(x) != BATCH:
         return False
-    dims = sorted(d % x.ndim for d in as_tuple(dim, 1))
+    dims = sorted(d % x.ndim for d in per_axis(dim, 1))
     return dims == list(range(2, x.ndim)) if x.ndim > 3 else dims == [1]
 
 

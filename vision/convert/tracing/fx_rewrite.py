@@ -1,6 +1,7 @@
-"""Convolutions and pools that a module's forward calls as functions: its graph is read, and calls layers.
+"""Rewrite a forward that calls convolutions and pools as functions: its traced graph calls layers instead.
 
->>> rewrite(module, [("max_pool2d", layer)])  # module's first F.max_pool2d is now module.max_pool2d_attention
+>>> rewrite(module, [("max_pool2d", layer)], frozenset({"x"}))  # doctest: +SKIP
+['max_pool2d_attention']
 """
 
 import inspect
@@ -17,31 +18,33 @@ from vision.convert.tracing.module_rules import CannotConvert
 _TENSORS = ("input", "weight", "bias")
 
 
-def rewrite(module: nn.Module, layers: Sequence[tuple[str, nn.Module]], given: frozenset[str]) -> list[str]:
-    """Let a module's forward call `layers` where it calls functions, in place, in either mode.
+def rewrite(
+    module: nn.Module, layers: Sequence[tuple[str, nn.Module]], argument_names: frozenset[str]
+) -> list[str]:
+    """Let a module's forward call `layers` instead of functions, in place.
 
-    The module keeps its attributes and methods, and gets a class of its own beneath the old one, as
-    torch's parametrizations do; its submodules are not looked into. Attributes that are no tensors have the
-    values of now. Called with other arguments than `given`, the forward is the old one.
-
-    Returns:
-        The names of the layers in the module.
+    The module keeps its attributes and methods. It gets a new class derived from the old one, as with torch's
+    parametrizations. Its submodules are not rewritten. Attributes that are not tensors keep their current
+    values. Called with arguments other than `argument_names`, the old forward runs.
 
     Args:
         module: the module whose own forward calls the functions.
         layers: name of the function and layer for each call, in the order of the calls.
-        given: names of the arguments that the forward gets; the others keep their defaults.
+        argument_names: names of the arguments that the forward gets; the others keep their defaults.
+
+    Returns:
+        The names of the layers in the module.
 
     Raises:
-        CannotConvert: the forward cannot be traced, calls others in training or evaluation mode, or computes
-            from the image's size what a layer has to know.
+        CannotConvert: the forward cannot be traced, calls different functions in training and evaluation
+            mode, or computes from the image's size what a layer must know.
     """
     names = [_free(module, f"{function}_attention", i) for i, (function, _) in enumerate(layers)]
     functions = [function for function, _ in layers]
     for name, (_, layer) in zip(names, layers, strict=True):
         module.add_module(name, layer)
     try:
-        forwards = {mode: _forward(module, functions, names, given, mode) for mode in (False, True)}
+        forwards = {mode: _forward(module, functions, names, argument_names, mode) for mode in (False, True)}
     except CannotConvert:
         for name in names:
             delattr(module, name)
@@ -50,17 +53,17 @@ def rewrite(module: nn.Module, layers: Sequence[tuple[str, nn.Module]], given: f
     kind, signature = type(module), inspect.signature(module.forward)
 
     def forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        found = signature.bind(*args, **kwargs).arguments
-        if found.keys() != given:
+        arguments = signature.bind(*args, **kwargs).arguments
+        if arguments.keys() != argument_names:
             return kind.forward(self, *args, **kwargs)
-        return forwards[self.training](self, *found.values())
+        return forwards[self.training](self, *arguments.values())
 
     module.__class__ = type(kind.__name__, (kind,), {"forward": forward})
     return names
 
 
 class _Tracer(torch.fx.Tracer):
-    """Looks into one forward only."""
+    """Traces one forward only: all submodules are leaves."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return True
@@ -70,12 +73,12 @@ def _forward(
     module: nn.Module,
     functions: Sequence[str],
     names: Sequence[str],
-    given: frozenset[str],
+    argument_names: frozenset[str],
     training: bool,
 ) -> Callable[..., Any]:
     before, module.training = module.training, training
     try:
-        graph = _Tracer().trace(module, _defaults(module, given))
+        graph = _Tracer().trace(module, _defaults(module, argument_names))
     except Exception as error:
         raise CannotConvert(f"its forward cannot be traced: {type(error).__name__}: {error}") from error
     finally:
@@ -103,29 +106,30 @@ def _function(node: torch.fx.Node) -> str | None:
 
 
 def _tensors(node: torch.fx.Node) -> tuple[Any, ...]:
-    """The input of a call, and for a convolution its kernel and bias."""
+    """Return the input of a call, and for a convolution its kernel and bias."""
     names = _TENSORS if str(_function(node)).startswith("conv") else _TENSORS[:1]
-    given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
-    return tuple(given.get(name) for name in names)
+    arguments = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+    return tuple(arguments.get(name) for name in names)
 
 
-def _defaults(module: nn.Module, given: frozenset[str]) -> dict[str, Any] | None:
+def _defaults(module: nn.Module, argument_names: frozenset[str]) -> dict[str, Any] | None:
     parameters = inspect.signature(module.forward).parameters.values()
-    return {p.name: p.default for p in parameters if p.name not in given and p.default is not p.empty} or None
+    optional = [p for p in parameters if p.name not in argument_names and p.default is not p.empty]
+    return {p.name: p.default for p in optional} or None
 
 
 def _computed(node: torch.fx.Node) -> bool:
-    """Whether a call's numbers, as a pool's kernel, are computed in the forward."""
-    names = [*range(len(_tensors(node)), len(node.args))]
-    numbers = [*(node.args[i] for i in names), *(v for k, v in node.kwargs.items() if k not in _TENSORS)]
+    """Return whether numbers of a call, such as a pool's kernel size, are computed in the forward."""
+    options = (value for name, value in node.kwargs.items() if name not in _TENSORS)
+    numbers = [*node.args[len(_tensors(node)) :], *options]
     return any(isinstance(leaf, torch.fx.Node) for leaf in tree_leaves(numbers))
 
 
 def _over_all(layer: nn.Module) -> nn.Module:
-    """A pool whose kernel is computed as the image's size, made for any size."""
+    """Return a pool for images of any size, for one whose kernel is computed as the image's size."""
     if isinstance(layer, PoolingAttention) and layer.covers_all:
         return layer.over_all()
-    raise CannotConvert("it computes the numbers of a call, and these are not a pool's over the whole image")
+    raise CannotConvert("it computes the numbers of a call other than those of a pool over the whole image")
 
 
 def _free(module: nn.Module, name: str, number: int) -> str:

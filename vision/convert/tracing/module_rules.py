@@ -15,28 +15,31 @@ from timm.layers.conv2d_same import Conv2dSame, Conv2dSameExport
 from timm.layers.pool2d_same import AvgPool2dSame, MaxPool2dSame
 from timm.layers.std_conv import ScaledStdConv2d, ScaledStdConv2dSame, StdConv2d, StdConv2dSame
 from torch import nn
-from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.pooling import _AdaptiveAvgPoolNd  # pyright: ignore[reportPrivateUsage]
 from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from vision.convert.layers.base import AttentionLayer
 from vision.convert.layers.convolution import CONVS, CONVS_TRANSPOSED, ConvolutionAttention
-from vision.convert.layers.geometry import AdaptiveWindow, Size, Window, convolution_window
+from vision.convert.layers.geometry import AdaptiveWindow, ConvNd, Size, Window, convolution_window, per_axis
 from vision.convert.layers.global_average import GlobalAverage, OnTokens
 from vision.convert.layers.low_rank import MinimalConvolutionAttention
 from vision.convert.layers.pooling import AverageAttention, MaximumAttention
-from vision.convert.tracing.observe import Call
+from vision.convert.modules import has_forward_of, hooks
+from vision.convert.tracing.observe import FunctionCall
 from vision.mixers import ConvAttention, Convolution
 from vision.patches import PatchEmbed
 
 Shape = tuple[int, ...]
-# Hooks that compute a weight before each forward; the layer takes the value that they gave.
+# Hooks that compute a weight before each forward. The layer keeps the value that they computed last.
 _REPARAMETRIZING = (WeightNorm, SpectralNorm, BasePruningMethod)
+
+_INDICES = "return_indices=True: attention returns values, not the positions that they came from"
 
 
 class CannotConvert(Exception):
-    """A module or call that has no equal attention layer; the message says why."""
+    """A module or call that has no equal attention layer. The message gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -44,27 +47,29 @@ class Settings:
     """How to convert.
 
     Attributes:
-        minimal: convolutions by as few heads as their rank needs, else by one for each kernel position.
-        beta: inverse temperature of max pools, None for exact ones.
+        minimal: use as few heads as the rank of a kernel needs, rather than one per kernel position.
+        beta: inverse temperature of maximum pools, None for exact ones.
     """
 
     minimal: bool = False
     beta: float | None = None
 
 
-def layer_for(module: nn.Module, shape: Shape, calls: Sequence[Call], settings: Settings) -> nn.Module | None:
-    """The attention layer that equals a module on inputs (B, *shape), None where no rule speaks of it.
+def layer_for(
+    module: nn.Module, shape: Shape, calls: Sequence[FunctionCall], settings: Settings
+) -> nn.Module | None:
+    """Return the attention layer that equals a module on inputs (B, *shape), or None if no rule applies.
 
     Args:
         module: any module.
         shape: (C, *size) of its input.
-        calls: what it called in a forward pass.
+        calls: the functions that it called in a forward pass.
         settings: how to convert.
 
     Raises:
-        CannotConvert: a rule speaks of the module but it cannot be converted.
+        CannotConvert: a rule applies to the module, but it cannot be converted.
     """
-    known = _known(module)
+    known = _class_with_rule(module)
     if known is None:
         return None
     if foreign := [hook for hook in hooks(module) if not isinstance(hook, _REPARAMETRIZING)]:
@@ -72,45 +77,44 @@ def layer_for(module: nn.Module, shape: Shape, calls: Sequence[Call], settings: 
     return RULES[known](module, shape, calls, settings)
 
 
-def hooks(module: nn.Module) -> list[Any]:
-    """What a module calls before or after its forward."""
-    return [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
-
-
 def has_rule(module: nn.Module) -> bool:
-    """Whether `layer_for` speaks of a module."""
-    return _known(module) is not None
+    """Return whether a rule of `layer_for` applies to a module."""
+    return _class_with_rule(module) is not None
 
 
-def _known(module: nn.Module) -> type[nn.Module] | None:
-    """The class whose rule serves a module: its own or a parent whose forward it has not overridden."""
+def _class_with_rule(module: nn.Module) -> type[nn.Module] | None:
+    """Return a module's class, or its first parent with a rule whose forward is not overridden."""
     known = next((cls for cls in type(module).__mro__ if cls in RULES), None)
-    return known if known is not None and type(module).forward is known.forward else None
+    return known if known is not None and has_forward_of(module, known) else None
 
 
-def _convolution(module: _ConvNd, shape: Shape, calls: Sequence[Call], settings: Settings) -> AttentionLayer:
+def _convolution(
+    module: ConvNd, shape: Shape, calls: Sequence[FunctionCall], settings: Settings
+) -> AttentionLayer:
     return _built(module, shape[1:], convolution_window(module), settings)
 
 
 def _same_convolution(
-    module: _ConvNd, shape: Shape, calls: Sequence[Call], settings: Settings
+    module: ConvNd, shape: Shape, calls: Sequence[FunctionCall], settings: Settings
 ) -> AttentionLayer:
     return _built(module, shape[1:], convolution_window(module, same=True), settings)
 
 
 def _standardized_convolution(
-    module: Any, shape: Shape, calls: Sequence[Call], settings: Settings
+    module: Any, shape: Shape, calls: Sequence[FunctionCall], settings: Settings
 ) -> AttentionLayer:
-    """Weight standardization: the kernel that the forward pass used, from here on a plain one."""
+    """Weight standardization: the kernel that the forward pass used becomes a plain one."""
     used = next(call for call in calls if call.function == "conv2d").args[1]
     window = convolution_window(module, same=getattr(module, "same_pad", False))
     conv = copy.copy(module)
     weight = nn.Parameter(used.detach().clone(), requires_grad=module.weight.requires_grad)
-    conv._parameters = {"weight": weight, "bias": module.bias}
+    conv._parameters = {"weight": weight, "bias": module.bias}  # a shallow copy shares the original's
     return _built(conv, shape[1:], window, settings)
 
 
-def _blur_pool(module: Any, shape: Shape, calls: Sequence[Call], settings: Settings) -> AttentionLayer:
+def _blur_pool(
+    module: Any, shape: Shape, calls: Sequence[FunctionCall], settings: Settings
+) -> AttentionLayer:
     channels, k = shape[0], module.filt_size
     conv = nn.Conv2d(channels, channels, k, module.stride, groups=channels, bias=False)
     weight = module.filt.expand(channels, 1, k, k).clone()
@@ -121,7 +125,9 @@ def _blur_pool(module: Any, shape: Shape, calls: Sequence[Call], settings: Setti
     return _built(conv, shape[1:], window, settings)
 
 
-def _average_pool(module: Any, shape: Shape, calls: Sequence[Call], settings: Settings) -> AttentionLayer:
+def _average_pool(
+    module: Any, shape: Shape, calls: Sequence[FunctionCall], settings: Settings
+) -> AttentionLayer:
     window = _pool_window(module, len(shape) - 1, same=isinstance(module, AvgPool2dSame))
     if window.same:
         pool = nn.AvgPool2d(module.kernel_size, module.stride, 0, module.ceil_mode, module.count_include_pad)
@@ -136,9 +142,9 @@ def _average_pool(module: Any, shape: Shape, calls: Sequence[Call], settings: Se
     )
 
 
-def _max_pool(module: Any, shape: Shape, calls: Sequence[Call], settings: Settings) -> AttentionLayer:
+def _max_pool(module: Any, shape: Shape, calls: Sequence[FunctionCall], settings: Settings) -> AttentionLayer:
     if module.return_indices:
-        raise CannotConvert("return_indices=True: attention gives values, not the places that they came from")
+        raise CannotConvert(_INDICES)
     window = _pool_window(module, len(shape) - 1, same=isinstance(module, MaxPool2dSame))
     if window.same:
         options = module.dilation, False, module.ceil_mode
@@ -148,21 +154,22 @@ def _max_pool(module: Any, shape: Shape, calls: Sequence[Call], settings: Settin
     return MaximumAttention(pool, window, shape[1:], channels=shape[0], beta=settings.beta)
 
 
-def _adaptive_pool(module: Any, shape: Shape, calls: Sequence[Call], settings: Settings) -> AttentionLayer:
-    size, given = shape[1:], module.output_size
-    given = given if isinstance(given, (tuple, list)) else (given,) * len(size)
-    window = AdaptiveWindow(tuple(given))
-    if isinstance(module, nn.modules.pooling._AdaptiveAvgPoolNd):
+def _adaptive_pool(
+    module: Any, shape: Shape, calls: Sequence[FunctionCall], settings: Settings
+) -> AttentionLayer:
+    size = shape[1:]
+    window = AdaptiveWindow(per_axis(module.output_size, len(size)))
+    if isinstance(module, _AdaptiveAvgPoolNd):
         return AverageAttention(module, window, size)
     if module.return_indices:
-        raise CannotConvert("return_indices=True: attention gives values, not the places that they came from")
+        raise CannotConvert(_INDICES)
     return MaximumAttention(module, window, size, channels=shape[0], beta=settings.beta)
 
 
 def _fast_average(
     module: Any,
     shape: Shape,
-    calls: Sequence[Call],
+    calls: Sequence[FunctionCall],
     settings: Settings,
 ) -> nn.Module:
     last = tuple(module.dim) == (1, 2)
@@ -174,16 +181,18 @@ def _fast_average(
 def _fast_maximum(
     module: Any,
     shape: Shape,
-    calls: Sequence[Call],
+    calls: Sequence[FunctionCall],
     settings: Settings,
 ) -> nn.Module:
     if tuple(module.dim) != (2, 3):
-        raise CannotConvert("it takes the maximum of tokens that are not (B, C, H, W)")
+        raise CannotConvert("it takes the maximum over tokens that are not (B, C, H, W)")
     pool = _adaptive_pool(nn.AdaptiveMaxPool2d(1), shape, calls, settings)
     return nn.Sequential(pool, nn.Flatten(1)) if module.flatten else pool
 
 
-def _token_convolution(module: Any, shape: Shape, calls: Sequence[Call], settings: Settings) -> nn.Module:
+def _token_convolution(
+    module: Any, shape: Shape, calls: Sequence[FunctionCall], settings: Settings
+) -> nn.Module:
     kernel, grid = tuple(module.weight.shape[2:]), module.grid
     conv = CONVS[2](
         shape[1],
@@ -200,31 +209,28 @@ def _token_convolution(module: Any, shape: Shape, calls: Sequence[Call], setting
     return OnTokens(_built(conv, size, convolution_window(conv), settings), size)
 
 
-def _patch_embed(module: PatchEmbed, shape: Shape, calls: Sequence[Call], settings: Settings) -> nn.Module:
+def _patch_embed(
+    module: PatchEmbed, shape: Shape, calls: Sequence[FunctionCall], settings: Settings
+) -> nn.Module:
     patch, linear = module.patch_size, module.proj
     conv = nn.Conv2d(shape[0], linear.out_features, patch, patch)
-    weight = linear.weight.detach().clone().unflatten(1, (shape[0], patch, patch))
+    weight = linear.weight.detach().clone().view(-1, shape[0], patch, patch)
     conv.weight, conv.bias = nn.Parameter(weight), linear.bias
     layer = OnTokens(_built(conv, shape[1:], convolution_window(conv), settings), None)
     layer.grid, layer.patch_size = module.grid, patch
     return layer
 
 
-def _built(conv: _ConvNd, size: Size, window: Window, settings: Settings) -> AttentionLayer:
+def _built(conv: ConvNd, size: Size, window: Window, settings: Settings) -> AttentionLayer:
     build = MinimalConvolutionAttention if settings.minimal else ConvolutionAttention
     return build(conv, size, window=window)
 
 
 def _pool_window(pool: Any, dims: int, *, same: bool) -> Window:
-    kernel, stride, padding = (as_tuple(v, dims) for v in (pool.kernel_size, pool.stride, pool.padding))
-    dilation = as_tuple(getattr(pool, "dilation", 1), dims)
+    numbers = pool.kernel_size, pool.stride, pool.padding, getattr(pool, "dilation", 1)
+    kernel, stride, padding, dilation = (per_axis(number, dims) for number in numbers)
     pads = tuple((p, p) for p in padding)
     return Window(kernel, stride, pads, dilation, same=same, ceil_mode=pool.ceil_mode)
-
-
-def as_tuple(value: Any, dims: int) -> Size:
-    """One number for each of `dims` axes, from one for all or from one each."""
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,) * dims
 
 
 RULES: dict[type[nn.Module], Callable[..., nn.Module]] = {

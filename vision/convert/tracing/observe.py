@@ -1,36 +1,41 @@
-"""One forward pass, watched: what each module reads, which functions it calls, and who reads its output.
+"""One observed forward pass: what each module reads, which functions it calls, and who reads its output.
 
->>> probe(torchvision.models.resnet18(), (3, 224, 224)).modules["conv1"].shape  # doctest: +SKIP
-(3, 224, 224)
+>>> observe(nn.Sequential(nn.Conv2d(3, 8, 3)), (3, 16, 16)).modules["0"].input_shape
+(3, 16, 16)
 """
 
 import inspect
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode, resolve_name
+from torch.overrides import TorchFunctionMode
+from torch.overrides import resolve_name as _resolve_name  # pyright: ignore[reportUnknownVariableType]
 from torch.utils._pytree import tree_leaves
+from torch.utils.hooks import RemovableHandle
 
+from vision.convert.modules import named_modules
 from vision.models.modes import evaluating
 
-_ASKED = ("shape", "dtype", "device", "ndim", "layout", "is_cuda", "requires_grad", "is_leaf", "grad_fn")
-BATCH = 2  # images in the pass: one would hide what mixes the images of a batch
+BATCH = 2  # images in the pass: with a single one, mixing the images of a batch would not be noticed
+# What may be read of a tensor without reading its values.
+_METADATA = ("shape", "dtype", "device", "ndim", "layout", "is_cuda", "requires_grad", "is_leaf", "grad_fn")
+_METADATA_CALLS = ("size", "dim", "ndimension", "numel", "__len__", "is_floating_point")
 
 
 @dataclass
-class Call:
+class FunctionCall:
     """A call of one of torch's functions, directly in the forward of a module.
 
     Attributes:
-        function: its last name, as avg_pool2d.
-        args: positional arguments, the first of them the input.
+        function: the last part of its name, such as avg_pool2d.
+        args: positional arguments, the first of which is the input.
         kwargs: keyword arguments.
-        order: its place in the order of execution.
+        order: position in the order of execution.
     """
 
     function: str
@@ -40,124 +45,131 @@ class Call:
 
 
 @dataclass
-class Seen:
+class ModuleCall:
     """What one module did in the pass.
 
     Attributes:
-        order: its place in the order of execution.
-        shape: (C, *size) of the first tensor that it read, the batch of BATCH left out.
+        order: position in the order of execution.
+        input_shape: (C, *size) of the first tensor that it read, without the batch axis.
         batch: length of that tensor's first axis.
-        given: names of the arguments that its forward got.
-        times: how often it ran.
-        calls: functions of torch's that it called itself, its submodules' left out.
+        argument_names: names of the arguments that its forward got.
+        runs: how often it ran.
+        function_calls: calls of torch's functions by itself, not by its submodules.
+        input_id, output_id: id() of the first tensor that it read, and of the one that it returned.
     """
 
     order: int
-    shape: tuple[int, ...]
+    input_shape: tuple[int, ...]
     batch: int = BATCH
-    given: frozenset[str] = frozenset()
-    times: int = 0
-    calls: list[Call] = field(default_factory=list)
-    reads: int = 0
-    writes: int = 0
+    argument_names: frozenset[str] = frozenset()
+    runs: int = 0
+    function_calls: list[FunctionCall] = field(default_factory=list[FunctionCall])
+    input_id: int = 0
+    output_id: int = 0
 
     @property
-    def own_calls(self) -> list[Call]:
-        """The calls of one run, where a shared module ran several times."""
-        return self.calls[: len(self.calls) // max(1, self.times)]
+    def calls_per_run(self) -> list[FunctionCall]:
+        """The function calls of the first run, since a shared module may run several times."""
+        return self.function_calls[: len(self.function_calls) // max(1, self.runs)]
 
 
 @dataclass
-class Probe:
+class Observation:
     """What a forward pass showed.
 
     Attributes:
-        modules: by name; the root's name is "". A module that did not run is not here.
-        images: what it was given.
-        output: what the model gave.
+        modules: by name; the root's name is "". Modules that did not run are missing.
+        images: the input.
+        output: what the model returned.
     """
 
-    modules: dict[str, Seen]
+    modules: dict[str, ModuleCall]
     images: Tensor
     output: Any
     _readers: dict[int, set[str]]
-    _kept: list[Tensor]
+    _outputs: list[Tensor]  # while a tensor lives, no other has its id
 
     def feeds_only(self, name: str, reader: str) -> bool:
-        """Whether the output of `name` is read by the module `reader` and by nothing else."""
-        one, other = self.modules.get(name), self.modules.get(reader)
-        if one is None or other is None or one.times != 1 or other.times != 1 or one.writes != other.reads:
+        """Return whether the output of module `name` is read by module `reader` and by nothing else."""
+        first, second = self.modules.get(name), self.modules.get(reader)
+        if first is None or second is None or first.runs != 1 or second.runs != 1:
             return False
-        returned = any(id(leaf) == one.writes for leaf in tensors_in(self.output))
-        return not returned and self._readers[one.writes] <= {reader}
+        returned = any(id(tensor) == first.output_id for tensor in tensors_in(self.output))
+        connected = first.output_id == second.input_id
+        return connected and not returned and self._readers[first.output_id] <= {reader}
 
-    def owns(self, name: str, module: nn.Module) -> bool:
-        """Whether the parameters of the module `name` are read by itself and by nothing else."""
+    def owns_parameters(self, name: str, module: nn.Module) -> bool:
+        """Return whether the parameters and buffers of module `name` are read by nothing else."""
         own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
         return all(self._readers.get(id(tensor), set()) <= {name} for tensor in own)
 
 
-def probe(model: nn.Module, input_shape: tuple[int, ...]) -> Probe:
-    """Run a model in evaluation mode on BATCH inputs of `input_shape` (C, *size) and tell what happened.
+def observe(model: nn.Module, input_shape: tuple[int, ...]) -> Observation:
+    """Run a model in evaluation mode on BATCH random images of shape (C, *size) and record what happens.
 
-    The model is as it was afterwards. The inputs are random, so that nothing divides by zero.
+    The model is left as it was.
     """
     like = next(iter([*model.parameters(), *model.buffers()]), torch.zeros(()))
     x = torch.randn(BATCH, *input_shape, generator=torch.Generator().manual_seed(0))
     x = x.to(like.device, like.dtype if like.is_floating_point() else None)
-    watch = _Watch()
-    with watch.on(model), watch:
+    recorder = _Recorder()
+    with recorder.hooks_on(model), recorder:
         output = run(model, x.clone())
-    return Probe(watch.modules, x, output, watch.readers, watch.kept)
+    return Observation(recorder.modules, x, output, recorder.readers, recorder.outputs)
 
 
 def run(model: nn.Module, images: Tensor) -> Any:
-    """images -> what the model gives in evaluation mode, without gradients; its modes come back."""
+    """Return the output of a model in evaluation mode, without gradients. Its modes are restored."""
     with evaluating(model), torch.no_grad():
         return model(images)
 
 
 def tensors_in(output: Any) -> list[Tensor]:
-    """The tensors in what a model gives: in containers, and in the attributes of other objects."""
-    found: list[Tensor] = []
+    """Return the tensors in a model's output: in containers, and in the attributes of other objects."""
+    tensors: list[Tensor] = []
     for leaf in tree_leaves(output):
         if isinstance(leaf, Tensor):
-            found.append(leaf)
+            tensors.append(leaf)
         elif hasattr(leaf, "__dict__") and not isinstance(leaf, nn.Module):
-            found += [inner for inner in tree_leaves(vars(leaf)) if isinstance(inner, Tensor)]
-    return found
+            tensors += [inner for inner in tree_leaves(vars(leaf)) if isinstance(inner, Tensor)]
+    return tensors
 
 
-class _Watch(TorchFunctionMode):
-    """Notes each call of torch's functions under the module that makes it."""
+class _Recorder(TorchFunctionMode):
+    """Records each call of torch's functions under the module that makes it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.modules: dict[str, Seen] = {}
+        self.modules: dict[str, ModuleCall] = {}
         self.readers: dict[int, set[str]] = defaultdict(set)
-        self.kept: list[Tensor] = []  # as long as a tensor lives, no other has its id
+        self.outputs: list[Tensor] = []
         self._stack: list[str] = []
         self._count = 0
 
     def __torch_function__(
-        self, func: Callable, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if self._stack and not _asks(func):
+        if self._stack and not _reads_metadata(func):
             name = self._stack[-1]
-            self.modules[name].calls.append(Call(_last_name(func), args, kwargs, self._next()))
+            call = FunctionCall(_last_name(func), args, kwargs, self._next())
+            self.modules[name].function_calls.append(call)
             for leaf in tree_leaves((args, kwargs)):
                 if isinstance(leaf, Tensor):
                     self.readers[id(leaf)].add(name)
         return func(*args, **kwargs)
 
     @contextmanager
-    def on(self, model: nn.Module) -> Iterator[None]:
-        """Hooks on every module of a model."""
-        handles = []
-        for name, module in model.named_modules():
-            handles.append(module.register_forward_pre_hook(self._entering(name), with_kwargs=True))
-            handles.append(module.register_forward_hook(self._leaving(name)))
+    def hooks_on(self, model: nn.Module) -> Generator[None]:
+        """Put hooks on every module of a model for the block."""
+        handles: list[RemovableHandle] = []
+        for name, module in named_modules(model).items():
+            handles.append(module.register_forward_pre_hook(self._before(name), with_kwargs=True))
+            handles.append(module.register_forward_hook(self._after(name)))
         try:
             yield
         finally:
@@ -168,41 +180,41 @@ class _Watch(TorchFunctionMode):
         self._count += 1
         return self._count
 
-    def _entering(self, name: str) -> Callable:
+    def _before(self, name: str) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None]:
         def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             read = next((leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)), None)
             batch, *shape = (BATCH,) if read is None else read.shape
-            seen = self.modules.setdefault(name, Seen(self._next(), tuple(shape), batch))
-            seen.times += 1
-            seen.reads, seen.given = id(read), _given(module, args, kwargs)
+            call = self.modules.setdefault(name, ModuleCall(self._next(), tuple(shape), batch))
+            call.runs += 1
+            call.input_id, call.argument_names = id(read), _argument_names(module, args, kwargs)
             self._stack.append(name)
 
         return hook
 
-    def _leaving(self, name: str) -> Callable:
+    def _after(self, name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
         def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
             self._stack.pop()
             if isinstance(output, Tensor):
-                self.kept.append(output)
-                self.modules[name].writes = id(output)
+                self.outputs.append(output)
+                self.modules[name].output_id = id(output)
 
         return hook
 
 
-def _asks(func: Callable) -> bool:
-    """Whether a function only asks for a tensor's shape, type or place."""
+def _reads_metadata(func: Callable[..., Any]) -> bool:
+    """Return whether a function only reads a tensor's shape, type or device."""
     if _last_name(func) == "__get__":
-        return getattr(getattr(func, "__self__", None), "__name__", "") in _ASKED
-    return _last_name(func) in ("size", "dim", "ndimension", "numel", "__len__", "is_floating_point")
+        return getattr(getattr(func, "__self__", None), "__name__", "") in _METADATA
+    return _last_name(func) in _METADATA_CALLS
 
 
-def _given(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> frozenset[str]:
+def _argument_names(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> frozenset[str]:
     try:
         return frozenset(inspect.signature(module.forward).bind(*args, **kwargs).arguments)
-    except (TypeError, ValueError):  # a forward without a signature, as a script's
+    except (TypeError, ValueError):  # a forward without a signature, such as a script's
         return frozenset()
 
 
-def _last_name(func: Callable) -> str:
-    name = getattr(func, "__name__", None) or resolve_name(func) or str(func)
+def _last_name(func: Callable[..., Any]) -> str:
+    name = getattr(func, "__name__", None) or _resolve_name(func) or str(func)
     return name.rpartition(".")[2]
