@@ -1,0 +1,1 @@
+"""The parts of scripts/gpu_check.py: tests, benchmark rows and a study, each in processes of its own."""

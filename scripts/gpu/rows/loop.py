@@ -1,0 +1,91 @@
+"""Images per second of the training loop, batches and augmentation included, over the bare step on one batch.
+
+The loop is `vision.training.fit` on images that are resident on the device. The bare step repeats forward,
+loss, backward, clipping and optimizer on one batch. Both take turns.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+
+import torch
+
+from gpu import capture
+from gpu.timing import Row, ratio, summary, synchronize
+from vision.config import AugmentConfig, TrainingConfig
+from vision.data import Images, train_batches
+from vision.training import Batch, fit, resolve_precision
+
+CASES = (("field_vit", 200_000, 64), ("field_vit", 2_700_000, 512), ("resnet18_small", None, 512))
+SKIPPED = 10  # steps of a round that are not measured
+
+
+def loop(device: torch.device, tiny: bool) -> Iterator[Row]:
+    """Yield images per second of both, and their ratio, for a micro and two larger models."""
+    for model, params, batch in CASES[:1] if tiny else CASES:
+        if tiny:
+            params, batch = 20_000, 8
+        yield from _case(device, model, params, batch, *((12, 2) if tiny else (110, 5)))
+
+
+def _case(
+    device: torch.device, model: str, params: int | None, batch: int, steps: int, rounds: int
+) -> Iterator[Row]:
+    arguments: Row = {"params": params} if params else {}
+    dtype = resolve_precision("auto", device)
+    work = capture.make_work(model, device, batch=batch, dtype=dtype, **arguments)
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (10_000, 3, 32, 32), dtype=torch.uint8, generator=generator).to(device)
+    images = Images(pixels, torch.arange(10_000) % 10)
+    bare = capture.eager(capture.copy_of(work))
+    taken: dict[str, list[float]] = {"vision train": [], "bare": []}
+    for turn in range(rounds + 1):
+        whole, alone = _fit(work, images, steps), _bare(bare, device, steps)
+        if turn:  # the first warms up
+            taken["vision train"].append(whole / batch)
+            taken["bare"].append(alone / batch)
+    case = {"model": model, "params": params, "batch": batch, "dtype": str(dtype), "steps": steps - SKIPPED}
+    over = {**ratio(taken["bare"], taken["vision train"]), "of": "images/s of vision train over bare"}
+    for way, seconds in taken.items():
+        speed = summary([1 / one for one in seconds], scale=1.0, unit="images_per_s")
+        yield {**case, "way": way, **speed, **(over if way != "bare" else {})}
+
+
+def _fit(work: capture.Work, images: Images, steps: int) -> float:
+    """Train a copy through the loop: seconds per step past the first ones."""
+    config = TrainingConfig(steps=steps, batch_size=len(work.images))
+    batches = train_batches(
+        images,
+        torch.arange(len(images)),
+        batch_size=len(work.images),
+        mean=[0.5] * 3,
+        std=[0.25] * 3,
+        seed=0,
+        augment=AugmentConfig(crop_padding=4, flip=True),
+        steps=steps,
+        device=work.device,
+    )
+    begun: list[float] = []
+    model = capture.copy_of(work).model
+    fit(model, _watched(batches, begun, work.device), config, steps=steps, device=work.device)
+    synchronize(work.device)
+    return (time.perf_counter() - begun[0]) / (steps - SKIPPED)
+
+
+def _watched(batches: Iterable[Batch], begun: list[float], device: torch.device) -> Iterator[Batch]:
+    """The batches; the clock starts when the first of the measured ones is asked for."""
+    for number, batch in enumerate(batches, start=1):
+        yield batch
+        if number == SKIPPED:
+            synchronize(device)
+            begun.append(time.perf_counter())
+
+
+def _bare(step: capture.StepFunction, device: torch.device, steps: int) -> float:
+    for _ in range(SKIPPED):
+        step()
+    synchronize(device)
+    start = time.perf_counter()
+    for _ in range(steps - SKIPPED):
+        step()
+    synchronize(device)
+    return (time.perf_counter() - start) / (steps - SKIPPED)
