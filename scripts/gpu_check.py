@@ -2,7 +2,7 @@
 
     python3 scripts/gpu_check.py --out DIR --seconds 400
     python3 scripts/gpu_check.py --out DIR --seconds 400 --parts study --resume runs.tar.gz
-    python3 scripts/gpu_check.py --out DIR --device cpu --tiny      the same script without a GPU, in two minutes
+    python3 scripts/gpu_check.py --out DIR --device cpu --tiny   the same without a GPU, in two minutes
 
 DIR gets results.json, tests.csv, benchmark.csv, study.csv, runs.tar.gz (run folders without weights) and
 log.txt. docs/gpu.md says what each part does and how to bring the project to such a machine.

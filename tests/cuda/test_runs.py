@@ -1,0 +1,113 @@
+"""Whole runs on the device: accuracy, memory that runs out, two processes at once."""
+
+import json
+import statistics
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from vision import Backbone, results
+from vision.config import RunConfig
+from vision.experiment import run
+
+
+def on(device: torch.device, config: RunConfig, **changes) -> RunConfig:
+    return replace(config, training=replace(config.training, device=device.type, **changes))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["field_cnn", "field_vit"])
+def test_accuracy_agrees_with_the_cpus_within_the_spread_of_seeds(small_run, device, name):
+    model = replace(small_run.model, name=name, kwargs={"embed_dim": 32, "depth": 2})
+    config = replace(small_run, model=model, train_size=300)
+
+    def accuracies(where: torch.device, sweep: str) -> list[float]:
+        runs = [replace(on(where, config, steps=120), seed=seed, sweep=sweep) for seed in range(4)]
+        return [run(one)["test_accuracy"] for one in runs]
+
+    cpu, other = accuracies(torch.device("cpu"), "cpu"), accuracies(device, "device")
+    spread = max(statistics.stdev(cpu), statistics.stdev(other), 0.01)
+    # Four standard errors of the difference of two means of four runs.
+    assert abs(statistics.mean(cpu) - statistics.mean(other)) < 4 * spread * (2 / 4) ** 0.5
+    assert statistics.mean(other) > 0.5
+
+
+@pytest.mark.parametrize("precision", ["float32", "auto"])
+def test_a_run_records_its_device_and_precision(small_run, device, precision):
+    result = run(on(device, small_run, precision=precision))
+    assert result["device"] and result["precision"] in ("float32", "bfloat16")
+    if device.type == "cuda":
+        assert result["device"] == torch.cuda.get_device_name()
+    if precision == "float32":
+        assert result["precision"] == "float32"
+
+
+@pytest.mark.parametrize("changes", [{"ema": 0.9}, {"precision": "bfloat16"}], ids=str)
+def test_settings_of_the_recipe_run(small_run, device, changes):
+    assert 0 <= run(on(device, small_run, **changes))["test_accuracy"] <= 1
+
+
+@pytest.mark.slow
+def test_a_compiled_run_finishes(small_run, device):
+    assert 0 <= run(on(device, small_run, compile=True))["test_accuracy"] <= 1
+
+
+def test_memory_that_runs_out_is_a_failed_run_and_the_next_one_works(small_run, device, monkeypatch):
+    config = on(device, small_run, batch_size=16)
+    failing = replace(config, sweep="large")
+    with monkeypatch.context() as patched:
+        if device.type == "cuda":
+            total = torch.cuda.get_device_properties(device).total_memory
+            torch.cuda.empty_cache()
+            torch.cuda.set_per_process_memory_fraction(200 * 2**20 / total)
+            wide = replace(config.model, kwargs={"embed_dim": 1024, "depth": 8})
+            failing = replace(on(device, failing, batch_size=4096), model=wide)
+        else:  # a CPU cannot be short of memory without harm to others
+            patched.setattr(Backbone, "forward", out_of_memory)
+        try:
+            with pytest.raises(torch.OutOfMemoryError):
+                run(failing)
+        finally:
+            if device.type == "cuda":
+                torch.cuda.set_per_process_memory_fraction(1.0)
+    failure = results.read_failure(results.run_folder(failing))
+    assert failure["status"] == "failed" and "OutOfMemoryError" in failure["error"]
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        assert torch.cuda.memory_allocated() < 2**30, "what did not fit is let go"
+    assert run(config)["status"] == "finished"
+
+
+def out_of_memory(self: Backbone, x: torch.Tensor) -> torch.Tensor:
+    raise torch.OutOfMemoryError("out of memory")
+
+
+@pytest.mark.slow
+def test_two_processes_share_one_device(device, tmp_path):
+    def command(name: str) -> list[str]:
+        settings = ("data=digits", "model=cnn", "model.kwargs.params=20000", "train_size=100")
+        recipe = ("training.steps=30", "training.precision=float32", f"training.device={device.type}")
+        return [sys.executable, "-m", "vision", "train", *settings, *recipe, f"out={tmp_path / name}"]
+
+    together = [subprocess.Popen(command(name), stderr=subprocess.PIPE, text=True) for name in ("one", "two")]
+    errors = [process.communicate(timeout=240)[1] for process in together]
+    assert [process.returncode for process in together] == [0, 0], errors
+    records = [
+        json.loads(next(Path(tmp_path / name).rglob("result.json")).read_text()) for name in ("one", "two")
+    ]
+    assert records[0]["test_accuracy"] == pytest.approx(records[1]["test_accuracy"], abs=0.02)
+
+
+@pytest.mark.slow
+def test_two_processes_at_one_sweep_train_each_run_once(device, tmp_path):
+    sweep = ("-m", "data=digits", "model=cnn", "debug=tiny", "train_size=20,40,60", "seed=0,1")
+    command = [sys.executable, "-m", "vision", "train", *sweep]
+    command += [f"training.device={device.type}", f"out={tmp_path}"]
+    together = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    errors = [process.communicate(timeout=240)[1] for process in together]
+    assert all(process.returncode in (0, 1) for process in together), errors
+    assert len(list(tmp_path.rglob("result.json"))) == 6, errors
