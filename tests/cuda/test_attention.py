@@ -63,7 +63,8 @@ def run(
 ) -> list[Tensor]:
     """Output and gradients of q, k, v and the bias."""
     leaves = [x.to(device).detach().requires_grad_() for x in (*tensors, *([] if bias is None else [bias]))]
-    out = attend(*leaves[:3], field, leaves[3] if bias is not None else None, backend=backend)
+    q, k, v, *rest = leaves
+    out = attend(q, k, v, field, rest[0] if rest else None, backend=backend)
     direction = torch.randn(out.shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
     loss = (out.double() * direction.to(out.device)).sum()
     gradients = torch.autograd.grad(loss, leaves, allow_unused=True)
@@ -72,7 +73,7 @@ def run(
 
 def worst(got: list[Tensor], wanted: list[Tensor], difference) -> float:
     return max(
-        difference(one, other) if other.abs().max() > 0 else float(one.double().abs().max())
+        difference(one, other) if other.any() else float(one.detach().double().abs().max())
         for one, other in zip(got, wanted, strict=True)
     )
 

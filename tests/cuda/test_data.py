@@ -1,6 +1,7 @@
 """Batches on the device: resident and streamed images, and the same augmentation as on the CPU."""
 
 import io
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from vision.data import (
 
 AUGMENT = AugmentConfig(crop_padding=2, flip=True, mixup=0.2, cutmix=0.5, erasing=0.5)
 GEOMETRY = AugmentConfig(crop_padding=2, flip=True)
-STATISTICS = {"mean": [0.4, 0.5, 0.6], "std": [0.2, 0.25, 0.3]}
+STATISTICS: dict[str, Any] = {"mean": [0.4, 0.5, 0.6], "std": [0.2, 0.25, 0.3]}
 
 
 def pixels() -> torch.Tensor:
@@ -86,7 +87,8 @@ def test_images_in_the_hosts_memory_are_sent_to_the_device(device):
 def test_streamed_batches_equal_resident_ones(device, workers):
     config = DataConfig(name="png", source="cuda_tests_png")
     resident = load_source(config, device=device)
-    assert resident.train.resident and resident.train.pixels.device.type == device.type
+    there = resident.train.pixels
+    assert isinstance(there, torch.Tensor) and there.device.type == device.type
     streamed = load_source(DataConfig(name="png", source="cuda_tests_png", memory_share=1e-12), device=device)
     assert not streamed.train.resident
     wanted = first_batches(resident.train, device, GEOMETRY)
