@@ -1,11 +1,11 @@
-"""One model of each family as masked attention: how far its logits are from the CNN's, and its heads.
+"""Convert one model of each family to masked attention, compare the logits, and count the heads.
 
     python scripts/equivalence.py                              # prints the tables
-    python scripts/equivalence.py --write docs/equivalence.md  # puts them, and the figures, where they stand
+    python scripts/equivalence.py --write docs/equivalence.md  # also updates the page and its figures
 
-Weights are random, and batch norms have the statistics of a trained network's kind, so that nothing is
-fetched; --pretrained takes those that timm and torchvision publish. The network whose heads are counted is
-trained here, on scanned digits.
+Weights are random, and batch norms have statistics like those of a trained network, so that nothing is
+downloaded. --pretrained uses the weights that timm and torchvision publish. The network whose heads are
+counted is trained here, on scanned digits.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import re
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import pandas as pd
 import torch
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from vision import RunConfig, as_attention
 from vision.config import DataConfig, ModelConfig, TrainingConfig
-from vision.convert import heads_by_layer, set_explicit
+from vision.convert import ConversionSummary, heads_by_layer, set_explicit
 from vision.data import load_source
 from vision.experiment import run
 from vision.inspection import attention_distance
@@ -29,7 +29,7 @@ from vision.models import build_model, find_model, load_model
 from vision.plots import plot_attention_distance, save
 from vision.provenance import cpu_summary, now, provenance
 
-# family -> name, (C, *size) of the images: small where the architecture allows, as there is more border then.
+# family -> name, (C, *size) of the images: small where possible, because small images have more border.
 FAMILIES = {
     "ResNet": ("torchvision/resnet18", (3, 64, 64)),
     "ResNeXt": ("torchvision/resnext50_32x4d", (3, 64, 64)),
@@ -62,7 +62,7 @@ IMAGES = 2
 
 
 def build(name: str, *, pretrained: bool = False) -> nn.Module:
-    """A model in evaluation mode whose batch norms have statistics and scales as training leaves them."""
+    """Return a model in evaluation mode whose batch norms have statistics and scales as after training."""
     torch.manual_seed(0)
     found = find_model(name)
     model = build_model(found.name, pretrained=pretrained, **found.arguments).eval()
@@ -77,29 +77,46 @@ def build(name: str, *, pretrained: bool = False) -> nn.Module:
     return model
 
 
+class Comparison(NamedTuple):
+    """How far a converted model is from the original.
+
+    Attributes:
+        errors: by "float32, fast", "float32, explicit" and so on: largest difference over largest logit.
+        converted: the converted model in float64.
+    """
+
+    errors: dict[str, float]
+    converted: nn.Module
+
+    @property
+    def summary(self) -> ConversionSummary:
+        """What the conversion did."""
+        return cast(Any, self.converted).conversion
+
+
 def relative(got: Tensor, wanted: Tensor) -> float:
-    """The largest difference over the largest value."""
+    """Return the largest difference over the largest value."""
     return float((got - wanted).abs().max() / wanted.abs().max())
 
 
-def differences(model: nn.Module, shape: tuple[int, ...]) -> dict[str, Any]:
-    """What the logits of a model and of its conversion differ by, in both precisions and both ways to run."""
+def compare(model: nn.Module, shape: tuple[int, ...]) -> Comparison:
+    """Convert a model and compare the logits, in both precisions, fast and explicit."""
     images = torch.randn(IMAGES, *shape, generator=torch.Generator().manual_seed(0))
-    found: dict[str, Any] = {}
+    errors: dict[str, float] = {}
+    converted = model
     with torch.no_grad():
         for dtype, name in ((torch.float32, "float32"), (torch.float64, "float64")):
             model, x = model.to(dtype), images.to(dtype)
             converted, wanted = as_attention(model, shape), model(x)
-            found[f"{name}, fast"] = relative(converted(x), wanted)
-            found[f"{name}, explicit"] = relative(set_explicit(converted, True)(x), wanted)
-            found["report"] = converted.conversion
-    return found
+            errors[f"{name}, fast"] = relative(converted(x), wanted)
+            errors[f"{name}, explicit"] = relative(set_explicit(converted, True)(x), wanted)
+    return Comparison(errors, converted)
 
 
 def family_row(family: str, name: str, shape: tuple[int, ...], *, pretrained: bool) -> dict[str, Any]:
-    """One line of the table."""
-    found = differences(build(name, pretrained=pretrained), shape)
-    rows = found.pop("report").rows
+    """Return one row of the table of families."""
+    comparison = compare(build(name, pretrained=pretrained), shape)
+    rows = comparison.summary.rows
     kinds = [row.kind.partition(",")[0] for row in rows]
     return {
         "family": family,
@@ -109,12 +126,12 @@ def family_row(family: str, name: str, shape: tuple[int, ...], *, pretrained: bo
         "pools": sum(kind.endswith("pool") for kind in kinds),
         "attention before": sum(kind.startswith("attention") for kind in kinds),
         "heads": sum(row.heads for row in rows),
-        **{key: f"{value:.0e}" for key, value in found.items()},
+        **{key: f"{value:.0e}" for key, value in comparison.errors.items()},
     }
 
 
 def trained(name: str, folder: str, **arguments: Any) -> nn.Module:
-    """A model of this suite after 300 steps on 1,200 scanned digits, from the folder of its run."""
+    """Train a model of this suite for 300 steps on 1,200 scanned digits and load it from its run's folder."""
     config = RunConfig(
         data=DataConfig(name="digits", source="digits"),
         model=ModelConfig(name=name, kwargs=arguments),
@@ -129,7 +146,7 @@ def trained(name: str, folder: str, **arguments: Any) -> nn.Module:
 
 
 def heads_table(model: nn.Module) -> pd.DataFrame:
-    """Heads that the convolutions of more than one position need, by tolerance."""
+    """Return the heads that convolutions of more than one position need, one row per layer and tolerance."""
     rows = [
         {"tolerance": tolerance, **row}
         for tolerance in TOLERANCES
@@ -140,19 +157,19 @@ def heads_table(model: nn.Module) -> pd.DataFrame:
 
 
 def heads_summary(table: pd.DataFrame) -> pd.DataFrame:
-    """By tolerance: heads of all layers, of a layer on average, and the largest error of a kernel."""
-    found = table.groupby("tolerance").agg(
+    """Return by tolerance the heads of all layers, the fewest of a layer, and the largest kernel error."""
+    summary = table.groupby("tolerance").agg(
         layers=("layer", "size"),
         heads=("heads", "sum"),
         of=("positions", "sum"),
         fewest=("heads", "min"),
         error=("error", "max"),
     )
-    return found.reset_index().assign(error=[f"{error:.0e}" for error in found["error"]])
+    return summary.reset_index().assign(error=[f"{error:.0e}" for error in summary["error"]])
 
 
 def distances(models: dict[str, nn.Module], images: Tensor) -> pd.DataFrame:
-    """Attention distance of every layer and head of several models, on the same images."""
+    """Return the attention distance of every layer and head of several models, on the same images."""
     return pd.concat(
         [attention_distance(model, images).assign(model=name) for name, model in models.items()],
         ignore_index=True,
@@ -160,26 +177,28 @@ def distances(models: dict[str, nn.Module], images: Tensor) -> pd.DataFrame:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """A table as Markdown."""
+    """Return a table as Markdown. pandas' own to_markdown needs another package, tabulate."""
     rows = [list(table.columns), ["---"] * len(table.columns), *table.astype(str).to_numpy().tolist()]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def put(document: Path, name: str, text: str) -> None:
-    """Replace what stands in a document between <!-- name --> and <!-- /name -->."""
+    """Replace the text of a document between <!-- name --> and <!-- /name -->."""
     pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
     before = document.read_text()
     if not pattern.search(before):
         raise SystemExit(f"{document} has no <!-- {name} --> ... <!-- /{name} -->")
-    document.write_text(pattern.sub(lambda found: f"{found[1]}{text}\n{found[2]}", before))
+    document.write_text(pattern.sub(lambda match: f"{match[1]}{text}\n{match[2]}", before))
 
 
 def main() -> None:
-    """Measure, print, and write what was asked for."""
+    """Measure, print, and write the page and figures if asked for."""
     parser = argparse.ArgumentParser(description="Compare CNNs with themselves as masked attention.")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables between its markers")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the tables between its markers")
     parser.add_argument("--figures", type=Path, metavar="DIR", default=Path("docs/figures"))
-    parser.add_argument("--pretrained", action="store_true", help="published weights, which are fetched")
+    parser.add_argument(
+        "--pretrained", action="store_true", help="download and use published weights"
+    )
     options = parser.parse_args()
     torch.set_num_threads(2)
     rows = []

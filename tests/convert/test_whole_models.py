@@ -3,17 +3,19 @@
 import copy
 import warnings
 from itertools import pairwise
+from typing import NamedTuple
 
 import pytest
 import timm
 import torch
 import torchvision
-from equivalence import FAMILIES, build, differences
-from torch import nn
+from equivalence import FAMILIES, Comparison, build, compare
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 import vision
 from vision.convert import attention_layers, set_explicit
+from vision.convert.layers.geometry import ConvNd
 from vision.soften import soften
 
 
@@ -43,29 +45,47 @@ def relative(got: torch.Tensor, wanted: torch.Tensor) -> float:
     return float(((got - wanted).abs().max() / wanted.abs().max()).detach())
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_logits_are_equal(family):
-    name, shape = FAMILIES[family]
+class Family(NamedTuple):
+    model: nn.Module
+    before: dict[str, Tensor]  # its state_dict before the conversion
+    comparison: Comparison
+
+
+# One small model of each kind of layer; all others are left to the slow suite.
+FAST = (
+    *("EfficientNet, TensorFlow's padding", "ConvNeXt", "SqueezeNet", "ResNet with a CIFAR stem"),
+    *("this suite's CNN", "ResNet with blur pools", "SE-ResNet", "RegNet"),
+)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in FAMILIES],
+)
+def family(request: pytest.FixtureRequest) -> Family:
+    """A model of each family and its conversion, which both tests below share."""
+    name, shape = FAMILIES[request.param]
     model = build(name)
     before = copy.deepcopy(model.state_dict())
-    found = differences(model, shape)
-    report = found.pop("report")
-    assert max(error for key, error in found.items() if key.startswith("float32")) <= 1e-4
-    assert max(error for key, error in found.items() if key.startswith("float64")) <= 1e-10
-    assert len(found) == 4 and not report.left
-    after = model.float().state_dict()
-    assert all(torch.equal(after[key], value) for key, value in before.items())
+    return Family(model, before, compare(model, shape))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_nothing_convolutional_is_left(family):
-    name, shape = FAMILIES[family]
-    converted = vision.as_attention(build(name), shape)
-    kinds = nn.modules.conv._ConvNd, nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd
+def test_logits_are_equal(family: Family):
+    errors, left = family.comparison.errors, family.comparison.summary.left
+    assert max(error for key, error in errors.items() if key.startswith("float32")) <= 1e-4
+    assert max(error for key, error in errors.items() if key.startswith("float64")) <= 1e-10
+    assert len(errors) == 4 and not left
+    after = family.model.float().state_dict()
+    assert all(torch.equal(after[key], value) for key, value in family.before.items())
+
+
+def test_nothing_convolutional_is_left(family: Family):
+    converted = family.comparison.converted
+    kinds = ConvNd, nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd
     assert not [m for m in converted.modules() if isinstance(m, (*kinds, nn.BatchNorm2d))]
     layers = dict(attention_layers(converted))
-    rows = {row.name for row in converted.conversion.rows if not row.kind.startswith("attention")}
-    assert set(layers) == rows
+    rows = family.comparison.summary.rows
+    assert set(layers) == {row.name for row in rows if not row.kind.startswith("attention")}
 
 
 def test_fewest_heads_and_soft_pools_in_a_whole_model():
