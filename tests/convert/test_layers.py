@@ -1,6 +1,7 @@
 """Each converted layer against torch's own module, in float64: outputs, gradients, fields, heads and back."""
 
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ def heads_needed(weight: Tensor) -> int:
     return len(positional_heads(weight)[0])
 
 
-def converted(module: nn.Module, shape: tuple[int, ...], **options):
+def converted(module: nn.Module, shape: tuple[int, ...], **options: Any) -> tuple[Any, Any, Tensor]:
     """The layer that `module` becomes on images (C, *size), the module in float64, and two images."""
     torch.manual_seed(0)
     module = module.double().eval()
@@ -29,7 +30,7 @@ def converted(module: nn.Module, shape: tuple[int, ...], **options):
     return layer, module, torch.randn(2, *shape, dtype=torch.float64)
 
 
-def assert_equal_all_ways(module: nn.Module, shape: tuple[int, ...], **options):
+def assert_equal_all_ways(module: nn.Module, shape: tuple[int, ...], **options: Any) -> Any:
     layer, module, x = converted(module, shape, **options)
     wanted = module(x)
     assert layer.output_size == tuple(wanted.shape[2:])
@@ -40,7 +41,7 @@ def assert_equal_all_ways(module: nn.Module, shape: tuple[int, ...], **options):
     return layer
 
 
-def low_rank(conv: nn.Module, r: int) -> nn.Module:
+def low_rank(conv: Any, r: int) -> Any:
     """The convolution with a random kernel of rank r, unfolded to positions x channels."""
     generator = torch.Generator().manual_seed(r)
     outer, places = conv.weight[..., 0, 0].numel(), conv.weight[0, 0].numel()

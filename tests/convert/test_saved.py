@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -10,11 +11,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+import vision
+from vision import models
 from vision.convert import (
-    as_attention,
     attention_layers,
     layer_differences,
-    load_converted,
     logits_difference,
     save_converted,
     set_explicit,
@@ -22,13 +23,19 @@ from vision.convert import (
 from vision.convert import saved as converted_files
 from vision.models.checkpoint import load_checkpoint
 from vision.models.saved import save_model
-from vision.models.sources import build_model, find_model
+from vision.models.sources import find_model
 
 SIZE = 24
+# Converted models and their layers have attributes that nn.Module does not declare.
+as_attention: Any = vision.as_attention
+load_converted: Any = vision.load_converted
+build_model: Any = models.build_model
 
 
 class Small(nn.Module):
     """A convolution with its norm, one that runs twice under two names, and a pool called as a function."""
+
+    mix: Tensor
 
     def __init__(self, seed: int, width: int = 8) -> None:
         super().__init__()
@@ -41,8 +48,10 @@ class Small(nn.Module):
             self.pool = nn.MaxPool2d(3, 2, 1)
             self.head = nn.Linear(width, 4)
             self.register_buffer("mix", torch.eye(width), persistent=False)  # a state_dict is without it
-            self.norm.running_mean.normal_()
-            self.norm.running_var.uniform_(0.5, 2)
+            mean, variance = self.norm.running_mean, self.norm.running_var
+            assert mean is not None and variance is not None
+            mean.normal_()
+            variance.uniform_(0.5, 2)
             self.norm.weight.data.normal_()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -241,9 +250,10 @@ def test_each_layer_is_compared_with_the_original_alone():
     assert fast["avg_pool2d_attention"].absolute == 0 and fast["conv"].relative > 1e-3
 
 
-def test_a_comparison_of_nothing_but_zeros_is_told():
+def test_a_comparison_of_zeros_only_is_marked():
     model = Small(0).eval()
-    nn.init.zeros_(model.norm.weight), nn.init.zeros_(model.norm.bias)
+    nn.init.zeros_(model.norm.weight)
+    nn.init.zeros_(model.norm.bias)
     found = layer_differences(model, as_attention(model, SIZE), images())
     assert found["conv"].absolute == 0 and found["conv"].relative != found["conv"].relative
 
@@ -311,7 +321,7 @@ def test_torchvision_builds_without_warnings_and_auxiliary_heads_are_passed_over
 
 
 def test_the_folder_of_a_run_is_a_name(tmp_path: Path):
-    arguments = {"num_classes": 3, "in_chans": 1}
+    arguments: dict[str, Any] = {"num_classes": 3, "in_chans": 1}
     trained = timm.create_model("resnet10t", **arguments).eval()
     known = {"input_size": (1, 32, 32), "mean": (0.25,), "std": (0.5,)}
     save_model(trained, tmp_path / "s0", arguments=arguments, **known)

@@ -1,8 +1,9 @@
-"""What a conversion must not get wrong without a word: hooks, subclasses, readers on the side, and more."""
+"""What a conversion must never silently get wrong: hooks, subclasses, other readers, and more."""
 
 import copy
 import pickle
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import timm
@@ -11,18 +12,25 @@ from timm.layers import convert_sync_batchnorm
 from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import prune
 
 import vision
+import vision.soften
 from vision.convert import attention_layers, set_explicit
 from vision.inspection import composed_field, gradient_support
-from vision.soften import soften
+
+# Converted models and their layers have attributes that nn.Module does not declare.
+as_attention: Any = vision.as_attention
+soften: Any = vision.soften.soften
+create_model: Any = timm.create_model
 
 
-def randomized(model: nn.Module) -> nn.Module:
+def randomized(model: nn.Module) -> Any:
     generator = torch.Generator().manual_seed(0)
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             for tensor in (module.running_mean, module.running_var, module.weight, module.bias):
+                assert tensor is not None
                 tensor.data.copy_(torch.rand(tensor.shape, generator=generator) + 0.5)
     return model.double().eval()
 
@@ -36,22 +44,22 @@ def assert_equal(model: nn.Module, converted: nn.Module, x: torch.Tensor, **argu
 
 
 class Doubled(nn.BatchNorm2d):
-    def forward(self, x):
-        return 2 * super().forward(x)
+    def forward(self, input):
+        return 2 * super().forward(input)
 
 
 def test_a_batch_norm_with_a_forward_of_its_own_stays_and_is_listed():
     model = randomized(nn.Sequential(nn.Conv2d(3, 4, 3), Doubled(4)))
-    converted = vision.as_attention(model, 8)
+    converted = as_attention(model, 8)
     assert_equal(model, converted, torch.randn(2, 3, 8, 8).double())
     assert "a forward of its own" in converted.conversion.left_text()
     with pytest.raises(ValueError, match="strict"):
-        vision.as_attention(model, 8, strict=True)
+        as_attention(model, 8, strict=True)
 
 
 def test_a_synchronised_norm_keeps_its_activation():
     model = randomized(convert_sync_batchnorm(nn.Sequential(nn.Conv2d(3, 4, 3), BatchNormAct2d(4))))
-    converted = vision.as_attention(model, 8, strict=True)
+    converted = as_attention(model, 8, strict=True)
     assert converted.conversion.folded == {"0": "1"}
     assert_equal(model, converted, torch.randn(2, 3, 8, 8).double())
 
@@ -62,7 +70,7 @@ def test_a_module_with_hooks_stays_and_is_listed(part, kind):
     model = randomized(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.MaxPool2d(2)))
     scale = (lambda _, x, y: 3 * y) if kind == "register_forward_hook" else (lambda _, x: (3 * x[0],))
     getattr(model[part], kind)(scale)
-    converted = vision.as_attention(model, 8)
+    converted = as_attention(model, 8)
     assert_equal(model, converted, torch.randn(2, 3, 8, 8).double())
     assert "hooks" in converted.conversion.left_text()
 
@@ -99,10 +107,10 @@ class Pair:
 @pytest.mark.parametrize("what", ["the kernel", "the kernel, tied", "the norm's weight", "mT", "data"])
 def test_nothing_is_folded_that_something_else_reads(what):
     model = randomized(Reads(what))
-    converted = vision.as_attention(model, 8)
+    converted = as_attention(model, 8)
     assert not converted.conversion.folded
     assert_equal(model, converted, torch.randn(2, 3, 8, 8).double())
-    assert vision.as_attention(randomized(Reads("nothing")), 8).conversion.folded == {"conv": "norm"}
+    assert as_attention(randomized(Reads("nothing")), 8).conversion.folded == {"conv": "norm"}
 
 
 class Structured(Reads):
@@ -113,7 +121,7 @@ class Structured(Reads):
 
 def test_nothing_is_folded_that_an_object_gives_out():
     model, x = randomized(Structured("")), torch.randn(2, 3, 8, 8).double()
-    converted = vision.as_attention(model, 8)
+    converted = as_attention(model, 8)
     got, wanted = converted(x), model(x)
     torch.testing.assert_close((got.y, got.f), (wanted.y, wanted.f), rtol=0, atol=1e-12)
 
@@ -128,7 +136,7 @@ class Optional(nn.Module):
 
 def test_arguments_that_were_left_out_may_be_given():
     model, x = nn.ModuleDict({"inner": Optional()})["inner"], torch.randn(2, 3, 8, 8).double()
-    converted = vision.as_attention(model, (3, 8, 8), strict=True)
+    converted = as_attention(model, (3, 8, 8), strict=True)
     assert [row.kind for row in converted.conversion.rows] == ["max pool"]
     assert_equal(model, converted, x)
     assert_equal(model, converted, x, scale=3.0)
@@ -153,7 +161,7 @@ class Computed(nn.Module):
 @pytest.mark.parametrize("what", ["average", "maximum", "half"])
 def test_numbers_from_the_images_size_serve_other_sizes(what):
     model = Computed(what)
-    converted = vision.as_attention(model, (3, 8, 8))
+    converted = as_attention(model, (3, 8, 8))
     assert bool(converted.conversion.left) == (what == "half")
     for side in (8, 12):
         assert_equal(model, converted, torch.randn(2, 3, side, side + 1).double())
@@ -161,20 +169,20 @@ def test_numbers_from_the_images_size_serve_other_sizes(what):
 
 @pytest.mark.parametrize("pool", [nn.AdaptiveAvgPool2d((None, 1)), nn.AdaptiveMaxPool2d((2, None))])
 def test_adaptive_pools_that_leave_an_axis_serve_other_sizes(pool):
-    converted = vision.as_attention(pool, (3, 8, 8))
+    converted = as_attention(pool, (3, 8, 8))
     assert_equal(pool, converted, torch.randn(2, 3, 12, 9).double())
 
 
-def test_half_precision_does_not_overflow_in_idle_scores():
+def test_half_precision_does_not_overflow_in_constant_scores():
     conv = nn.Conv2d(64, 8, 3, padding=1).half()
-    layer, x = vision.as_attention(conv, (64, 32, 32), explicit=True), 30 * torch.randn(1, 64, 32, 32).half()
+    layer, x = as_attention(conv, (64, 32, 32), explicit=True), 30 * torch.randn(1, 64, 32, 32).half()
     assert conv(x).isfinite().all() and layer(x).isfinite().all()
 
 
 def test_the_maximum_of_infinite_values_is_exact():
     pool, x = nn.MaxPool2d(2, 2, 1), torch.randn(1, 2, 6, 6).double()
     x[0, 0, :3], x[0, 1, 4, 4] = -torch.inf, torch.inf
-    converted = vision.as_attention(pool, (2, 6, 6))
+    converted = as_attention(pool, (2, 6, 6))
     assert_equal(pool, converted, x)
 
 
@@ -185,7 +193,7 @@ def test_the_maximum_of_infinite_values_is_exact():
         nn.utils.parametrizations.spectral_norm,
         nn.utils.weight_norm,
         nn.utils.spectral_norm,
-        lambda conv: nn.utils.prune.l1_unstructured(conv, "weight", 0.5),
+        lambda conv: prune.l1_unstructured(conv, "weight", 0.5),
     ],
     ids=["weight_norm", "spectral_norm", "weight_norm hook", "spectral_norm hook", "pruned"],
 )
@@ -195,7 +203,7 @@ def test_computed_kernels_become_parameters_of_their_own(wrap, tmp_path):
     x = torch.randn(2, 3, 8, 8).double()
     with torch.no_grad():
         model(x)
-    converted = vision.as_attention(model, 8)
+    converted = as_attention(model, 8)
     layer = dict(attention_layers(converted))["0"]
     assert isinstance(layer.weight, nn.Parameter) and "0.weight" in converted.state_dict()
     assert_equal(model, converted, x)
@@ -211,8 +219,8 @@ def test_computed_kernels_become_parameters_of_their_own(wrap, tmp_path):
 
 def test_frozen_parameters_stay_frozen():
     for heads in ("kernel", "min"):
-        model = randomized(timm.create_model("resnetv2_50")).requires_grad_(False)
-        converted = vision.as_attention(model, 32, heads=heads)
+        model = randomized(create_model("resnetv2_50")).requires_grad_(False)
+        converted = as_attention(model, 32, heads=heads)
         assert not any(parameter.requires_grad for parameter in converted.parameters())
 
 
@@ -237,7 +245,7 @@ class Functions(nn.Module):
 )
 def test_other_ways_to_spell_a_call(call, kind):
     model = Functions(call)
-    converted = vision.as_attention(model, (3, 9, 9))
+    converted = as_attention(model, (3, 9, 9))
     assert_equal(model, converted, torch.randn(2, 3, 9, 9).double())
     assert [row.kind for row in converted.conversion.rows] == ([kind] if kind else [])
     assert not converted.conversion.left
@@ -247,7 +255,7 @@ def test_other_ways_to_spell_a_call(call, kind):
     "call", [lambda x: F.max_pool2d(x, 2, return_indices=True)[0], lambda x: torch.fft.fft2(x).real]
 )
 def test_other_ways_to_mix_places_are_listed(call):
-    assert vision.as_attention(Functions(call), (3, 8, 8)).conversion.left
+    assert as_attention(Functions(call), (3, 8, 8)).conversion.left
 
 
 def test_a_convolution_over_channels_before_the_stem_does_not_decide_the_images():
@@ -261,25 +269,25 @@ def test_a_convolution_over_channels_before_the_stem_does_not_decide_the_images(
             return x * self.gate(x.mean((2, 3)).unsqueeze(1)).transpose(1, 2).unsqueeze(-1)
 
     model = Early().double().eval()
-    converted = vision.as_attention(model, (3, 16, 16), strict=True)
+    converted = as_attention(model, (3, 16, 16), strict=True)
     assert_equal(model, converted, torch.randn(2, 3, 16, 16).double())
 
 
 def test_windows_of_torchvisions_swin_and_attention_over_channels_are_told_apart():
     from torchvision.models import swin_t
 
-    rows = vision.as_attention(swin_t().eval(), 224).conversion.rows
+    rows = as_attention(swin_t().eval(), 224).conversion.rows
     first = next(row for row in rows if row.kind.startswith("attention"))
     assert (first.kind, first.keys, first.density) == ("attention in windows", 56 * 56, 1 / 64)
-    rows = vision.as_attention(timm.create_model("edgenext_xx_small").eval(), 64).conversion.rows
+    rows = as_attention(create_model("edgenext_xx_small").eval(), 64).conversion.rows
     assert "attention over channels" in {row.kind for row in rows}
 
 
 def test_a_softened_or_converted_model_is_refused_by_name(tmp_path):
-    converted = vision.as_attention(nn.Conv2d(3, 4, 3, padding=1), 8)
+    converted = as_attention(nn.Conv2d(3, 4, 3, padding=1), 8)
     with pytest.raises(ValueError, match="is converted already"):
-        vision.as_attention(converted, 8)
-    softened = soften(vision.as_attention(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1)), 8))
+        as_attention(converted, 8)
+    softened = soften(as_attention(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1)), 8))
     with pytest.raises(ValueError, match="softened model is another"):
         vision.save_converted(softened, tmp_path / "softened")
 
@@ -295,7 +303,7 @@ def test_a_softened_or_converted_model_is_refused_by_name(tmp_path):
 )
 def test_wrong_arguments_are_named(model, options, message):
     with pytest.raises(ValueError, match=message):
-        vision.as_attention(model, **({"input_size": 8} | options))
+        as_attention(model, **({"input_size": 8} | options))
 
 
 class Unstable(nn.Module):
@@ -311,11 +319,11 @@ class Unstable(nn.Module):
 
 def test_what_no_rule_foresaw_is_found_by_running_the_result():
     with pytest.raises(ValueError, match=r"converted model does not run.*transposed"):
-        vision.as_attention(Unstable().eval(), 8)
+        as_attention(Unstable().eval(), 8)
 
 
 def test_explicit_runs_come_back_from_a_file(tmp_path):
-    converted = vision.as_attention(nn.Sequential(nn.Conv2d(3, 4, 3)).eval(), 8, explicit=True)
+    converted = as_attention(nn.Sequential(nn.Conv2d(3, 4, 3)).eval(), 8, explicit=True)
     vision.save_converted(converted, tmp_path / "saved")
     loaded = vision.load_converted(tmp_path / "saved", nn.Sequential(nn.Conv2d(3, 4, 3)))
     assert all(layer.explicit for _, layer in attention_layers(loaded))
@@ -323,8 +331,8 @@ def test_explicit_runs_come_back_from_a_file(tmp_path):
 
 
 def test_every_layer_of_a_model_equals_its_own_convolution():
-    model = timm.create_model("field_cnn", depth=1).eval()
-    converted = vision.as_attention(model)
+    model = create_model("field_cnn", depth=1).eval()
+    converted = as_attention(model)
     for name, layer in attention_layers(converted):
         size = (layer.input_size[0], 8) if name == "mean_attention" else (8, *layer.input_size)
         channels = getattr(layer, "in_channels", 8)
@@ -336,5 +344,5 @@ def test_norms_over_places_show_every_place():
     model = nn.Sequential(
         nn.Conv2d(3, 8, 3, padding=1), nn.GroupNorm(2, 8), nn.ReLU(), nn.Conv2d(8, 4, 3, padding=1)
     ).eval()
-    assert composed_field(vision.as_attention(model, 8), 8).mask().all()
+    assert composed_field(as_attention(model, 8), 8).mask().all()
     assert gradient_support(model, 8).all()

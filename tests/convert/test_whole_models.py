@@ -3,7 +3,7 @@
 import copy
 import warnings
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import timm
@@ -14,9 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import vision
+import vision.soften
 from vision.convert import attention_layers, set_explicit
 from vision.convert.layers.geometry import ConvNd
-from vision.soften import soften
+
+# Converted models and their layers have attributes that nn.Module does not declare.
+as_attention: Any = vision.as_attention
+soften: Any = vision.soften.soften
+create_model: Any = timm.create_model
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,12 +32,13 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-def trained(model: nn.Module, seed: int = 0) -> nn.Module:
+def trained(model: nn.Module, seed: int = 0) -> Any:
     """A model in evaluation mode whose batch norms have statistics and scales as training leaves them."""
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             drawn = torch.rand(4, module.num_features, generator=generator)
+            assert module.running_mean is not None and module.running_var is not None
             module.running_mean.copy_(drawn[0] - 0.5)
             module.running_var.copy_(drawn[1] + 0.5)
             if module.affine:
@@ -90,15 +96,13 @@ def test_nothing_convolutional_is_left(family: Family):
 
 def test_fewest_heads_and_soft_pools_in_a_whole_model():
     torch.manual_seed(0)
-    model = trained(timm.create_model("resnetblur18")).double()
+    model = trained(create_model("resnetblur18")).double()
     x = torch.randn(2, 3, 64, 64).double()
-    few = vision.as_attention(model, 64, heads="min", explicit=True)
+    few = as_attention(model, 64, heads="min", explicit=True)
     assert relative(few(x), model(x)) <= 1e-10
     heads = {row.name: row.heads for row in few.conversion.rows}
     assert heads["layer2.0.aa"] == 1 and heads["layer1.0.conv1"] == 9
-    errors = [
-        relative(vision.as_attention(model, 64, pooling="soft", beta=b)(x), model(x)) for b in (10, 1e4)
-    ]
+    errors = [relative(as_attention(model, 64, pooling="soft", beta=b)(x), model(x)) for b in (10, 1e4)]
     assert errors[1] < 1e-2 * errors[0]
 
 
@@ -127,7 +131,7 @@ class Functions(nn.Module):
 def test_functions_in_a_forward_become_layers(explicit):
     torch.manual_seed(0)
     model, x = Functions().double().eval(), torch.randn(2, 3, 20, 20).double()
-    converted = vision.as_attention(model, 20, explicit=explicit, strict=True)
+    converted = as_attention(model, 20, explicit=explicit, strict=True)
     torch.testing.assert_close(converted(x), model(x), rtol=0, atol=1e-12)
     kinds = [row.kind for row in converted.conversion.rows]
     assert kinds == ["convolution", "max pool", "convolution", "max pool", "convolution", "average pool"]
@@ -162,7 +166,7 @@ class Two(nn.Module):
 def test_batch_norm_is_folded_only_where_nothing_else_reads(also):
     torch.manual_seed(0)
     model, x = trained(Two(also)).double(), torch.randn(2, 3, 8, 8).double()
-    converted = vision.as_attention(model, 8)
+    converted = as_attention(model, 8)
     torch.testing.assert_close(converted(x), model(x), rtol=0, atol=1e-12)
     assert (converted.conversion.folded, converted.conversion.kept) == (
         ({}, ["norm"]) if also else ({"conv": "norm"}, [])
@@ -172,7 +176,7 @@ def test_batch_norm_is_folded_only_where_nothing_else_reads(also):
 def test_batch_norm_behind_a_shared_convolution_is_kept():
     conv = nn.Conv2d(3, 3, 3, padding=1)
     model = trained(nn.Sequential(conv, nn.BatchNorm2d(3), nn.ReLU(), conv, nn.BatchNorm2d(3))).double()
-    converted, x = vision.as_attention(model, 8), torch.randn(2, 3, 8, 8).double()
+    converted, x = as_attention(model, 8), torch.randn(2, 3, 8, 8).double()
     torch.testing.assert_close(converted(x), model(x), rtol=0, atol=1e-12)
     assert converted[0] is converted[3] and converted.conversion.kept == ["1", "4"]
 
@@ -183,21 +187,21 @@ def test_batch_norm_behind_a_shared_convolution_is_kept():
 )
 def test_folding_into_other_convolutions(conv, affine):
     model = trained(nn.Sequential(conv, nn.BatchNorm2d(6, affine=affine))).double()
-    converted, x = vision.as_attention(model, (4, 6, 6)), torch.randn(2, 4, 6, 6).double()
+    converted, x = as_attention(model, (4, 6, 6)), torch.randn(2, 4, 6, 6).double()
     assert converted.conversion.folded == {"0": "1"}
     torch.testing.assert_close(converted(x), model(x), rtol=0, atol=1e-12)
 
 
 def test_batch_norm_in_training_mode_stays_and_is_listed():
-    model = timm.create_model("resnet10t")
-    converted = vision.as_attention(model, 64)
+    model = create_model("resnet10t")
+    converted = as_attention(model, 64)
     left = converted.conversion.left
     assert len(left) == sum(isinstance(m, nn.BatchNorm2d) for m in model.modules())
     assert all("model.eval()" in one.reason for one in left)
     x = torch.randn(4, 3, 64, 64)
     torch.testing.assert_close(converted(x), model(x), rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError, match=r"strict=True, but \d+ cannot be converted: .*BatchNorm"):
-        vision.as_attention(model, 64, strict=True)
+        as_attention(model, 64, strict=True)
 
 
 class Odd(nn.Module):
@@ -209,19 +213,19 @@ class Odd(nn.Module):
         self.power, self.pool = nn.LPPool2d(2, 2), nn.MaxPool2d(2, return_indices=True)
 
     def forward(self, x):
-        values, places = self.pool(self.power(self.up(self.conv(x))))
-        return F.max_unpool2d(values, places, 2)
+        values, positions = self.pool(self.power(self.up(self.conv(x))))
+        return F.max_unpool2d(values, positions, (2, 2))
 
 
 def test_what_cannot_be_converted_is_left_and_listed_with_its_reason():
     model, x = Odd().double().eval(), torch.randn(2, 3, 10, 10).double()
-    converted = vision.as_attention(model, 10)
+    converted = as_attention(model, 10)
     torch.testing.assert_close(converted(x), model(x), rtol=0, atol=1e-12)
     left = {one.name: one.reason for one in converted.conversion.left}
     assert set(left) == {"up", "power", "pool", ""} and converted.conversion.idle == ["unused"]
     assert "resamples" in left["up"] and "return_indices" in left["pool"]
     with pytest.raises(ValueError, match=r"power \(LPPool2d\)"):
-        vision.as_attention(model, 10, strict=True)
+        as_attention(model, 10, strict=True)
 
 
 class Untraceable(nn.Module):
@@ -244,7 +248,7 @@ class AcrossTheBatch(nn.Module):
 )
 def test_calls_that_cannot_be_converted_are_left(model, reason):
     model, x = model.double(), torch.randn(2, 3, 8, 8).double()
-    converted = vision.as_attention(model, (3, 8, 8))
+    converted = as_attention(model, (3, 8, 8))
     torch.testing.assert_close(converted(x), model(x), rtol=0, atol=0)
     assert reason in converted.conversion.left_text()
 
@@ -253,9 +257,9 @@ def test_calls_that_cannot_be_converted_are_left(model, reason):
     ("name", "blocks"), [("vit_tiny_patch16_224", 12), ("field_vit", 4), ("swin_tiny_patch4_window7_224", 12)]
 )
 def test_a_vision_transformer_keeps_its_attention_and_its_stem_converts(name, blocks):
-    model = timm.create_model(name).eval()
+    model = create_model(name).eval()
     shape = model.pretrained_cfg["input_size"]
-    converted, x = vision.as_attention(model), torch.randn(1, *shape)
+    converted, x = as_attention(model), torch.randn(1, *shape)
     with torch.no_grad():
         assert relative(set_explicit(converted, True)(x), model(x)) <= 1e-4
     stem, *rest = converted.conversion.rows
@@ -269,9 +273,9 @@ def test_a_vision_transformer_keeps_its_attention_and_its_stem_converts(name, bl
 
 
 def test_torchvisions_vision_transformer_is_recognised():
-    model = torchvision.models.VisionTransformer(32, 8, 2, 4, 16, 32, num_classes=5).eval()
+    model: Any = torchvision.models.VisionTransformer(32, 8, 2, 4, 16, 32, num_classes=5).eval()
     nn.init.normal_(model.heads.head.weight)
-    converted, x = vision.as_attention(model, 32), torch.randn(2, 3, 32, 32)
+    converted, x = as_attention(model, 32), torch.randn(2, 3, 32, 32)
     torch.testing.assert_close(converted(x), model(x), rtol=1e-4, atol=1e-4)
     assert [(row.kind, row.heads, row.keys) for row in converted.conversion.rows] == [
         ("convolution", 64, 32 * 32),
@@ -280,28 +284,28 @@ def test_torchvisions_vision_transformer_is_recognised():
     ]
 
 
-def test_the_report_counts():
+def test_the_summary_counts():
     model = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1)).eval()
-    report = vision.as_attention(model, (8, 10)).conversion
-    conv, pool, mean = report.rows
+    summary = as_attention(model, (8, 10)).conversion
+    conv, pool, mean = summary.rows
     assert (conv.kernel, conv.heads, conv.tokens) == ("3x3", 9, "80")
     empty = 1 - (3 * 8 - 2) * (3 * 10 - 2) / (9 * 80)
     assert conv.null_share == pytest.approx(empty) and conv.density == pytest.approx((1 - empty) * 9 / 80)
     assert (pool.kernel, pool.heads, pool.tokens, pool.density) == ("2x2", 2, "80 -> 20", 4 / 80)
     assert (mean.kernel, mean.heads, mean.tokens, mean.density) == ("4x5", 1, "20 -> 1", 1.0)
-    assert "80 -> 20" in str(report) and report.input_shape == (1, 8, 10)
+    assert "80 -> 20" in str(summary) and summary.input_shape == (1, 8, 10)
 
 
 def test_the_share_of_null_rows_at_a_border():
-    report = vision.as_attention(nn.Conv2d(1, 1, 3, padding=1), (1, 8, 10)).conversion
-    assert report.rows[0].null_share == pytest.approx(0.14, abs=0.005)
-    report = vision.as_attention(nn.Conv2d(1, 1, 5, padding=2), (1, 8, 10)).conversion
-    assert report.rows[0].null_share == pytest.approx(0.25, abs=0.01)
+    summary = as_attention(nn.Conv2d(1, 1, 3, padding=1), (1, 8, 10)).conversion
+    assert summary.rows[0].null_share == pytest.approx(0.14, abs=0.005)
+    summary = as_attention(nn.Conv2d(1, 1, 5, padding=2), (1, 8, 10)).conversion
+    assert summary.rows[0].null_share == pytest.approx(0.25, abs=0.01)
 
 
 def test_a_converted_model_runs_on_other_sizes():
-    model = trained(timm.create_model("tf_efficientnet_lite0")).double()
-    converted = vision.as_attention(model, 64)
+    model = trained(create_model("tf_efficientnet_lite0")).double()
+    converted = as_attention(model, 64)
     x = torch.randn(2, 3, 77, 90).double()
     for explicit in (False, True):
         torch.testing.assert_close(set_explicit(converted, explicit)(x), model(x), rtol=0, atol=1e-11)
@@ -309,7 +313,7 @@ def test_a_converted_model_runs_on_other_sizes():
 
 def test_a_converted_model_trains_saves_and_copies():
     torch.manual_seed(0)
-    model = vision.as_attention(timm.create_model("field_cnn", embed_dim=16, depth=2).eval())
+    model = as_attention(create_model("field_cnn", embed_dim=16, depth=2).eval())
     x, y = torch.randn(8, 3, 32, 32), torch.arange(8)
     optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
     losses = []
@@ -323,16 +327,16 @@ def test_a_converted_model_trains_saves_and_copies():
     again = copy.deepcopy(model)
     again.load_state_dict(model.state_dict())
     assert torch.equal(again(x), model(x))
-    converted_again = vision.as_attention(timm.create_model("field_cnn", embed_dim=16, depth=2).eval())
+    converted_again = as_attention(create_model("field_cnn", embed_dim=16, depth=2).eval())
     converted_again.load_state_dict(model.state_dict())
     assert torch.equal(converted_again(x), model(x))
 
 
 def test_a_softened_model_starts_as_the_cnn():
     torch.manual_seed(0)
-    model = trained(timm.create_model("resnet18_small", num_classes=4)).double()
+    model = trained(create_model("resnet18_small", num_classes=4)).double()
     x = torch.randn(2, 3, 16, 16).double()
-    converted = vision.as_attention(model, 16)
+    converted = as_attention(model, 16)
     errors = [relative(soften(converted, alpha=alpha)(x), model(x)) for alpha in (8.0, 12.0, 16.0)]
     assert errors[0] < 0.1
     slopes = [float(torch.tensor(b / a).log()) / 4 for a, b in pairwise(errors)]
@@ -341,9 +345,9 @@ def test_a_softened_model_starts_as_the_cnn():
 
 def test_a_softened_model_learns_its_field():
     torch.manual_seed(0)
-    model = timm.create_model("field_cnn", num_classes=4, embed_dim=16, depth=2).eval()
+    model = create_model("field_cnn", num_classes=4, embed_dim=16, depth=2).eval()
     x, y = torch.randn(8, 3, 32, 32), torch.arange(8) % 4
-    softened = soften(vision.as_attention(model), alpha=3.0)
+    softened = soften(as_attention(model), alpha=3.0)
     before = {name: p.detach().clone() for name, p in softened.named_parameters()}
     learns = [name for name in before if name.endswith(("centres", "alpha", "q.weight"))]
     assert len(learns) == 9 and not any(before[name].any() for name in learns if name.endswith("q.weight"))
@@ -362,7 +366,7 @@ def test_a_softened_model_learns_its_field():
 
 def test_compiled_and_exported():
     model = trained(Two("")).float()
-    converted, x = vision.as_attention(model, 8), torch.randn(2, 3, 8, 8)
+    converted, x = as_attention(model, 8), torch.randn(2, 3, 8, 8)
     for explicit in (False, True):
         set_explicit(converted, explicit)
         exported = torch.export.export(converted, (x,)).module()
@@ -384,15 +388,15 @@ def test_compiled_and_exported():
 def test_wrong_arguments_are_named(options, message):
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
     with pytest.raises(ValueError, match=message):
-        vision.as_attention(model, **({"input_size": 16} | options))
+        as_attention(model, **({"input_size": 16} | options))
 
 
 def test_models_without_a_configuration():
     one = nn.Sequential(nn.Conv1d(2, 3, 3), nn.AvgPool1d(2))
     with pytest.raises(ValueError, match=r"input_size must be one number, or"):
-        vision.as_attention(one)
-    assert vision.as_attention(one, 12)[0].input_size == (12,)
-    assert vision.as_attention(nn.Conv2d(4, 4, 3)).input_size == (224, 224)
+        as_attention(one)
+    assert as_attention(one, 12)[0].input_size == (12,)
+    assert as_attention(nn.Conv2d(4, 4, 3)).input_size == (224, 224)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        vision.as_attention(nn.Sequential(nn.Conv3d(1, 2, 3), nn.MaxPool3d(2)), (6, 7, 8))
+        as_attention(nn.Sequential(nn.Conv3d(1, 2, 3), nn.MaxPool3d(2)), (6, 7, 8))
