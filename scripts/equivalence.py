@@ -13,6 +13,7 @@ import re
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from textwrap import fill
 from typing import Any, NamedTuple, cast
 
 import pandas as pd
@@ -196,9 +197,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Compare CNNs with themselves as masked attention.")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the tables between its markers")
     parser.add_argument("--figures", type=Path, metavar="DIR", default=Path("docs/figures"))
-    parser.add_argument(
-        "--pretrained", action="store_true", help="download and use published weights"
-    )
+    parser.add_argument("--pretrained", action="store_true", help="download and use published weights")
     options = parser.parse_args()
     torch.set_num_threads(2)
     rows = []
@@ -216,8 +215,8 @@ def main() -> None:
     notes = f"{versions}; {cpu_summary()}; commit {str(made['commit'])[:10]}; {now()[:10]}"
     weights = "published weights" if options.pretrained else "random weights, batch norms as if trained"
     texts = {
-        "families": f"{markdown(families)}\n\n{IMAGES} images each, {weights}; {notes}.",
-        "heads": f"{markdown(heads_summary(heads))}\n\nOne network, n = 1; {notes}.",
+        "families": f"{markdown(families)}\n\n{fill(f'{IMAGES} images each, {weights}; {notes}.', 100)}",
+        "heads": f"{markdown(heads_summary(heads))}\n\n{fill(f'One network, n = 1; {notes}.', 100)}",
     }
     for name, text in texts.items():
         print(f"\n{text}")
