@@ -1,4 +1,4 @@
-"""A CNN as masked attention: the same logits, a look at one layer, and back again.
+"""Convert a CNN to masked attention: the same logits, the weights of one layer, and back again.
 
 $ python examples/convert_a_cnn.py resnet18
 """

@@ -1,7 +1,12 @@
 """A converted model as files: its tensors, and how to build the model that they belong to.
 
->>> save_converted(as_attention(model), "outputs/resnet18")  # doctest: +SKIP
->>> converted = load_converted("outputs/resnet18", model)  # doctest: +SKIP
+>>> import tempfile
+>>> model = nn.Sequential(nn.Conv2d(3, 8, 3)).eval()
+>>> with tempfile.TemporaryDirectory() as folder:
+...     save_converted(as_attention(model, 8), folder)
+...     converted = load_converted(folder, model)
+>>> type(converted[0]).__name__
+'ConvolutionAttention'
 """
 
 import copy

@@ -1,6 +1,8 @@
 """How far a converted model is from the original: layer by layer on the same input, and in its output.
 
->>> logits_difference(model, as_attention(model), images).relative < 1e-5  # doctest: +SKIP
+>>> from vision.convert import as_attention
+>>> model, images = nn.Conv2d(3, 8, 3).eval(), torch.randn(2, 3, 8, 8)
+>>> logits_difference(model, as_attention(model, 8), images).relative < 1e-5
 True
 """
 

@@ -1,7 +1,9 @@
 """What all converted layers have in common: images in, images out, and attention on tokens in between.
 
->>> layer = ConvolutionAttention(nn.Conv2d(3, 8, 3, padding=1), (32, 32))  # doctest: +SKIP
->>> layer.field, layer.heads, layer.attention_map(torch.randn(1, 3, 32, 32))  # doctest: +SKIP
+>>> from vision.convert import ConvolutionAttention
+>>> layer = ConvolutionAttention(nn.Conv2d(3, 8, 3, padding=1), (8, 8))
+>>> len(layer.heads), layer.attention_map(torch.randn(1, 3, 8, 8)).shape
+(9, torch.Size([1, 9, 64, 64]))
 """
 
 from abc import abstractmethod

@@ -1,6 +1,6 @@
 """Which input position each output position reads: convolutions and pools in any dimension.
 
->>> convolution_window(nn.Conv1d(1, 1, 3, padding=1)).axes((4,))[0].tolist()
+>>> convolution_window(torch.nn.Conv1d(1, 1, 3, padding=1)).axes((4,))[0].tolist()
 [[-1, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, -1]]
 """
 

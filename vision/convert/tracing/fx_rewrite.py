@@ -1,6 +1,9 @@
 """Rewrite a forward that calls convolutions and pools as functions: its traced graph calls layers instead.
 
->>> rewrite(module, [("max_pool2d", layer)], frozenset({"x"}))  # doctest: +SKIP
+>>> class Pool(nn.Module):
+...     def forward(self, x):
+...         return nn.functional.max_pool2d(x, 2)
+>>> rewrite(Pool(), [("max_pool2d", nn.MaxPool2d(2))], frozenset({"x"}))
 ['max_pool2d_attention']
 """
 
