@@ -28,7 +28,7 @@ from gpu.rows import ROWS
 from gpu.study_part import Study, run_study
 from gpu.study_plan import TINY, Protocol
 from gpu.tables import read_runs, write_csv, write_json
-from gpu.tests_part import run_tests
+from gpu.tests_part import find_tests, run_tests
 
 PARTS = ("tests", "benchmark", "study")
 SHARES = {"tests": 0.35, "benchmark": 0.6, "study": 1.0}  # of the seconds that are left where the part begins
@@ -72,7 +72,9 @@ def _run_part(
     own = clock.share(share)
     log.say(part, f"begins, {own.left:.0f} s")
     functions: dict[str, Callable[[], Any]] = {
-        "tests": lambda: run_tests(work, own, log, device=options.device, tiny=options.tiny),
+        "tests": lambda: run_tests(
+            work, own, log, device=options.device, tiny=options.tiny, chosen=options.tests
+        ),
         "benchmark": lambda: run_benchmark(
             own,
             log,
@@ -156,19 +158,22 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--tiny", action="store_true", help="small enough for a CPU; figures mean nothing")
     parser.add_argument("--resume", type=Path, metavar="ARCHIVE", help="runs.tar.gz of an earlier call")
     parser.add_argument("--commit", help="of this copy, where it has no git history")
+    parser.add_argument("--tests", type=_list(find_tests()), help="files of tests/cuda, such as flex,runs")
     parser.add_argument("--rows", type=_list(ROWS), help="benchmark rows, comma-separated (default: all)")
     parser.add_argument("--models", type=_list(), help="of the study, such as cnn,vit")
     parser.add_argument("--sizes", type=_list(kind=int), help="training images of the study")
     parser.add_argument("--seeds", type=_list(kind=int), help="of the study")
     parser.add_argument("--workers", type=int, help="of the study at once (default: from the cores)")
     options = parser.parse_args()
+    options.tests = options.tests or (list(TINY_TESTS) if options.tiny else list(find_tests()))
     options.rows = options.rows or (list(TINY_ROWS) if options.tiny else list(ROWS))
     if options.resume and not options.resume.is_file():
         parser.error(f"--resume {options.resume} is not a file; give the runs.tar.gz of an earlier call")
     return options
 
 
-# With --tiny: one row of each kind that a CPU runs in seconds.
+# With --tiny: quick tests, and one row of each kind that a CPU runs in seconds.
+TINY_TESTS = ("data", "training")
 TINY_ROWS = ("step_vit_graphed_step", "attention_8", "loop", "peak", "convolution", "conversion")
 
 

@@ -38,7 +38,7 @@ def gpu_check(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 def test_one_command_tests_measures_and_trains_and_goes_on_where_it_was(tmp_path):
     out, again = tmp_path / "out", tmp_path / "again"
-    arguments = ("--seconds", "240", "--rows", "step_vit_graphed_step,convolution")
+    arguments = ("--seconds", "240", "--tests", "data", "--rows", "step_vit_graphed_step,convolution")
     done = gpu_check("--out", str(out), *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     names = {"results.json", "tests.csv", "benchmark.csv", "study.csv", "runs.tar.gz", "log.txt"}
@@ -46,7 +46,7 @@ def test_one_command_tests_measures_and_trains_and_goes_on_where_it_was(tmp_path
     found = json.loads((out / "results.json").read_text())
     assert found["device"] and found["commit"] and found["versions"]["torch"] and found["seconds"] == 240
     assert found["study"]["finished"] == 8 and found["study"]["failed"] == 0
-    assert len(found["tests"]) > 100 and {row["outcome"] for row in found["tests"]} <= {"passed", "skipped"}
+    assert len(found["tests"]) > 4 and {row["outcome"] for row in found["tests"]} <= {"passed", "skipped"}
     rows = list(csv.DictReader((out / "benchmark.csv").open()))
     assert {row["row"] for row in rows} == {"step_vit_graphed_step", "convolution"}
     assert all(row["n"] and row["device"] and row["commit"] for row in rows if not row["error"])
