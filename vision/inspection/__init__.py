@@ -1,4 +1,7 @@
-"""Models in, numbers out: attention, receptive fields, heads, positions, representations."""
+"""Measures of trained models: attention, receptive fields, heads, positions, representations.
+
+Models in, numbers out; `vision.plots.model` draws them.
+"""
 
 from vision.inspection.attention_distance import attention_distance as attention_distance
 from vision.inspection.attention_distance import equal_distance as equal_distance
@@ -13,3 +16,4 @@ from vision.inspection.receptive_fields import effective_receptive_field as effe
 from vision.inspection.receptive_fields import fields_through_depth as fields_through_depth
 from vision.inspection.receptive_fields import gradient_support as gradient_support
 from vision.inspection.rollout import attention_rollout as attention_rollout
+from vision.inspection.spread import spread_indices as spread_indices

@@ -1,13 +1,17 @@
-"""Whom the attention of a model looks at: the weights of every attention module, without touching its code.
+"""The weights of every attention module of a model, without a change to its code.
 
->>> maps = attention_maps(timm.create_model("vit_tiny_patch16_224", img_size=64), images)
->>> maps["blocks.0.attn"].shape
+timm.utils.AttentionExtract returns only what timm's unfused attention computes; this also covers this suite's
+mixers, converted CNNs, nn.MultiheadAttention and any caller of scaled_dot_product_attention.
+
+>>> import timm, torch
+>>> model = timm.create_model("vit_tiny_patch16_224", img_size=64, depth=1)
+>>> attention_maps(model, torch.randn(8, 3, 64, 64))["blocks.0.attn"].shape
 torch.Size([8, 3, 17, 17])
 """
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from inspect import signature
@@ -17,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
 
 from vision.convert import AttentionLayer
 from vision.models.modes import evaluating
@@ -25,14 +30,14 @@ LARGEST_MAP = 2**27  # numbers in one layer's map
 
 
 @dataclass(frozen=True)
-class Attending:
-    """One attention module at work.
+class AttentionCall:
+    """One use of an attention module during a forward pass.
 
     Attributes:
         name: the module's name; its second use in one forward pass is name:2, and so on.
         module: the module.
-        x: its input where it offers `attention_map` itself, else None.
-        weights: () -> (B, num_heads, N_query, N_key), computed when called, which is in `see` or never.
+        x: its input if it has a method `attention_map`, otherwise None.
+        weights: computes (B, num_heads, N_query, N_key). It may only be called during the forward pass.
     """
 
     name: str
@@ -40,40 +45,48 @@ class Attending:
     x: Tensor | None
     weights: Callable[[], Tensor]
 
+    @property
+    def input(self) -> Tensor:
+        """The input of a module with a method `attention_map`."""
+        if self.x is None:
+            raise TypeError(f"{type(self.module).__name__} has no attention_map, so its input is not kept")
+        return self.x
+
 
 def attention_maps(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
     """images (B, C, H, W) -> (B, num_heads, N_query, N_key) of each attention module, in order of execution.
 
-    Seen are modules that offer `attention_map` (this suite's, and the layers of a converted CNN),
-    nn.MultiheadAttention, and whatever calls F.scaled_dot_product_attention; modules of timm that could call
-    it but do not are made to for the time. Attention written out otherwise, and other networks' linear
-    attention, stays unseen. Windows folded into the batch, as Swin's, come as they are: (B * windows, ...).
+    Included are modules with a method `attention_map` (this suite's mixers and the layers of a converted
+    CNN), nn.MultiheadAttention, and every module that calls F.scaled_dot_product_attention. Modules of timm
+    that could call it, but do not, are made to for the time. Attention computed in another way, such as
+    linear attention, is not found. Windows folded into the batch, as in Swin, are returned as they are:
+    (B * windows, ...).
 
     Returns:
         The maps by module name. A converted layer whose map would hold more than 2^27 numbers is left out
-        with a warning; its `neighbour_weights` say the same in little space.
+        with a warning; its `neighbour_weights` hold the same in less memory.
     """
     maps: dict[str, Tensor] = {}
 
-    def keep(seen: Attending) -> None:
-        if isinstance(seen.module, AttentionLayer) and seen.x is not None:
-            layer = seen.module
-            numbers = seen.x.shape[0] * layer.num_heads * layer.field.queries.size * layer.field.keys.size
+    def keep(call: AttentionCall) -> None:
+        if isinstance(call.module, AttentionLayer):
+            layer = call.module
+            numbers = len(call.input) * layer.num_heads * layer.field.queries.size * layer.field.keys.size
             if numbers > LARGEST_MAP:
-                warnings.warn(f"{seen.name} is left out: its map has {numbers:.1e} numbers", stacklevel=2)
+                warnings.warn(f"{call.name} is left out: its map has {numbers:.1e} numbers", stacklevel=2)
                 return
-        maps[seen.name] = seen.weights()
+        maps[call.name] = call.weights()
 
     watch_attention(model, images, keep)
     return maps
 
 
-def watch_attention(model: nn.Module, images: Tensor, see: Callable[[Attending], None]) -> None:
-    """Run the model once in eval mode without gradients, and show each attention module at work to `see`.
+def watch_attention(model: nn.Module, images: Tensor, on_call: Callable[[AttentionCall], None]) -> None:
+    """Run the model once in eval mode without gradients, and call `on_call` for each use of attention.
 
     The model is left as it was found, also after an error.
     """
-    watcher = _Watcher(see)
+    watcher = _Watcher(on_call)
     with ExitStack() as stack:
         stack.enter_context(evaluating(model))
         stack.enter_context(torch.no_grad())
@@ -86,72 +99,83 @@ def watch_attention(model: nn.Module, images: Tensor, see: Callable[[Attending],
 
 
 def recurrences(model: nn.Module) -> list[str]:
-    """() -> names of the layers that mix tokens and have no weights to be seen: LSTMs, GRUs and RNNs."""
+    """Return the names of the layers that mix tokens without weights: LSTMs, GRUs and RNNs."""
     return [name for name, module in model.named_modules() if isinstance(module, nn.RNNBase)]
 
 
 class _Watcher(TorchFunctionMode):
-    """Knows from hooks which module is running, and sees its calls of scaled_dot_product_attention."""
+    """Knows from hooks which module is running, and intercepts its calls of scaled_dot_product_attention."""
 
-    def __init__(self, see: Callable[[Attending], None]) -> None:
+    def __init__(self, on_call: Callable[[AttentionCall], None]) -> None:
         super().__init__()
-        self.see, self.running, self.uses = see, [], Counter()
-        self.asked: list[dict[str, Any]] = []
+        self.on_call, self.uses = on_call, Counter[str]()
+        self.running: list[tuple[str, nn.Module]] = []
+        self.requests: list[dict[str, Any]] = []  # arguments of nn.MultiheadAttention
 
-    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func is scaled_dot_product_attention and not any(_own(module) for _, module in self.running):
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        options = kwargs or {}
+        if func is scaled_dot_product_attention and not any(_has_map(module) for _, module in self.running):
             name, module = self.running[-1]
-            self._show(name, module, None, lambda: _weights_of(func, *args, **kwargs))
-        return func(*args, **kwargs)
+            self._report(name, module, None, lambda: _weights_of(func, *args, **options))
+        return func(*args, **options)
 
-    def handles(self, name: str, module: nn.Module) -> Iterator[Any]:
-        """The hooks that this module needs, by their handles."""
+    def handles(self, name: str, module: nn.Module) -> Iterator[RemovableHandle]:
+        """Add the hooks that this module needs, and yield their handles."""
         yield module.register_forward_pre_hook(lambda *_: self.running.append((name, module)))
         if isinstance(module, nn.MultiheadAttention):
-            yield module.register_forward_pre_hook(self._ask, with_kwargs=True)
-            yield module.register_forward_hook(lambda *seen: self._answer(name, *seen))
-        elif _own(module):
-            yield module.register_forward_pre_hook(lambda _, inputs: self._own(name, module, inputs[0]))
+            yield module.register_forward_pre_hook(self._request_weights, with_kwargs=True)
+            yield module.register_forward_hook(lambda *call: self._return_as_requested(name, *call))
+        elif _has_map(module):
+            yield module.register_forward_pre_hook(lambda _, args: self._own_map(name, module, args[0]))
         yield module.register_forward_hook(lambda *_: self._leave())
 
     def _leave(self) -> None:
         self.running.pop()
 
-    def _own(self, name: str, module: Any, x: Tensor) -> None:
+    def _own_map(self, name: str, module: Any, x: Tensor) -> None:
         if getattr(module, "channels_last", False):  # (B, N, C) -> (B, C, N)
             x = x.transpose(1, 2)
-        self._show(name, module, x, lambda: module.attention_map(x))
+        self._report(name, module, x, lambda: module.attention_map(x))
 
-    def _ask(self, module: nn.MultiheadAttention, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    def _request_weights(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[()], dict[str, Any]]:
         bound = signature(module.forward).bind(*args, **kwargs)
         bound.apply_defaults()
-        self.asked.append(dict(bound.arguments))
+        self.requests.append(dict(bound.arguments))
         return (), {**bound.arguments, "need_weights": True, "average_attn_weights": False}
 
-    def _answer(self, name: str, module: nn.Module, _: Any, output: tuple) -> tuple[Tensor, Tensor | None]:
+    def _return_as_requested(
+        self, name: str, module: nn.Module, _: Any, output: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor | None]:
         out, weights = output
-        asked = self.asked.pop()
+        request = self.requests.pop()
         # Without a batch, the weights are (num_heads, N_query, N_key).
-        self._show(name, module, None, lambda: weights.reshape(-1, *weights.shape[-3:]))
-        if not asked["need_weights"]:
+        self._report(name, module, None, lambda: weights.reshape(-1, *weights.shape[-3:]))
+        if not request["need_weights"]:
             return out, None
-        return out, weights.mean(-3) if asked["average_attn_weights"] else weights
+        return out, weights.mean(-3) if request["average_attn_weights"] else weights
 
-    def _show(self, name: str, module: nn.Module, x: Tensor | None, weights: Callable[[], Tensor]) -> None:
+    def _report(self, name: str, module: nn.Module, x: Tensor | None, weights: Callable[[], Tensor]) -> None:
         self.uses[name] += 1
         use = "" if self.uses[name] == 1 else f":{self.uses[name]}"
-        self.see(Attending(name + use, module, x, weights))
+        self.on_call(AttentionCall(name + use, module, x, weights))
 
 
-def _own(module: nn.Module) -> bool:
+def _has_map(module: nn.Module) -> bool:
     return callable(getattr(module, "attention_map", None))
 
 
 def _weights_of(
-    attention: Any, query: Tensor, key: Tensor, value: Tensor, *rest: Any, **options: Any
+    attention: Callable[..., Tensor], query: Tensor, key: Tensor, value: Tensor, *rest: Any, **options: Any
 ) -> Tensor:
-    """Attention's weights are its output where the values are unit vectors: mask, scale and all included."""
+    """Return the weights: the output for values that are unit vectors, so mask and scale are included."""
     count = key.shape[-2]
     units = torch.eye(count, dtype=value.dtype, device=value.device).expand(*value.shape[:-2], count, count)
     weights = attention(query, key, units, *rest, **options)
@@ -159,14 +183,13 @@ def _weights_of(
 
 
 @contextmanager
-def _fused(module: Any) -> Iterator[None]:
-    """timm's attention through scaled_dot_product_attention for the time."""
-    before = getattr(module, "fused_attn", None)
-    if before is not False:
+def _fused(module: Any) -> Generator[None]:
+    """Let timm's attention call scaled_dot_product_attention for the time."""
+    if getattr(module, "fused_attn", None) is not False:
         yield
         return
     module.fused_attn = True
     try:
         yield
     finally:
-        module.fused_attn = before
+        module.fused_attn = False

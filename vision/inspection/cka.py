@@ -1,10 +1,12 @@
-"""How alike the layers of two models are: linear centred kernel alignment, in minibatches.
+"""The similarity of the layers of two models: linear centred kernel alignment, in minibatches.
 
->>> cka(model, model, [images]).shape  # doctest: +SKIP
-(4, 4)
+>>> import timm, torch
+>>> model = timm.create_model("field_vit", img_size=8, depth=2)
+>>> cka(model, model, [torch.randn(8, 3, 8, 8)]).shape
+(2, 2)
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 import torch
@@ -23,21 +25,21 @@ def cka(
     layers: Sequence[str] | None = None,
     other_layers: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Linear CKA between the layers of two models on the same images; rows are `one`'s layers.
+    """Return the linear CKA between the layers of two models on the same images; rows are `one`'s layers.
 
-    The sums over minibatches of Nguyen, Raghu and Kornblith (2021), each by the unbiased estimate of the
-    Hilbert-Schmidt independence criterion (Song et al., 2012): 1 for equal layers, and for what is rotated or
-    scaled as a whole; near 0, also slightly below, for layers that have nothing in common.
+    Sums over minibatches (Nguyen, Raghu and Kornblith, 2021) of the unbiased estimate of the Hilbert-Schmidt
+    independence criterion (Song et al., 2012). It is 1 for layers that are equal up to rotation and scale,
+    and near 0, also slightly below, for unrelated layers.
 
     Args:
         one: a model; evaluated without gradients.
         other: another, or the same one.
         batches: images (B, C, H, W) of at least 4 images each.
-        layers: names of modules of `one`; None takes its blocks, see `block_names`.
-        other_layers: likewise of `other`.
+        layers: names of modules of `one`; None means its blocks, see `block_names`.
+        other_layers: the same for `other`.
 
     Raises:
-        ValueError: a batch is too small, there is none, or a name is no module that gives a tensor.
+        ValueError: a batch is too small, there is none, or a module does not return a tensor.
     """
     names = list(layers or block_names(one)), list(other_layers or block_names(other))
     cross = torch.zeros(len(names[0]), len(names[1]), dtype=torch.float64)
@@ -56,30 +58,30 @@ def cka(
 
 
 def block_names(model: nn.Module) -> list[str]:
-    """() -> names of a model's blocks: the outermost modules that stand in a row and have parts of their own.
+    """Return the names of a model's blocks: the outermost modules in a sequence that have submodules.
 
-    A plain chain without such blocks gives its leaves.
+    For a model without such blocks, return its modules without submodules.
     """
-    found: list[str] = []
+    names: list[str] = []
     for name, parent in model.named_modules():
-        if not isinstance(parent, (nn.Sequential, nn.ModuleList)) or _inside(name, found):
+        if not isinstance(parent, (nn.Sequential, nn.ModuleList)) or _inside(name, names):
             continue
-        blocks = [child for child, module in parent.named_children() if any(True for _ in module.children())]
-        rows = [child for child in blocks if not isinstance(parent.get_submodule(child), nn.Sequential)]
-        found += [f"{name}.{child}".lstrip(".") for child in rows]
-    return found or [name for name, module in model.named_modules() if not list(module.children())]
+        for child, module in parent.named_children():
+            if any(True for _ in module.children()) and not isinstance(module, nn.Sequential):
+                names.append(f"{name}.{child}".lstrip("."))
+    return names or [name for name, module in model.named_modules() if not list(module.children())]
 
 
-def _inside(name: str, found: Sequence[str]) -> bool:
-    return any(name == parent or name.startswith(f"{parent}.") for parent in found)
+def _inside(name: str, parents: Sequence[str]) -> bool:
+    return any(name == parent or name.startswith(f"{parent}.") for parent in parents)
 
 
 def _grams(model: nn.Module, images: Tensor, names: Sequence[str]) -> list[Tensor]:
-    """images (B, C, H, W) -> for each layer (B, B), the products of its outputs' features."""
+    """images (B, C, H, W) -> (B, B) for each layer, the products of its outputs' features."""
     outputs: dict[str, Tensor] = {}
 
-    def keep(name: str):
-        def hook(module: nn.Module, inputs: tuple, output: object) -> None:
+    def keep(name: str) -> Callable[[nn.Module, object, object], None]:
+        def hook(module: nn.Module, inputs: object, output: object) -> None:
             if isinstance(output, Tensor):
                 outputs[name] = output.detach().flatten(1).double()
 
@@ -93,7 +95,7 @@ def _grams(model: nn.Module, images: Tensor, names: Sequence[str]) -> list[Tenso
         for handle in handles:
             handle.remove()
     if missing := [name for name in names if name not in outputs]:
-        raise ValueError(f"layers must be modules that give a tensor, got {', '.join(missing)}")
+        raise ValueError(f"layers must be modules that return a tensor, got {', '.join(missing)}")
     return [(outputs[name] @ outputs[name].T).cpu() for name in names]
 
 

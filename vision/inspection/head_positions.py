@@ -1,6 +1,8 @@
-"""Where each head looks by its place alone: learned centres and widths, and a convolution's own.
+"""The centre and width of each head: learned ones, and those of a convolution's kernel.
 
->>> head_positions(soften(vision.as_attention(model))).query("layer == 'conv1'")  # doctest: +SKIP
+>>> import timm
+>>> head_positions(timm.create_model("field_quadratic", depth=1)).shape
+(4, 6)
 """
 
 from typing import Any
@@ -11,36 +13,33 @@ from torch import Tensor, nn
 
 from vision.convert import AttentionLayer, ConvolutionAttention
 
-COLUMNS = ("layer", "head", "row", "col", "width", "gate")
+COLUMNS = ["layer", "head", "row", "col", "width", "gate"]
 
 
 def head_positions(model: nn.Module) -> pd.DataFrame:
-    """Centre and width of each head that has them, in tokens, one row a head.
+    """Return the centre and width of each head that has them, in tokens, one row per head.
 
-    A head of quadratic position scores -alpha |delta - centre|^2 has the width 1 / sqrt(2 alpha), the
-    standard deviation of its Gaussian. A head of a converted convolution sits on its kernel position, with
-    width 0.
+    A head with the position scores -alpha |delta - centre|^2 has the width 1 / sqrt(2 alpha), the standard
+    deviation of its Gaussian. A head of a converted convolution is at its kernel position, with width 0.
 
     Returns:
-        Columns layer, head, row and col (the centre relative to the query), width and gate: of gated
-        attention, the share of a head's weight that its place decides; missing elsewhere.
+        Columns layer, head, row and col (the centre relative to the query), width and gate. The gate is the
+        share of a head's weight that its position determines in gated attention; it is missing elsewhere.
     """
     rows: list[dict[str, Any]] = []
     for name, module in model.named_modules():
-        if (found := _places(module)) is None:
+        if (heads := _centres_and_widths(module)) is None:
             continue
-        centres, widths = found
-        gates = _gates(module, len(centres))
-        for head, ((row, col), width, gate) in enumerate(
-            zip(centres.tolist(), widths.tolist(), gates.tolist(), strict=True)
-        ):
-            place = {"row": row, "col": col, "width": width, "gate": gate}
-            rows.append({"layer": name, "head": head, **place})
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        centres, widths = heads
+        numbers = torch.cat((centres, widths[:, None], _gates(module, len(centres))[:, None]), dim=1)
+        for head, (row, col, width, gate) in enumerate(numbers.numpy(force=True).astype(float)):
+            values = {"row": float(row), "col": float(col), "width": float(width), "gate": float(gate)}
+            rows.append({"layer": name, "head": head, **values})
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _places(module: nn.Module) -> tuple[Tensor, Tensor] | None:
-    """-> centres (H, 2) and widths (H)."""
+def _centres_and_widths(module: nn.Module) -> tuple[Tensor, Tensor] | None:
+    """Return centres (H, 2) and widths (H)."""
     if isinstance(module, AttentionLayer):
         return _of_kernel(module) if type(module) is ConvolutionAttention else None
     centres, alpha = getattr(module, "centres", None), getattr(module, "alpha", None)
@@ -51,7 +50,7 @@ def _places(module: nn.Module) -> tuple[Tensor, Tensor] | None:
 
 
 def _gates(module: nn.Module, heads: int) -> Tensor:
-    """-> (H): the share that the place has, not a number where there is no gate."""
+    """Return (H): the share that the position determines, NaN without a gate."""
     gate = getattr(module, "gate", None)
     if not isinstance(gate, Tensor):
         return torch.full((heads,), torch.nan)

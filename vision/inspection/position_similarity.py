@@ -1,7 +1,8 @@
-"""What a ViT's position vectors have learned of the grid: how alike those of any two places are.
+"""How much of the grid the position vectors of a ViT encode: their similarity for any two tokens.
 
->>> position_similarity(model).shape  # doctest: +SKIP
-torch.Size([14, 14, 14, 14])
+>>> import timm
+>>> position_similarity(timm.create_model("field_vit", img_size=32)).shape
+torch.Size([8, 8, 8, 8])
 """
 
 import math
@@ -12,14 +13,14 @@ from vision.patches import Grid
 
 
 def position_similarity(model: nn.Module, grid: Grid | None = None) -> Tensor:
-    """() -> (rows, cols, rows, cols): cosine similarity of the position vectors of each two places.
+    """Return (rows, cols, rows, cols): the cosine similarity of the position vectors of any two tokens.
 
-    As Dosovitskiy et al. (2021), figure 7. Class and register tokens are left out.
+    Figure 7 of Dosovitskiy et al. (2021). Class and register tokens are left out.
 
     Args:
         model: with positions in a parameter or buffer named pos_embed or pos_embedding: this suite's ViTs,
             timm's and torchvision's.
-        grid: of the patches; None takes a square one.
+        grid: of the patches; None means the model's `grid`, or else a square one.
 
     Raises:
         ValueError: the model adds no positions, or they do not fill the grid.
@@ -34,6 +35,6 @@ def position_similarity(model: nn.Module, grid: Grid | None = None) -> Tensor:
         side = math.isqrt(len(table))
         grid = own if isinstance(own, Grid) else Grid(side, side)
     if grid.size > len(table):
-        raise ValueError(f"{names[0]} has {len(table)} vectors, fewer than {grid} has places")
+        raise ValueError(f"{names[0]} has {len(table)} vectors, fewer than {grid} has tokens")
     vectors = nn.functional.normalize(table[len(table) - grid.size :], dim=1)
     return (vectors @ vectors.T).unflatten(1, (grid.rows, grid.cols)).unflatten(0, (grid.rows, grid.cols))

@@ -1,8 +1,8 @@
-"""A copy of a model in which nothing cancels: its gradient is non-zero exactly where something is connected.
+"""A copy of a model in which nothing cancels: a zero gradient means that nothing is connected.
 
-In float64 and evaluation mode, weights drawn positive and scaled by their fan-in, biases and shifts 0, batch
-norms reset, maximum pools averaging, and norms over
-places a sum with the mean of all. On an input that is positive and small, no ReLU is off and no gate full.
+Weights are drawn positive and scaled by fan-in, biases and shifts are zero, and batch norms are reset. Max
+pools become average pools, and a norm over tokens adds the mean of all tokens. With a small positive input
+every ReLU is active and no gate saturates. The copy is in float64 and evaluation mode.
 
 >>> positive_copy(nn.Conv2d(1, 1, 3)).weight.min() > 0
 tensor(True)
@@ -19,12 +19,16 @@ from torch import Tensor, nn
 from vision.convert import AttentionLayer
 from vision.fields import Field
 
-# Norms that take their statistics over the places of an image, which makes every output see every place.
-_OVER_PLACES = (nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+# Norms whose statistics run over the tokens of an image, so that every output depends on every token.
+_OVER_TOKENS = (nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
 def positive_copy(model: nn.Module) -> nn.Module:
-    """model -> its positive copy, on the CPU."""
+    """Return the positive copy of a model, on the CPU.
+
+    Raises:
+        ValueError: the model has a max pool with dilation.
+    """
     copy = deepcopy(model).cpu().double().eval()
     generator = torch.Generator().manual_seed(0)
     for name, parameter in copy.named_parameters():
@@ -35,31 +39,31 @@ def positive_copy(model: nn.Module) -> nn.Module:
     for name, module in list(copy.named_modules()):
         if getattr(module, "running_mean", None) is not None:
             module.reset_running_stats()  # type: ignore[operator]
-        if isinstance(module, _OVER_PLACES) and name:
-            copy.set_submodule(name, _Spread())
+        if isinstance(module, _OVER_TOKENS) and name:
+            copy.set_submodule(name, _AddMean())
         if type(module) is nn.MaxPool2d and name:
-            copy.set_submodule(name, _averaging(module))
+            copy.set_submodule(name, _average_pool(module))
     return copy
 
 
-class _Spread(nn.Module):
-    """(B, C, *size) -> (B, C, *size): each token and the mean of all, which a norm connects."""
+class _AddMean(nn.Module):
+    """(B, C, *size) -> (B, C, *size): adds the mean over tokens and channels, in place of a norm."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, *size) -> (B, C, *size)."""
         return x + x.mean(tuple(range(1, x.ndim)), keepdim=True)
 
 
-def _averaging(pool: nn.MaxPool2d) -> nn.Module:
+def _average_pool(pool: nn.MaxPool2d) -> nn.Module:
     if pool.dilation not in (1, (1, 1)):
         raise ValueError(
-            f"gradient_support knows no maximum pool with dilation, got {pool}; compose its field"
+            f"gradient_support does not support max pools with dilation, got {pool}; use composed_field"
         )
     return nn.AvgPool2d(pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode)
 
 
-def positive_by_fields(model: nn.Module) -> nn.Module:
-    """model -> a positive copy in which every module with a field takes the mean over that field.
+def positive_copy_by_fields(model: nn.Module) -> nn.Module:
+    """Return a positive copy in which every module with a field computes the mean over that field.
 
     Raises:
         ValueError: no module has a field.
@@ -82,7 +86,7 @@ def positive_by_fields(model: nn.Module) -> nn.Module:
 
 
 def fields_of(model: nn.Module) -> dict[str, Field]:
-    """model -> the fields of its modules, by name."""
+    """Return the fields of a model's modules by name."""
     named = ((name, getattr(module, "field", None)) for name, module in model.named_modules())
     return {name: field for name, field in named if isinstance(field, Field)}
 
@@ -90,25 +94,25 @@ def fields_of(model: nn.Module) -> dict[str, Field]:
 def _mean_over_field(
     forward: Callable[..., Tensor], field: Field, images_first: bool, x: Tensor, *values: Any
 ) -> Tensor:
-    """(B, C, rows, cols) or (B, N, C) -> forward's shape: each query's keys and all channels, averaged."""
+    """(B, C, rows, cols) or (B, N, C) -> forward's shape: the mean over each query's keys and all channels."""
     with torch.no_grad():
         shape = forward(x, *values).shape
     tokens = x.flatten(2).transpose(1, 2) if images_first else x
     if tokens.shape[1] != field.keys.size:
         raise ValueError(
-            f"a field is for {field.keys}, got {tokens.shape[1]} tokens; convert for this input_size"
+            f"the field is for {field.keys}, got {tokens.shape[1]} tokens; convert for this input_size"
         )
-    # (B, N): one number a token; its factors differ by channel, or a layer norm would turn it to 0.
-    mixed = (tokens * factors(tokens.shape[2])).mean(-1)
+    # (B, N): one number per token. The weights differ by channel, or a layer norm would make it 0.
+    mixed = (tokens * channel_weights(tokens.shape[2])).mean(-1)
     if field.is_full:
         mean = mixed.mean(1, keepdim=True).expand(-1, field.queries.size)
     else:
         index, valid = field.neighbours()
         mean = (mixed[:, index] * valid).mean(-1)
-    out = mean[..., None] * factors(shape[1] if images_first else shape[2])
+    out = mean[..., None] * channel_weights(shape[1] if images_first else shape[2])
     return out.transpose(1, 2).reshape(shape) if images_first else out
 
 
-def factors(count: int) -> Tensor:
-    """() -> (count) numbers from 0.5 to 1.5, always the same and all different."""
+def channel_weights(count: int) -> Tensor:
+    """Return (count) numbers from 0.5 to 1.5, always the same and all different."""
     return torch.rand(count, generator=torch.Generator().manual_seed(count), dtype=torch.double) + 0.5
