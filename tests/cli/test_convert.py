@@ -144,7 +144,7 @@ WRONG = {
     "resnet10t --classes 0": ["--classes must be 1 or more, got 0"],
     "resnet10t --data nowhere": ["--data nowhere is not a folder"],
     "resnet10t --data .": ["has no image in it", ".png"],
-    "resnet10t --checkpoint w.pth": ["w.pth is no file"],
+    "resnet10t --checkpoint w.pth": ["w.pth is not a file"],
     "resnet10t --checkpoint w.pth --pretrained": ["two sources of weights"],
     ".": ["holds no config.json", "finished run"],
 }

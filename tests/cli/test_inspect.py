@@ -61,9 +61,9 @@ def test_a_timm_vit_is_looked_at_as_it_is_and_swins_windows_have_a_reason(tmp_pa
     assert main(["inspect", *swin]) == 0
     told = capsys.readouterr().err.splitlines()
     (distances,) = [line for line in told if line.startswith("no distance of swin")]
-    assert "windows an image are folded into its batch" in distances
+    assert "windows per image are folded into its batch" in distances
     (rollout,) = [line for line in told if line.startswith("no rollout.png")]
-    assert "folded into the batch, as in layers.0.blocks.0.attn and" in rollout
+    assert "folded into the batch in layers.0.blocks.0.attn and" in rollout
 
 
 def test_a_run_is_named_by_its_label_and_its_learned_heads_are_drawn(tmp_path, small_run, capsys):

@@ -305,7 +305,7 @@ def test_a_file_that_would_run_code_or_holds_no_weights_is_refused(tmp_path):
     torch.save({"state_dict": {}, "epoch": 3}, tmp_path / "empty.pth")
     with pytest.raises(ValueError, match="must hold a state_dict"):
         load_checkpoint(Small(0), tmp_path / "empty.pth")
-    with pytest.raises(FileNotFoundError, match="is no file"):
+    with pytest.raises(FileNotFoundError, match="is not a file"):
         load_checkpoint(Small(0), tmp_path / "none.pth")
 
 

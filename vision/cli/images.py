@@ -15,14 +15,10 @@ from torch import Tensor, nn
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from vision.data.decoding import decode, resize
+from vision.inspection import spread_indices
 
 NOISE_IMAGES = 2
 SEED = 0
-
-
-def spread_indices(count: int, most: int) -> list[int]:
-    """Return up to `most` evenly spaced indices from 0 to count - 1."""
-    return [round(index) for index in np.unique(np.linspace(0, count - 1, min(count, most)).round())]
 
 
 def image_files(folder: Path, most: int = 8) -> list[Path]:

@@ -165,7 +165,7 @@ def _of_window(x: Tensor, layer: AttentionLayer, size: ImageSize) -> _Layout:
     window = layer.window if x.ndim == 4 else AdaptiveWindow((1, 1))
     queries, keys = (pixels.to(x.device) for pixels in _window_pixels(window, grid, size))
     # (N_query, 1, 2) - (H, N_query, K, 2)
-    distances = (queries[:, None] - keys[index.clamp(min=0)]).norm(dim=-1)
+    distances = (queries[:, None] - keys[index.clamp(min=0)]).square().sum(-1).sqrt()
     return _Layout(weights.masked_fill(index < 0, 0.0), distances, grid.size)
 
 
@@ -223,11 +223,10 @@ def _mean_distance(layout: _Layout, *, each_query: bool) -> list[float]:
     """Return the mean distance of each head; every query counts the same if `each_query`."""
     weights = layout.weights.to(layout.distances.dtype)
     weighted, total = (weights * layout.distances).sum(-1), weights.sum(-1)
-    if each_query:  # a query without weight on a token with a position is 0 / 0, and left out
-        means = (weighted / total).nanmean((0, 2))
-    else:
-        means = weighted.sum((0, 2)) / total.sum((0, 2))
-    return [float(mean) for mean in means]
+    if not each_query:
+        return [float(mean) for mean in weighted.sum((0, 2)) / total.sum((0, 2))]
+    # A query without weight on a token with a position is 0 / 0, and left out.
+    return [float(mean) for mean in (weighted / total).nanmean((0, 2))]
 
 
 def _kind(module: nn.Module) -> str:

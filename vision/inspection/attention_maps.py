@@ -24,6 +24,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
 from vision.convert import AttentionLayer
+from vision.convert.modules import named_modules
 from vision.models.modes import evaluating
 
 LARGEST_MAP = 2**27  # numbers in one layer's map
@@ -90,7 +91,7 @@ def watch_attention(model: nn.Module, images: Tensor, on_call: Callable[[Attenti
     with ExitStack() as stack:
         stack.enter_context(evaluating(model))
         stack.enter_context(torch.no_grad())
-        for name, module in model.named_modules():
+        for name, module in named_modules(model).items():
             stack.enter_context(_fused(module))
             for handle in watcher.handles(name, module):
                 stack.callback(handle.remove)
@@ -100,7 +101,7 @@ def watch_attention(model: nn.Module, images: Tensor, on_call: Callable[[Attenti
 
 def recurrences(model: nn.Module) -> list[str]:
     """Return the names of the layers that mix tokens without weights: LSTMs, GRUs and RNNs."""
-    return [name for name, module in model.named_modules() if isinstance(module, nn.RNNBase)]
+    return [name for name, module in named_modules(model).items() if isinstance(module, nn.RNNBase)]
 
 
 class _Watcher(TorchFunctionMode):
@@ -127,21 +128,27 @@ class _Watcher(TorchFunctionMode):
 
     def handles(self, name: str, module: nn.Module) -> Iterator[RemovableHandle]:
         """Add the hooks that this module needs, and yield their handles."""
-        yield module.register_forward_pre_hook(lambda *_: self.running.append((name, module)))
+        yield module.register_forward_pre_hook(self._enter(name))
         if isinstance(module, nn.MultiheadAttention):
             yield module.register_forward_pre_hook(self._request_weights, with_kwargs=True)
-            yield module.register_forward_hook(lambda *call: self._return_as_requested(name, *call))
+            yield module.register_forward_hook(self._return_as_requested(name))
         elif _has_map(module):
-            yield module.register_forward_pre_hook(lambda _, args: self._own_map(name, module, args[0]))
-        yield module.register_forward_hook(lambda *_: self._leave())
+            yield module.register_forward_pre_hook(self._report_own_map(name))
+        yield module.register_forward_hook(self._leave)
 
-    def _leave(self) -> None:
+    def _enter(self, name: str) -> Callable[[nn.Module, Any], None]:
+        return lambda module, args: self.running.append((name, module))
+
+    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         self.running.pop()
 
-    def _own_map(self, name: str, module: Any, x: Tensor) -> None:
-        if getattr(module, "channels_last", False):  # (B, N, C) -> (B, C, N)
-            x = x.transpose(1, 2)
-        self._report(name, module, x, lambda: module.attention_map(x))
+    def _report_own_map(self, name: str) -> Callable[[Any, tuple[Tensor, ...]], None]:
+        def hook(module: Any, args: tuple[Tensor, ...]) -> None:
+            # (B, N, C) -> (B, C, N)
+            x = args[0].transpose(1, 2) if getattr(module, "channels_last", False) else args[0]
+            self._report(name, module, x, lambda: module.attention_map(x))
+
+        return hook
 
     def _request_weights(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -152,15 +159,18 @@ class _Watcher(TorchFunctionMode):
         return (), {**bound.arguments, "need_weights": True, "average_attn_weights": False}
 
     def _return_as_requested(
-        self, name: str, module: nn.Module, _: Any, output: tuple[Tensor, Tensor]
-    ) -> tuple[Tensor, Tensor | None]:
-        out, weights = output
-        request = self.requests.pop()
-        # Without a batch, the weights are (num_heads, N_query, N_key).
-        self._report(name, module, None, lambda: weights.reshape(-1, *weights.shape[-3:]))
-        if not request["need_weights"]:
-            return out, None
-        return out, weights.mean(-3) if request["average_attn_weights"] else weights
+        self, name: str
+    ) -> Callable[[nn.Module, Any, tuple[Tensor, Tensor]], tuple[Tensor, Tensor | None]]:
+        def hook(module: nn.Module, args: Any, output: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor | None]:
+            out, weights = output
+            request = self.requests.pop()
+            # Without a batch, the weights are (num_heads, N_query, N_key).
+            self._report(name, module, None, lambda: weights.reshape(-1, *weights.shape[-3:]))
+            if not request["need_weights"]:
+                return out, None
+            return out, weights.mean(-3) if request["average_attn_weights"] else weights
+
+        return hook
 
     def _report(self, name: str, module: nn.Module, x: Tensor | None, weights: Callable[[], Tensor]) -> None:
         self.uses[name] += 1

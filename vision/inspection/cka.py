@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from vision.convert.modules import named_modules
 from vision.models.modes import evaluating
 
 LEAST_BATCH = 4  # the unbiased estimate divides by B - 3
@@ -63,13 +64,13 @@ def block_names(model: nn.Module) -> list[str]:
     For a model without such blocks, return its modules without submodules.
     """
     names: list[str] = []
-    for name, parent in model.named_modules():
+    for name, parent in named_modules(model).items():
         if not isinstance(parent, (nn.Sequential, nn.ModuleList)) or _inside(name, names):
             continue
         for child, module in parent.named_children():
             if any(True for _ in module.children()) and not isinstance(module, nn.Sequential):
                 names.append(f"{name}.{child}".lstrip("."))
-    return names or [name for name, module in model.named_modules() if not list(module.children())]
+    return names or [name for name, module in named_modules(model).items() if not list(module.children())]
 
 
 def _inside(name: str, parents: Sequence[str]) -> bool:

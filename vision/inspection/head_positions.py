@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vision.convert import AttentionLayer, ConvolutionAttention
+from vision.convert.modules import named_modules
 
 COLUMNS = ["layer", "head", "row", "col", "width", "gate"]
 
@@ -27,7 +28,7 @@ def head_positions(model: nn.Module) -> pd.DataFrame:
         share of a head's weight that its position determines in gated attention; it is missing elsewhere.
     """
     rows: list[dict[str, Any]] = []
-    for name, module in model.named_modules():
+    for name, module in named_modules(model).items():
         if (heads := _centres_and_widths(module)) is None:
             continue
         centres, widths = heads

@@ -37,4 +37,4 @@ def position_similarity(model: nn.Module, grid: Grid | None = None) -> Tensor:
     if grid.size > len(table):
         raise ValueError(f"{names[0]} has {len(table)} vectors, fewer than {grid} has tokens")
     vectors = nn.functional.normalize(table[len(table) - grid.size :], dim=1)
-    return (vectors @ vectors.T).unflatten(1, (grid.rows, grid.cols)).unflatten(0, (grid.rows, grid.cols))
+    return (vectors @ vectors.T).view(grid.rows, grid.cols, grid.rows, grid.cols)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from vision.convert import AttentionLayer
+from vision.convert.modules import named_modules
 from vision.fields import Field
 
 # Norms whose statistics run over the tokens of an image, so that every output depends on every token.
@@ -36,7 +37,7 @@ def positive_copy(model: nn.Module) -> nn.Module:
         fan_in = parameter[0].numel() if parameter.ndim > 1 else 1
         values = torch.rand(parameter.shape, generator=generator, dtype=torch.double) + 0.5
         parameter.copy_(torch.zeros_like(values) if name.endswith(("bias", "shift")) else values / fan_in)
-    for name, module in list(copy.named_modules()):
+    for name, module in named_modules(copy).items():
         if getattr(module, "running_mean", None) is not None:
             module.reset_running_stats()  # type: ignore[operator]
         if isinstance(module, _OVER_TOKENS) and name:
@@ -87,14 +88,14 @@ def positive_copy_by_fields(model: nn.Module) -> nn.Module:
 
 def fields_of(model: nn.Module) -> dict[str, Field]:
     """Return the fields of a model's modules by name."""
-    named = ((name, getattr(module, "field", None)) for name, module in model.named_modules())
+    named = ((name, getattr(module, "field", None)) for name, module in named_modules(model).items())
     return {name: field for name, field in named if isinstance(field, Field)}
 
 
 def _mean_over_field(
     forward: Callable[..., Tensor], field: Field, images_first: bool, x: Tensor, *values: Any
 ) -> Tensor:
-    """(B, C, rows, cols) or (B, N, C) -> forward's shape: the mean over each query's keys and all channels."""
+    """(B, C, rows, cols) or (B, N, C) -> forward's shape: the mean over keys and channels."""
     with torch.no_grad():
         shape = forward(x, *values).shape
     tokens = x.flatten(2).transpose(1, 2) if images_first else x

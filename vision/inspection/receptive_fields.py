@@ -1,4 +1,4 @@
-"""The receptive field of a model's outputs: composed from its layers' fields, from gradients, and its strength.
+"""The receptive field of a model's outputs: from fields, from gradients, and its strength.
 
 Both `composed_field` and `gradient_support` compute the gradient of one output token with respect to the
 pixels, of a `positive_copy` of the model. The first uses the fields of the attention layers, the second the
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from vision.convert import ConversionSummary, input_shape
+from vision.convert.modules import named_modules
 from vision.fields import Field
 from vision.inspection.attention_distance import square_patches
 from vision.inspection.positive_copy import channel_weights, fields_of, positive_copy, positive_copy_by_fields
@@ -147,11 +148,13 @@ def _at_layer(name: str, field: Field, output: Tensor, x: Tensor) -> LayerFields
 
 
 def _support(model: nn.Module, input_size: Size, layer: str | None) -> Field:
-    """Return which pixels have a gradient at each token of a positive copy, one token per image of a batch."""
+    """Return which pixels have a gradient at each token of a positive copy."""
     image = _small_input(model, input_size)
     grid = _tokens(_output(model, image, layer), image.shape[-2:])[1]
     rows: list[Tensor] = []
-    for chosen in torch.arange(grid.size).split(max(1, _BATCH_NUMBERS // image.numel())):
+    batch = max(1, _BATCH_NUMBERS // image.numel())  # images, one per token
+    for first in range(0, grid.size, batch):
+        chosen = torch.arange(first, min(first + batch, grid.size))
         x = _small_input(model, input_size, len(chosen))
         tokens = _tokens(_output(model, x, layer), x.shape[-2:])[0]
         (gradient,) = torch.autograd.grad(_readout(tokens[torch.arange(len(chosen)), chosen]), x)
@@ -181,7 +184,7 @@ def _small_input(model: nn.Module, input_size: Size, batch: int = 1) -> Tensor:
 
 
 def _output(model: nn.Module, x: Tensor, layer: str | None) -> Tensor:
-    names = [name for name, _ in model.named_modules()]
+    names = [name for name, _ in named_modules(model).items()]
     if layer is not None and layer not in names:
         raise ValueError(f"layer must be the name of a module, got {layer!r}; the last ones are {names[-5:]}")
     outputs = _outputs(model, x, names if layer is None else (layer,), least=2 if layer is None else 1)

@@ -73,7 +73,7 @@ def attention_rollout(model: nn.Module, images: Tensor) -> Tensor:
     for layer in reversed(layers):
         share = 0.5 * (share + layer.back(share)) if layer.queries == layer.keys else layer.back(share)
     share = share[:, before:]
-    return (share / share.sum(1, keepdim=True)).unflatten(1, (grid.rows, grid.cols))
+    return (share / share.sum(1, keepdim=True)).view(-1, grid.rows, grid.cols)
 
 
 def _layers(model: nn.Module, images: Tensor) -> list[RolloutLayer]:
@@ -115,7 +115,11 @@ def _rollout_layer(call: AttentionCall, batch: int) -> RolloutLayer | None:
     if len(weights) != batch:
         return None
     mean = _rows_to_one(weights.double().mean(1))
-    return RolloutLayer(mean.shape[1], mean.shape[2], lambda share: (share[:, None] @ mean)[:, 0])
+
+    def back(share: Tensor) -> Tensor:
+        return (share[:, None] @ mean)[:, 0]
+
+    return RolloutLayer(mean.shape[1], mean.shape[2], back)
 
 
 def _of_window(layer: AttentionLayer, x: Tensor) -> RolloutLayer:

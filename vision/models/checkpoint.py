@@ -1,4 +1,4 @@
-"""Weights from a file into a model that is there, and what to say where they do not fit.
+"""Load weights from a file into a model, and describe where they do not fit.
 
 >>> mismatch({"fc.weight": (10, 64)}, {"fc.weight": (1000, 64)})
 '1 of another shape: fc.weight is (10, 64) in the model and (1000, 64) in the file'
@@ -17,19 +17,20 @@ SHOWN = 5
 
 
 def load_checkpoint(model: nn.Module, file: str | Path) -> None:
-    """Put the weights of a .safetensors, .pth or .pt file into a model, in place.
+    """Load the weights of a .safetensors, .pth or .pt file into a model, in place.
 
-    Read with weights_only, so that a file runs no code. What training writes is found inside: a dict with
-    state_dict_ema, model_ema, state_dict or model, tried in this order, and names behind module. of
-    DistributedDataParallel. Parts that the model was built without, as auxiliary heads, are passed over.
+    Files are read with weights_only, so that they cannot run code. The weights may be inside a training
+    checkpoint, under state_dict_ema, model_ema, state_dict or model, tried in this order, and may have the
+    prefix "module." of DistributedDataParallel. Parts that the model was built without, such as auxiliary
+    heads, are skipped.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it holds no weights, or those of another model; the message names the keys.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file has no weights, or those of another model; the message names the keys.
     """
     path = Path(file)
     if not path.is_file():
-        raise FileNotFoundError(f"checkpoint {path} is no file; give one of .safetensors, .pth or .pt")
+        raise FileNotFoundError(f"checkpoint {path} is not a file; give a .safetensors, .pth or .pt file")
     state = {name: value for name, value in _read(path).items() if not _left_out(model, name)}
     own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     given = {name: tuple(value.shape) for name, value in state.items()}
@@ -41,11 +42,11 @@ def load_checkpoint(model: nn.Module, file: str | Path) -> None:
 
 
 def mismatch(own: Shapes, given: Shapes) -> str | None:
-    """Which keys of a file do not fit a model, five of each kind; None where all do.
+    """Describe which keys of a file do not fit a model, or return None if all do.
 
     Args:
         own: the shape of each tensor of the model.
-        given: those of the file.
+        given: the shape of each tensor of the file.
     """
     missing = [name for name in own if name not in given]
     unexpected = [name for name in given if name not in own]
@@ -65,7 +66,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     except Exception as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(
-            f"{path} holds no weights that can be read safely; save model.state_dict() alone. "
+            f"{path} has no weights that can be read safely; save model.state_dict() alone. "
             f"{type(error).__name__}: {reason}"
         ) from error
     other = [name for name, value in state.items() if not isinstance(value, Tensor)]
@@ -78,13 +79,13 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def _left_out(model: nn.Module, name: str) -> bool:
-    """Whether a key belongs to a part that a model has a name for, but was built without."""
+    """Return whether a key belongs to a part that the model has an attribute for, but was built without."""
     first = name.partition(".")[0]
     return hasattr(model, first) and getattr(model, first) is None
 
 
 def _hint(own: Shapes, given: Shapes) -> str:
-    """What to say where the number of classes is all that differs."""
+    """Return advice for the error message if only the number of classes differs."""
     differ = [name for name in own if name in given and tuple(own[name]) != tuple(given[name])]
     firsts = {given[name][0] for name in differ if own[name][1:] == given[name][1:] and len(own[name]) > 0}
     if own.keys() != given.keys() or len(firsts) != 1 or len(differ) > 4:

@@ -1,11 +1,11 @@
-"""What a model costs: parameters and multiply-adds of one image.
+"""The cost of a model: its parameters, and its multiply-adds for one image.
 
 >>> cost(torch.nn.Linear(3, 2), (3,))
 Cost(params=8, macs=6)
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
@@ -22,9 +22,9 @@ class Cost(NamedTuple):
     """Size of a model and the work of its forward pass on one image.
 
     Attributes:
-        params: trainable numbers.
+        params: number of trainable parameters.
         macs: multiply-adds in matrix products, convolutions and attention. Attention inside a field counts
-            the pairs that the field allows, a convolution as attention what the convolution takes. Biases,
+            the pairs that the field allows; a convolution as attention counts as the convolution. Biases,
             norms and activations are left out, as is usual.
     """
 
@@ -33,7 +33,7 @@ class Cost(NamedTuple):
 
 
 def cost(model: nn.Module, input_shape: tuple[int, ...]) -> Cost:
-    """Parameters and multiply-adds of `model` on one input of `input_shape`, (C, H, W) for images."""
+    """Return the parameters and multiply-adds of a model for one input of shape `input_shape`."""
     params = sum(p.numel() for p in model.parameters() if p.requires_grad)
     like = next(model.parameters())
     with _countable(model), torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -43,8 +43,8 @@ def cost(model: nn.Module, input_shape: tuple[int, ...]) -> Cost:
 
 
 @contextmanager
-def _countable(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and every attention on a path that the counter sees through."""
+def _countable(model: nn.Module) -> Generator[None]:
+    """Use evaluation mode, and for every attention a backend whose operations the counter knows."""
     before: list[tuple[Any, ...]] = [
         (m, getattr(m, "backend", None), getattr(m, "explicit", None)) for m in model.modules()
     ]
@@ -67,8 +67,8 @@ def _countable(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _without_onednn() -> Iterator[None]:
-    """oneDNN's recurrence hides its multiply-adds from the counter."""
+def _without_onednn() -> Generator[None]:
+    """Turn off oneDNN, whose recurrence hides its multiply-adds from the counter."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="TF32 acceleration")
         with torch.backends.mkldnn.flags(enabled=False):
@@ -76,7 +76,7 @@ def _without_onednn() -> Iterator[None]:
 
 
 def _masked_macs(attention: MultiHeadAttention) -> int:
-    """Multiply-adds that the dense path spends on pairs outside the field: scores and weighted sums."""
+    """Return the multiply-adds of the dense backend for pairs outside the field: scores and weighted sums."""
     if attention.field is None:
         return 0
     outside = int((~attention.field.mask()).sum())

@@ -1,5 +1,6 @@
 """ResNet for small images: timm's, with a 3 x 3 stem of stride 1 and no pooling after it.
 
+>>> import timm, torch
 >>> timm.create_model("resnet18_small")(torch.zeros(1, 3, 32, 32)).shape
 torch.Size([1, 10])
 """
@@ -13,27 +14,27 @@ from torch import nn
 class SmallImageResNet(ResNet):
     """timm's ResNet with the stem of He et al. (2016), section 4.2, for images of about 32 x 32 pixels.
 
-    The usual stem divides the image's sides by 4 before the first block, which leaves 1 x 1 of a 32 x 32
-    image at the end; this one keeps 4 x 4.
+    The usual stem divides the sides of the image by 4 before the first block: 32 x 32 pixels end as 1 x 1.
+    With this stem they end as 4 x 4.
 
     Args:
         block: timm's block.
         layers: blocks of each stage.
         in_chans: channels of the images.
-        stem_width: half of the stem's width, which is how timm counts where the width can be chosen.
-        kwargs: timm's.
+        stem_width: half of the stem's width, as in timm's deep stems.
+        kwargs: further arguments of timm's ResNet.
     """
 
     def __init__(
         self, block: Any, layers: tuple[int, ...], in_chans: int = 3, stem_width: int = 32, **kwargs: Any
     ) -> None:
-        # Of timm's stems only a deep one has another width than 64; its convolutions are replaced.
+        # Only timm's deep stems can have another width than 64. Its convolutions are replaced below.
         kwargs |= {"stem_type": "deep", "stem_width": stem_width}
-        super().__init__(block, layers, in_chans=in_chans, **kwargs)
+        super().__init__(block, layers, in_chans=in_chans, **kwargs)  # pyright: ignore[reportUnknownMemberType]
         dd: dict[str, Any] = {"device": kwargs.get("device"), "dtype": kwargs.get("dtype")}
         self.conv1 = nn.Conv2d(in_chans, 2 * stem_width, 3, padding=1, bias=False, **dd)
         nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out", nonlinearity="relu")
         self.maxpool = nn.Identity()
-        stages: Any = self.feature_info
+        stages: list[dict[str, Any]] = self.feature_info
         for info in stages:
             info["reduction"] = max(1, info["reduction"] // 4)

@@ -1,7 +1,7 @@
-"""Any model by its name: timm's, ours among them, torchvision's, and what a run of this suite has saved.
+"""Any model by its name: of timm's registry, with ours, of torchvision, or saved by a run.
 
->>> found = find_model("torchvision/squeezenet1_1", num_classes=10)
->>> build_model(found.name, **found.arguments).num_classes
+>>> source = find_model("torchvision/squeezenet1_1", num_classes=10)
+>>> build_model(source.name, **source.arguments).num_classes
 10
 """
 
@@ -9,47 +9,47 @@ import difflib
 import inspect
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import timm
-import torchvision
+import torchvision  # pyright: ignore[reportMissingTypeStubs]
 from torch import nn
 
 from vision.models.registry import create_model
 from vision.models.saved import read_saved
 
 TORCHVISION = "torchvision/"
-# The size of the images is the model's own in these families of torchvision, under two names.
+# The families of torchvision that are built for one image size, by the name of that argument.
 _IMAGE_SIZE, _INPUT_SIZE = ("vit_",), ("maxvit",)
 _AUXILIARY = ("googlenet", "inception_v3")
 
 
 @dataclass(frozen=True)
 class ModelSource:
-    """What a name stands for.
+    """How to build a model.
 
     Attributes:
-        name: a name that `build_model` takes.
-        arguments: how to build it; plain numbers and strings, so that a file can hold them.
-        weights: the file of the weights, where the name was a run's folder.
+        name: a name that `build_model` accepts.
+        arguments: of its constructor; numbers and strings, so that a file can hold them.
+        weights: the file with the weights, if the name was a run's folder.
     """
 
     name: str
-    arguments: dict[str, Any] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict[str, Any])
     weights: Path | None = None
 
 
 def find_model(name: str, *, img_size: int | None = None, num_classes: int | None = None) -> ModelSource:
-    """What a name of a model stands for: in timm's registry, torchvision/NAME, or the folder of a run.
+    """Return how to build the model with a name: in timm's registry, torchvision/NAME, or a run's folder.
 
     Args:
         name: the name, or the folder of a finished run.
-        img_size: side of the images in pixels, passed on to a model that is built for one size.
-        num_classes: number of outputs; None is the model's own.
+        img_size: side of the images in pixels, for models that are built for one size.
+        num_classes: number of outputs; None means the model's default.
 
     Raises:
-        ValueError: the name is unknown, near ones are suggested; or another number of classes or
-            size of images than a run's model has is given.
+        ValueError: the name is unknown (the message suggests similar ones), or num_classes or img_size differ
+            from those of the run's model.
     """
     if not _is_known(name) and Path(name).is_dir():
         return _of_run(Path(name), num_classes, img_size)
@@ -61,7 +61,7 @@ def find_model(name: str, *, img_size: int | None = None, num_classes: int | Non
         if img_size is not None and config is not None and config.fixed_input_size:
             arguments["img_size"] = img_size
         return ModelSource(name, arguments)
-    if bare in _AUXILIARY:  # as torchvision builds them for its own weights
+    if bare in _AUXILIARY:  # as torchvision does for its own weights
         arguments |= {"aux_logits": False, "init_weights": False, "transform_input": True}
     if img_size is not None and bare.startswith(_IMAGE_SIZE):
         arguments["image_size"] = img_size
@@ -71,16 +71,16 @@ def find_model(name: str, *, img_size: int | None = None, num_classes: int | Non
 
 
 def build_model(name: str, *, pretrained: bool = False, **arguments: Any) -> nn.Module:
-    """The model `name`, of timm's registry or as torchvision/NAME, with random or published weights.
+    """Build the model `name`, of timm's registry or as torchvision/NAME, with random or published weights.
 
     Args:
-        name: as `ModelSource.name`.
-        pretrained: with the weights that its library publishes, which are fetched where they are not cached.
-        arguments: for the model's own constructor.
+        name: as in `ModelSource`.
+        pretrained: load the weights published by its library, which are downloaded if they are not cached.
+        arguments: of the model's constructor.
 
     Raises:
-        ValueError: the name is unknown, near ones are suggested; an argument is not taken; or there are no
-            published weights to be had.
+        ValueError: the name is unknown (the message suggests similar ones), an argument is not accepted, or
+            the published weights are not available.
     """
     _check_name(name)
     if not pretrained:
@@ -90,22 +90,22 @@ def build_model(name: str, *, pretrained: bool = False, **arguments: Any) -> nn.
     except Exception as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(
-            f"no published weights for {name!r} could be had: {type(error).__name__}: {reason}"
+            f"the published weights of {name!r} are not available: {type(error).__name__}: {reason}"
         ) from error
 
 
 def _check_name(name: str) -> None:
-    """Raise a ValueError with near names of both registries where `build_model` does not know a name."""
+    """Raise a ValueError that suggests names of both registries where `build_model` does not know a name."""
     if _is_known(name):
         return
-    full = {one: [one] for one in timm.list_models()}
-    for one in torchvision.models.list_models():
-        full.setdefault(one, []).append(f"{TORCHVISION}{one}")
-    bare = name.removeprefix(TORCHVISION)
-    near = [one for close in difflib.get_close_matches(bare, full, n=4, cutoff=0.5) for one in full[close]]
+    known = {model: [model] for model in timm.list_models()}
+    for model in torchvision.models.list_models():
+        known.setdefault(model, []).append(f"{TORCHVISION}{model}")
+    close = difflib.get_close_matches(name.removeprefix(TORCHVISION), known, n=4, cutoff=0.5)
+    near = [model for bare in close for model in known[bare]]
     hint = f"did you mean {', '.join(near)}? " if near else ""
     raise ValueError(
-        f"NAME must be a model of timm's, torchvision/NAME or the folder of a finished run, got {name!r}; "
+        f"NAME must be a model of timm, torchvision/NAME or the folder of a finished run, got {name!r}; "
         f"{hint}`vision models 'resnet*'` lists timm's"
     )
 
@@ -136,7 +136,9 @@ def _of_run(folder: Path, num_classes: int | None, img_size: int | None) -> Mode
         raise ValueError(f"the model in {folder} has {saved.num_classes} classes, got {num_classes}")
     built_for = saved.arguments.get("img_size")
     if img_size is not None and built_for not in (None, img_size, [img_size, img_size]):
-        sides = " x ".join(map(str, built_for if isinstance(built_for, list) else [built_for, built_for]))
-        raise ValueError(f"the model in {folder} is built for images of {sides} pixels, got {img_size}")
+        height, width = cast(list[int], built_for if isinstance(built_for, list) else [built_for] * 2)
+        raise ValueError(
+            f"the model in {folder} is built for images of {height} x {width} pixels, got {img_size}"
+        )
     _check_name(saved.name)
     return ModelSource(saved.name, {**saved.arguments, "pretrained_cfg_overlay": saved.images}, saved.weights)

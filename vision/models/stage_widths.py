@@ -1,4 +1,4 @@
-"""Widths of a CNN's stages that give it a wanted number of parameters, for timm's ResNets and ConvNeXts.
+"""Widths of the stages of a CNN for a given number of parameters, for timm's ResNets and ConvNeXts.
 
 >>> stage_widths("resnet18_small", 60_000, in_chans=3, num_classes=10)
 {'channels': (4, 9, 18, 36), 'stem_width': 4}
@@ -13,28 +13,29 @@ from vision.models.small_images import build_on_meta
 from vision.models.widths import TOLERANCE
 
 STEPS = 12
-NAMES = ("channels", "dims")  # what timm's constructors call the widths of their stages
+NAMES = ("channels", "dims")  # the arguments of timm's constructors for the widths of the stages
 
 
 def stage_widths(name: str, params: int, **arguments: Any) -> dict[str, Any]:
-    """Arguments that give the model `name` `params` parameters within 2 percent, its stages in proportion.
+    """Return arguments that give the model `name` `params` parameters, within 2 percent.
 
-    A ResNet's stem follows its first stage, but for timm's plain ones, resnet18 to resnet152: their stem
-    is always 64 wide.
+    The stages keep their proportions. The stem of a ResNet follows its first stage, except in timm's plain
+    ones, resnet18 to resnet152, where the stem always has 64 channels.
 
     Args:
-        name: a model in timm's registry whose constructor takes the widths of its stages.
-        params: number of parameters to meet.
+        name: a model in timm's registry whose constructor accepts the widths of its stages.
+        params: number of parameters.
         arguments: the model's other arguments.
 
     Raises:
-        ValueError: the constructor takes no such widths, they are given beside params, or none meets it.
+        ValueError: the constructor does not accept widths, they are given together with params, or no width
+            gives that number.
     """
     signature = _signature(name, arguments)
     known = [width for width in NAMES if width in signature]
     if not known:
         raise ValueError(
-            f"params={params} solves for the widths of a backbone of ours, or of a model of timm's whose "
+            f"params={params} determines the widths of a backbone of this suite, or of a model of timm whose "
             f"constructor takes {' or '.join(NAMES)}; {name!r} takes neither"
         )
     if known[0] in arguments:
@@ -50,28 +51,29 @@ def stage_widths(name: str, params: int, **arguments: Any) -> dict[str, Any]:
         # The stem is as wide as the first stage, as in the model; timm's setting is half of that.
         return {known[0]: stages} | ({"stem_width": (stages[0] + 1) // 2} if has_stem else {})
 
-    first, step, tried = float(shape[0]), 1.0, {}
+    first, step = float(shape[0]), 1.0
+    tried: dict[float, tuple[int, dict[str, Any]]] = {}
     for _ in range(STEPS):
         reached = _count(name, arguments | widths(first))
         tried[abs(reached - params)] = (reached, widths(first))
-        # Parameters grow with the square of the width, but for what rounding makes of it: ever smaller steps.
+        # Parameters grow with the square of the width; smaller and smaller steps settle the rounding.
         first, step = max(1.0, first * (params / reached) ** (step / 2)), 0.9 * step
-    missed = min(tried)
-    reached, solved = tried[missed]
-    if missed > TOLERANCE * params:
+    error = min(tried)
+    reached, solved = tried[error]
+    if error > TOLERANCE * params:
         raise ValueError(
             f"no width gives {name!r} {params} parameters within {TOLERANCE:.0%}, got {params=}; "
-            f"the nearest found has {reached}"
+            f"the nearest model has {reached}"
         )
     return solved
 
 
 def _signature(name: str, arguments: dict[str, Any]) -> dict[str, inspect.Parameter]:
-    """Parameters of the constructors of the model's class and of those it derives from."""
-    found: dict[str, inspect.Parameter] = {}
+    """Return the parameters of the constructors of the model's class and of its bases."""
+    parameters: dict[str, inspect.Parameter] = {}
     for base in type(_built(name, arguments)).__mro__:
-        found = dict(inspect.signature(base.__init__).parameters) | found
-    return found
+        parameters = dict(inspect.signature(base.__init__).parameters) | parameters
+    return parameters
 
 
 def _count(name: str, arguments: dict[str, Any]) -> int:

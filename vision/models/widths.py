@@ -1,4 +1,4 @@
-"""Widths that give a backbone a wanted number of parameters, so that compared models are equal in size.
+"""Widths of a backbone for a given number of parameters, so that compared models are equal in size.
 
 >>> fit_widths(lambda w: 8 * w.embed_dim**2 + 2 * w.embed_dim * w.mlp_dim, 65_536)
 Widths(embed_dim=64, mlp_dim=256)
@@ -21,19 +21,19 @@ class Widths(NamedTuple):
 def fit_widths(
     count: Callable[[Widths], int], params: int, *, mlp_ratio: float = 4.0, multiple: int = 1
 ) -> Widths:
-    """Widths at which `count` gives `params` within 2 percent.
+    """Return the widths at which `count` is `params` within 2 percent.
 
-    embed_dim is the multiple of 8 (and of `multiple`) at which the MLP's ratio comes nearest to
-    `mlp_ratio`; the MLP's width then takes up what is left over.
+    embed_dim is the multiple of 8 (and of `multiple`) at which the ratio of the MLP is nearest to
+    `mlp_ratio`. The width of the MLP then takes up the rest.
 
     Args:
-        count: parameters of a model with the given widths; linear in mlp_dim.
-        params: number of parameters to meet.
+        count: the parameters of a model with the given widths; linear in mlp_dim.
+        params: number of parameters.
         mlp_ratio: wanted ratio of mlp_dim to embed_dim.
-        multiple: what embed_dim must be divisible by, as the number of heads.
+        multiple: embed_dim must be divisible by it, such as the number of heads.
 
     Raises:
-        ValueError: no width meets `params`; the message gives the nearest that can be had.
+        ValueError: no width gives `params`; the message contains the nearest possible number.
     """
     step = lcm(8, multiple)
     below = step
