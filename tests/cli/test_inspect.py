@@ -108,7 +108,7 @@ def test_a_recurrence_is_named_and_has_no_rollout(tmp_path, capsys):
     assert main(["inspect", "field_recurrent", "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().err
     assert "blocks.0.mixer.along and 7 more: a recurrence has no weights" in said
-    assert "no rollout.png: no rollout where a recurrence mixes tokens" in said
+    assert "no rollout.png: a recurrence mixes tokens without weights" in said
     assert not (tmp_path / "rollout.png").exists()
 
 

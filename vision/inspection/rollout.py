@@ -57,7 +57,7 @@ def attention_rollout(model: nn.Module, images: Tensor) -> Tensor:
     """
     if recurrent := recurrences(model):
         raise ValueError(
-            f"rollout needs weights in every layer, but {recurrent[0]} is a recurrence, which has none"
+            f"a recurrence mixes tokens without weights in {recurrent[0]}; rollout needs those of every layer"
         )
     layers = _chain(_layers(model, images))
     if not layers:
@@ -90,8 +90,8 @@ def _layers(model: nn.Module, images: Tensor) -> list[RolloutLayer]:
     watch_attention(model, images, keep)
     if folded:
         raise ValueError(
-            "rollout needs attention over whole images, but windows are folded into the batch in "
-            f"{first_few(folded, 1)}"
+            f"windows are folded into the batch in {first_few(folded, 1)}; rollout needs attention over "
+            "whole images"
         )
     return layers
 
