@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from vision.config import DataConfig
 from vision.data import load_source
 from vision.plots import save
-from vision.plots.layout.figure import sheet
+from vision.plots.layout.figure import new_figure
 from vision.plots.layout.legend import legend_above
 from vision.plots.layout.small_multiples import name_axes, small_multiples
 from vision.plots.layout.style import COLOURS, MARKERS, MUTED, styled
@@ -69,7 +69,7 @@ def plot_soft_error(table: pd.DataFrame, *, title: str, notes: str = "") -> Figu
     regions = [region for region in REGIONS if region in groups]
     if not regions:
         raise ValueError(f"region must be one of {', '.join(REGIONS)}, got {sorted(groups)}")
-    figure, body = sheet(title, notes, height=2.4 * len(regions) + 0.8)
+    figure, body = new_figure(title, notes, height=2.4 * len(regions) + 0.8)
     panels = small_multiples(body, len(regions), columns=1)
     for panel, region in zip(panels, regions, strict=True):
         _panel(panel, groups[region].sort_values("alpha"))

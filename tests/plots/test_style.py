@@ -12,10 +12,10 @@ from matplotlib import colormaps
 from matplotlib.colors import to_rgb
 
 from vision import plots
-from vision.plots.layout.figure import sheet, wrapped
+from vision.plots.layout.figure import new_figure, wrapped
 from vision.plots.layout.heatmap_cells import DARK, FROM_PAPER, LIGHT, SEQUENTIAL, luminance, readable_on
 from vision.plots.layout.legend import columns_of
-from vision.plots.layout.line_styles import looks
+from vision.plots.layout.line_styles import line_styles
 from vision.plots.layout.style import COLOURS, GRID, INK, MARKERS, PAPER, STYLES, save
 from vision.plots.layout.ticks import percents, some_of
 
@@ -127,19 +127,20 @@ def test_a_figure_keeps_its_look_whatever_is_set_where_it_is_saved(tmp_path):
 
 
 def test_the_style_file_is_in_the_package():
-    assert "axes.prop_cycle" in files("vision.plots").joinpath("vision.mplstyle").read_text()
+    assert "axes.prop_cycle" in files("vision.plots.layout").joinpath("vision.mplstyle").read_text()
 
 
 def test_lines_and_points_are_told_apart_in_grey():
     for count in (4, 7, 14, 28):
         for values in ([f"model {i}" for i in range(count)], list(range(count))):
-            found = list(looks(values).values())
+            found = list(line_styles(values).values())
             for other in ("linestyle", "fillstyle"):
                 assert len({(look["marker"], look[other]) for look in found}) == count
     assert len(set(MARKERS)) == len(MARKERS) == len(set(COLOURS)) and len(set(STYLES)) == len(STYLES)
-    assert looks(["b"], ["a", "b", "c"]) == {"b": looks(["a", "b", "c"])["b"]} and looks(["a"], ["b"])["a"]
+    assert line_styles(["b"], ["a", "b", "c"]) == {"b": line_styles(["a", "b", "c"])["b"]}
+    assert line_styles(["a"], ["b"])["a"]
     # Numbers go from dark to light, so that their order is seen in grey too.
-    shades = [luminance(to_rgb(look["color"])) for look in looks([1, 3, 5, 7, 9, 15]).values()]
+    shades = [luminance(to_rgb(look["color"])) for look in line_styles([1, 3, 5, 7, 9, 15]).values()]
     assert all(dark < light for dark, light in pairwise(shades))
 
 
@@ -171,7 +172,8 @@ def test_the_colours_stay_apart_for_the_colour_blind():
 
 
 def test_a_long_title_and_long_notes_take_more_lines_and_leave_the_panels_their_room():
-    (short, _), (long, _) = sheet("title", height=3), sheet("a title of many words " * 8, NOTES, height=3)
+    short, _ = new_figure("title", height=3)
+    long, _ = new_figure("a title of many words " * 8, NOTES, height=3)
     assert short.get_suptitle() == "title" and long.get_suptitle().count("\n") >= 2
     assert long.get_figheight() > short.get_figheight() + 0.5 and short.get_supxlabel() == ""
     assert wrapped("of seeds n = 3 a point", 0.6, 8).split("\n") == ["of seeds", "n = 3 a", "point"]

@@ -7,14 +7,13 @@ import pandas as pd
 import pytest
 import timm
 import torch
-from shuffled_patches import MODELS, draw, intervals, main, score
+from shuffled_patches import MODELS, draw, intervals, main, plot_shuffled_patches, score
 from torch import nn
 
 from vision import shuffle_patches
 from vision.config import DataConfig
 from vision.data import load_source
 from vision.patches import Grid, patchify, unpatchify
-from vision.plots import plot_shuffled_patches
 
 SEES_A_SET = {
     "ViT without positions": ("field_vit", {"pos_embed": "none"}),
@@ -132,6 +131,7 @@ def test_the_figure_shows_each_model_twice_with_its_interval():
         plot_shuffled_patches(table.drop(columns="images"), (np.eye(2), np.eye(2)), patch_size=1, title="t")
 
 
+@pytest.mark.slow
 def test_the_script_from_training_to_figure(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("shuffled_patches.PARAMS", 20_000)
     main(["--train-size", "50", "--steps", "2", "--out", str(tmp_path)])

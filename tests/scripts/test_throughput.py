@@ -1,11 +1,10 @@
-"""The figure of throughput: a line a mixer through the numbers given, both axes on a log scale."""
+"""The figure of throughput: one line per mixer through the given numbers, both axes on log scales."""
 
 from io import BytesIO
 
 import pandas as pd
 import pytest
-
-from vision.plots.throughput import plot_throughput
+from throughput import plot_throughput
 
 TABLE = pd.DataFrame(
     [("local", 1024, 5e5), ("local", 256, 6e5), ("full", 256, 2e5), ("full", 1024, 7e4)],
@@ -13,7 +12,7 @@ TABLE = pd.DataFrame(
 )
 
 
-def test_a_line_a_mixer_by_length_on_log_scales():
+def test_one_line_per_mixer_by_length_on_log_scales():
     figure = plot_throughput(TABLE, title="Throughput", notes="torch 2")
     figure.savefig(BytesIO(), format="png")
     (panel,) = figure.axes

@@ -9,7 +9,6 @@ from vision.plots.model.heads import plot_heads as plot_heads
 from vision.plots.model.heatmap import plot_heatmap as plot_heatmap
 from vision.plots.model.positions import plot_position_similarity as plot_position_similarity
 from vision.plots.model.receptive_fields import plot_fields as plot_fields
-from vision.plots.shuffled_patches import plot_shuffled_patches as plot_shuffled_patches
 from vision.plots.sweep.accuracy import plot_accuracy as plot_accuracy
 from vision.plots.sweep.class_accuracy import plot_class_accuracy as plot_class_accuracy
 from vision.plots.sweep.confusion import plot_confusion as plot_confusion
@@ -19,4 +18,3 @@ from vision.plots.sweep.error import plot_error as plot_error
 from vision.plots.sweep.field_map import plot_field_map as plot_field_map
 from vision.plots.sweep.learning_curves import plot_learning_curves as plot_learning_curves
 from vision.plots.sweep.train_test_gap import plot_train_test_gap as plot_train_test_gap
-from vision.plots.throughput import plot_throughput as plot_throughput

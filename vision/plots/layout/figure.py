@@ -1,6 +1,6 @@
 """An empty figure with its title above and small print below: n, data, intervals, versions, commit.
 
->>> figure, body = sheet("digits", "n = 3; commit 0123456789")  # doctest: +SKIP
+>>> figure, body = new_figure("digits", "n = 3; commit 0123456789")  # doctest: +SKIP
 """
 
 from textwrap import fill
@@ -14,7 +14,7 @@ LINE = 1.25  # height of a line, likewise
 POINTS = 72  # an inch
 
 
-def sheet(
+def new_figure(
     title: str, notes: str = "", *, width: float = WIDTH, height: float = HEIGHT
 ) -> tuple[Figure, SubFigure]:
     """A figure and the part of it to draw into, which is `height` inches high whatever stands around it.

@@ -17,7 +17,7 @@ def draw_band(panel: Axes, places: Any, low: Any, high: Any, colour: str, *, opa
         panel.fill_between(places, low, high, color=colour, alpha=opacity, linewidth=0)
 
 
-def reach(middle: Any, low: Any, high: Any) -> np.ndarray:
+def errorbar_lengths(middle: Any, low: Any, high: Any) -> np.ndarray:
     """() -> (2, N): how far an interval goes down and up from its middle; 0 where there is none."""
     parts = [np.asarray(part, dtype=float) for part in (middle, low, high)]
     return np.nan_to_num(np.stack((parts[0] - parts[1], parts[2] - parts[0]))).clip(min=0)

@@ -1,6 +1,6 @@
 """Colour, marker and style of each line of a figure.
 
->>> looks(["CNN", "ViT"])["ViT"]["marker"]
+>>> line_styles(["CNN", "ViT"])["ViT"]["marker"]
 's'
 """
 
@@ -13,10 +13,10 @@ from matplotlib.colors import to_hex
 from vision.plots.layout.style import COLOURS, FILLS, MARKERS, STYLES
 
 DARK, LIGHT = 0.05, 0.85  # of the colour map, from the smallest of an ordered setting to the largest
-Looks = dict[Any, dict[str, Any]]
+LineStyles = dict[Any, dict[str, Any]]
 
 
-def looks(lines: Sequence[Any], all_lines: Sequence[Any] = ()) -> Looks:
+def line_styles(lines: Sequence[Any], all_lines: Sequence[Any] = ()) -> LineStyles:
     """What matplotlib draws each line with; numbers run through the shades of one colour map.
 
     No two of 28 have the same marker and style, nor the same marker and fill, so that lines and points are

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from vision.plots.layout.figure import LETTER, POINTS, sheet
+from vision.plots.layout.figure import LETTER, POINTS, new_figure
 from vision.plots.layout.legend import legend_above, legend_height
 from vision.plots.layout.style import COLOURS, INK, MUTED, PAPER, SMALL, WIDTH, styled
 from vision.plots.layout.tables import check_table
@@ -52,7 +52,7 @@ def plot_attention_distance(
     handles, width = _legend(table, equal), max(WIDTH, sum(widths))
     room = legend_height([str(handle.get_label()) for handle in handles], width)
     room += max(len(name) for layers in names for name in layers.values()) * LETTER * SMALL / POINTS
-    figure, body = sheet(title, notes, width=width, height=3.4 + room)
+    figure, body = new_figure(title, notes, width=width, height=3.4 + room)
     panels = body.subplots(1, len(models), squeeze=False, sharey=True, width_ratios=widths)[0]
     for order, (panel, model) in enumerate(zip(panels, models, strict=True)):
         _panel(panel, table.query("model == @model"), names[order], COLOURS[order % len(COLOURS)], equal)

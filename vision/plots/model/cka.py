@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from vision.plots.layout.figure import sheet
+from vision.plots.layout.figure import new_figure
 from vision.plots.layout.heatmap_cells import draw_cells
 from vision.plots.layout.style import styled
 from vision.plots.layout.ticks import some_of
@@ -31,7 +31,7 @@ def plot_cka(table: pd.DataFrame, *, title: str, rows: str, columns: str, notes:
     """
     height, width = (min(side, NAMES_UP_TO) for side in table.shape)
     size = {"width": 1.8 + 0.4 * max(width, 8), "height": 1.4 + 0.3 * max(height, 8)}
-    figure, body = sheet(title, notes, **size)
+    figure, body = new_figure(title, notes, **size)
     panel = body.subplots()
     text = "{:.2f}".format if max(table.shape) <= NUMBERS_UP_TO else None
     drawn = draw_cells(panel, table.to_numpy(), Normalize(0, 1), text=text)

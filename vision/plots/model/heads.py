@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 
-from vision.plots.layout.figure import sheet
+from vision.plots.layout.figure import new_figure
 from vision.plots.layout.legend import legend_above
 from vision.plots.layout.small_multiples import name_axes, small_multiples
 from vision.plots.layout.style import COLOURS, INK, MUTED, PAPER, styled
@@ -41,7 +41,7 @@ def plot_heads(table: pd.DataFrame, *, title: str, notes: str = "") -> Figure:
     if table.empty:
         raise ValueError("plot_heads needs heads with centres, got none: the model has no such layer")
     layers = list(table.groupby("layer", sort=False))
-    figure, body = sheet(title, notes, height=2.4 * ceil(len(layers) / COLUMNS) + 1.0)
+    figure, body = new_figure(title, notes, height=2.4 * ceil(len(layers) / COLUMNS) + 1.0)
     places = small_multiples(body, len(layers), COLUMNS)
     reach = table[["row", "col"]].abs().max(axis=1) + table["width"]
     far = max(1.5, float(reach.max()) + 0.3)

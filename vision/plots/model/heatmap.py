@@ -12,7 +12,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from vision.plots.layout.figure import sheet
+from vision.plots.layout.figure import new_figure
 from vision.plots.layout.heatmap_cells import without_frame
 from vision.plots.layout.style import WIDTH, styled
 
@@ -52,7 +52,7 @@ def plot_heatmap(
     rows = 2 if any(image is not None for _, image, _ in panels) else 1
     width = max(WIDTH, SIDE * len(panels))
     height = 1.2 + rows * (0.3 + 0.85 * width / max(3, len(panels)) * size[0] / size[1])
-    figure, body = sheet(title, notes, width=width, height=height)
+    figure, body = new_figure(title, notes, width=width, height=height)
     places = body.subplots(rows, len(panels), squeeze=False)
     scale, drawn = _scale([values for _, _, values in panels], log), None
     for column, (name, image, values) in zip(places.T, panels, strict=True):

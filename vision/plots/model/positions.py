@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from vision.plots.layout.figure import sheet
+from vision.plots.layout.figure import new_figure
 from vision.plots.layout.heatmap_cells import without_frame
 from vision.plots.layout.style import WIDTH, styled
 
@@ -27,7 +27,7 @@ def plot_position_similarity(similarity: np.ndarray, *, title: str, notes: str =
     step = max(1, -(-max(similarity.shape[:2]) // MOST))
     shown = similarity[::step, ::step]
     rows, cols = shown.shape[:2]
-    figure, body = sheet(title, notes, width=max(WIDTH, 1.4 + 0.45 * cols), height=1.0 + 0.45 * rows)
+    figure, body = new_figure(title, notes, width=max(WIDTH, 1.4 + 0.45 * cols), height=1.0 + 0.45 * rows)
     low = min(0.0, float(similarity.min()))
     drawn: Any = None
     places = body.subplots(rows, cols, squeeze=False)

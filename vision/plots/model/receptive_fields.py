@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from vision.plots.layout.figure import sheet
+from vision.plots.layout.figure import new_figure
 from vision.plots.layout.heatmap_cells import without_frame
 from vision.plots.layout.legend import legend_above
 from vision.plots.layout.style import COLOURS, WIDTH, styled
@@ -63,7 +63,7 @@ def plot_fields(image: np.ndarray, panels: Sequence[Panel], *, title: str) -> Fi
                 )
     columns = min(COLUMNS, len(panels))
     rows = ceil(len(panels) / columns)
-    figure, body = sheet(title, height=(WIDTH / COLUMNS + 0.6) * rows + 0.6)
+    figure, body = new_figure(title, height=(WIDTH / COLUMNS + 0.6) * rows + 0.6)
     axes = body.subplots(rows, columns, squeeze=False).flatten()
     for place in axes[len(panels) :]:
         place.set_axis_off()

@@ -9,10 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vision.plots.layout.figure import sheet
-from vision.plots.layout.intervals import draw_band, reach
+from vision.plots.layout.figure import new_figure
+from vision.plots.layout.intervals import draw_band, errorbar_lengths
 from vision.plots.layout.legend import as_label, handles_of, legend_above, legend_height
-from vision.plots.layout.line_styles import Looks, looks
+from vision.plots.layout.line_styles import LineStyles, line_styles
 from vision.plots.layout.small_multiples import height_of, name_axes, small_multiples
 from vision.plots.layout.style import BAND, WIDTH, styled
 from vision.plots.layout.tables import check_table
@@ -57,13 +57,13 @@ def plot_accuracy(
     """
     check_table(curves, (panel, line, x, centre, "low", "high"), name="curves")
     values = list(dict.fromkeys(curves[panel]))
-    ordered, styles = _is_ordered(curves[x]), looks(_in_order(curves[line]))
+    ordered, styles = _is_ordered(curves[x]), line_styles(_in_order(curves[line]))
     shown = [value_text(value) for value in styles]
     middles: Any = curves.groupby(x, dropna=False)[centre].mean()
     names = list(middles.sort_values().index)
     body_height = BODY if ordered else 0.26 * len(names) + 0.6
     height = body_height if len(values) == 1 else height_of(len(values), row=2.1 if ordered else body_height)
-    figure, body = sheet(title, notes, height=height + legend_height(shown, WIDTH))
+    figure, body = new_figure(title, notes, height=height + legend_height(shown, WIDTH))
     panels = small_multiples(body, len(values))
     for one, value in zip(panels, values, strict=True):
         own: Any = curves[_same(curves[panel], value)]
@@ -83,7 +83,7 @@ def plot_accuracy(
     return figure
 
 
-def _along(panel: Axes, curves: pd.DataFrame, x: str, line: str, styles: Looks, centre: str) -> None:
+def _along(panel: Axes, curves: pd.DataFrame, x: str, line: str, styles: LineStyles, centre: str) -> None:
     for value, rows in _lines(curves, line, styles):
         curve: Any = rows.sort_values(x)
         places, middle, look = curve[x], 100 * curve[centre], styles[value]
@@ -102,18 +102,20 @@ def _along(panel: Axes, curves: pd.DataFrame, x: str, line: str, styles: Looks, 
 
 
 def _by_row(
-    panel: Axes, curves: pd.DataFrame, names: list[Any], x: str, line: str, styles: Looks, centre: str
+    panel: Axes, curves: pd.DataFrame, names: list[Any], x: str, line: str, styles: LineStyles, centre: str
 ) -> None:
     for value, curve in _lines(curves, line, styles):
         rows, parts = [names.index(name) for name in curve[x]], [100 * curve[c] for c in ("low", "high")]
         look: Any = styles[value] | {"linestyle": "none"}
         middle = 100 * curve[centre]
-        panel.errorbar(middle, rows, xerr=reach(middle, *parts), label=as_label(value_text(value)), **look)
+        panel.errorbar(
+            middle, rows, xerr=errorbar_lengths(middle, *parts), label=as_label(value_text(value)), **look
+        )
     panel.set_yticks(range(len(names)), [value_text(name) for name in names])
     panel.grid(True, axis="both")
 
 
-def _lines(curves: pd.DataFrame, line: str, styles: Looks) -> list[tuple[Any, pd.DataFrame]]:
+def _lines(curves: pd.DataFrame, line: str, styles: LineStyles) -> list[tuple[Any, pd.DataFrame]]:
     """The rows of each line that a panel has, in the order of the legend."""
     rows: Any = {value: curves[_same(curves[line], value)] for value in styles}
     return [(value, own) for value, own in rows.items() if len(own)]

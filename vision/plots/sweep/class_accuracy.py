@@ -10,10 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vision.plots.layout.figure import sheet
+from vision.plots.layout.figure import new_figure
 from vision.plots.layout.intervals import draw_band
 from vision.plots.layout.legend import as_label, legend_above, legend_height
-from vision.plots.layout.line_styles import Looks, looks
+from vision.plots.layout.line_styles import LineStyles, line_styles
 from vision.plots.layout.small_multiples import name_axes, small_multiples
 from vision.plots.layout.style import WIDTH, styled
 from vision.plots.layout.tables import check_table
@@ -52,8 +52,8 @@ def plot_class_accuracy(
     classes, said = _chosen(table)
     lines, columns = list(dict.fromkeys(table["label"])), _columns(len(classes))
     height = 1.35 * -(-len(classes) // columns) + 0.6 + legend_height([str(name) for name in lines], WIDTH)
-    figure, body = sheet(title, "; ".join(part for part in (said, notes) if part), height=height)
-    panels, styles = small_multiples(body, len(classes), columns), looks(lines, all_lines)
+    figure, body = new_figure(title, "; ".join(part for part in (said, notes) if part), height=height)
+    panels, styles = small_multiples(body, len(classes), columns), line_styles(lines, all_lines)
     for panel, name in zip(panels, classes, strict=True):
         rows: Any = table[table["class"] == name]
         _panel(panel, rows, styles)
@@ -83,7 +83,7 @@ def _columns(count: int) -> int:
     return 4 if count > 2 * ENDS else -(-count // 2) if count > ENDS else count
 
 
-def _panel(panel: Axes, rows: pd.DataFrame, styles: Looks) -> None:
+def _panel(panel: Axes, rows: pd.DataFrame, styles: LineStyles) -> None:
     panel.set_xscale("log")
     for name, look in styles.items():
         own: Any = rows[rows["label"] == name]

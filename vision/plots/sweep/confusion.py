@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 
-from vision.plots.layout.figure import sheet
+from vision.plots.layout.figure import new_figure
 from vision.plots.layout.heatmap_cells import FROM_PAPER, draw_cells
 from vision.plots.layout.style import styled
 from vision.plots.layout.ticks import some_of
@@ -43,7 +43,7 @@ def plot_confusion(matrix: np.ndarray, classes: Sequence[str], *, title: str, no
     totals = counts.sum(axis=1, keepdims=True)
     # A class without images has no shares: its row stays empty.
     shares = np.divide(100 * counts, totals, out=np.full_like(counts, np.nan), where=totals > 0)
-    figure, body = sheet(title, notes, height=4.6)
+    figure, body = new_figure(title, notes, height=4.6)
     panel = body.subplots()
     few = many <= NUMBERS_UP_TO
     text, scale = ("{:.0f}".format, Normalize(0, 100)) if few else (None, PowerNorm(0.5, 0, 100))

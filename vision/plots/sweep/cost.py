@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FixedLocator, NullLocator
 
-from vision.plots.layout.figure import sheet
-from vision.plots.layout.intervals import reach
+from vision.plots.layout.figure import new_figure
+from vision.plots.layout.intervals import errorbar_lengths
 from vision.plots.layout.labels import place_labels
 from vision.plots.layout.legend import as_label, legend_above, legend_height
-from vision.plots.layout.line_styles import Looks, looks
+from vision.plots.layout.line_styles import LineStyles, line_styles
 from vision.plots.layout.style import WIDTH, styled
 from vision.plots.layout.tables import check_table
 
@@ -52,8 +52,8 @@ def plot_cost(
     check_table(points, (line, *COSTS, "mean", "low", "high"), name="points")
     if points[line].duplicated().any():
         raise ValueError(f"points must have one row a {line}, got several of {points[line].mode()[0]}")
-    styles = looks(points[line].tolist(), all_lines)
-    figure, body = sheet(title, notes, height=3.1)
+    styles = line_styles(points[line].tolist(), all_lines)
+    figure, body = new_figure(title, notes, height=3.1)
     panels = body.subplots(1, len(COSTS), sharey=True)
     for panel, (cost, name) in zip(panels, COSTS.items(), strict=True):
         _panel(panel, points, cost, line, styles)
@@ -69,11 +69,13 @@ def plot_cost(
     return figure
 
 
-def _panel(panel: Axes, points: pd.DataFrame, cost: str, line: str, styles: Looks) -> None:
+def _panel(panel: Axes, points: pd.DataFrame, cost: str, line: str, styles: LineStyles) -> None:
     for row in points.to_dict("records"):
         mean, low, high = (100 * row[name] for name in ("mean", "low", "high"))
         look = styles[row[line]] | {"linestyle": "none", "markersize": 6, "elinewidth": 1.0}
-        panel.errorbar(row[cost], mean, yerr=reach([mean], [low], [high]), label=as_label(row[line]), **look)
+        panel.errorbar(
+            row[cost], mean, yerr=errorbar_lengths([mean], [low], [high]), label=as_label(row[line]), **look
+        )
     panel.set_xscale("log")
     least, most = float(np.min(points[cost])), float(np.max(points[cost]))
     margin = max(1.3, (LEAST_SPAN * least / most) ** 0.5)

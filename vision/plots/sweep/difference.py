@@ -14,10 +14,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
-from vision.plots.layout.figure import sheet
+from vision.plots.layout.figure import new_figure
 from vision.plots.layout.intervals import draw_band
 from vision.plots.layout.legend import as_label, legend_above, legend_height
-from vision.plots.layout.line_styles import looks
+from vision.plots.layout.line_styles import line_styles
 from vision.plots.layout.style import BAND, INK, MUTED, PAPER, WIDTH, styled
 from vision.plots.layout.tables import check_table
 from vision.plots.layout.ticks import at_places
@@ -59,11 +59,11 @@ def plot_difference(
     for name, table in tables.items():
         check_table(table, COLUMNS, name=f"differences to {name}")
     # Hollow says something here.
-    own = looks([first, *tables], all_lines)
+    own = line_styles([first, *tables], all_lines)
     styles = {name: look | {"fillstyle": "full"} for name, look in own.items()}
     handles = _legend(styles, first, list(tables), crossings)
     height = legend_height([str(one.get_label()) for one in handles], WIDTH)
-    figure, body = sheet(title, notes, height=3.1 + height)
+    figure, body = new_figure(title, notes, height=3.1 + height)
     panel = body.subplots()
     panel.set(xscale="log", xlabel="training images (log scale)", ylabel=f"gain of {first} (points)")
     panel.axhline(0, color=INK, linewidth=0.9)

@@ -11,10 +11,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vision.plots.layout.figure import sheet
-from vision.plots.layout.intervals import draw_band, reach
+from vision.plots.layout.figure import new_figure
+from vision.plots.layout.intervals import draw_band, errorbar_lengths
 from vision.plots.layout.legend import as_label, legend_above, legend_height
-from vision.plots.layout.line_styles import looks
+from vision.plots.layout.line_styles import line_styles
 from vision.plots.layout.style import STYLES, WIDTH, styled
 from vision.plots.layout.tables import check_table
 from vision.plots.layout.ticks import at_places, percent_axis
@@ -81,10 +81,10 @@ def plot_error(
     laws = "; ".join(str(fit).partition(";")[0] for fit in fits if len(fits) <= SPELLED_OUT)
     formulas = f"; thin lines and bands: fits{f', {laws}' if laws else ''}" if fits else ""
     names = [str(name) for name in lines]
-    figure, body = sheet(
+    figure, body = new_figure(
         title, (notes + formulas).removeprefix("; "), height=3.3 + legend_height(names, WIDTH)
     )
-    panel, styles = body.subplots(), looks(lines, all_lines)
+    panel, styles = body.subplots(), line_styles(lines, all_lines)
     panel.set(xscale="log", xlabel=_named(x), ylabel="test error")
     fitted = {fit.label for fit in fits}
     for name in lines:
@@ -109,7 +109,7 @@ def _check(curves: pd.DataFrame, fits: Sequence[Fit], x: str, line: str) -> None
 
 def _points(panel: Axes, rows: pd.DataFrame, x: str, name: str, look: dict[str, Any]) -> None:
     error = (1 - rows["mean"]).clip(lower=LEAST)
-    span = reach(error, 1 - rows["high"], 1 - rows["low"])
+    span = errorbar_lengths(error, 1 - rows["high"], 1 - rows["low"])
     span[0] = np.minimum(span[0], error - LEAST / 2)  # 0 has no place on a log scale
     panel.errorbar(rows[x], error, yerr=span, label=as_label(name), elinewidth=THIN, **look)
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from vision.plots.layout.figure import sheet
+from vision.plots.layout.figure import new_figure
 from vision.plots.layout.heatmap_cells import draw_cells, readable_on
 from vision.plots.layout.legend import legend_above, legend_height
 from vision.plots.layout.small_multiples import small_multiples
@@ -70,7 +70,7 @@ def plot_field_map(
     columns = 2 if len(sizes) <= ABREAST else 1
     labels = [name for _, name in BEST.values()]
     height = -(-len(kinds) // columns) * (0.3 + 0.24 * len(fields)) + 1.3 + legend_height(labels, WIDTH)
-    figure, body = sheet(title, notes, height=height)
+    figure, body = new_figure(title, notes, height=height)
     panels = small_multiples(body, len(kinds), columns)
     accuracy = 100 * np.asarray(curves["mean"], dtype=float)
     scale, drawn = Normalize(accuracy.min(), accuracy.max()), []

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from vision.plots.layout.figure import sheet
+from vision.plots.layout.figure import new_figure
 from vision.plots.layout.legend import as_label, handles_of, legend_above, legend_height
-from vision.plots.layout.line_styles import Looks, looks
+from vision.plots.layout.line_styles import LineStyles, line_styles
 from vision.plots.layout.small_multiples import height_of, name_axes, small_multiples
 from vision.plots.layout.style import WIDTH, styled
 from vision.plots.layout.tables import check_table
@@ -57,8 +57,8 @@ def plot_learning_curves(
     sizes, lines = sorted(set(learning["train_size"])), list(dict.fromkeys(learning[line]))
     names = [str(name) for name in lines]
     height = height_of(len(sizes), row=1.9) if len(sizes) > 1 else 3.2
-    figure, body = sheet(title, notes, height=height + legend_height(names, WIDTH))
-    panels, styles = small_multiples(body, len(sizes), same_x=False), looks(lines, all_lines)
+    figure, body = new_figure(title, notes, height=height + legend_height(names, WIDTH))
+    panels, styles = small_multiples(body, len(sizes), same_x=False), line_styles(lines, all_lines)
     factor = 100 if metric.endswith("accuracy") else 1
     for panel, size in zip(panels, sizes, strict=True):
         rows: Any = learning[learning["train_size"] == size]
@@ -70,7 +70,7 @@ def plot_learning_curves(
     return figure
 
 
-def _panel(panel: Axes, rows: pd.DataFrame, metric: str, line: str, styles: Looks) -> None:
+def _panel(panel: Axes, rows: pd.DataFrame, metric: str, line: str, styles: LineStyles) -> None:
     for name, runs in rows.groupby(line, sort=False):
         look = styles[name]
         seeds = runs.pivot_table(index="step", columns="seed", values=metric).sort_index()

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from vision.plots.layout.figure import sheet
+from vision.plots.layout.figure import new_figure
 from vision.plots.layout.intervals import draw_band
 from vision.plots.layout.legend import legend_above, legend_height
-from vision.plots.layout.line_styles import looks
+from vision.plots.layout.line_styles import line_styles
 from vision.plots.layout.small_multiples import height_of, name_axes, small_multiples
 from vision.plots.layout.style import BAND, MUTED, PAPER, WIDTH, styled
 from vision.plots.layout.tables import check_table
@@ -61,8 +61,8 @@ def plot_train_test_gap(
         )
     lines = list(dict.fromkeys(test[line]))
     height = height_of(len(lines)) if len(lines) > 1 else 3.2
-    figure, body = sheet(title, notes, height=height + legend_height(LINES, WIDTH))
-    panels, styles = small_multiples(body, len(lines)), looks(lines, all_lines)
+    figure, body = new_figure(title, notes, height=height + legend_height(LINES, WIDTH))
+    panels, styles = small_multiples(body, len(lines)), line_styles(lines, all_lines)
     for panel, name in zip(panels, lines, strict=True):
         one, other = (_of(table, line, name, x) for table in (train, test))
         _panel(panel, one, other, x, styles[name])
