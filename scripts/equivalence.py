@@ -138,7 +138,7 @@ def trained(name: str, folder: str, **arguments: Any) -> nn.Module:
         model=ModelConfig(name=name, kwargs=arguments),
         training=TrainingConfig(steps=300, precision="float32", device="cpu"),
         train_size=1200,
-        out=folder,
+        output_dir=folder,
         sweep="equivalence",
     )
     result = run(config)

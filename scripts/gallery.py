@@ -43,7 +43,7 @@ def trained(data: str, train_size: int, steps: int, out: Path) -> dict[str, Path
     """The folder of a finished run of each model."""
     chosen = [f"data={data}", f"model={','.join(MODELS)}", f"train_size={train_size}"]
     recipe = [f"training.steps={steps}", "training.precision=float32", "training.device=cpu"]
-    place = ["training.threads=1", "sweep=gallery", f"out={out}"]
+    place = ["training.threads=1", "sweep=gallery", f"output_dir={out}"]
     # In a process of its own, as Hydra takes over the one that it is in.
     command = [sys.executable, "-m", "vision", "train", "-m"]
     subprocess.run([*command, *chosen, *recipe, *place], check=True)

@@ -64,7 +64,7 @@ def configs(data: DataConfig, train_size: int, training: TrainingConfig, out: st
                 train_size=train_size,
                 seed=seed,
                 sweep="shuffled_patches",
-                out=out,
+                output_dir=out,
             )
 
 
@@ -230,7 +230,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/figures"), help="default: %(default)s")
     options = parser.parse_args(arguments)
     training = TrainingConfig(
-        steps=options.steps, evaluations=1, precision="float32", device="cpu", threads=1
+        steps=options.steps, num_evaluations=1, precision="float32", device="cpu", threads=1
     )
     data = _data(options.root, options.name)
     size, source = options.train_size or (2000 if options.root else 1200), load_source(data)

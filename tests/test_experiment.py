@@ -60,7 +60,7 @@ def test_the_weights_come_back_through_timm(small_run):
 
 @pytest.mark.parametrize("name", ["field_cnn", "field_vit", "field_local"])
 def test_the_same_seed_is_the_same_run_to_the_bit(small_run, name):
-    augment = AugmentConfig(crop_padding=1, flip=True, mixup=0.2, erasing=0.2)
+    augment = AugmentConfig(crop_padding=1, flip=True, mixup=0.2, random_erasing=0.2)
     config = replace(
         small_run, data=replace(small_run.data, augment=augment), model=replace(small_run.model, name=name)
     )
@@ -109,7 +109,7 @@ def test_a_diverging_run_is_kept_as_failed_with_step_and_learning_rate(small_run
         ),
         ("training", "lr", -1.0, "training.lr must be above 0, got -1.0"),
         ("training", "steps", None, "training.steps or as training.epochs"),
-        ("training", "warmup", 1.5, "training.warmup must be from 0"),
+        ("training", "warmup_fraction", 1.5, "training.warmup_fraction must be from 0"),
         ("data", "val_fraction", 1.0, "data.val_fraction must be from 0"),
         ("data", "mean", [0.5], "both data.mean and data.std"),
     ],
@@ -136,7 +136,7 @@ def test_a_model_that_could_not_be_saved_is_refused_before_it_is_trained(small_r
 
 
 def test_a_model_that_diverges_in_its_last_step_is_failed_too(small_run):
-    recipe = replace(small_run.training, lr=1e30, steps=1, evaluations=1, clip_grad=None)
+    recipe = replace(small_run.training, lr=1e30, steps=1, num_evaluations=1, clip_grad=None)
     with pytest.raises(RuntimeError, match="the loss is"):
         run(replace(small_run, training=recipe))
     assert not (results.run_folder(small_run) / results.RESULT).exists()

@@ -43,13 +43,13 @@ def test_it_learns_and_reports():
 
 
 def test_same_seed_same_weights_to_the_bit():
-    one, two = trained(recipe(ema=0.9)), trained(recipe(ema=0.9))
+    one, two = trained(recipe(ema_decay=0.9)), trained(recipe(ema_decay=0.9))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
 
 
 def test_the_schedule_warms_up_and_falls_to_nearly_nothing():
     records: list[dict] = []
-    trained(recipe(steps=100, evaluations=100, warmup=0.1, lr=1.0, clip_grad=0.1), records)
+    trained(recipe(steps=100, num_evaluations=100, warmup_fraction=0.1, lr=1.0, clip_grad=0.1), records)
     lrs = [r["lr"] for r in records]
     assert lrs.index(max(lrs)) == 10 and max(lrs) == pytest.approx(1.0)
     assert lrs[:10] == sorted(lrs[:10]) and lrs[10:] == sorted(lrs[10:], reverse=True)
@@ -57,7 +57,7 @@ def test_the_schedule_warms_up_and_falls_to_nearly_nothing():
 
 
 def test_one_step_is_adamw_by_hand():
-    config = recipe(steps=1, warmup=0.0, lr=0.1, weight_decay=0.5, clip_grad=None, label_smoothing=0.1)
+    config = recipe(steps=1, warmup_fraction=0.0, lr=0.1, weight_decay=0.5, clip_grad=None, label_smoothing=0.1)
     torch.manual_seed(0)
     reference = nn.Linear(4, 4)
     x, y = next(batches(1))
@@ -76,7 +76,7 @@ def test_the_moving_average_is_what_is_evaluated():
     seen: list[nn.Module] = []
     model = nn.Linear(4, 4)
     result = fit(
-        model, batches(5), recipe(ema=0.99), steps=5, device=CPU, on_evaluation=lambda m, r: seen.append(m)
+        model, batches(5), recipe(ema_decay=0.99), steps=5, device=CPU, on_evaluation=lambda m, r: seen.append(m)
     )
     assert result is not model and seen[-1] is result
     assert not torch.equal(result.weight, model.weight)

@@ -72,7 +72,7 @@ def run(config: RunConfig, on_progress: ProgressCallback | None = None) -> dict[
     finished = results.load_finished(folder, config)
     if finished is not None:
         return {**finished, "folder": str(folder), "skipped": True}
-    results.write_plan(Path(config.out) / config.sweep, [folder])
+    results.write_plan(Path(config.output_dir) / config.sweep, [folder])
     with results.atomic_run_folder(folder, config) as partial_folder:
         record = _train_and_score(config, partial_folder, on_progress or (lambda progress: None)).to_json()
         results.write_json(partial_folder / results.RESULT, record)
@@ -163,21 +163,21 @@ def _build_model(config: ModelConfig, source: Source) -> tuple[nn.Module, dict[s
             f"model.name={config.name!r} cannot be saved: its entry point must build it "
             "with timm.models.build_model_with_cfg, see docs/extending.md"
         )
-    if config.start:
-        _load_start(model, config.start)
+    if config.init_from:
+        _load_start(model, config.init_from)
     return model, arguments
 
 
 def _load_start(model: nn.Module, run_folder: str) -> None:
     if not (Path(run_folder) / results.RESULT).is_file():
         raise ValueError(
-            f"model.start must be the folder of a finished run, got {run_folder}; a run of the same sweep "
-            "has failed or has not finished yet: rerun the sweep"
+            f"model.init_from must be the folder of a finished run, got {run_folder}; if it is a run of this "
+            "sweep, it failed or has not finished: rerun the sweep"
         )
     try:
         start_from(model, run_folder)
     except ValueError as error:
-        raise ValueError(f"model.start={run_folder} does not fit this model: {error}") from error
+        raise ValueError(f"model.init_from={run_folder} does not fit this model: {error}") from error
 
 
 class _Trained(NamedTuple):

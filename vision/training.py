@@ -111,11 +111,12 @@ def fit(
         steps: optimizer steps; further batches are not read.
         device: where the batches are.
         on_step: called after each step with its number, from 1.
-        on_evaluation: called `config.evaluations` times, the last time after the last step. Its arguments
-            are the model to evaluate, and step, lr and the mean training loss since the last call.
+        on_evaluation: called `config.num_evaluations` times, the last time after the last step. Its
+            arguments are the model to evaluate, and step, lr and the mean training loss since the last call.
 
     Returns:
-        The model to evaluate: the moving average of the weights if `config.ema` is set, otherwise `model`.
+        The model to evaluate: the moving average of the weights if `config.ema_decay` is set, otherwise
+        `model`.
 
     Raises:
         NonFiniteLoss: a loss is not finite; reports the first such step.
@@ -127,7 +128,7 @@ def fit(
         weight_decay=config.weight_decay,
         fused=device.type in ("cpu", "cuda"),
     )
-    warmup = round(config.warmup * steps)
+    warmup = round(config.warmup_fraction * steps)
     schedule = CosineLRScheduler(
         optimizer,
         t_initial=max(1, steps - warmup),
@@ -136,11 +137,11 @@ def fit(
         warmup_prefix=True,
         t_in_epochs=False,
     )
-    ema = ModelEmaV3(model, decay=config.ema, use_warmup=True) if config.ema else None
+    ema = ModelEmaV3(model, decay=config.ema_decay, use_warmup=True) if config.ema_decay else None
     evaluated: nn.Module = ema.module if ema else model
     forward = torch.compile(model) if config.compile else model
     autocast = _autocast(config.precision, device)
-    evaluation_steps = _evaluation_steps(steps, config.evaluations)
+    evaluation_steps = _evaluation_steps(steps, config.num_evaluations)
     history: list[_Step] = []
     # Listed once: listing them for each clipping took 1% of a small model's step.
     parameters = list(model.parameters())

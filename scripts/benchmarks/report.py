@@ -22,7 +22,7 @@ def report(rounds: int) -> Section:
     """Copy one real run 2,000 times, each with its own name, size, seed and predictions, and measure."""
     with TemporaryDirectory() as folder:
         say("  training the run, and copying it 2,000 times")
-        run_processes([(*VISION, "train", *TRAINED, f"out={folder}", "sweep=one", "train_size=50")])
+        run_processes([(*VISION, "train", *TRAINED, f"output_dir={folder}", "sweep=one", "train_size=50")])
         (made,) = results.collect(Path(folder) / "one")["folder"]
         _copy_run(Path(folder) / "one" / made, Path(folder) / "many")
         page = Path(folder) / "page.html"

@@ -69,9 +69,9 @@ def _case(data: DataConfig, batch_size: int, steps: int, model: str, rounds: int
             data=data,
             model=ModelConfig(name=model, kwargs={"params": 210_000}),
             training=TrainingConfig(
-                steps=WARM_UP + steps * rounds, batch_size=batch_size, evaluations=1, device="cpu", threads=1
+                steps=WARM_UP + steps * rounds, batch_size=batch_size, num_evaluations=1, device="cpu", threads=1
             ),
-            out=folder,
+            output_dir=folder,
         )
         experiment.run(config, Progress(config))
     taken = {name: seconds[WARM_UP - 1 :] for name, seconds in taken.items()}

@@ -38,7 +38,7 @@ def sweep(rounds: int) -> Section:
         say("  12 processes, one after another")
         in_a_row = run_processes(plain)
         say("  one sweep, in one process")
-        one = run_processes([(*ours, f"out={folder / 'one'}")])
+        one = run_processes([(*ours, f"output_dir={folder / 'one'}")])
         say(f"  12 processes, {SIDE_BY_SIDE} at once")
         at_once = run_processes(plain, at_once=SIDE_BY_SIDE)
         say(f"  one sweep, hydra/launcher=local, {SIDE_BY_SIDE} processes")
@@ -46,7 +46,7 @@ def sweep(rounds: int) -> Section:
             *ours,
             "hydra/launcher=local",
             f"hydra.launcher.n_jobs={SIDE_BY_SIDE}",
-            f"out={folder / 'two'}",
+            f"output_dir={folder / 'two'}",
         )
         two = run_processes([local])
     rows = [

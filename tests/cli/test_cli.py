@@ -119,7 +119,7 @@ WRONG = {
     "model=timm model.name=convnxt_atto": ["model.name", "convnxt_atto", "convnext_atto"],
     "data=parquet": ["data.name must be given"],
     "-m training.lr=0.1,0.2": ["share the folder", "training.lr=0.1", "sweep="],
-    "-m model=vit,cnn training.warmup=2": ["training.warmup", "got 2"],
+    "-m model=vit,cnn training.warmup_fraction=2": ["training.warmup_fraction", "got 2"],
     "-m model=cnn --cfg job": ["Only one of"],
 }
 
@@ -155,7 +155,7 @@ def test_another_config_in_a_finished_folder_is_an_error_that_shows_the_differen
     for many in ([], ["-m"]):
         refused = vision(sweep, "train", *many, *TINY, "model=cnn", "train_size=20", "training.steps=4")
         assert refused.returncode != 0
-        assert "training.steps: 3 there, 4 asked for" in refused.stderr and "sweep=" in refused.stderr
+        assert "training.steps: 3 there, 4 requested" in refused.stderr and "sweep=" in refused.stderr
 
 
 def test_a_single_run_is_skipped_too(sweep, vision):

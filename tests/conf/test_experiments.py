@@ -16,7 +16,7 @@ PARTS = {
     "budget": ["model=cnn"],
     "data_size": ["model=vit,cnn"],
     "demo": ["model=vit,cnn"],
-    "long_range": ["model=vit", "data.dataset='2','14'"],
+    "long_range": ["model=vit", "data.options.distance=2,14"],
     "mixers": ["model=identity,window,recurrent"],
     "positions": ["model.kwargs.pos_embed=none,quadratic"],
     "receptive_field": ["model=cnn_depthwise,gated", KERNEL],

@@ -79,7 +79,7 @@ def test_normalize_is_the_formula_and_guards_constant_channels():
         Normalize([0.1, 0.2], [0.2])
 
 
-ALL = {"crop_padding": 2, "flip": True, "mixup": 0.8, "cutmix": 1.0, "erasing": 0.5}
+ALL = {"crop_padding": 2, "flip": True, "mixup": 0.8, "cutmix": 1.0, "random_erasing": 0.5}
 
 
 def test_the_same_seed_gives_the_same_batches_and_leaves_global_draws_alone():
@@ -142,7 +142,7 @@ def test_cutmix_targets_are_the_share_of_pixels():
 
 
 def test_erasing_sets_a_rectangle_of_some_images_to_the_mean():
-    x, _ = augmentation(erasing=0.5)(noise(height=16, width=16), torch.arange(64))
+    x, _ = augmentation(random_erasing=0.5)(noise(height=16, width=16), torch.arange(64))
     erased = (x == 0).all(dim=1)
     assert 20 < erased.flatten(1).any(1).sum() < 44
     assert len({mask.nonzero().min(0).values.tolist().__str__() for mask in erased if mask.any()}) > 10

@@ -19,7 +19,7 @@ from vision.data import (
 )
 
 CROP_FLIP = AugmentConfig(crop_padding=2, flip=True)
-ALL = AugmentConfig(crop_padding=2, flip=True, mixup=0.8, cutmix=1.0, erasing=0.25)
+ALL = AugmentConfig(crop_padding=2, flip=True, mixup=0.8, cutmix=1.0, random_erasing=0.25)
 PLAIN = {"mean": [0.5], "std": [0.5]}
 
 
@@ -103,7 +103,7 @@ def test_evaluation_is_in_order_and_whole(digits):
 def test_streamed_and_resident_images_give_the_same_batches(folder, workers, img_size):
     resident, streamed = (
         source_of(folder, img_size=img_size),
-        source_of(folder, img_size=img_size, memory_share=1e-12),
+        source_of(folder, img_size=img_size, max_memory_fraction=1e-12),
     )
     assert resident.train.resident and not streamed.train.resident
     assert resident.train.shape == streamed.train.shape == (1, img_size or 8, img_size or 8)
@@ -119,7 +119,7 @@ def test_streamed_and_resident_images_give_the_same_batches(folder, workers, img
 
 
 def test_an_endless_stream_can_be_left(folder):
-    streamed = source_of(folder, memory_share=1e-12)
+    streamed = source_of(folder, max_memory_fraction=1e-12)
     batches = train_batches(streamed.train, torch.arange(60), batch_size=8, seed=0, workers=1, **PLAIN)
     next(batches)
     del batches
@@ -133,7 +133,7 @@ def stream_some(images):
 
 
 def test_streaming_works_inside_a_joblib_process(folder):
-    images = source_of(folder, memory_share=1e-12).train
+    images = source_of(folder, max_memory_fraction=1e-12).train
     here = [
         int(y.sum())
         for _, y in train_batches(images, torch.arange(20), batch_size=4, seed=0, steps=3, **PLAIN)

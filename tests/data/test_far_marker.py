@@ -82,7 +82,7 @@ def test_the_source_is_the_same_whenever_it_is_read():
 
 @pytest.mark.parametrize(("side", "distance"), [(8, 6), (8, 2), (16, 9)])
 def test_the_label_is_the_marker_in_the_place_that_the_key_names(side, distance):
-    source = load_source(config(img_size=side, dataset=str(distance)))
+    source = load_source(config(img_size=side, options={"distance": distance}))
     lit = source.test.pixels[:, 0] >= 191
     key = (~lit[:, 0, 0]).long()  # the first key is all lit, the second a diagonal without that pixel
     right, below = (
@@ -118,6 +118,7 @@ def test_whatever_its_weights_a_model_that_does_not_reach_stays_at_log_2_or_abov
     assert min(lowest_over_noises(net) for net in reaches) < log(2) - 1e-3  # so the bound can fail
 
 
+@pytest.mark.slow
 def test_full_attention_learns_what_one_local_layer_cannot():
     loss, accuracy = scores(trained("field_vit", 1))
     assert loss < 0.1 and accuracy > 0.97
@@ -127,6 +128,7 @@ def test_full_attention_learns_what_one_local_layer_cannot():
     assert lowest_over_noises(local) >= log(2) - 1e-9
 
 
+@pytest.mark.slow
 def test_a_second_local_layer_reaches():
     loss, accuracy = scores(trained("field_local", 2))
     assert loss < 0.1 and accuracy > 0.97
@@ -135,6 +137,15 @@ def test_a_second_local_layer_reaches():
 def test_settings_out_of_range_are_refused_by_name():
     with pytest.raises(ValueError, match=r"data.img_size must be at least 4.*got 3"):
         load_source(config(img_size=3))
-    for dataset in ("7", "1", "far", "-2"):
-        with pytest.raises(ValueError, match=rf"data.dataset.*from 2 to 6 .*8 x 8, got '{dataset}'"):
-            load_source(config(dataset=dataset))
+    for distance in ("7", "1", "far", "-2"):
+        with pytest.raises(
+            ValueError, match=rf"data.options.distance.*from 2 to 6 .*8 x 8, got '{distance}'"
+        ):
+            load_source(config(options={"distance": distance}))
+    with pytest.raises(ValueError, match=r"data.options of far_marker are distance; got size"):
+        load_source(config(options={"size": 3}))
+
+
+def test_the_old_spelling_of_the_distance_gives_the_same_images():
+    old, new = load_source(config(dataset="4")), load_source(config(options={"distance": 4}))
+    assert torch.equal(old.train.pixels, new.train.pixels)

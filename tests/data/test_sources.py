@@ -71,7 +71,7 @@ def test_image_folder_with_train_and_test(digits, tmp_path):
 def test_image_folder_of_classes_alone_is_split_once_and_for_all(digits, tmp_path):
     written, _ = write_folder(digits.train, tmp_path, count=100)
     first = load_source(config("image_folder", root=str(tmp_path)))
-    again = load_source(config("image_folder", root=str(tmp_path), memory_share=0.4))
+    again = load_source(config("image_folder", root=str(tmp_path), max_memory_fraction=0.4))
     assert (len(first.train), len(first.test)) == (80, 20)
     assert torch.equal(pixels_of(first.test), pixels_of(again.test)) and first is not again
     both = torch.cat((pixels_of(first.train), pixels_of(first.test)))
@@ -85,7 +85,7 @@ def test_image_folder_with_fewer_classes_in_the_test(digits, tmp_path):
     assert load_source(config("image_folder", root=str(tmp_path))).test.labels.tolist() == [7]
     save(digits.test.pixels[0], tmp_path / "test" / "other" / "a.png")
     with pytest.raises(ValueError, match=r"classes that .*train lacks: other"):
-        load_source(config("image_folder", root=str(tmp_path), memory_share=0.4))
+        load_source(config("image_folder", root=str(tmp_path), max_memory_fraction=0.4))
 
 
 def test_image_folders_that_are_not_there(digits, tmp_path):
@@ -155,7 +155,7 @@ def test_grey_stays_grey_and_joins_colour(digits, tmp_path):
     write_folder(digits.train, tmp_path, count=30)
     assert load_source(config("image_folder", root=str(tmp_path))).train.shape == (1, 8, 8)
     save(digits.train.pixels[0], tmp_path / "class5" / "colour.png", mode="RGB")
-    source = load_source(config("image_folder", root=str(tmp_path), memory_share=0.4))
+    source = load_source(config("image_folder", root=str(tmp_path), max_memory_fraction=0.4))
     assert source.train.shape == source.test.shape == (3, 8, 8)
     assert (pixels_of(source.train)[:, 0] == pixels_of(source.train)[:, 2]).all()
 
@@ -191,7 +191,7 @@ def test_users_register_their_own(tmp_path, monkeypatch):
     assert source.train.shape == (2, 3, 3) and source.classes == ("a", "b")
     sys.modules.pop("my_images")
     load_source(config("mine", module="my_images"))  # a module that is loaded anew takes its name again
-    with pytest.raises(ValueError, match="'digits' is registered already, by vision"):
+    with pytest.raises(ValueError, match="'digits' is already registered, by vision"):
         register_source("digits")(lambda config: source)
 
 

@@ -61,7 +61,7 @@ def test_parquet(digits, tmp_path, columns):
     assert torch.equal(source.train.labels, digits.train.labels[:50])
     assert torch.equal(source.test.pixels, digits.test.pixels[:50])
     assert source.classes == (tuple(NAMES) if columns.get("names", True) else tuple("0123456789"))
-    streamed = load(tmp_path, memory_share=1e-12)
+    streamed = load(tmp_path, max_memory_fraction=1e-12)
     assert all(torch.equal(streamed.train.pixels[index], digits.train.pixels[index]) for index in range(50))
     options = {"batch_size": 8, "mean": [0.3], "std": [0.4], "seed": 0, "steps": 4}
     streams = [
@@ -96,6 +96,7 @@ def test_parquet_that_is_not_there(digits, tmp_path):
 
 
 @pytest.mark.skipif(not CIFAR10_JPEG.is_dir(), reason="cifar10-jpeg lies not beside the repository")
+@pytest.mark.slow
 def test_cifar10_jpeg():
     source = load(CIFAR10_JPEG)
     assert (len(source.train), len(source.test), source.train.shape) == (50_000, 10_000, (3, 32, 32))

@@ -122,7 +122,7 @@ def test_eurosat_is_split_by_no_seed_of_the_run(digits, tmp_path):
     assert source.classes == tuple(f"Land{digit}" for digit in range(10))
     total = source.train.labels.bincount(minlength=10) + source.test.labels.bincount(minlength=10)
     assert torch.equal(total, labels.bincount(minlength=10))
-    streamed = load("EuroSAT", tmp_path, memory_share=1e-12)
+    streamed = load("EuroSAT", tmp_path, max_memory_fraction=1e-12)
     assert torch.equal(streamed.test.labels, source.test.labels) and not streamed.test.resident
     assert torch.equal(streamed.test.pixels[5], source.test.pixels[5])
 

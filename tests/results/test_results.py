@@ -48,8 +48,8 @@ def test_another_config_for_the_same_folder_shows_each_difference(small_run):
     other = replace(small_run, training=replace(small_run.training, lr=0.5, steps=13))
     with pytest.raises(results.ConfigMismatch) as caught:
         results.load_finished(folder, other)
-    assert "training.lr: 0.001 there, 0.5 asked for" in str(caught.value)
-    assert "training.steps: 12 there, 13 asked for" in str(caught.value)
+    assert "training.lr: 0.001 there, 0.5 requested" in str(caught.value)
+    assert "training.steps: 12 there, 13 requested" in str(caught.value)
     assert "weight_decay" not in str(caught.value)
 
 
@@ -69,10 +69,10 @@ def test_an_error_leaves_its_traceback_and_no_result(small_run):
     assert "ZeroDivisionError" in failure["traceback"] and failure["error"].startswith("ZeroDivisionError")
     assert results.load_finished(folder, small_run) is None
     (folder / results.FAILURE).write_text('{"error": "Zero')
-    with pytest.raises(ValueError, match=r"s0/failure.json is broken off or no JSON .*issue the sweep again"):
+    with pytest.raises(ValueError, match=r"s0/failure.json is truncated or not valid JSON .*rerun the sweep"):
         results.read_failure(folder)
     results.write_json(folder / results.FAILURE, {})
-    assert "s0/failure.json lacks error; remove its folder" in results.why_failed(folder)
+    assert "s0/failure.json has no error; remove its folder" in results.why_failed(folder)
     write_run(small_run)
     assert results.load_finished(folder, small_run) and not (folder / results.FAILURE).exists()
 
@@ -133,7 +133,7 @@ def test_what_a_killed_process_left_is_cleared_away(small_run):
 
 def test_status_tells_finished_failed_and_missing(small_run):
     runs = [replace(small_run, seed=seed) for seed in range(3)]
-    sweep = Path(small_run.out) / small_run.sweep
+    sweep = Path(small_run.output_dir) / small_run.sweep
     results.write_plan(sweep, [results.run_folder(run) for run in runs[:2]])
     results.write_plan(sweep, [results.run_folder(run) for run in runs[1:]])
     write_run(runs[0])
@@ -148,20 +148,20 @@ def test_status_tells_finished_failed_and_missing(small_run):
     assert results.status(sweep) == expected
     assert results.status(sweep.parent)["missing"] == ["test/CNN/n60/s2"]
     (sweep / "plan.json").write_text('{"runs": ["CNN')
-    with pytest.raises(ValueError, match=r"plan.json is broken off .*; remove this file and issue the sweep"):
+    with pytest.raises(ValueError, match=r"plan.json is truncated .*; remove this file and rerun the sweep"):
         results.status(sweep)
 
 
 def test_collect_gathers_finished_runs_in_order(small_run):
     for seed, size in ((1, 60), (0, 60), (0, 20)):
         write_run(replace(small_run, seed=seed, train_size=size), accuracy=seed / 10)
-    table = results.collect(small_run.out)
+    table = results.collect(small_run.output_dir)
     assert table[["train_size", "seed"]].values.tolist() == [[20, 0], [60, 0], [60, 1]]
     assert table["folder"].tolist()[0] == "test/CNN/n20/s0"
 
 
 def test_collect_says_what_is_missing(tmp_path):
-    with pytest.raises(FileNotFoundError, match="is no folder"):
+    with pytest.raises(FileNotFoundError, match="is not a folder"):
         results.collect(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="no finished run"):
         results.collect(tmp_path)
@@ -170,22 +170,22 @@ def test_collect_says_what_is_missing(tmp_path):
 def test_a_record_of_a_later_version_is_refused_by_name(small_run):
     folder = write_run(small_run)
     record = json.loads((folder / results.RESULT).read_text())
-    assert results.collect(small_run.out)["record_version"].tolist() == [1]
+    assert results.collect(small_run.output_dir)["record_version"].tolist() == [1]
     results.write_json(folder / results.RESULT, record | {"record_version": results.RECORD_VERSION + 1})
-    with pytest.raises(ValueError, match=r"s0/result.json is a record of version 3.* reads those up to 2"):
-        results.collect(small_run.out)
+    with pytest.raises(ValueError, match=r"s0/result.json is a record of version 4.* reads those up to 3"):
+        results.collect(small_run.output_dir)
 
 
 def test_records_come_from_a_folder_or_a_table(small_run, tmp_path):
     write_run(small_run)
-    records = results.read_records(small_run.out)
+    records = results.read_records(small_run.output_dir)
     for name, write in (("a.csv", records.to_csv), ("a.parquet", records.to_parquet)):
         write(tmp_path / name, index=False)
         assert results.read_records(tmp_path / name)["test_accuracy"].tolist() == [0.5]
     (tmp_path / "empty.csv").write_text("label,train_size,seed,test_accuracy\n")
     with pytest.raises(ValueError, match=r"empty.csv has no rows"):
         results.read_records(tmp_path / "empty.csv")
-    with pytest.raises(ValueError, match=r"plan.txt is no table of records; give a .csv, a .parquet, or"):
+    with pytest.raises(ValueError, match=r"plan.txt is not a table of records; give a .csv, a .parquet, or"):
         (tmp_path / "plan.txt").touch()
         results.read_records(tmp_path / "plan.txt")
 
@@ -194,23 +194,23 @@ def test_predictions_of_runs_on_the_same_test_images_stand_side_by_side(small_ru
     runs = [replace(small_run, seed=seed) for seed in (0, 1)]
     for config, guessed in zip(runs, ([0, 1, 2], [0, 2, 2]), strict=True):
         np.save(write_run(config) / results.PREDICTIONS, np.array(guessed, dtype=np.uint8))
-    records = results.collect(small_run.out)
+    records = results.collect(small_run.output_dir)
     with pytest.raises(FileNotFoundError, match=results.LABELS):
-        results.predictions(small_run.out, records)
+        results.predictions(small_run.output_dir, records)
     for config in runs:
         np.save(results.run_folder(config) / results.LABELS, np.array([0, 1, 2], dtype=np.uint8))
-    guessed, labels = results.predictions(small_run.out, records)
+    guessed, labels = results.predictions(small_run.output_dir, records)
     assert guessed.tolist() == [[0, 1, 2], [0, 2, 2]] and labels.tolist() == [0, 1, 2]
     np.save(results.run_folder(runs[1]) / results.LABELS, np.array([0, 1, 1], dtype=np.uint8))
     with pytest.raises(ValueError, match=r"s1 was tested on other images than .*s0"):
-        results.predictions(small_run.out, records)
+        results.predictions(small_run.output_dir, records)
 
 
 def test_learning_curves_have_a_row_an_evaluation(small_run):
     folder = write_run(small_run)
     for step, accuracy in ((4, 0.2), (8, 0.4)):
         results.append_metrics(folder, {"step": step, "val_accuracy": accuracy})
-    curves = results.learning_curves(small_run.out, results.collect(small_run.out))
+    curves = results.learning_curves(small_run.output_dir, results.collect(small_run.output_dir))
     assert curves[["label", "train_size", "seed", "step"]].values.tolist() == [
         ["CNN", 60, 0, 4],
         ["CNN", 60, 0, 8],
@@ -248,19 +248,19 @@ def test_a_file_that_cannot_be_read_is_named(small_run, tmp_path):
     with pytest.raises(
         ValueError, match=r"result.json: record_version must be an integer, such as 2, got '2'"
     ):
-        results.collect(small_run.out)
+        results.collect(small_run.output_dir)
     for text, message in (
-        ("null", "must hold names and values, got None"),
-        ("{}", "lacks label, train_size"),
+        ("null", "must hold a JSON object, got None"),
+        ("{}", "has no label, train_size"),
     ):
         result.write_text(text)
-        with pytest.raises(ValueError, match=rf"s0/result.json {message}.*issue the sweep again"):
-            results.collect(small_run.out)
+        with pytest.raises(ValueError, match=rf"s0/result.json {message}.*rerun the sweep"):
+            results.collect(small_run.output_dir)
     results.write_json(result, record | {"settings": None})
-    assert len(results.collect(small_run.out)) == 1
+    assert len(results.collect(small_run.output_dir)) == 1
     (result.parent / results.METRICS).write_text("3\n")
-    with pytest.raises(ValueError, match=r"metrics.jsonl must hold names and values in each line, got 3"):
-        results.learning_curves(small_run.out, results.collect(small_run.out))
+    with pytest.raises(ValueError, match=r"metrics.jsonl must hold a JSON object in each line, got 3"):
+        results.learning_curves(small_run.output_dir, results.collect(small_run.output_dir))
     result.write_text(json.dumps(record)[:30])
-    with pytest.raises(ValueError, match=r"s0/result.json is broken off or no JSON"):
-        results.collect(small_run.out)
+    with pytest.raises(ValueError, match=r"s0/result.json is truncated or not valid JSON"):
+        results.collect(small_run.output_dir)

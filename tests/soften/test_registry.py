@@ -61,21 +61,21 @@ def test_it_starts_as_the_cnn_of_a_run_but_for_what_alpha_leaves(small_run, alph
 
 def test_a_run_starts_from_another_run(small_run):
     parent = run(small_run)
-    child = replace(small_run, sweep="children", model=replace(small_run.model, start=parent["folder"]))
-    child.training = replace(child.training, steps=1, lr=1e-9, warmup=0.0)
+    child = replace(small_run, sweep="children", model=replace(small_run.model, init_from=parent["folder"]))
+    child.training = replace(child.training, steps=1, lr=1e-9, warmup_fraction=0.0)
     again = run(child)
     assert again["test_loss"] == pytest.approx(parent["test_loss"], rel=1e-4)
     arguments = {"cnn": "field_cnn", "alpha": 8.0, **CNN}
-    config = ModelConfig(name="softened_cnn", label="softened", start=parent["folder"], kwargs=arguments)
+    config = ModelConfig(name="softened_cnn", label="softened", init_from=parent["folder"], kwargs=arguments)
     started = run(replace(child, sweep="softened", model=config))
     assert started["test_loss"] == pytest.approx(parent["test_loss"], rel=0.05)
 
 
 def test_a_start_that_cannot_be_is_refused_by_name(small_run, tmp_path):
-    with pytest.raises(ValueError, match=r"model.start must be the folder of a finished run, got nowhere"):
-        run(replace(small_run, model=replace(small_run.model, start="nowhere")))
+    with pytest.raises(ValueError, match=r"model.init_from must be the folder of a finished run, got nowhere"):
+        run(replace(small_run, model=replace(small_run.model, init_from="nowhere")))
     folder = run(small_run)["folder"]
-    wider = replace(small_run.model, start=folder, kwargs={**CNN, "embed_dim": 24})
+    wider = replace(small_run.model, init_from=folder, kwargs={**CNN, "embed_dim": 24})
     with pytest.raises(ValueError, match=r"do not fit Backbone: .* of another shape"):
         run(replace(small_run, seed=1, model=wider))
     with pytest.raises(ValueError, match="is not the CNN that this softened CNN was made from: field_cnn"):
@@ -83,8 +83,8 @@ def test_a_start_that_cannot_be_is_refused_by_name(small_run, tmp_path):
     vit = replace(small_run, seed=2, model=ModelConfig(name="field_vit", label="ViT", kwargs=CNN))
     arguments = {"cnn": "field_cnn", "only": "blocks.*", **CNN}
     start = run(vit)["folder"]
-    with pytest.raises(ValueError, match=r"model.start=.*/ViT/n60/s2 .* cannot start from field_vit"):
-        run(replace(small_run, seed=3, model=ModelConfig(name="softened_cnn", start=start, kwargs=arguments)))
+    with pytest.raises(ValueError, match=r"model.init_from=.*/ViT/n60/s2 .* cannot start from field_vit"):
+        run(replace(small_run, seed=3, model=ModelConfig(name="softened_cnn", init_from=start, kwargs=arguments)))
 
 
 def test_wrong_arguments_are_named():

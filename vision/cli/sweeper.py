@@ -95,7 +95,7 @@ class ResumingSweeper(BasicSweeper):
 
     def _note_plan(self, runs: Sequence[RunConfig], folders: Sequence[Path]) -> None:
         self._planned += folders
-        sweeps = [Path(run.out) / run.sweep for run in runs]
+        sweeps = [Path(run.output_dir) / run.sweep for run in runs]
         for sweep in set(sweeps):
             results.write_plan(sweep, [f for f, s in zip(folders, sweeps, strict=True) if s == sweep])
 

@@ -1,4 +1,4 @@
-"""`vision train`: Hydra composes the config of each run, and each run is carried out or skipped.
+"""`vision train`: Hydra composes the config of each run, and each unfinished run is trained.
 
 vision train -m experiment=data_size data=digits
 """
@@ -13,6 +13,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig
 
+from vision.cli.old_names import accept_old_names, current_overrides
 from vision.cli.progress import Progress
 from vision.cli.schema import conf_folder, store_schema, to_run_config
 
@@ -21,11 +22,17 @@ MULTIRUN = ("-m", "--multirun")
 
 def train(arguments: Sequence[str]) -> int:
     """Run `vision train` with Hydra's arguments; returns the exit status."""
+    try:
+        arguments = current_overrides(arguments)
+    except ValueError as error:
+        print(f"vision train: {error}", file=sys.stderr)
+        return 2
     store_schema()
     _register_sweeper()
-    # Modules of the user's own, named by data.module and model.module, may lie where the command is given.
+    accept_old_names()
+    # The user's modules, data.module and model.module, may be in the current folder.
     sys.path.append(os.getcwd())
-    # argparse loses what stands behind a flag among the settings, so -m goes first.
+    # argparse loses the settings after a flag, so -m goes first.
     sys.argv = ["vision", *sorted(arguments, key=lambda argument: argument not in MULTIRUN)]
     try:
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(_run)()
@@ -36,7 +43,7 @@ def train(arguments: Sequence[str]) -> int:
 
 
 def complete(arguments: Sequence[str]) -> int:
-    """Serve the shell's completion: subcommands by ourselves, the settings of train through Hydra."""
+    """Complete a command line in the shell: subcommands here, the settings of train through Hydra."""
     line = os.environ.get("COMP_LINE", "")
     words = line.split()
     if "query=bash" in arguments and (len(words) < 2 or words[1] != "train"):
@@ -48,7 +55,7 @@ def complete(arguments: Sequence[str]) -> int:
 
 def _register_sweeper() -> None:
     plugins = Plugins.instance()
-    # Only now: making `plugins` loads Hydra's own sweepers anew, and ours derives from one of them.
+    # Imported late: creating `plugins` reloads Hydra's own sweepers, and ours derives from one of them.
     from hydra_plugins._vision import ResumingSweeper
 
     plugins.register(ResumingSweeper)

@@ -49,7 +49,7 @@ class Augmentation:
     ) -> None:
         self.config, self.generator = config, generator
         self.normalize = Normalize(mean, std, device=device)
-        self.erase = _random_erasing(config, device) if config.erasing else None
+        self.erase = _random_erasing(config, device) if config.random_erasing else None
         self.mix = _mixup(config, batch_size, num_classes) if config.mixup or config.cutmix else None
 
     def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -125,7 +125,7 @@ def _random_erasing(config: AugmentConfig, device: torch.device) -> Callable[[Te
     """One rectangle of the mean colour, which is 0 after normalization."""
     from timm.data.random_erasing import RandomErasing
 
-    return RandomErasing(config.erasing, mode="const", device=str(device))
+    return RandomErasing(config.random_erasing, mode="const", device=str(device))
 
 
 def _mixup(config: AugmentConfig, batch_size: int, num_classes: int | None) -> Change:

@@ -55,7 +55,7 @@ class Inputs:
             mean=self.mean,
             std=self.std,
             device=self.device,
-            workers=self.config.workers,
+            workers=self.config.num_workers,
         )
 
     def eval_batches(self, images: Images, indices: Tensor | None = None) -> Iterator[Batch]:
@@ -67,7 +67,7 @@ class Inputs:
             mean=self.mean,
             std=self.std,
             device=self.device,
-            workers=self.config.workers,
+            workers=self.config.num_workers,
         )
 
 
@@ -91,7 +91,7 @@ def load_inputs(config: DataConfig, train_size: Any, *, device: torch.device | s
     test = _test_images(source.test, config.test_size)
     mean, std = config.mean, config.std
     if mean is None or std is None:
-        mean, std = channel_statistics(source.train, subset.train, workers=config.workers)
+        mean, std = channel_statistics(source.train, subset.train, workers=config.num_workers)
     return Inputs(source, subset, test, mean, std, config, device)
 
 

@@ -1,4 +1,4 @@
-"""What runs leave behind: the folder of each, and many of them gathered. It knows no torch."""
+"""The results of runs: the folder of one run, and the records of many. Nothing here imports torch."""
 
 from vision.results.record import RECORD_VERSION as RECORD_VERSION
 from vision.results.record import Column as Column

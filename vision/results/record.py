@@ -8,8 +8,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
-# Version 1 had no record_version, no classes, and no labels next to the predictions.
-RECORD_VERSION = 2
+import pandas as pd
+
+from vision.config import DISTANCE, OLD_DISTANCE, RENAMED
+
+# 1: without record_version, classes, and labels next to the predictions. 2: with old names of settings.
+RECORD_VERSION = 3
 REQUIRED = ("label", "train_size", "seed")  # without these a record is no row of a table
 
 
@@ -102,6 +106,23 @@ def table_row(record: dict[str, Any]) -> dict[str, Any]:
     # Settings without a dot (train_size, seed) are columns of the record itself.
     dotted = {name: value for name, value in settings.items() if "." in name}
     return row | {name: str(v) if isinstance(v, (list, dict)) else v for name, v in dotted.items()}
+
+
+def current_columns(records: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of records of any version with the present names of settings."""
+    for old, new in RENAMED.items():
+        if old in records and new in records:
+            records = records.assign(**{new: records[new].combine_first(records[old])}).drop(columns=old)
+    records = records.rename(columns=RENAMED)
+    if not {"data.source", OLD_DISTANCE} <= set(records):
+        return records
+    old_runs = (records["data.source"] == "far_marker") & records[OLD_DISTANCE].notna()
+    if not old_runs.any():
+        return records
+    distance = pd.to_numeric(records[OLD_DISTANCE].where(old_runs))
+    if DISTANCE in records:
+        distance = pd.to_numeric(records[DISTANCE]).combine_first(distance)
+    return records.assign(**{OLD_DISTANCE: records[OLD_DISTANCE].mask(old_runs), DISTANCE: distance})
 
 
 def check_version(source: Path, version: float) -> None:

@@ -1,4 +1,4 @@
-"""A run's folder: written under a temporary name, renamed when finished; found again, compared with a config.
+"""The folder of a run: written under a temporary name, renamed when finished, and compared with a config.
 
 >>> run_folder(config)  # doctest: +SKIP
 PosixPath('outputs/runs/ViT/n500/s0')
@@ -12,7 +12,7 @@ import shutil
 import socket
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -20,19 +20,26 @@ from typing import Any
 
 import yaml
 
-from vision.config import RunConfig
+from vision.config import RunConfig, current_names
 from vision.provenance import now, provenance
 
 RESULT, FAILURE, CONFIG = "result.json", "failure.json", "config.yaml"
 METRICS, PREDICTIONS, LABELS = "metrics.jsonl", "test_predictions.npy", "test_labels.npy"
 PARTIAL = ".partial-"
 ABANDONED_SECONDS = 24 * 3600
-# Settings that say where and how fast, not what: two runs that differ in these only are the same run.
-NON_IDENTIFYING = ("out", "sweep", "data.download", "data.workers", "data.memory_share", "training.threads")
+# Two runs that differ only in these settings, which decide where and how fast, are the same run.
+NON_IDENTIFYING = (
+    "output_dir",
+    "sweep",
+    "data.download",
+    "data.num_workers",
+    "data.max_memory_fraction",
+    "training.threads",
+)
 
 
 class ConfigMismatch(ValueError):
-    """A folder holds a run that was made with another config."""
+    """A folder holds a finished run of another config."""
 
 
 class RunInProgress(RuntimeError):
@@ -40,44 +47,49 @@ class RunInProgress(RuntimeError):
 
 
 def run_folder(config: RunConfig) -> Path:
-    """Folder of a run: <out>/<sweep>/<model label>/n<train_size>/s<seed>; odd characters become dashes."""
+    """Return the folder of a run: OUTPUT_DIR/SWEEP/LABEL/nTRAIN_SIZE/sSEED.
+
+    Characters of the label that do not suit a folder become dashes.
+    """
     label = re.sub(r"[^\w.+-]+|^\.+", "-", config.model.label or config.model.name)
-    return Path(config.out) / config.sweep / label / f"n{config.train_size}" / f"s{config.seed}"
+    return Path(config.output_dir) / config.sweep / label / f"n{config.train_size}" / f"s{config.seed}"
 
 
 def settings(config: RunConfig) -> dict[str, Any]:
-    """The settings that make a run what it is, flat, by their dotted names."""
-    flat = dict(_flatten(asdict(config)))
-    return {name: value for name, value in flat.items() if name not in NON_IDENTIFYING}
+    """Return the settings that identify a run, by dotted name."""
+    return _identifying(dict(_flatten(asdict(config))))
 
 
 def load_finished(folder: Path, config: RunConfig) -> dict[str, Any] | None:
-    """The result of the run in `folder`, or None where there is no finished one.
+    """Return the record of the run in `folder`, or None if there is no finished one.
+
+    A run of an earlier version, with old names of settings, counts as the same run.
 
     Raises:
-        ConfigMismatch: the finished run there has another config; the message shows each difference.
+        ConfigMismatch: the finished run there has another config; the message lists the differences.
     """
     path = folder / RESULT
     if not path.exists():
         return None
     result = read_result(folder)
-    if result["config_sha256"] != fingerprint(config):
+    same = result["config_sha256"] == fingerprint(config)
+    if not same and current_names(result.get("settings") or {}) != settings(config):
         raise ConfigMismatch(
             f"{folder} holds a finished run of another config:\n{_differences(folder, config)}\n"
-            "Nothing was changed. Give this one another folder, for example with sweep=NAME"
+            "Nothing was changed. Use another folder, for example with sweep=NAME"
         )
     return result
 
 
 @contextmanager
-def atomic_run_folder(folder: Path, config: RunConfig) -> Iterator[Path]:
-    """A temporary folder beside `folder` to write a run into; takes the name `folder` when the block ends.
+def atomic_run_folder(folder: Path, config: RunConfig) -> Generator[Path]:
+    """Yield a temporary folder next to `folder`, and rename it to `folder` when the block ends.
 
-    Where the block raises, the folder holds the traceback in failure.json and no result. A finished run
-    that another process put there in the meantime is kept, and this one is thrown away.
+    If the block raises, the folder holds the traceback in failure.json and no result. A finished run
+    that another process put there in the meantime is kept, and this one is deleted.
 
     Raises:
-        RunInProgress: another process is at this run.
+        RunInProgress: another process is computing this run.
         ConfigMismatch: another process finished this folder in the meantime, with another config.
     """
     partial = folder.with_name(f"{folder.name}{PARTIAL}{socket.gethostname()}-{os.getpid()}")
@@ -96,7 +108,7 @@ def atomic_run_folder(folder: Path, config: RunConfig) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(partial)
         raise
-    load_finished(folder, config)  # raises where another config got there first
+    load_finished(folder, config)  # raises if another config was faster
     _put_in_place(partial, folder)
 
 
@@ -106,25 +118,25 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
 
 
 def read_json(path: Path, *needed: str, remove: str = "its folder") -> dict[str, Any]:
-    """What `write_json` wrote, with the names that it needs.
+    """Read what `write_json` wrote.
 
     Args:
-        path: of the file.
-        needed: names.
-        remove: what the sweep makes anew, if the file is no good.
+        path: the file.
+        needed: names that the record must have.
+        remove: what the user should remove before rerunning the sweep, if the file is damaged.
 
     Raises:
-        ValueError: the file is broken off, no JSON, or lacks one of them.
+        ValueError: the file is truncated or not valid JSON, or one of the names is missing.
     """
-    remedy = f"remove {remove} and issue the sweep again"
+    remedy = f"remove {remove} and rerun the sweep"
     try:
         record = json.loads(path.read_text())
     except ValueError as error:
-        raise ValueError(f"{path} is broken off or no JSON ({error}); {remedy}") from error
+        raise ValueError(f"{path} is truncated or not valid JSON ({error}); {remedy}") from error
     if not isinstance(record, dict):
-        raise ValueError(f"{path} must hold names and values, got {record!r}; {remedy}")
+        raise ValueError(f"{path} must hold a JSON object, got {record!r}; {remedy}")
     if missing := [name for name in needed if name not in record]:
-        raise ValueError(f"{path} lacks {', '.join(missing)}; {remedy}")
+        raise ValueError(f"{path} has no {', '.join(missing)}; {remedy}")
     return record
 
 
@@ -135,17 +147,17 @@ def append_metrics(folder: Path, record: dict[str, Any]) -> None:
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """The record of a finished run."""
+    """Read the record of a finished run."""
     return read_json(folder / RESULT)
 
 
 def read_failure(folder: Path) -> dict[str, Any]:
-    """The record of a failed run: error, traceback, and for a diverged one step and lr."""
+    """Read the record of a failed run: error, traceback, and step and lr if training diverged."""
     return read_json(folder / FAILURE, "error")
 
 
 def why_failed(folder: Path) -> str:
-    """The error of a failed run, or what is wrong with the file that should hold it."""
+    """Return the error of a failed run, or what is wrong with the file that should contain it."""
     try:
         return read_failure(folder)["error"]
     except ValueError as error:
@@ -153,15 +165,15 @@ def why_failed(folder: Path) -> str:
 
 
 def fingerprint(config: RunConfig) -> str:
-    """SHA-256 of `settings`."""
+    """Return the SHA-256 of `settings`."""
     return hashlib.sha256(json.dumps(settings(config), sort_keys=True).encode()).hexdigest()
 
 
 def is_alive(partial: Path) -> bool:
-    """Whether the process that writes into this temporary folder is still there."""
+    """Return whether the process that writes into this temporary folder is still running."""
     host, _, pid = partial.name.rpartition(PARTIAL)[2].rpartition("-")
     if host != socket.gethostname():
-        # Nobody can ask another host: what has not been touched for a day is taken for left behind.
+        # Processes of another host cannot be checked: a folder untouched for a day counts as abandoned.
         return partial.exists() and time.time() - partial.stat().st_mtime < ABANDONED_SECONDS
     try:
         os.kill(int(pid), 0)
@@ -173,15 +185,21 @@ def is_alive(partial: Path) -> bool:
 
 
 def _differences(folder: Path, config: RunConfig) -> str:
-    """A line for each setting in which the run in `folder` differs from `config`."""
-    there, wanted = dict(_flatten(yaml.safe_load((folder / CONFIG).read_text()))), settings(config)
-    names = sorted((there.keys() | wanted.keys()) - set(NON_IDENTIFYING))
+    """List the settings in which the run in `folder` differs from `config`, one per line."""
+    written = dict(_flatten(yaml.safe_load((folder / CONFIG).read_text())))
+    finished, requested = _identifying(current_names(written)), settings(config)
     none = "(none)"
     return "\n".join(
-        f"  {name}: {there.get(name, none)!r} there, {wanted.get(name, none)!r} asked for"
-        for name in names
-        if there.get(name, none) != wanted.get(name, none)
+        f"  {name}: {finished.get(name, none)!r} there, {requested.get(name, none)!r} requested"
+        for name in sorted(finished.keys() | requested.keys())
+        if finished.get(name, none) != requested.get(name, none)
     )
+
+
+def _identifying(flat: dict[str, Any]) -> dict[str, Any]:
+    # Runs of earlier versions had no data.options, so an empty one is left out.
+    no_options = ("data.options", {})
+    return {n: v for n, v in flat.items() if n not in NON_IDENTIFYING and (n, v) != no_options}
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

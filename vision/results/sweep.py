@@ -1,4 +1,4 @@
-"""A sweep's folder: what it is to hold, what of it is there, and its runs gathered into tables.
+"""The folder of a sweep: its plan, the state of its runs, and its records as one table.
 
 >>> collect("outputs/demo")[["label", "train_size", "test_accuracy"]]  # doctest: +SKIP
 """
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vision.results.record import REQUIRED, check_version, table_row
+from vision.results.record import REQUIRED, check_version, current_columns, table_row
 from vision.results.run import (
     FAILURE,
     LABELS,
@@ -30,7 +30,7 @@ READERS: dict[str, Any] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
 
 
 def write_plan(sweep: Path, folders: Iterable[Path]) -> None:
-    """Add run folders to what the sweep is meant to hold, so that missing ones can be told."""
+    """Add run folders to the plan of a sweep, so that missing ones can be listed."""
     before, added = set(read_plan(sweep)), {str(folder.relative_to(sweep)) for folder in folders}
     if added <= before:
         return
@@ -41,15 +41,15 @@ def write_plan(sweep: Path, folders: Iterable[Path]) -> None:
 
 
 def read_plan(sweep: Path) -> list[str]:
-    """Run folders that the sweep is meant to hold, relative to it."""
+    """Return the planned run folders of a sweep, relative to it."""
     path = sweep / PLAN
     return list(map(str, read_json(path, "runs", remove="this file")["runs"])) if path.exists() else []
 
 
 def status(sweep: Path) -> dict[str, list[str]]:
-    """Run folders below `sweep`, relative to it, by state: finished, failed, running, missing.
+    """Return the run folders below `sweep`, relative to it, by state: finished, failed, running, missing.
 
-    A run whose process was killed is missing: nothing of it counts.
+    A run whose process was killed is missing.
     """
     found: dict[str, set[str]] = {"finished": set(), "failed": set(), "running": set(), "missing": set()}
     for folder, files in _walk(sweep):
@@ -65,68 +65,72 @@ def status(sweep: Path) -> dict[str, list[str]]:
 
 
 def read_records(source: Path | str) -> pd.DataFrame:
-    """A row a run: of the sweep in a folder (see `collect`), or of a table in a .csv or .parquet file.
+    """Read the records of a sweep's folder (see `collect`), or of a .csv or .parquet file.
 
-    A table without a column `data` is of one data set, which takes the file's name.
+    Returns:
+        One row per run. A table without a column `data` is of one data set, named after the file. Settings
+        of earlier versions have their present names.
 
     Raises:
-        FileNotFoundError: it is not there, or holds no finished run.
-        ValueError: a table without rows, that cannot be read, or with records of a later version than this
-            package knows; or a file of another kind.
+        FileNotFoundError: it does not exist, or has no finished run.
+        ValueError: the file is of another kind, cannot be read, has no rows, or has records of a later
+            version.
     """
     source = Path(source)
     if source.suffix in READERS and not source.exists():
-        raise FileNotFoundError(f"there is no file {source.absolute()}; give a table with a row a run")
+        raise FileNotFoundError(f"there is no file {source.absolute()}; give a table with one row per run")
     if not source.is_file():
         return collect(source)
     if source.suffix not in READERS:
-        raise ValueError(f"{source} is no table of records; give a .csv, a .parquet, or a sweep's folder")
+        raise ValueError(f"{source} is not a table of records; give a .csv, a .parquet, or a sweep's folder")
     try:
         records = READERS[source.suffix](source)
     except (ValueError, OSError) as error:
         raise ValueError(
-            f"{source} cannot be read as a table ({error}); give one with a row a run"
+            f"{source} cannot be read as a table ({error}); give one with one row per run"
         ) from error
     if records.empty:
-        raise ValueError(f"{source} has no rows; give a table with a row a run")
+        raise ValueError(f"{source} has no rows; give a table with one row per run")
     versions: Any = pd.to_numeric(records.get("record_version", pd.Series(dtype=float)), errors="coerce")
     if versions.notna().any():
         check_version(source, versions.max())
+    records = current_columns(records)
     return records if "data" in records else records.assign(data=source.stem)
 
 
 def collect(sweep: Path | str) -> pd.DataFrame:
-    """One row for each finished run below `sweep`.
+    """Return one row for each finished run below `sweep`.
 
-    Columns as in result.json, `folder`, and each setting under its dotted name, as training.lr; a setting of
-    several values, as data.mean, is text, as it is in a CSV.
+    The columns are those of result.json (see `vision.results.columns`), `folder`, and each setting under its
+    dotted name, such as training.lr. A setting with several values, such as data.mean, is text.
 
     Raises:
-        FileNotFoundError: there is no finished run; the message says what there is.
-        ValueError: a record cannot be read, or is of a later version than this package knows.
+        FileNotFoundError: there is no finished run.
+        ValueError: a record cannot be read, or is of a later version.
     """
     sweep = Path(sweep)
     if not sweep.is_dir():
         raise FileNotFoundError(
-            f"{sweep.absolute()} is no folder; give the folder of a sweep, as outputs/NAME"
+            f"{sweep.absolute()} is not a folder; give the folder of a sweep, such as outputs/NAME"
         )
     paths = sorted(
         folder / RESULT for folder, files in _walk(sweep) if RESULT in files and PARTIAL not in folder.name
     )
     if not paths:
         raise FileNotFoundError(
-            f"no finished run below {sweep.absolute()}; `vision status {sweep}` says what there is"
+            f"no finished run below {sweep.absolute()}; `vision status {sweep}` lists its runs by state"
         )
     rows = [{**_row(path), "folder": str(path.parent.relative_to(sweep))} for path in paths]
-    return pd.DataFrame(rows).sort_values(["label", "train_size", "seed"], ignore_index=True)
+    records = current_columns(pd.DataFrame(rows))
+    return records.sort_values(["label", "train_size", "seed"], ignore_index=True)
 
 
 def learning_curves(sweep: Path | str, records: pd.DataFrame) -> pd.DataFrame:
-    """A row for each evaluation on the way: label, train_size, seed, step, lr, losses, val_accuracy.
+    """Return one row for each validation: label, train_size, seed, step, lr, losses, val_accuracy.
 
     Args:
         sweep: the folder that `records` was collected from.
-        records: of the runs whose curves are wanted.
+        records: the runs whose curves to read.
 
     Raises:
         FileNotFoundError: a run has no such file.
@@ -141,17 +145,17 @@ def learning_curves(sweep: Path | str, records: pd.DataFrame) -> pd.DataFrame:
 
 
 def predictions(sweep: Path | str, records: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Runs of one test set -> the class given to each image (R, N), and its true one (N,).
+    """Return the predicted classes of each run, (R, N), and the true classes, (N,).
 
     Raises:
-        FileNotFoundError: a run kept no labels beside its predictions, as those of record version 1.
+        FileNotFoundError: a run has no labels next to its predictions, such as runs of record version 1.
         ValueError: two runs were tested on different images.
     """
     folders = [Path(sweep) / folder for folder in records["folder"]]
     labels = [np.load(folder / LABELS) for folder in folders]
     for folder, other in zip(folders, labels, strict=True):
         if not np.array_equal(other, labels[0]):
-            raise ValueError(f"{folder} was tested on other images than {folders[0]}: they cannot be paired")
+            raise ValueError(f"{folder} was tested on other images than {folders[0]}; they cannot be paired")
     return np.stack([np.load(folder / PREDICTIONS) for folder in folders]), labels[0]
 
 
@@ -168,13 +172,13 @@ def _steps(path: Path) -> list[dict[str, Any]]:
     try:
         steps = [json.loads(line) for line in path.read_text().splitlines()]
     except ValueError as error:
-        raise ValueError(f"{path} is broken off or no JSON ({error})") from error
+        raise ValueError(f"{path} is truncated or not valid JSON ({error})") from error
     if wrong := [step for step in steps if not isinstance(step, dict)]:
-        raise ValueError(f"{path} must hold names and values in each line, got {wrong[0]!r}")
+        raise ValueError(f"{path} must hold a JSON object in each line, got {wrong[0]!r}")
     return steps
 
 
 def _walk(sweep: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Folders with their files; those that take another name meanwhile, as runs do, are passed over."""
+    """Yield folders with their files; folders that are renamed meanwhile, as runs are, are skipped."""
     for folder, _, files in os.walk(sweep):
         yield Path(folder), files

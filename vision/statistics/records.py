@@ -23,7 +23,7 @@ ALWAYS = ("label", "train_size", "seed")
 LEAST_ERROR = 1e-6
 CONTROL = "[\x00-\x08\x0b\x0c\x0e-\x1f]"  # what no page can hold
 # Settings that name what a run is of; they follow others and make no difference themselves.
-NAMES = ("data", "data.name", "label", "model.label", "model", "model.name", "model.start")
+NAMES = ("data", "data.name", "label", "model.label", "model", "model.name", "model.init_from")
 SEEDS = ("seed", "subset_seed", "data.subset_seed")
 SETTINGS = ("data.", "model.", "training.")
 

@@ -1,11 +1,11 @@
-"""Sources by name, and the data that they have read in this process.
+"""A registry of data sources by name, and the data sets read in this process.
 
 >>> @register_source("mine")
 ... def load_mine(config: DataConfig) -> Source: ...
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,62 +16,74 @@ from vision.config import DataConfig, import_named
 from vision.data.images import Source, load_to_device
 
 KEPT = 2  # sources that stay in memory, so that a sweep's runs read theirs once
-NOT_READING = {"val_fraction", "subset_seed", "train_sizes", "mean", "std", "workers", "augment"}
+# Settings of DataConfig that have no influence on which images are read.
+NOT_READING = {"val_fraction", "subset_seed", "train_sizes", "mean", "std", "num_workers", "augment"}
 
 LoadT = TypeVar("LoadT", bound=Callable[[DataConfig], Source])
 
 _sources: dict[str, Callable[[DataConfig], Source]] = {}
+_options: dict[str, frozenset[str]] = {}
 _loaded: OrderedDict[tuple[Any, ...], Source] = OrderedDict()
 
 
-def register_source(name: str) -> Callable[[LoadT], LoadT]:
-    """Decorate a function, DataConfig -> Source, that data.source=name is to call.
+def register_source(name: str, *, options: Iterable[str] = ()) -> Callable[[LoadT], LoadT]:
+    """Return a decorator that registers a function, DataConfig -> Source, as data.source=NAME.
 
-    The function fills Images with a uint8 tensor or with EncodedImages of paths or bytes; resizing, decoding
-    and moving to the device come after it. Name its module in data.module.
+    The function fills Images with a uint8 tensor, or with EncodedImages of paths or bytes. The package
+    decodes and resizes them, and moves them to the device. Name the function's module in data.module.
+
+    Args:
+        name: the value of data.source.
+        options: names that data.options may have, which the function reads from its config.
 
     Raises:
         ValueError: another function has the name.
     """
 
     def register(load: LoadT) -> LoadT:
-        taken = _sources.get(name, load)
-        if (taken.__module__, taken.__qualname__) != (load.__module__, load.__qualname__):
-            raise ValueError(f"a source named {name!r} is registered already, by {taken.__module__}")
-        _sources[name] = load
+        other = _sources.get(name, load)
+        if (other.__module__, other.__qualname__) != (load.__module__, load.__qualname__):
+            raise ValueError(f"a source named {name!r} is already registered, by {other.__module__}")
+        _sources[name], _options[name] = load, frozenset(options)
         return load
 
     return register
 
 
 def load_source(config: DataConfig, *, device: torch.device | str = "cpu") -> Source:
-    """Read a data set, all images brought to one shape.
+    """Read a data set, and bring all images to one shape.
 
-    The pixels are one uint8 tensor on the device where they fill no more than data.memory_share of the free
-    memory there (and of the host's, where they are decoded); otherwise they stay encoded and are decoded
-    as they are read. What was read is kept, so that the next run with the same images gets the same object.
+    The pixels are one uint8 tensor on the device if they fill no more than data.max_memory_fraction of its
+    free memory, and of the host's. Otherwise they stay encoded, and are decoded when they are read. The
+    source is kept in memory, so that the next run with the same images gets the same object.
 
     Raises:
-        ValueError: data.source is not known, data.module cannot be imported, the images are of different
-            sizes without data.img_size, or labels do not fit the classes.
-        FileNotFoundError: data.root lacks the files.
+        ValueError: data.source or one of data.options is not known, data.module cannot be imported, the
+            images have different sizes and data.img_size is null, or labels do not fit the classes.
+        FileNotFoundError: data.root does not have the files.
     """
-    place = torch.device(device)
+    device = torch.device(device)
     import_named("data.module", config.module)
     if config.source not in _sources:
         raise ValueError(f"data.source must be one of {', '.join(sorted(_sources))}, got {config.source!r}")
+    if unknown := sorted(config.options.keys() - _options[config.source]):
+        known = ", ".join(sorted(_options[config.source])) or "none"
+        raise ValueError(
+            f"data.options of {config.source} are {known}; got {', '.join(unknown)}, which is not one of them"
+        )
     load = _sources[config.source]
-    key = (load, place, Path(config.root).absolute(), *_reading(config))
+    key = (load, device, Path(config.root).absolute(), *_reading(config))
     if key not in _loaded:
         while len(_loaded) >= KEPT:
             _loaded.popitem(last=False)
         _loaded[key] = load_to_device(
-            load(config), img_size=config.img_size, memory_share=config.memory_share, device=place
+            load(config), img_size=config.img_size, memory_share=config.max_memory_fraction, device=device
         )
     _loaded.move_to_end(key)
     return _loaded[key]
 
 
 def _reading(config: DataConfig) -> tuple[Any, ...]:
-    """The settings that decide what is read."""
-    return tuple(getattr(config, field.name) for field in fields(config) if field.name not in NOT_READING)
+    """Return the settings that decide what is read."""
+    values = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in NOT_READING}
+    return tuple((values | {"options": repr(sorted(config.options.items()))}).values())
