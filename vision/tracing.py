@@ -5,14 +5,15 @@ False
 """
 
 from collections.abc import Callable
-from functools import wraps
-from typing import ParamSpec, TypeVar
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+_caches: dict[Callable[..., Any], Callable[..., Any]] = {}  # of each cached function
 
 
 def is_traced() -> bool:
@@ -37,26 +38,31 @@ def cached(
     evaluation also serves a backward pass. The arguments must be hashable.
 
     Args:
-        maxsize: results to keep; the oldest one goes first.
+        maxsize: number of results to keep; the one not used for longest is dropped first.
         read_while_traced: also return results from the cache while a tracer is active. They become constants
             of its graph. Needed by functions that read the values of tensors, which a tracer cannot do.
     """
 
     def decorate(build: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-        results: dict[tuple[object, ...], Result] = {}
+        # Not in the closure of `read`: Dynamo cannot inline a method of a new object that closes over it.
+        _caches[build] = lru_cache(maxsize=maxsize)(build)
+        for_tracers: dict[tuple[object, ...], Result] = {}
 
         @wraps(build)
         def read(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-            key, traced = (*args, *kwargs.items()), is_traced()
-            if (read_while_traced or not traced) and key in results:
-                return results[key]
-            if traced:
+            traced = is_traced()
+            if traced and not read_while_traced:
                 return build(*args, **kwargs)
+            key = (*args, *kwargs.items())
+            if traced:
+                return for_tracers[key] if key in for_tracers else build(*args, **kwargs)
             with torch.inference_mode(False), torch.no_grad():
-                result = build(*args, **kwargs)
-            while len(results) >= maxsize:
-                results.pop(next(iter(results)), None)
-            return results.setdefault(key, result)
+                result = cast(Result, _caches[build](*args, **kwargs))
+            if read_while_traced and key not in for_tracers:
+                if len(for_tracers) >= maxsize:
+                    for_tracers.clear()
+                for_tracers[key] = result
+            return result
 
         return read
 
