@@ -44,9 +44,10 @@ def assert_equal_all_ways(module: nn.Module, shape: tuple[int, ...], **options: 
 def low_rank(conv: Any, r: int) -> Any:
     """The convolution with a random kernel of rank r, unfolded to positions x channels."""
     generator = torch.Generator().manual_seed(r)
-    outer, places = conv.weight[..., 0, 0].numel(), conv.weight[0, 0].numel()
+    outer, positions = conv.weight[..., 0, 0].numel(), conv.weight[0, 0].numel()
     one, other = (
-        torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in ((outer, r), (r, places))
+        torch.randn(*shape, generator=generator, dtype=torch.float64)
+        for shape in ((outer, r), (r, positions))
     )
     conv.double().weight.data = (one @ other).reshape(conv.weight.shape)
     return conv
@@ -241,7 +242,7 @@ def test_the_attention_map_times_the_values_is_the_output(name, heads):
 def test_the_attention_map_of_pools():
     layer, pool, x = converted(nn.AvgPool2d(3, 2, 1, count_include_pad=True), (3, 6, 6))
     weights = layer.attention_map(x)
-    assert weights[0, 0, 0].tolist().count(1 / 9) == 4  # a corner: five of nine places are null tokens
+    assert weights[0, 0, 0].tolist().count(1 / 9) == 4  # a corner: five of nine positions are null tokens
     layer, pool, x = converted(nn.MaxPool2d(2), (3, 6, 6))
     weights = layer.attention_map(x)
     out = (weights @ x.flatten(2).unsqueeze(-1)).squeeze(-1).unflatten(2, (3, 3))

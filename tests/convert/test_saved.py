@@ -1,67 +1,26 @@
-"""A converted model as files is the same model, bit by bit; and what fits a model, from wherever it comes."""
+"""A converted model that is saved and loaded is the same model, bit by bit."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-import timm
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from small_cnn import SIZE, Small, images
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import vision
 from vision import models
-from vision.convert import (
-    attention_layers,
-    layer_differences,
-    logits_difference,
-    save_converted,
-    set_explicit,
-)
+from vision.convert import attention_layers, save_converted, set_explicit
 from vision.convert import saved as converted_files
-from vision.models.checkpoint import load_checkpoint
-from vision.models.saved import save_model
 from vision.models.sources import find_model
 
-SIZE = 24
 # Converted models and their layers have attributes that nn.Module does not declare.
 as_attention: Any = vision.as_attention
 load_converted: Any = vision.load_converted
 build_model: Any = models.build_model
-
-
-class Small(nn.Module):
-    """A convolution with its norm, one that runs twice under two names, and a pool called as a function."""
-
-    mix: Tensor
-
-    def __init__(self, seed: int, width: int = 8) -> None:
-        super().__init__()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.conv = nn.Conv2d(3, width, 5, stride=2, padding=2)
-            self.norm = nn.BatchNorm2d(width)
-            self.twice = nn.Conv2d(width, width, 3, padding=1)
-            self.again = self.twice
-            self.pool = nn.MaxPool2d(3, 2, 1)
-            self.head = nn.Linear(width, 4)
-            self.register_buffer("mix", torch.eye(width), persistent=False)  # a state_dict is without it
-            mean, variance = self.norm.running_mean, self.norm.running_var
-            assert mean is not None and variance is not None
-            mean.normal_()
-            variance.uniform_(0.5, 2)
-            self.norm.weight.data.normal_()
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.pool(F.relu(self.norm(self.conv(x))))
-        x = F.avg_pool2d(self.again(self.twice(x)), 2)
-        return self.head(x.flatten(2).mean(-1) @ self.mix)
-
-
-def images(dtype: torch.dtype = torch.float32, size: int = SIZE, channels: int = 3) -> Tensor:
-    return torch.randn(2, channels, size, size, generator=torch.Generator().manual_seed(1), dtype=dtype)
 
 
 def logits(model: nn.Module, x: Tensor) -> list[Tensor]:
@@ -228,119 +187,3 @@ def test_what_cannot_be_saved_or_loaded_says_why(tmp_path):
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 99}))
     with pytest.raises(ValueError, match="format 1, got 99"):
         load_converted(tmp_path / "c", Small(5))
-
-
-def test_each_layer_is_compared_with_the_original_alone():
-    model = Small(0).eval()
-    converted = as_attention(model, SIZE).train()
-    found = layer_differences(model, converted, images())
-    assert set(found) == {row.name for row in converted.conversion.rows}
-    assert max(one.relative for one in found.values()) < 3e-6
-    assert logits_difference(model, converted, images()).relative < 3e-6
-    assert converted.training and not model.training
-    assert not any(layer.explicit for _, layer in attention_layers(converted))
-    with torch.no_grad():
-        converted.conv.weight[0, 0, 0, 0] += 1.0
-    pool = converted.avg_pool2d_attention
-    pool.register_forward_hook(lambda layer, _, output: 0.8 * output if layer.explicit else output)
-    broken = layer_differences(model, converted, images())
-    assert {name for name, one in broken.items() if one.relative > 1e-3} == {"conv", "avg_pool2d_attention"}
-    assert broken["avg_pool2d_attention"].relative == pytest.approx(0.2, rel=1e-4)
-    fast = layer_differences(model, converted, images(), explicit=False)
-    assert fast["avg_pool2d_attention"].absolute == 0 and fast["conv"].relative > 1e-3
-
-
-def test_a_comparison_of_zeros_only_is_marked():
-    model = Small(0).eval()
-    nn.init.zeros_(model.norm.weight)
-    nn.init.zeros_(model.norm.bias)
-    found = layer_differences(model, as_attention(model, SIZE), images())
-    assert found["conv"].absolute == 0 and found["conv"].relative != found["conv"].relative
-
-
-def wrapped(kind: str, state: dict[str, Tensor]) -> dict:
-    garbage = {name: torch.zeros(1) for name in state}
-    parallel = {f"module.{name}": value for name, value in state.items()}
-    return {
-        "bare": state,
-        "state_dict": {"state_dict": state, "epoch": 3},
-        "model": {"model": parallel, "optimizer": {}},
-        "model_ema": {"model": garbage, "model_ema": state},
-    }[kind]
-
-
-@pytest.mark.parametrize("kind", ["bare", "state_dict", "model", "model_ema", "safetensors"])
-def test_weights_are_found_in_what_training_writes(tmp_path, kind):
-    trained, model = timm.create_model("resnet10t"), timm.create_model("resnet10t")
-    file = tmp_path / ("w.safetensors" if kind == "safetensors" else "w.pth")
-    if kind == "safetensors":
-        save_file(trained.state_dict(), file)
-    else:
-        torch.save(wrapped(kind, trained.state_dict()), file)
-    load_checkpoint(model, file)
-    for name, value in model.state_dict().items():
-        assert torch.equal(value, trained.state_dict()[name]), name
-
-
-def test_weights_of_another_model_are_refused_by_name(tmp_path):
-    model = timm.create_model("resnet10t", num_classes=10)
-    torch.save(timm.create_model("resnet10t").state_dict(), tmp_path / "w.pth")
-    shapes = r"2 of another shape: fc\.weight is \(10, 512\) in the model and \(1000, 512\) in the file"
-    with pytest.raises(ValueError, match=f"{shapes}.*has 1000 classes.*--classes"):
-        load_checkpoint(model, tmp_path / "w.pth")
-    state = model.state_dict()
-    del state["conv1.0.weight"]
-    torch.save({**state, "extra": torch.zeros(1)}, tmp_path / "w.pth")
-    with pytest.raises(ValueError, match=r"1 missing: conv1\.0\.weight; 1 unexpected: extra$"):
-        load_checkpoint(model, tmp_path / "w.pth")
-    torch.save(timm.create_model("resnet18").state_dict(), tmp_path / "w.pth")
-    with pytest.raises(ValueError, match=r"\d+ missing: conv1\.0\.weight(, [\w.]+){4} and \d+ more;"):
-        load_checkpoint(model, tmp_path / "w.pth")
-
-
-def test_a_file_that_would_run_code_or_holds_no_weights_is_refused(tmp_path):
-    torch.save(Small(0), tmp_path / "whole.pth")
-    with pytest.raises(ValueError, match="no weights that can be read safely"):
-        load_checkpoint(Small(0), tmp_path / "whole.pth")
-    torch.save({"state_dict": {}, "epoch": 3}, tmp_path / "empty.pth")
-    with pytest.raises(ValueError, match="must hold a state_dict"):
-        load_checkpoint(Small(0), tmp_path / "empty.pth")
-    with pytest.raises(FileNotFoundError, match="is not a file"):
-        load_checkpoint(Small(0), tmp_path / "none.pth")
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
-def test_torchvision_builds_without_warnings_and_auxiliary_heads_are_passed_over(tmp_path, name):
-    found = find_model(f"torchvision/{name}", num_classes=3)
-    model = build_model(found.name, **found.arguments)
-    auxiliary = {"aux1": "googlenet", "AuxLogits": "inception_v3"}
-    extra = {f"{part}.conv.weight": torch.zeros(1) for part, of in auxiliary.items() if of == name}
-    torch.save({**model.state_dict(), **extra}, tmp_path / "w.pth")
-    load_checkpoint(model, tmp_path / "w.pth")
-
-
-def test_the_folder_of_a_run_is_a_name(tmp_path: Path):
-    arguments: dict[str, Any] = {"num_classes": 3, "in_chans": 1}
-    trained = timm.create_model("resnet10t", **arguments).eval()
-    known = {"input_size": (1, 32, 32), "mean": (0.25,), "std": (0.5,)}
-    save_model(trained, tmp_path / "s0", arguments=arguments, **known)
-    found = find_model(str(tmp_path / "s0"))
-    model = build_model(found.name, **json.loads(json.dumps(found.arguments))).eval()
-    assert found.weights is not None
-    load_checkpoint(model, found.weights)
-    x = images(size=32, channels=1)
-    assert torch.equal(model(x), trained(x)) and tuple(model.pretrained_cfg["mean"]) == (0.25,)
-    with pytest.raises(ValueError, match="has 3 classes, got 5"):
-        find_model(str(tmp_path / "s0"), num_classes=5)
-    with pytest.raises(ValueError, match=r"holds no config\.json"):
-        find_model(str(tmp_path))
-
-
-def test_unknown_names_get_near_ones_of_both_registries():
-    with pytest.raises(ValueError, match=r"got 'resnet1'; did you mean .*torchvision/resnet18"):
-        find_model("resnet1")
-    with pytest.raises(ValueError, match=r"did you mean torchvision/squeezenet1_1"):
-        build_model("squeezenet1_1")
-    with pytest.raises(ValueError, match="does not take the arguments"):
-        build_model("torchvision/squeezenet1_1", widht=3)

@@ -48,11 +48,11 @@ class Doubled(nn.BatchNorm2d):
         return 2 * super().forward(input)
 
 
-def test_a_batch_norm_with_a_forward_of_its_own_stays_and_is_listed():
+def test_a_batch_norm_with_an_overridden_forward_stays_and_is_listed():
     model = randomized(nn.Sequential(nn.Conv2d(3, 4, 3), Doubled(4)))
     converted = as_attention(model, 8)
     assert_equal(model, converted, torch.randn(2, 3, 8, 8).double())
-    assert "a forward of its own" in converted.conversion.left_text()
+    assert "an overridden forward" in converted.conversion.left_text()
     with pytest.raises(ValueError, match="strict"):
         as_attention(model, 8, strict=True)
 

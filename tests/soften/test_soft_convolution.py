@@ -157,7 +157,7 @@ def test_a_window_drops_only_what_lies_outside(case: str, window: int, images: T
     for alpha in (1.0, 2.0):
         whole = soft_convolution(conv, alpha)
         local = soft_convolution(conv, alpha, window=window)
-        # A head at the edge of the kernel sees `window` places beyond its centre.
+        # A head at the edge of the kernel sees `window` positions beyond its centre.
         seen = sum(math.exp(-alpha * n * n) for n in range(-window, window + 1)) / theta(alpha)
         bound = error_bound(conv, alpha, radius(images)) / (1 - weight_on_target(alpha)) * (1 - seen**2)
         assert distance(whole(images), local(images)) <= bound
@@ -226,7 +226,7 @@ def test_to_conv_follows_centres_that_changed_places():
 def test_to_conv_refuses_what_is_no_convolution():
     soft = soft_convolution(nn.Conv2d(1, 1, 3, padding=2, dilation=2), 8.0)
     with torch.no_grad():
-        soft.centres[4, 1] = 1.0  # between the places of a dilated kernel
+        soft.centres[4, 1] = 1.0  # between the positions of a dilated kernel
     with pytest.raises(
         ValueError, match=r"position of the \(3, 3\) kernel, got \[\[0.0, 1.0\]\] of heads \[4\]"
     ):
@@ -340,8 +340,8 @@ def test_the_convolution_is_left_as_it_is(images: Tensor):
 # --- whole models
 
 
-class Stand(nn.Module):
-    """What the converter puts in the place of a layer: it knows the convolution that it stands for."""
+class StandIn(nn.Module):
+    """A stand-in for a converted layer: it returns the convolution that it replaces."""
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
@@ -359,12 +359,12 @@ def small_cnn(chans: int = 1) -> nn.Sequential:
     uneven = nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(8, 8, 2))
     head = (nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 10))
     body = {
-        "first": Stand(nn.Conv2d(chans, 8, 3, padding=1)),
+        "first": StandIn(nn.Conv2d(chans, 8, 3, padding=1)),
         "act1": nn.ReLU(),
-        "uneven": Stand(uneven),
-        "point": Stand(nn.Conv2d(8, 8, 1)),
-        "wrapped": Stand(nn.Conv2d(8, 8, 3, padding=1, padding_mode="circular")),
-        "block": nn.Sequential(Stand(nn.Conv2d(8, 8, 3, stride=2, padding=1)), nn.ReLU()),
+        "uneven": StandIn(uneven),
+        "point": StandIn(nn.Conv2d(8, 8, 1)),
+        "wrapped": StandIn(nn.Conv2d(8, 8, 3, padding=1, padding_mode="circular")),
+        "block": nn.Sequential(StandIn(nn.Conv2d(8, 8, 3, stride=2, padding=1)), nn.ReLU()),
         "head": nn.Sequential(*head),
     }
     model = nn.Sequential()
@@ -383,20 +383,20 @@ def test_soften_replaces_the_kernels_and_nothing_else():
 
 
 def test_a_layer_in_two_places_stays_one_and_a_root_may_be_softened():
-    layer = Stand(nn.Conv2d(2, 2, 3, padding=1))
+    layer = StandIn(nn.Conv2d(2, 2, 3, padding=1))
     soft = soften(nn.Sequential(layer, nn.ReLU(), layer))
     assert isinstance(soft[0], SoftConvolution) and soft[0] is soft[2]  # type: ignore[index]
     assert isinstance(soften(layer), SoftConvolution)
-    nested = Stand(Stand(nn.Conv2d(2, 2, 3)))
+    nested = StandIn(StandIn(nn.Conv2d(2, 2, 3)))
     nested.to_conv = nested.layer.to_conv  # type: ignore[method-assign, union-attr]
     assert set(softened_layers(soften(nn.Sequential(nested)))) == {"0"}
 
 
 def test_a_layer_that_gets_its_weights_with_each_call_stays():
-    called = Stand(nn.Conv2d(2, 2, 3))
+    called = StandIn(nn.Conv2d(2, 2, 3))
     called.weight = None  # type: ignore[assignment]
     called.to_conv = lambda: 1 / 0  # type: ignore[method-assign, return-value, assignment]
-    soft = soften(nn.Sequential(called, Stand(nn.Conv2d(2, 2, 3))))
+    soft = soften(nn.Sequential(called, StandIn(nn.Conv2d(2, 2, 3))))
     assert set(softened_layers(soft)) == {"1"}
 
 
@@ -487,7 +487,7 @@ def test_a_convolution_with_a_forward_of_its_own_is_refused():
         soft_convolution(Doubled(2, 2, 3), 8.0)
 
 
-@pytest.mark.parametrize("layer", [nn.Conv2d(1, 1, 3), Stand(nn.Conv2d(1, 1, 1)), nn.ReLU()])
+@pytest.mark.parametrize("layer", [nn.Conv2d(1, 1, 3), StandIn(nn.Conv2d(1, 1, 1)), nn.ReLU()])
 def test_soften_needs_a_converted_kernel(layer: nn.Module):
     with pytest.raises(ValueError, match=r"soften needs a converted layer .* got Sequential without one"):
         soften(nn.Sequential(layer))

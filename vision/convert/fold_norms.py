@@ -58,7 +58,7 @@ def is_norm(module: nn.Module) -> bool:
 def why_not(norm: nn.Module) -> str | None:
     """Return why a batch norm is not an affine map of each token, or None if it is."""
     if not has_forward_of(norm, *_KNOWN):
-        return "a batch norm with a forward of its own"
+        return "a batch norm with an overridden forward"
     if hooks(norm):
         return "it has hooks, which would be lost"
     if isinstance(norm, _FROZEN):

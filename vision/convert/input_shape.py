@@ -1,4 +1,4 @@
-"""The shape of a model's images, from its configuration and what the user gives.
+"""The shape of a model's images, from its configuration and `input_size`.
 
 >>> input_shape(nn.Sequential(nn.Conv2d(1, 8, 3)), 28)
 (1, 28, 28)

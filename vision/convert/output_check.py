@@ -15,7 +15,7 @@ def check_outputs(model: nn.Module, converted: nn.Module, observed: Observation)
     """Run a converted model on the images that the model was observed on, for what no rule foresaw.
 
     Raises:
-        ValueError: it does not run or gives another output, although the model itself repeats its output.
+        ValueError: it does not run or its output differs, although the model itself repeats its output.
     """
     wanted = tensors_in(observed.output)
     try:
@@ -28,7 +28,7 @@ def check_outputs(model: nn.Module, converted: nn.Module, observed: Observation)
     if _equal(got, wanted) or not _equal(tensors_in(run(model, observed.images.clone())), wanted):
         return
     raise ValueError(
-        "the converted model gives another output than the model: its forward does something that a "
+        "the converted model gives a different output than the model: its forward does something that a "
         "replaced module cannot follow, such as reading or changing a convolution's weights or outputs"
     )
 
