@@ -1,9 +1,10 @@
 """Attention on a real graph: who sided with whom when a karate club split (Zachary, 1977).
 
-34 members, of whom the two leaders alone are labelled; the others' sides are to be found. A member is
-described by its number and nothing else, so that what can be known of the 32 lies in the 78 friendships.
-Attention along these reads them; attention among all members cannot know of them, nor can a model that
-mixes nothing. One network, three mixers, 20 seeds each. The club comes with networkx, which torch depends on.
+Only the two leaders of 34 members are labelled; the task is to predict the side of the others. A member is
+described only by its number, so all information about the other 32 is in the 78 friendships. Attention along
+friendships can use it. Attention among all members cannot, and neither can a model without mixing. The
+script trains one network with three mixers and 20 seeds each. The data come with networkx, on which torch
+depends.
 
 $ python examples/graph_attention.py
 """
@@ -29,7 +30,7 @@ leaders, others = torch.tensor([0, 33]), torch.tensor([*range(1, 33)])
 
 
 def accuracy(mixer: Callable[[], nn.Module], seed: int) -> float:
-    """Train on the two leaders; the share of the other members whose side is found."""
+    """Train on the two leaders and return the accuracy on the other members."""
     torch.manual_seed(seed)
     model = nn.Sequential(nn.Linear(34, WIDTH), mixer(), nn.ELU(), mixer(), nn.Linear(WIDTH, 2))
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
@@ -40,8 +41,8 @@ def accuracy(mixer: Callable[[], nn.Module], seed: int) -> float:
         loss.backward()
         optimizer.step()
     with torch.no_grad():
-        found = model(members)[0].argmax(dim=1) == sides
-    return float(found[others].float().mean())
+        correct = model(members)[0].argmax(dim=1) == sides
+    return float(correct[others].float().mean())
 
 
 MIXERS: dict[str, Callable[[], nn.Module]] = {
@@ -51,5 +52,5 @@ MIXERS: dict[str, Callable[[], nn.Module]] = {
 }
 print(f"{len(others)} members, {int(sides[others].sum())} of them with the officer; n={SEEDS} seeds")
 for name, make in MIXERS.items():
-    found = [accuracy(make, seed) for seed in range(SEEDS)]
-    print(f"{name}: {sum(found) / SEEDS:.3f}, from {min(found):.3f} to {max(found):.3f}")
+    accuracies = [accuracy(make, seed) for seed in range(SEEDS)]
+    print(f"{name}: {sum(accuracies) / SEEDS:.3f}, from {min(accuracies):.3f} to {max(accuracies):.3f}")

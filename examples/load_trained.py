@@ -1,4 +1,4 @@
-"""A trained model from its run's folder, through timm alone: as it was, its features, with a new head.
+"""Load a trained model from its run's folder with timm: the model, its features, and with a new head.
 
 $ vision train model=cnn train_size=500
 $ python examples/load_trained.py outputs/runs/CNN/n500/s0
@@ -16,7 +16,7 @@ folder = f"local-dir:{sys.argv[1]}"
 model = timm.create_model(folder, pretrained=True).eval()
 known = resolve_model_data_config(model)
 print(f"{sum(p.numel() for p in model.parameters()):,} parameters, images {known['input_size']}")
-print(f"to be normalized with mean {known['mean']} and standard deviation {known['std']}")
+print(f"normalize with mean {known['mean']} and standard deviation {known['std']}")
 
 images = torch.rand(2, *known["input_size"])
 print("logits", tuple(model(images).shape))

@@ -1,4 +1,4 @@
-"""A model of this package in your own code, by timm's interface: logits, features, an attention map.
+"""Use a model of this package in your own code through timm: logits, features and an attention map.
 
 $ python examples/reuse_model.py
 """
@@ -23,4 +23,4 @@ with torch.no_grad():
 
 print("attention map of block 0", tuple(weights.shape))
 corner = weights[0, 0, vision.Grid(8, 8).size - 1]
-print(f"the last token, in the corner, attends to {int((corner > 0).sum())}: 3 x 3 of its 5 x 5 are there")
+print(f"the last token, in the corner, attends to {int((corner > 0).sum())}: 3 x 3 of its 5 x 5 exist")

@@ -1,4 +1,6 @@
-"""Small models whose attention is inspected: timm's ViT, torchvision's ViT and converted layers."""
+"""Small models for tests: by name, timm's ViT, torchvision's ViT and converted layers."""
+
+from typing import Any
 
 import timm
 from torch import nn
@@ -7,16 +9,21 @@ from torchvision.models import VisionTransformer
 import vision
 
 
-def timm_vit(**options):
+def build(name: str, **arguments: Any) -> Any:
+    """A model of timm's registry, without a type, so that tests may read its parts."""
+    return timm.create_model(name, **arguments)
+
+
+def timm_vit(**options: Any) -> Any:
     sizes = {"img_size": 32, "patch_size": 8, "embed_dim": 24, "num_heads": 3, "depth": 2, "num_classes": 2}
-    return timm.create_model("vit_tiny_patch16_224", **{**sizes, **options})
+    return build("vit_tiny_patch16_224", **{**sizes, **options})
 
 
-def torchvision_vit():
+def torchvision_vit() -> Any:
     return VisionTransformer(
         image_size=32, patch_size=8, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=32
     )
 
 
-def converted(*layers, size=8):
+def converted(*layers: nn.Module, size: int = 8) -> nn.Module:
     return vision.as_attention(nn.Sequential(*layers).eval(), (3, size, size))

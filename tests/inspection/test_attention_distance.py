@@ -4,9 +4,8 @@ from itertools import product
 from math import dist, sqrt
 
 import pytest
-import timm
 import torch
-from small_models import converted, timm_vit, torchvision_vit
+from small_models import build, converted, timm_vit, torchvision_vit
 from torch import nn
 from torch.nn import functional as F
 
@@ -137,10 +136,10 @@ def test_torchvisions_vit_has_distances_though_it_names_no_prefix_tokens():
 def test_this_suites_mixers_are_placed_by_their_patches():
     images = torch.randn(2, 3, 12, 20)
     options = {"img_size": (12, 20), "patch_size": 4, "depth": 1}
-    cnn = attention_distance(timm.create_model("field_cnn_attention", **options), images)
+    cnn = attention_distance(build("field_cnn_attention", **options), images)
     assert sorted(cnn["distance"]) == pytest.approx([0] + 4 * [4] + 4 * [4 * ROOT], abs=1e-12)
     assert set(cnn["kind"]) == {"convolution as attention"}
-    vit, local = (timm.create_model(name, **options) for name in ("field_vit", "field_local"))
+    vit, local = (build(name, **options) for name in ("field_vit", "field_local"))
     for model in (vit, local):
         nn.init.zeros_(model.blocks[0].mixer.qkv.weight)
     assert distances(vit, images) == pytest.approx([mean_distance_by_hand(3, 5, (4, 4))] * 4)
@@ -152,7 +151,7 @@ def test_this_suites_mixers_are_placed_by_their_patches():
 
 
 def test_a_mean_over_tokens_is_kept_as_a_pool_from_the_images_centre():
-    model = vision.as_attention(timm.create_model("field_cnn", img_size=8, patch_size=4, depth=1).eval(), 8)
+    model = vision.as_attention(build("field_cnn", img_size=8, patch_size=4, depth=1).eval(), 8)
     last = attention_distance(model, torch.randn(1, 3, 8, 8)).iloc[-1]
     assert last["kind"] == "pooling as attention" and last["queries"] == 1 and last["keys"] == 4
     assert last["distance"] == pytest.approx(2 * ROOT)
@@ -173,7 +172,7 @@ def test_a_sharp_soft_convolution_has_a_convolutions_distances_and_a_moved_centr
 
 
 def test_what_has_no_place_is_skipped_and_says_why():
-    swin = timm.create_model(
+    swin = build(
         "swin_tiny_patch4_window7_224",
         img_size=32,
         window_size=4,
@@ -203,7 +202,7 @@ def test_what_has_no_place_is_skipped_and_says_why():
 
 
 def test_cnn_and_vit_give_rows_of_the_same_kind():
-    cnn = vision.as_attention(timm.create_model("resnet10t", num_classes=2).eval(), 32)
+    cnn = vision.as_attention(build("resnet10t", num_classes=2).eval(), 32)
     table = attention_distance(cnn, torch.randn(1, 3, 32, 32))
     layers = list(dict.fromkeys(table["layer"]))
     assert layers[:2] == ["conv1.0", "conv1.3"] and layers[4:6] == ["layer1.0.conv1", "layer1.0.conv2"]

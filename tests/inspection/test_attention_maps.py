@@ -2,11 +2,11 @@
 
 import sys
 from math import sqrt
+from typing import Any
 
 import pytest
-import timm
 import torch
-from small_models import converted, timm_vit, torchvision_vit
+from small_models import build, converted, timm_vit, torchvision_vit
 from torch import nn
 from torch.nn import functional as F
 
@@ -80,7 +80,7 @@ def test_masks_and_scales_are_in_the_weights_and_a_second_use_has_its_own_name()
 
 
 def test_our_own_modules_and_converted_layers_give_their_maps():
-    model, images = timm.create_model("field_local", img_size=16, depth=1), torch.randn(2, 3, 16, 16)
+    model, images = build("field_local", img_size=16, depth=1), torch.randn(2, 3, 16, 16)
     with torch.no_grad():
         x = model.blocks[0].norm1(model.pos_embed(model.patch_embed(images)))
     torch.testing.assert_close(
@@ -101,7 +101,7 @@ def test_a_map_too_large_to_look_at_is_left_out_with_a_warning(monkeypatch):
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_model_is_left_as_it_was_found_also_after_an_error(fails):
-    model = nn.Sequential(timm_vit(), nn.Identity())
+    model: Any = nn.Sequential(timm_vit(), nn.Identity())
     model[0].blocks[0].eval()
     model[0].blocks[1].attn.fused_attn = False
     modes = [m.training for m in model.modules()]

@@ -4,8 +4,8 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-import timm
 import torch
+from small_models import build
 from torch import nn
 
 import vision
@@ -54,11 +54,11 @@ def test_cka_does_not_see_rotation_or_scale_but_sees_what_is_unrelated():
     assert cka(plain, turned, images).to_numpy() == pytest.approx(1, abs=1e-6)
     halves = [torch.eye(12)[:, :6], torch.eye(12)[:, 6:]]
     apart = cka(nn.Sequential(Linear(halves[0])), nn.Sequential(Linear(halves[1])), images)
-    assert abs(float(apart.iloc[0, 0])) < 0.1
+    assert abs(apart.to_numpy().item()) < 0.1
 
 
 def test_cka_of_a_model_with_itself_and_of_a_cnn_with_its_conversion():
-    model = timm.create_model("resnet10t").eval()
+    model = build("resnet10t").eval()
     converted, images = vision.as_attention(model, 32), torch.randn(8, 3, 32, 32)
     table = cka(model, converted, [images])
     assert list(table.index) == list(table.columns) == [f"layer{n}.0" for n in (1, 2, 3, 4)]
@@ -67,8 +67,8 @@ def test_cka_of_a_model_with_itself_and_of_a_cnn_with_its_conversion():
 
 
 def test_blocks_are_found_by_where_they_stand():
-    assert block_names(timm.create_model("field_vit", depth=3)) == ["blocks.0", "blocks.1", "blocks.2"]
-    assert block_names(timm.create_model("vit_tiny_patch16_224"))[-1] == "blocks.11"
+    assert block_names(build("field_vit", depth=3)) == ["blocks.0", "blocks.1", "blocks.2"]
+    assert block_names(build("vit_tiny_patch16_224"))[-1] == "blocks.11"
     assert block_names(nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU())) == ["0", "1"]
 
 

@@ -1,9 +1,11 @@
 """Centres and widths of heads, against the mean and spread of their attention."""
 
+from typing import Any
+
 import numpy as np
 import pytest
-import timm
 import torch
+from small_models import build
 from torch import nn
 
 import vision
@@ -20,7 +22,7 @@ def test_positions_of_heads():
     soft = head_positions(nn.ModuleDict({"soft": soft_convolution(conv, alpha=8.0)}))
     assert soft[["row", "col"]].equals(converted[["row", "col"]])
     assert soft["width"].to_numpy() == pytest.approx(0.25)
-    free = soften(vision.as_attention(timm.create_model("field_cnn", depth=1).eval()), alpha=2.0)
+    free: Any = soften(vision.as_attention(build("field_cnn", depth=1).eval()), alpha=2.0)
     free.get_submodule("blocks.0.mixer.layer").centres.data[0] = torch.tensor([5.0, -3.0])
     moved = head_positions(free).query("layer == 'blocks.0.mixer.layer' and head == 0").iloc[0]
     assert (moved["row"], moved["col"], moved["width"]) == (5.0, -3.0, 0.5) and np.isnan(moved["gate"])
@@ -29,7 +31,7 @@ def test_positions_of_heads():
 @pytest.mark.parametrize("name", ["field_quadratic", "field_gated"])
 def test_positions_of_learned_heads_are_their_attentions_mean_and_spread(name):
     # On a grid so large that its border is far, a head's weights by position are a Gaussian at its centre.
-    model = timm.create_model(name, img_size=42, patch_size=2, depth=1, embed_dim=16)
+    model = build(name, img_size=42, patch_size=2, depth=1, embed_dim=16)
     mixer = model.blocks[0].mixer
     centres = torch.tensor([[2.0, -1.0], [0.5, 0.25], [-3.0, 3.0], [0.0, 0.0]])
     with torch.no_grad():

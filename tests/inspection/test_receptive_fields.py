@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import timm
 import torch
+from small_models import build
 from torch import nn
 
 import vision
@@ -65,6 +65,7 @@ def trained(model):
     """With norms and biases that would leave every ReLU off."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
             nn.init.constant_(module.running_mean, 3)
         if getattr(module, "bias", None) is not None:
             nn.init.constant_(module.bias, -2)
@@ -103,7 +104,7 @@ def test_composed_fields_are_the_gradients_support(name):
     "layer", [None, "conv1", "layer1", "layer2.0.conv1", "layer3.0.downsample", "layer3"]
 )
 def test_a_resnets_composed_fields_are_its_gradients_support(layer):
-    model = timm.create_model("resnet10t", num_classes=2).eval()
+    model = build("resnet10t", num_classes=2).eval()
     composed = composed_field(vision.as_attention(model, 32), 32, layer)
     assert torch.equal(composed.mask(), gradient_support(model, 32, layer))
     side = {"conv1": 16, "layer1": 8, "layer2.0.conv1": 4}.get(layer or "", 2)
@@ -153,12 +154,12 @@ def test_gradient_support_is_what_moving_one_pixel_changes(name):
 
 def test_vits_see_their_patch_then_everything_and_local_attention_a_neighbourhood():
     options = {"img_size": 16, "patch_size": 4, "depth": 2, "embed_dim": 16}
-    local = vision.as_attention(timm.create_model("field_local", **options).eval(), 16)
+    local = vision.as_attention(build("field_local", **options).eval(), 16)
     tokens = receptive_field(*[neighbourhood(Grid(4, 4), 3)] * 2)
     patch = convolution(Grid(16, 16), 4, stride=4).mask()
     assert torch.equal(composed_field(local, 16, "patch_embed").mask(), patch)
     assert torch.equal(composed_field(local, 16).mask(), (tokens.float() @ patch.float()) > 0)
-    vit = composed_field(vision.as_attention(timm.create_model("field_vit", **options).eval(), 16), 16)
+    vit = composed_field(vision.as_attention(build("field_vit", **options).eval(), 16), 16)
     assert vit.queries == Grid(4, 4) and torch.equal(vit.mask(), full(Grid(4, 4), Grid(16, 16)).mask())
 
 
@@ -212,8 +213,8 @@ def test_what_is_written_into_a_layers_output_later_is_not_the_layers():
 
 def test_the_effective_field_of_box_filters_is_a_pyramid_and_converts_unchanged():
     model = nn.Sequential(*[conv(1, 1, bias=False) for _ in range(2)]).eval()
-    for layer in model:
-        nn.init.ones_(layer.weight)
+    for weight in model.parameters():
+        nn.init.ones_(weight)
     images, ramp = torch.randn(2, 1, 9, 9), torch.tensor([0.0, 0, 1, 2, 3, 2, 1, 0, 0])
     torch.testing.assert_close(effective_receptive_field(model, images), ramp.outer(ramp))
     converted = vision.as_attention(model, (1, 9, 9))
@@ -249,7 +250,7 @@ def _sides(mask):
 def test_the_central_token_of_a_vit_with_a_class_token_is_its_central_patch(class_token, registers):
     options = {"img_size": (32, 48), "patch_size": 8, "embed_dim": 12, "num_heads": 3, "depth": 1}
     rest = {"class_token": class_token, "reg_tokens": registers, "global_pool": "avg"}
-    model = timm.create_model("vit_tiny_patch16_224", **options, **rest).eval()
+    model = build("vit_tiny_patch16_224", **options, **rest).eval()
     for branch in (model.blocks[0].attn.proj, model.blocks[0].mlp.fc2):  # the residual path alone
         nn.init.zeros_(branch.weight)
     found = effective_receptive_field(model, torch.randn(2, 3, 32, 48), "blocks.0")

@@ -1,8 +1,8 @@
 """Attention rollout, against products of dense matrices."""
 
 import pytest
-import timm
 import torch
+from small_models import build
 from torch import nn
 
 import vision
@@ -18,12 +18,13 @@ def rollout_by_matrices(maps, first_rows):
         if mean.shape[1] == mean.shape[2]:
             mean = 0.5 * (mean + torch.eye(mean.shape[1], dtype=mean.dtype))
         flow = mean if flow is None else mean @ flow
+    assert flow is not None
     return flow[:, first_rows].mean(1)
 
 
 def test_rollout_is_the_product_of_the_layers_weights_with_the_residuals():
     torch.manual_seed(0)
-    model = timm.create_model("field_vit", img_size=16, patch_size=4, depth=2).eval()
+    model = build("field_vit", img_size=16, patch_size=4, depth=2).eval()
     images, seen = torch.randn(2, 3, 16, 16), []
     handles = [
         block.mixer.register_forward_pre_hook(lambda mixer, x: seen.append(mixer.attention_map(x[0])))
@@ -40,7 +41,7 @@ def test_rollout_is_the_product_of_the_layers_weights_with_the_residuals():
 
 
 def test_rollout_of_a_class_token_and_of_a_converted_cnn():
-    model = timm.create_model("vit_tiny_patch16_224", img_size=64, depth=2).eval()
+    model = build("vit_tiny_patch16_224", img_size=64, depth=2).eval()
     assert attention_rollout(model, torch.randn(2, 3, 64, 64)).shape == (2, 4, 4)
     cnn = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.AdaptiveAvgPool2d(1)).eval()
     reached = attention_rollout(vision.as_attention(cnn, 4), torch.randn(1, 1, 4, 4))[0]
@@ -56,7 +57,7 @@ def test_rollout_of_a_class_token_and_of_a_converted_cnn():
 
 
 def test_rollout_of_a_class_token_reads_its_row():
-    model = timm.create_model("vit_tiny_patch16_224", img_size=64, depth=3, reg_tokens=2).eval()
+    model = build("vit_tiny_patch16_224", img_size=64, depth=3, reg_tokens=2).eval()
     for block in model.blocks:
         nn.init.normal_(block.attn.qkv.weight, std=0.3)
     images = torch.randn(2, 3, 64, 64)
@@ -67,7 +68,7 @@ def test_rollout_of_a_class_token_reads_its_row():
 
 def test_rollout_of_pools_shortcuts_and_gates_by_matrices():
     torch.manual_seed(0)
-    model = timm.create_model("seresnet18", num_classes=2).eval()
+    model = build("seresnet18", num_classes=2).eval()
     converted, images = vision.as_attention(model, 32), torch.randn(2, 3, 32, 32)
     maps = attention_maps(converted, images)
     body = [name for name in maps if ".se." not in name and "downsample" not in name]

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import timm
 import torch
+from small_models import build
 from timm.data.config import resolve_model_data_config
 
 from vision.models import load_model, save_model
@@ -18,7 +18,7 @@ IMAGES: dict[str, Any] = {"input_size": (1, 8, 8), "mean": (0.25,), "std": (0.5,
 
 @pytest.fixture
 def saved(tmp_path: Path):
-    model = timm.create_model("field_cnn", **ARGUMENTS).eval()
+    model = build("field_cnn", **ARGUMENTS).eval()
     save_model(model, tmp_path / "s0", arguments=ARGUMENTS, **IMAGES)
     return model, tmp_path / "s0"
 
@@ -29,7 +29,7 @@ def test_a_folder_holds_the_constructor_its_arguments_and_the_images(saved):
     found = read_saved(folder)
     assert (found.name, found.num_classes, found.weights) == ("field_cnn", 10, folder / WEIGHTS)
     shapes = {name: value.shape for name, value in model.state_dict().items()}
-    rebuilt = timm.create_model(found.name, **found.arguments)
+    rebuilt = build(found.name, **found.arguments)
     assert {name: value.shape for name, value in rebuilt.state_dict().items()} == shapes
     assert found.images == {"input_size": [1, 8, 8], "mean": [0.25], "std": [0.5]}
 

@@ -1,24 +1,25 @@
 """timm's model contract, as far as ours hold it: built, changed, traced, exported, saved and loaded."""
 
 import json
+from typing import Any
 
 import pytest
 import timm
 import torch
-from timm.models import save_for_hf
+from small_models import build
 from torch import nn
 
-from vision.models import complete_arguments, our_models
+from vision.models import complete_arguments, our_models, save_model
 
 OURS = [name for name in our_models() if name != "softened_cnn"]  # in soften/test_registry.py
 BACKBONES = [name for name in OURS if name.startswith("field_")]
-SMALL = {"img_size": 8, "patch_size": 2, "in_chans": 1, "embed_dim": 16, "depth": 3}
+SMALL: dict[str, Any] = {"img_size": 8, "patch_size": 2, "in_chans": 1, "embed_dim": 16, "depth": 3}
 
 
-def small(name: str, **arguments) -> nn.Module:
+def small(name: str, **arguments: Any) -> Any:
     torch.manual_seed(0)
-    sizes = SMALL if name in BACKBONES else {"in_chans": 1}
-    return timm.create_model(name, **{**sizes, **arguments}).eval()
+    sizes: dict[str, Any] = SMALL if name in BACKBONES else {"in_chans": 1}
+    return build(name, **{**sizes, **arguments}).eval()
 
 
 def images(count: int = 2) -> torch.Tensor:
@@ -28,7 +29,7 @@ def images(count: int = 2) -> torch.Tensor:
 @pytest.mark.parametrize("name", OURS)
 def test_an_unknown_argument_is_a_type_error(name):
     with pytest.raises(TypeError, match="not_an_argument"):
-        timm.create_model(name, not_an_argument=1)
+        build(name, not_an_argument=1)
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -68,6 +69,7 @@ def test_another_dtype_after_a_forward_leaves_nothing_behind(name, pos_embed):
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit.*deprecated:FutureWarning")
 @pytest.mark.parametrize("name", BACKBONES)  # resnet18_small is timm's own code but for its stem
 def test_traced_exported_and_compiled_models_give_the_same_logits(name):
+    torch._dynamo.reset()  # or the models of earlier cases use up its limit of recompilations
     model, x, more = small(name, depth=2), images(2), images(5)
     with torch.no_grad(), torch._dynamo.config.patch(allow_rnn=True):
         expected, expected_more = model(x), model(more)
@@ -88,13 +90,13 @@ def test_traced_exported_and_compiled_models_give_the_same_logits(name):
 @pytest.mark.parametrize("name", OURS)
 def test_saved_and_loaded_it_is_the_same_to_the_bit(name, tmp_path):
     arguments = complete_arguments(name, img_size=8, in_chans=1, num_classes=10)
-    model = timm.create_model(name, **arguments).eval()
-    save_for_hf(model, tmp_path, model_args=arguments, safe_serialization=True)
+    model = build(name, **arguments).eval()
+    save_model(model, tmp_path, arguments=arguments, input_size=(1, 8, 8), mean=(0.5,), std=(0.5,))
     assert json.loads((tmp_path / "config.json").read_text())["architecture"] == name
     with torch.no_grad():
-        back = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
+        back = build(f"local-dir:{tmp_path}", pretrained=True).eval()
         assert torch.equal(back(images()), model(images()))
-        other = timm.create_model(f"local-dir:{tmp_path}", pretrained=True, num_classes=3).eval()
+        other = build(f"local-dir:{tmp_path}", pretrained=True, num_classes=3).eval()
         assert other(images()).shape == (2, 3)
         assert torch.equal(other.forward_features(images()), model.forward_features(images()))
 
@@ -102,10 +104,10 @@ def test_saved_and_loaded_it_is_the_same_to_the_bit(name, tmp_path):
 @pytest.mark.parametrize("name", BACKBONES)
 def test_widths_found_for_a_number_of_parameters_hold_for_another_head(name, tmp_path):
     arguments = complete_arguments(name, img_size=8, in_chans=1, num_classes=10, params=20_000)
-    model = timm.create_model(name, **arguments)
+    model = build(name, **arguments)
     assert sum(p.numel() for p in model.parameters()) == pytest.approx(20_000, rel=0.02)
-    save_for_hf(model, tmp_path, model_args=arguments, safe_serialization=True)
-    other = timm.create_model(f"local-dir:{tmp_path}", pretrained=True, num_classes=100)
+    save_model(model, tmp_path, arguments=arguments, input_size=(1, 8, 8), mean=(0.5,), std=(0.5,))
+    other = build(f"local-dir:{tmp_path}", pretrained=True, num_classes=100)
     kept = {key: value for key, value in other.state_dict().items() if not key.startswith("head")}
     assert all(torch.equal(value, model.state_dict()[key]) for key, value in kept.items())
 
