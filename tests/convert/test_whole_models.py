@@ -322,7 +322,7 @@ def test_a_converted_model_trains_saves_and_copies():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert losses[-1] < 0.5 * losses[0]
     again = copy.deepcopy(model)
     again.load_state_dict(model.state_dict())
@@ -358,7 +358,7 @@ def test_a_softened_model_learns_its_field():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert losses[-1] < 0.5 * losses[0]
     after = dict(softened.named_parameters())
     assert not any(torch.equal(after[name], before[name]) for name in learns)
