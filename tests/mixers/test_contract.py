@@ -172,6 +172,18 @@ CASES = [
     Case("identity", {}, itself, None),
 ]
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
+# Cases that reach different code while traced: one of each mixer by default, and each other path once.
+OTHER_PATHS = {
+    *("relative_bias", "rotary", "quadratic_bias", "explicit", "edges", "backend", "order"),
+    *("field", "shift"),
+}
+TRACED = [case for case in CASES if not case.options or OTHER_PATHS & set(case.options)]
+TRACED += [case for case in CASES if case.options == {"kernel_size": 3} or case.options == {"kernel_size": 5}]
+each_traced = pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=pytest.mark.slow if case.mixer == "recurrent" else ()) for case in TRACED],
+    ids=str,
+)
 
 
 def make(case: Case, grid: Grid = GRID, dim: int = DIM, **dd) -> nn.Module:
@@ -201,7 +213,7 @@ def test_every_mixer_is_in_the_table():
 # Shapes, dtypes, gradients
 
 
-@each_grid
+@pytest.mark.parametrize("grid", [Grid(1, 11), Grid(3, 3), GRID], ids=str)
 @each_case
 def test_shape_and_dtype_are_kept_and_everything_gets_a_gradient(case, grid):
     for dtype in (torch.float64, torch.float32, torch.bfloat16):
@@ -343,7 +355,7 @@ def traced_grid(case: Case) -> Grid:
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit.*deprecated:FutureWarning")
 @pytest.mark.filterwarnings("ignore:.*were assigned during export.*:UserWarning")
-@each_case
+@each_traced
 def test_a_traced_or_exported_mixer_says_the_same(case):
     grid = traced_grid(case)
     mixer = nn.Sequential(make(case, grid), make(case, grid)).eval()
@@ -361,7 +373,7 @@ def test_a_traced_or_exported_mixer_says_the_same(case):
                 torch.testing.assert_close(traced(given), mixer(given), rtol=0, atol=1e-6, msg=message)
 
 
-@each_case
+@each_traced
 def test_a_compiled_mixer_says_the_same_forward_and_backward(case):
     torch.compiler.reset()  # else the cases fill up the number of versions that one forward may have
     grid = traced_grid(case)
