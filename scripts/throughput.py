@@ -20,7 +20,7 @@ from vision.plots.layout.legend import as_label, legend_above
 from vision.plots.layout.line_styles import line_styles
 from vision.plots.layout.style import styled
 from vision.plots.layout.tables import check_table
-from vision.plots.layout.ticks import at_places
+from vision.plots.layout.ticks import set_x_ticks
 
 COLUMNS = ("mixer", "tokens", "tokens per s")
 
@@ -46,7 +46,7 @@ def plot_throughput(table: pd.DataFrame, *, title: str, notes: str = "") -> Figu
         panel.plot(rows["tokens"], rows["tokens per s"], label=as_label(mixer), **styles[mixer])
     panel.set(xscale="log", yscale="log", xlabel="tokens in a sequence (log scale)")
     panel.set_ylabel("tokens a second (log scale)")
-    at_places(panel, sorted(set(table["tokens"])))
+    set_x_ticks(panel, sorted(set(table["tokens"])))
     panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     panel.yaxis.set_minor_formatter(NullFormatter())
     panel.yaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:,.0f}"))

@@ -1,4 +1,4 @@
-"""Numbers in, matplotlib Figures out."""
+"""Figures of sweeps and models: functions from tables and arrays to a matplotlib Figure."""
 
 from matplotlib.figure import Figure as Figure
 

@@ -1,4 +1,4 @@
-"""An empty figure with its title above and small print below: n, data, intervals, versions, commit.
+"""An empty figure with a title above and small print below.
 
 >>> figure, body = new_figure("digits", "n = 3; commit 0123456789")  # doctest: +SKIP
 """
@@ -9,17 +9,17 @@ from matplotlib.figure import Figure, SubFigure
 
 from vision.plots.layout.style import HEIGHT, MUTED, SMALL, STYLE, WIDTH
 
-LETTER = 0.54  # mean width of a letter, of the font's size
-LINE = 1.25  # height of a line, likewise
-POINTS = 72  # an inch
+LETTER = 0.54  # mean width of a letter, as a share of the font size
+LINE = 1.25  # height of a line, as a share of the font size
+POINTS = 72  # per inch
 
 
 def new_figure(
     title: str, notes: str = "", *, width: float = WIDTH, height: float = HEIGHT
 ) -> tuple[Figure, SubFigure]:
-    """A figure and the part of it to draw into, which is `height` inches high whatever stands around it.
+    """Return a figure and the part of it to draw into, which is `height` inches high.
 
-    Title and notes are broken into lines that fit.
+    Title and notes are wrapped, and the figure is as much higher as they need.
     """
     above, below = wrapped(title, width, STYLE["figure.titlesize"]), wrapped(notes, width, SMALL)
     around = lines_high(above, STYLE["figure.titlesize"]) + lines_high(below, SMALL)
@@ -32,12 +32,12 @@ def new_figure(
 
 
 def wrapped(text: str, width: float, size: float) -> str:
-    """`text` in lines of at most `width` inches, letters of `size` points."""
-    whole = " ".join(text.split()).replace(" = ", "\u00a0=\u00a0")  # "n = 3" stays on one line
-    lines = fill(whole, int(POINTS * width / (LETTER * size)), break_long_words=False)
+    """Return text in lines of at most `width` inches, with letters of `size` points."""
+    one_line = " ".join(text.split()).replace(" = ", "\u00a0=\u00a0")  # "n = 3" stays on one line
+    lines = fill(one_line, int(POINTS * width / (LETTER * size)), break_long_words=False)
     return lines.replace("\u00a0", " ")
 
 
 def lines_high(text: str, size: float) -> float:
-    """Inches that the lines of `text` take."""
+    """Return the height of the lines of a text in inches."""
     return LINE * size / POINTS * (text.count("\n") + 1) if text else 0.0

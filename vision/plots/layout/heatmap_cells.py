@@ -1,4 +1,4 @@
-"""A map of coloured cells with its numbers written in them.
+"""A heatmap with its numbers in the cells.
 
 >>> draw_cells(panel, values, Normalize(0, 1), text="{:.2f}".format)  # doctest: +SKIP
 """
@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.image import AxesImage
 
-SEQUENTIAL, FROM_PAPER = "cividis", "Blues"  # maps whose lightness only rises, only falls
-# On cells, which stay as they are where a page puts other colours for ink and paper.
+SEQUENTIAL, FROM_PAPER = "cividis", "Blues"  # the first gets lighter, the second darker
+# Text on cells, whose colours do not change when a page uses other colours for ink and paper.
 DARK, LIGHT = "#000000", "#fefefe"
-EVEN = 0.2  # luminance on which both can be read alike
+EVEN = 0.2  # luminance on which both can be read equally well
 
 
 def draw_cells(
@@ -26,7 +26,7 @@ def draw_cells(
     text: Callable[[float], str] | None = None,
     origin: Any = "lower",
 ) -> AxesImage:
-    """A cell a value (rows, columns), and in it what `text` says of it; missing values stay empty."""
+    """Draw one cell per value (rows, columns) with its `text`; missing values stay empty."""
     drawn = panel.imshow(values, norm=scale, cmap=colours, origin=origin, aspect="auto")
     without_frame(panel)
     panel.tick_params(length=0)
@@ -39,18 +39,18 @@ def draw_cells(
 
 
 def without_frame(panel: Axes) -> None:
-    """Neither grid nor axis lines, which would lie on an image."""
+    """Remove the grid and the axis lines, which would lie on an image."""
     panel.grid(False)
     panel.spines[:].set_visible(False)
 
 
 def readable_on(colour: Any) -> str:
-    """Black or white, whichever stands out more from a cell's colour."""
+    """Return black or white, whichever has more contrast to a cell's colour."""
     return LIGHT if luminance(colour) < EVEN else DARK
 
 
 def luminance(colour: Any) -> float:
-    """() -> of an sRGB colour (3 or 4,) in [0, 1], by WCAG's definition."""
+    """Return the relative luminance of an sRGB colour (3 or 4,) in [0, 1], as WCAG defines it."""
     parts = np.asarray(colour, dtype=float)[:3]
     linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])

@@ -1,4 +1,7 @@
-"""Names written beside points, where they touch neither each other nor a point.
+"""Names next to points, placed so that they touch neither each other nor a point.
+
+adjustText, the usual library for this, moves labels until overlaps are small; it may leave some. Here every
+name fits or none is written, and the positions are the same each time.
 
 >>> place_labels(panel, [(60_000, 38.5, 36.0, 41.0)], ["CNN"])  # doctest: +SKIP
 """
@@ -9,30 +12,30 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
-AWAY = 6  # points between a point and its name
-# Where a name is tried, in this order: offset in points, and which of its sides is there.
-PLACES = (
-    ((AWAY, 0), "left", "center"),
-    ((-AWAY, 0), "right", "center"),
-    ((AWAY, AWAY), "left", "bottom"),
-    ((AWAY, -AWAY), "left", "top"),
-    ((-AWAY, AWAY), "right", "bottom"),
-    ((-AWAY, -AWAY), "right", "top"),
+GAP = 6  # points between a point and its name
+# The positions to try, in this order: offset in points, and the alignment of the name.
+POSITIONS = (
+    ((GAP, 0), "left", "center"),
+    ((-GAP, 0), "right", "center"),
+    ((GAP, GAP), "left", "bottom"),
+    ((GAP, -GAP), "left", "top"),
+    ((-GAP, GAP), "right", "bottom"),
+    ((-GAP, -GAP), "right", "top"),
 )
 Point = tuple[float, float, float, float]  # x, y, and the interval's low and high
 
 
 def place_labels(panel: Axes, points: Sequence[Point], names: Sequence[str]) -> bool:
-    """Write each name beside its point; or none of them, and False, if one has no room.
+    """Write each name next to its point, or none and return False if one has no room.
 
-    The panel must have its final limits and place, as after `figure.draw_without_rendering()`.
+    The panel must have its final limits and size, as after `figure.draw_without_rendering()`.
     """
     taken = [_around(panel, point) for point in points]
     written = []
     for point, name in zip(points, names, strict=True):
-        for offset, side, height in PLACES:
-            where: Any = {"textcoords": "offset points", "ha": side, "va": height}
-            text = panel.annotate(name, point[:2], offset, **where)
+        for offset, horizontal, vertical in POSITIONS:
+            alignment: Any = {"textcoords": "offset points", "ha": horizontal, "va": vertical}
+            text = panel.annotate(name, point[:2], offset, **alignment)
             box = text.get_window_extent()
             if _inside(box, panel.bbox) and not any(box.overlaps(other) for other in taken):
                 taken.append(box)
@@ -47,7 +50,7 @@ def place_labels(panel: Axes, points: Sequence[Point], names: Sequence[str]) -> 
 
 
 def _around(panel: Axes, point: Point) -> Bbox:
-    """The pixels of a point's marker and interval."""
+    """Return the box of pixels of a point's marker and interval."""
     x, y, low, high = point
     ends = panel.transData.transform(
         [(x, low if low == low else y), (x, high if high == high else y), (x, y)]

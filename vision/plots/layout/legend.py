@@ -1,4 +1,4 @@
-"""A legend above the panels, where it cannot cover what is drawn.
+"""A legend above the panels, where it covers nothing.
 
 >>> legend_above(body, panel.get_lines())  # doctest: +SKIP
 """
@@ -13,11 +13,11 @@ from matplotlib.figure import Figure, SubFigure
 from vision.plots.layout.figure import LETTER, POINTS
 from vision.plots.layout.style import STYLE
 
-HANDLE = 0.55  # inches that a handle and the gaps beside it take
+HANDLE = 0.55  # width of a handle and the gaps next to it, in inches
 
 
 def legend_above(body: Figure | SubFigure, handles: Sequence[Any], *, title: str = "") -> None:
-    """A legend of these lines or patches by their labels, in as many columns as the figure is wide."""
+    """Add a legend of lines or patches by their labels, in as many columns as fit."""
     if not handles:
         return
     columns = columns_of([str(handle.get_label()) for handle in handles], body.bbox.width / body.dpi)
@@ -25,16 +25,16 @@ def legend_above(body: Figure | SubFigure, handles: Sequence[Any], *, title: str
 
 
 def handles_of(panels: Sequence[Axes], names: Sequence[str]) -> list[Any]:
-    """What to show for each name, from whichever panel has it; names are as `as_label` gives them."""
-    found: dict[str, Any] = {}
+    """Return the legend handle of each name, from any panel that has it."""
+    by_label: dict[str, Any] = {}
     for panel in panels:
         handles, labels = panel.get_legend_handles_labels()
-        found |= dict(zip(labels, handles, strict=True))
-    return [found[as_label(name)] for name in names]
+        by_label |= dict(zip(labels, handles, strict=True))
+    return [by_label[as_label(name)] for name in names]
 
 
 def as_label(name: Any) -> str:
-    """A name as text that a legend shows: those with "_" in front it would leave out, but for a space.
+    """Return a name as a label; matplotlib leaves labels with a leading "_" out of a legend.
 
     >>> as_label("_x")
     ' _x'
@@ -43,18 +43,18 @@ def as_label(name: Any) -> str:
 
 
 def columns_of(labels: Sequence[str], width: float) -> int:
-    """() -> as many columns as fit side by side into `width` inches, and no more than fill their rows."""
+    """Return how many columns fit into `width` inches; no more than needed for that number of rows."""
     most = next((count for count in range(len(labels), 1, -1) if _wide(labels, count) <= width), 1)
     return -(-len(labels) // -(-len(labels) // most))
 
 
 def legend_height(labels: Sequence[str], width: float) -> float:
-    """Inches that such a legend takes."""
+    """Return the height of such a legend in inches."""
     rows = -(-len(labels) // columns_of(labels, width)) if labels else 0
     return 1.5 * STYLE["font.size"] / POINTS * rows
 
 
 def _wide(labels: Sequence[str], columns: int) -> float:
-    """Inches that they take in so many columns, filled one after the other."""
+    """Return the width in inches of labels in so many columns, filled one after the other."""
     letters = [max(map(len, column)) for column in np.array_split(np.array(labels, dtype=object), columns)]
     return HANDLE * columns + LETTER * STYLE["font.size"] / POINTS * sum(letters)

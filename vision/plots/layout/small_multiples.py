@@ -1,4 +1,4 @@
-"""Small multiples: panels side by side on shared axes, in rows of a column's width.
+"""Small multiples: panels with shared axes in rows.
 
 >>> panels = small_multiples(body, 4)  # doctest: +SKIP
 """
@@ -9,30 +9,30 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
 COLUMNS = 2
-ROW = 2.1  # inches that a row of panels is high
+ROW = 2.1  # height of a row of panels in inches
 
 
 def height_of(count: int, columns: int = COLUMNS, *, row: float = ROW) -> float:
-    """Inches that so many panels take, with room for what stands around them."""
+    """Return the height in inches of so many panels, with their axes' names."""
     return row * -(-count // columns) + 0.7
 
 
 def small_multiples(
     body: FigureBase, count: int, columns: int = COLUMNS, *, same_x: bool = True
 ) -> list[Axes]:
-    """So many panels with the same axes; those with none below or to the left of them have numbers."""
+    """Return panels with the same axes; those at the bottom and at the left have tick labels."""
     columns = min(columns, count)
     rows = -(-count // columns)
-    places = body.subplots(rows, columns, sharex=same_x, sharey=True, squeeze=False).flatten()
-    for place in places[count:]:
-        place.remove()
-    for place in places[max(0, count - columns) : count]:
-        place.tick_params(labelbottom=True)
-    return list(places[:count])
+    panels = body.subplots(rows, columns, sharex=same_x, sharey=True, squeeze=False).flatten()
+    for panel in panels[count:]:
+        panel.remove()
+    for panel in panels[max(0, count - columns) : count]:
+        panel.tick_params(labelbottom=True)
+    return list(panels[:count])
 
 
 def name_axes(body: FigureBase, panels: Sequence[Axes], x: str, y: str) -> None:
-    """Names of both axes: on the only panel, or once for all."""
+    """Name both axes, on the only panel or once for all panels."""
     if len(panels) == 1:
         panels[0].set(xlabel=x, ylabel=y)
     else:

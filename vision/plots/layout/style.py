@@ -1,4 +1,4 @@
-"""One look for every figure, from one style file, and how a figure becomes files.
+"""The style of every figure, from one style file, and how a figure is saved.
 
 >>> save(plot_accuracy(curves, title="digits"), Path("outputs/accuracy"))  # doctest: +SKIP
 """
@@ -15,21 +15,21 @@ Arguments = ParamSpec("Arguments")
 
 STYLE = rc_params_from_file(Path(__file__).with_name("vision.mplstyle"), use_default_template=False)
 COLOURS: tuple[str, ...] = tuple(STYLE["axes.prop_cycle"].by_key()["color"])
-# Not told apart by colour alone: a marker each, and another style and fill once the markers are through.
+# Lines differ in more than colour: each has a marker, and another style and fill after the last marker.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 STYLES = ("-", "--", ":", "-.")
-FILLS = ("full", "none", "left", "top")  # of markers, likewise
+FILLS = ("full", "none", "left", "top")  # of markers
 INK, GRID, PAPER = STYLE["text.color"], STYLE["grid.color"], STYLE["figure.facecolor"]
-MUTED = "#666666"  # small print, and lines that are no result
+MUTED = "#666666"  # small print, and lines that are not results
 WIDTH, HEIGHT = STYLE["figure.figsize"]  # inches
 SMALL = 8  # points, of small print
 BAND = 0.15  # opacity of an interval
-# What would differ between two files of the same figure.
+# Without these two files of the same figure would differ.
 METADATA = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
 def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
-    """`draw` in this look, which its figure keeps whatever is set where it is saved."""
+    """Let `draw` use this style; its figure keeps it, whatever matplotlib's settings are when it is saved."""
 
     @wraps(draw)
     def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
@@ -42,7 +42,7 @@ def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write a figure as stem.png, stem.svg and stem.pdf, each byte for byte the same when made again.
+    """Write a figure as stem.png, stem.svg and stem.pdf; the same figure gives the same bytes.
 
     Returns:
         The three files, in this order.

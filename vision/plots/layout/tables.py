@@ -1,4 +1,4 @@
-"""What a figure needs of its table.
+"""Check that a table has what a figure needs.
 
 >>> check_table(scores, ("label", "mean"), name="scores")  # doctest: +SKIP
 """
@@ -9,10 +9,10 @@ import pandas as pd
 
 
 def check_table(table: pd.DataFrame, columns: Sequence[str], *, name: str = "table") -> None:
-    """Refuse a table that lacks a column or has no rows.
+    """Check that a table has these columns and at least one row.
 
     Raises:
-        ValueError: it does.
+        ValueError: a column is missing, or the table is empty.
     """
     if missing := [column for column in columns if column not in table]:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""How far each head looks through depth, convolutions and attention on the same axis.
+"""Attention distance of each head against depth, for attention and convolutions alike.
 
 >>> plot_attention_distance(table, title="digits").savefig("distance.svg")  # doctest: +SKIP
 """
@@ -15,7 +15,7 @@ from vision.plots.layout.style import COLOURS, INK, MUTED, PAPER, SMALL, WIDTH, 
 from vision.plots.layout.tables import check_table
 from vision.plots.model.layer_names import short_names
 
-# Told apart without colour, which is the model's.
+# Kinds differ by marker; the colour is the model's.
 MARKERS = {
     "attention": "o",
     "convolution as attention": "s",
@@ -30,20 +30,20 @@ NAMES_UP_TO = 24  # layers whose names fit under their depth
 def plot_attention_distance(
     table: pd.DataFrame, *, title: str, equal: float | None = None, notes: str = ""
 ) -> Figure:
-    """Figure of distance against depth, a marker a head and a dash at each layer's mean; one panel a model.
+    """Draw distance against depth: one marker per head, a dash at each layer's mean, one panel per model.
 
-    The layers stand by their names under the axis where the table has them and they fit.
+    The x axis has the layers' names if the table contains them and they fit.
 
     Args:
-        table: rows as `vision.inspection.attention_distance` gives them, of one or several models, with a
-            column model that names them.
-        title: stands above the figure.
-        equal: the distance of attention that is equal on the whole image, drawn as a line; as
-            `vision.inspection.equal_distance` gives it.
-        notes: stands below it in small print: images, weights, versions.
+        table: rows as `vision.inspection.attention_distance` returns them, of one or several models, with
+            the additional column model.
+        title: text above the figure.
+        equal: the distance of uniform attention over the whole image, drawn as a line; see
+            `vision.inspection.equal_distance`.
+        notes: small print below the figure, such as images, weights and versions.
 
     Raises:
-        ValueError: a column is missing, or there are no rows.
+        ValueError: a column is missing, or the table has no rows.
     """
     check_table(table, COLUMNS)
     models = list(dict.fromkeys(table["model"]))
@@ -66,7 +66,7 @@ def plot_attention_distance(
 
 
 def _names(rows: pd.DataFrame) -> dict[int, str]:
-    """() -> depth of each layer -> its name, empty where there is none or too many to stand in a row."""
+    """Return the name of each layer by its depth; empty if there are none or too many."""
     layers = rows.drop_duplicates("depth").sort_values("depth")
     depths = layers["depth"].tolist()
     if "layer" not in layers or len(depths) > NAMES_UP_TO:

@@ -1,4 +1,4 @@
-"""How alike the layers of two models are, as a map.
+"""Similarity of the layers of two models, as a heatmap.
 
 >>> plot_cka(cka(vit, cnn, batches), title="CKA", rows="ViT", columns="CNN")  # doctest: +SKIP
 """
@@ -15,19 +15,19 @@ from vision.plots.layout.ticks import some_of
 from vision.plots.model.layer_names import short_names
 
 NUMBERS_UP_TO = 12  # layers on a side whose values still fit into their cells
-NAMES_UP_TO = 32  # likewise whose names fit
+NAMES_UP_TO = 32  # layers on a side whose names fit
 
 
 @styled
 def plot_cka(table: pd.DataFrame, *, title: str, rows: str, columns: str, notes: str = "") -> Figure:
-    """Figure of similarities, one cell a pair of layers; the first layer is below and to the left.
+    """Draw similarities, one cell per pair of layers; the first layers are at the bottom left.
 
     Args:
-        table: as `vision.inspection.cka` gives it.
-        title: stands above the figure.
+        table: as `vision.inspection.cka` returns it.
+        title: text above the figure.
         rows: name of the model whose layers are the rows.
-        columns: name of the other.
-        notes: stands below it in small print.
+        columns: name of the model whose layers are the columns.
+        notes: small print below the figure.
     """
     height, width = (min(side, NAMES_UP_TO) for side in table.shape)
     size = {"width": 1.8 + 0.4 * max(width, 8), "height": 1.4 + 0.3 * max(height, 8)}

@@ -1,6 +1,6 @@
-"""Where each head looks by its place alone: one panel a layer, a circle a head.
+"""Centre and width of each head that attends by position: one panel per layer, one circle per head.
 
->>> plot_heads(head_places(model), title="Learned fields").savefig("heads.svg")  # doctest: +SKIP
+>>> plot_heads(head_positions(model), title="Learned fields").savefig("heads.svg")  # doctest: +SKIP
 """
 
 from math import ceil, isnan
@@ -25,15 +25,15 @@ MOST_NUMBERED = 9  # heads of a layer whose numbers still fit
 
 @styled
 def plot_heads(table: pd.DataFrame, *, title: str, notes: str = "") -> Figure:
-    """Figure of heads around their query, which is the cross: a dot at the centre, a circle of its width.
+    """Draw heads around their query (the cross): a dot at the centre, a circle of one standard deviation.
 
-    All panels have one scale. A gated head's number is followed by the share of its weight that its place
-    decides.
+    All panels have the same scale. The number of a gated head is followed by the share of its weight that
+    depends on position.
 
     Args:
-        table: as `vision.inspection.head_positions` gives it.
-        title: stands above the figure.
-        notes: stands below it in small print.
+        table: as `vision.inspection.head_positions` returns it.
+        title: text above the figure.
+        notes: small print below the figure.
 
     Raises:
         ValueError: the table has no rows.
@@ -42,13 +42,13 @@ def plot_heads(table: pd.DataFrame, *, title: str, notes: str = "") -> Figure:
         raise ValueError("plot_heads needs heads with centres, got none: the model has no such layer")
     layers = list(table.groupby("layer", sort=False))
     figure, body = new_figure(title, notes, height=2.4 * ceil(len(layers) / COLUMNS) + 1.0)
-    places = small_multiples(body, len(layers), COLUMNS)
-    reach = table[["row", "col"]].abs().max(axis=1) + table["width"]
-    far = max(1.5, float(reach.max()) + 0.3)
-    for place, (name, heads) in zip(places, layers, strict=True):
-        _panel(place, heads, far)
-        place.set_title(str(name))
-    name_axes(body, places, "columns from the query (tokens)", "rows from the query (tokens)")
+    panels = small_multiples(body, len(layers), COLUMNS)
+    extent = table[["row", "col"]].abs().max(axis=1) + table["width"]
+    far = max(1.5, float(extent.max()) + 0.3)
+    for panel, (name, heads) in zip(panels, layers, strict=True):
+        _panel(panel, heads, far)
+        panel.set_title(str(name))
+    name_axes(body, panels, "columns from the query (tokens)", "rows from the query (tokens)")
     legend_above(body, _legend(table))
     return figure
 

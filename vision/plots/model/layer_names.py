@@ -1,4 +1,4 @@
-"""Names of layers that fit beside an axis.
+"""Names of layers that fit next to an axis.
 
 >>> short_names([f"encoder.layers.encoder_layer_{i}.self_attention" for i in (0, 1)])
 ['encoder_layer_0', 'encoder_layer_1']
@@ -10,7 +10,7 @@ LONGEST = 24  # characters
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """() -> the names, where one is too long less the parts at either end that all of them share."""
+    """Return the names; if one is too long, without the parts at either end that all share."""
     parts = [name.split(".") for name in names]
     for end in (0, -1):
         while _too_long(parts) and _shared(parts, end):

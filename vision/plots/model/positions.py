@@ -1,4 +1,4 @@
-"""How alike the position vectors of any two places are: a small map a place, set out as the grid is.
+"""Similarity of position vectors: one small map per grid position, arranged like the grid.
 
 >>> plot_position_similarity(position_similarity(model).numpy(), title="ViT")  # doctest: +SKIP
 """
@@ -12,17 +12,17 @@ from vision.plots.layout.figure import new_figure
 from vision.plots.layout.heatmap_cells import without_frame
 from vision.plots.layout.style import WIDTH, styled
 
-MOST = 8  # maps on a side; a larger grid shows every second place, or fewer
+MOST = 8  # maps on a side; of a larger grid every second position is shown, or fewer
 
 
 @styled
 def plot_position_similarity(similarity: np.ndarray, *, title: str, notes: str = "") -> Figure:
-    """Figure of one map for each place: the similarity of its vector with all others', itself marked.
+    """Draw one map for each position: the similarity of its vector to all others, with itself marked.
 
     Args:
-        similarity: (rows, cols, rows, cols), as `vision.inspection.position_similarity` gives it.
-        title: stands above the figure.
-        notes: stands below it in small print.
+        similarity: (rows, cols, rows, cols), as `vision.inspection.position_similarity` returns it.
+        title: text above the figure.
+        notes: small print below the figure.
     """
     step = max(1, -(-max(similarity.shape[:2]) // MOST))
     shown = similarity[::step, ::step]
@@ -30,18 +30,18 @@ def plot_position_similarity(similarity: np.ndarray, *, title: str, notes: str =
     figure, body = new_figure(title, notes, width=max(WIDTH, 1.4 + 0.45 * cols), height=1.0 + 0.45 * rows)
     low = min(0.0, float(similarity.min()))
     drawn: Any = None
-    places = body.subplots(rows, cols, squeeze=False)
-    for row, line in enumerate(places):
-        for col, place in enumerate(line):
-            drawn = place.imshow(shown[row, col], cmap="viridis", vmin=low, vmax=1)
-            place.plot(col * step, row * step, marker="x", color="red", markersize=4)
-            place.set(xticks=[], yticks=[])
-            without_frame(place)
+    axes = body.subplots(rows, cols, squeeze=False)
+    for row, line in enumerate(axes):
+        for col, ax in enumerate(line):
+            drawn = ax.imshow(shown[row, col], cmap="viridis", vmin=low, vmax=1)
+            ax.plot(col * step, row * step, marker="x", color="red", markersize=4)
+            ax.set(xticks=[], yticks=[])
+            without_frame(ax)
             if row == rows - 1:
-                place.set_xlabel(str(col * step + 1))
+                ax.set_xlabel(str(col * step + 1))
             if col == 0:
-                place.set_ylabel(str(row * step + 1), rotation=0, ha="right", va="center")
+                ax.set_ylabel(str(row * step + 1), rotation=0, ha="right", va="center")
     body.supxlabel("column of the patch that a map is for (red cross)")
     body.supylabel("row of the patch that a map is for")
-    body.colorbar(drawn, ax=places, label="cosine similarity with that patch", shrink=0.8)
+    body.colorbar(drawn, ax=axes, label="cosine similarity with that patch", shrink=0.8)
     return figure

@@ -1,4 +1,4 @@
-"""What one token sees through depth, drawn on the image: by its own layer, and by all layers before it.
+"""The receptive field of one token through depth: of its own layer, and of all layers so far.
 
 >>> plot_fields(image, fields_through_depth(model, (3, 224, 224)), title="ResNet-18")  # doctest: +SKIP
 """
@@ -23,7 +23,7 @@ COMPOSED, DIRECT = COLOURS[:2]
 
 
 class Panel(Protocol):
-    """One layer: its name, and bool (H, W) masks over the pixels; as `vision.inspection.LayerFields`."""
+    """One layer: its name, and bool masks (H, W) over the pixels, such as `vision.inspection.LayerFields`."""
 
     @property
     def name(self) -> str:
@@ -43,12 +43,12 @@ class Panel(Protocol):
 
 @styled
 def plot_fields(image: np.ndarray, panels: Sequence[Panel], *, title: str) -> Figure:
-    """Figure with the image once a layer: what the token sees directly, through the layers, and not at all.
+    """Draw the image once per layer: what the token sees directly, through all layers, and not at all.
 
     Args:
         image: (H, W) or (H, W, 3), in [0, 1].
         panels: the layers, first to last, of one token each.
-        title: stands above the figure.
+        title: text above the figure.
 
     Raises:
         ValueError: there are no panels, or a mask is not of the image's size.
@@ -65,10 +65,10 @@ def plot_fields(image: np.ndarray, panels: Sequence[Panel], *, title: str) -> Fi
     rows = ceil(len(panels) / columns)
     figure, body = new_figure(title, height=(WIDTH / COLUMNS + 0.6) * rows + 0.6)
     axes = body.subplots(rows, columns, squeeze=False).flatten()
-    for place in axes[len(panels) :]:
-        place.set_axis_off()
-    for place, panel in zip(axes, panels, strict=False):
-        _draw(place, image, panel)
+    for ax in axes[len(panels) :]:
+        ax.set_axis_off()
+    for ax, panel in zip(axes, panels, strict=False):
+        _draw(ax, image, panel)
     shades = [
         Patch(facecolor=to_rgba(DIRECT, 0.55), edgecolor=DIRECT, label="attended to by this layer"),
         Patch(facecolor="0.75", edgecolor=COMPOSED, label="seen through all layers so far (outline)"),
@@ -78,18 +78,18 @@ def plot_fields(image: np.ndarray, panels: Sequence[Panel], *, title: str) -> Fi
     return figure
 
 
-def _draw(place: Axes, image: np.ndarray, panel: Panel) -> None:
-    place.imshow(_shaded(image, panel))
+def _draw(ax: Axes, image: np.ndarray, panel: Panel) -> None:
+    ax.imshow(_shaded(image, panel))
     for mask, colour in ((panel.composed, COMPOSED), (panel.direct, DIRECT)):
-        _outline(place, mask, colour)
+        _outline(ax, mask, colour)
     extents = f"directly {_extent(panel.direct)}\nin all {_extent(panel.composed)}"
-    place.set_title(f"{panel.name}\n{extents}")
-    place.set(xticks=[], yticks=[])
-    without_frame(place)
+    ax.set_title(f"{panel.name}\n{extents}")
+    ax.set(xticks=[], yticks=[])
+    without_frame(ax)
 
 
 def _shaded(image: np.ndarray, panel: Panel) -> np.ndarray:
-    """() -> (H, W, 3): the image in grey, dark where nothing is seen, tinted where the layer itself looks."""
+    """Return the grey image (H, W, 3), dark where nothing is seen, tinted where the layer itself looks."""
     grey = image if image.ndim == 2 else image.mean(axis=2)
     # Between black and white, so that a tint shows on either.
     shaded = np.where(panel.composed, 0.3 + 0.65 * grey, 0.32 * grey)[..., None].repeat(3, axis=2)
@@ -97,17 +97,17 @@ def _shaded(image: np.ndarray, panel: Panel) -> np.ndarray:
     return np.where(panel.direct[..., None], tint, shaded).clip(0, 1)
 
 
-def _outline(place: Axes, mask: np.ndarray, colour: str) -> None:
+def _outline(ax: Axes, mask: np.ndarray, colour: str) -> None:
     # A border of False around the mask closes the line where the field meets the image's edge.
     height, width = mask.shape
-    place.set(xlim=(-1, width), ylim=(height, -1))
+    ax.set(xlim=(-1, width), ylim=(height, -1))
     if not mask.any():
         return
     rows, cols = np.arange(-1, height + 1), np.arange(-1, width + 1)
-    place.contour(cols, rows, np.pad(mask, 1).astype(float), levels=[0.5], colors=colour, linewidths=1.6)
+    ax.contour(cols, rows, np.pad(mask, 1).astype(float), levels=[0.5], colors=colour, linewidths=1.6)
 
 
 def _extent(mask: np.ndarray) -> str:
-    """() -> rows x columns of pixels from the first to the last seen."""
+    """Return rows x columns of pixels from the first to the last that is seen."""
     spans = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     return " x ".join(str(int(span[-1] - span[0] + 1)) if len(span) else "0" for span in spans) + " px"

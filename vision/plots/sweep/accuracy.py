@@ -1,4 +1,4 @@
-"""The headline figure: accuracy against training-set size, one line a model; or against any other setting.
+"""Accuracy against training-set size, one line per model; or against any other setting.
 
 >>> plot_accuracy(accuracy_curves(records), title="digits").savefig("accuracy.svg")  # doctest: +SKIP
 """
@@ -16,12 +16,12 @@ from vision.plots.layout.line_styles import LineStyles, line_styles
 from vision.plots.layout.small_multiples import height_of, name_axes, small_multiples
 from vision.plots.layout.style import BAND, WIDTH, styled
 from vision.plots.layout.tables import check_table
-from vision.plots.layout.ticks import at_places
+from vision.plots.layout.ticks import set_x_ticks
 from vision.text import short_name, value_text
 
-BODY = 3.2  # inches that a single panel is high
-FEW = 7  # lines; of more, the bands are fainter
-LOG_FROM = 8.0  # largest over smallest place from which an axis of numbers is logarithmic
+BODY = 3.2  # height of a single panel in inches
+FULL_OPACITY_LINES = 7  # with more lines the bands are fainter
+LOG_FROM = 8.0  # ratio of largest to smallest x from which the axis is logarithmic
 
 
 @styled
@@ -37,23 +37,23 @@ def plot_accuracy(
     xlabel: str | None = None,
     centre: str = "mean",
 ) -> Figure:
-    """Figure of centre and interval: x along the axis, a colour a line, a panel each in rows of two.
+    """Draw centre and interval against x: one colour per line, panels in rows of two.
 
-    Lines of numbers, as fields, run from dark to light. Where x is no size of training sets, a ring marks the
-    best place of each line, if its interval excludes the worst one's centre. Where x is a name, as a model's,
-    each has a row, best on top.
+    Lines of numbers, such as field sizes, run from dark to light. If x is not the training-set size, a ring
+    marks the best x of each line whose interval excludes the lowest centre. If x is a name, such as a model,
+    each name has one row, with the best on top.
 
     Args:
-        curves: as `vision.statistics.accuracy_curves` gives them with the same x, line and panel.
-        title: stands above the figure.
-        notes: stands below it in small print: n, the interval's kind, versions, device, commit.
-        metric: name of the vertical axis.
-        x, line, panel: the columns that say what goes where.
-        xlabel: name of the horizontal axis; None is that of x.
-        centre: the column to draw, as mean, median or iqm.
+        curves: as `vision.statistics.accuracy_curves` returns them with the same x, line and panel.
+        title: text above the figure.
+        notes: small print below the figure, such as n, interval, versions, device and commit.
+        metric: name of the y axis.
+        x, line, panel: the columns for the x axis, the lines and the panels.
+        xlabel: name of the x axis; None is the name of x.
+        centre: the column to draw: mean, median or iqm.
 
     Raises:
-        ValueError: a column is missing, or there are no rows.
+        ValueError: a column is missing, or the table has no rows.
     """
     check_table(curves, (panel, line, x, centre, "low", "high"), name="curves")
     values = list(dict.fromkeys(curves[panel]))
@@ -89,16 +89,18 @@ def _along(panel: Axes, curves: pd.DataFrame, x: str, line: str, styles: LineSty
         places, middle, look = curve[x], 100 * curve[centre], styles[value]
         panel.plot(places, middle, label=as_label(value_text(value)), **look)
         ends = 100 * curve["low"], 100 * curve["high"]
-        draw_band(panel, places, *ends, look["color"], opacity=BAND * min(1.0, FEW / len(styles)))
+        draw_band(
+            panel, places, *ends, look["color"], opacity=BAND * min(1.0, FULL_OPACITY_LINES / len(styles))
+        )
         best = curve[centre].idxmax()
-        beyond_doubt = not curve["low"][best] <= min(curve[centre])
-        if x != "train_size" and len(curve) > 1 and beyond_doubt:
+        is_best = not curve["low"][best] <= min(curve[centre])
+        if x != "train_size" and len(curve) > 1 and is_best:
             ring = {"markersize": 10, "markerfacecolor": "none", "color": look["color"], "zorder": 5}
             panel.plot(places[best], middle[best], "o", **ring)
     places = sorted(set(curves[x]))
     wide = places[0] > 0 and places[-1] >= LOG_FROM * places[0]
     panel.set_xscale("log" if x == "train_size" or wide else "linear")
-    at_places(panel, places)
+    set_x_ticks(panel, places)
 
 
 def _by_row(
@@ -116,13 +118,13 @@ def _by_row(
 
 
 def _lines(curves: pd.DataFrame, line: str, styles: LineStyles) -> list[tuple[Any, pd.DataFrame]]:
-    """The rows of each line that a panel has, in the order of the legend."""
+    """Return the rows of each line in a panel, in the order of the legend."""
     rows: Any = {value: curves[_same(curves[line], value)] for value in styles}
     return [(value, own) for value, own in rows.items() if len(own)]
 
 
 def _in_order(column: Any) -> list[Any]:
-    """Distinct values: numbers ascending, names as they come."""
+    """Return distinct values: numbers ascending, names in the order of the table."""
     values = list(dict.fromkeys(column.tolist()))
     return sorted(values) if _is_ordered(column) else values
 

@@ -1,6 +1,6 @@
-"""Accuracy of each class against training-set size, a small panel a class.
+"""Accuracy of each class against training-set size, one small panel per class.
 
->>> plot_class_curves(table, title="digits").savefig("classes.svg")  # doctest: +SKIP
+>>> plot_class_accuracy(table, title="digits").savefig("classes.svg")  # doctest: +SKIP
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from vision.plots.layout.line_styles import LineStyles, line_styles
 from vision.plots.layout.small_multiples import name_axes, small_multiples
 from vision.plots.layout.style import WIDTH, styled
 from vision.plots.layout.tables import check_table
-from vision.plots.layout.ticks import at_places
+from vision.plots.layout.ticks import set_x_ticks
 
 COLUMNS = ("label", "class", "train_size", "mean", "low", "high")
 MOST = 12  # classes that are all shown
-ENDS = 5  # of more, so many from the best and from the worst
+ENDS = 5  # of more, so many of the best and of the worst
 
 
 @styled
@@ -33,20 +33,20 @@ def plot_class_accuracy(
     metric: str = "test accuracy",
     all_lines: Sequence[Any] = (),
 ) -> Figure:
-    """Figure of a panel a class in rows of five, a line a model with its interval.
+    """Draw one panel per class, one line per model with its interval.
 
-    Of more than 12 classes it shows the 5 best and the 5 worst at the largest size, by the mean over the
-    models, and says so in the small print.
+    Of more than 12 classes only the 5 best and the 5 worst are drawn, by the mean over models at the largest
+    size. The small print then says so.
 
     Args:
         table: columns label, class, train_size, and mean, low and high in [0, 1].
-        title: stands above the figure.
-        notes: stands below it in small print.
-        metric: what the accuracy is of.
-        among: all lines of several figures, in which each keeps its look; empty: these only.
+        title: text above the figure.
+        notes: small print below the figure.
+        metric: name of the accuracy.
+        all_lines: all lines of several figures, so that each has the same style in all of them.
 
     Raises:
-        ValueError: a column is missing, or there are no rows.
+        ValueError: a column is missing, or the table has no rows.
     """
     check_table(table, COLUMNS)
     classes, said = _chosen(table)
@@ -58,7 +58,7 @@ def plot_class_accuracy(
         rows: Any = table[table["class"] == name]
         _panel(panel, rows, styles)
         panel.set_title(str(name))
-        at_places(panel, sorted(set(table["train_size"])))
+        set_x_ticks(panel, sorted(set(table["train_size"])))
     panels[0].set(ylim=(0, 103), yticks=(0, 50, 100))
     name_axes(body, panels, "training images (log scale)", f"{metric} (%)")
     legend_above(body, panels[0].get_lines())
@@ -66,7 +66,7 @@ def plot_class_accuracy(
 
 
 def _chosen(table: pd.DataFrame) -> tuple[list[Any], str]:
-    """The classes to show, and a sentence where they are not all."""
+    """Return the classes to draw, and a note if these are not all."""
     classes = list(dict.fromkeys(table["class"]))
     if len(classes) <= MOST:
         return classes, ""

@@ -1,4 +1,4 @@
-"""Which class is taken for which.
+"""A confusion matrix in percent.
 
 >>> plot_confusion(matrix, ["cat", "dog"], title="CNN on pets").savefig("confusion.svg")  # doctest: +SKIP
 """
@@ -16,21 +16,21 @@ from vision.plots.layout.style import styled
 from vision.plots.layout.ticks import some_of
 
 NUMBERS_UP_TO = 12  # classes whose shares still fit into their cells
-NAMES_UP_TO = 20  # likewise whose names fit
+NAMES_UP_TO = 20  # classes whose names fit
 
 
 @styled
 def plot_confusion(matrix: np.ndarray, classes: Sequence[str], *, title: str, notes: str = "") -> Figure:
-    """Figure of shares, a row a class: what its images were taken for, in percents of them.
+    """Draw how the images of each class (row) were classified, in percent of them.
 
-    Up to 12 classes the numbers are written into the cells; of more, colours go by the square root, so that
-    rare mistakes can be seen.
+    With up to 12 classes the numbers are written into the cells. With more, the colours follow the square
+    root, so that rare mistakes are visible.
 
     Args:
         matrix: counts (K, K), true class by predicted class.
         classes: K names.
-        title: stands above the figure.
-        notes: stands below it in small print: images, n, the model.
+        title: text above the figure.
+        notes: small print below the figure, such as images, n and model.
 
     Raises:
         ValueError: the matrix is not (K, K), or has a negative count.

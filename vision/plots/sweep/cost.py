@@ -1,4 +1,4 @@
-"""What accuracy costs: a model's parameters and its multiply-adds an image against what it reaches.
+"""Accuracy of each model against its parameters and multiply-adds per image.
 
 >>> plot_cost(points, title="digits").savefig("cost.svg")  # doctest: +SKIP
 """
@@ -21,7 +21,7 @@ from vision.plots.layout.style import WIDTH, styled
 from vision.plots.layout.tables import check_table
 
 COSTS = {"params": "parameters", "macs": "multiply-adds an image"}
-LEAST_SPAN = 3.0  # largest over smallest end of an axis; models of equal cost then lie close together
+LEAST_SPAN = 3.0  # ratio of the ends of an axis; models of nearly equal cost then lie close together
 
 
 @styled
@@ -34,24 +34,24 @@ def plot_cost(
     line: str = "label",
     all_lines: Sequence[Any] = (),
 ) -> Figure:
-    """Figure of accuracy with its interval against parameters and against multiply-adds, both on log scales.
+    """Draw accuracy with its interval against parameters and against multiply-adds, both on log scales.
 
-    The names stand at the points, or where they have no room, in a legend.
+    The names are next to the points or, if they have no room, in a legend.
 
     Args:
-        points: a row a model: columns label, params, macs, and mean, low and high in [0, 1].
-        title: stands above the figure.
-        notes: stands below it in small print: the training-set size, n, the interval's kind.
-        metric: what the accuracy is of.
+        points: one row per model, with columns label, params, macs, and mean, low and high in [0, 1].
+        title: text above the figure.
+        notes: small print below the figure, such as training-set size, n and interval.
+        metric: name of the accuracy.
         line: the column that names a model.
-        among: all lines of several figures, in which each keeps its look; empty: these only.
+        all_lines: all lines of several figures, so that each has the same style in all of them.
 
     Raises:
-        ValueError: a column is missing, there are no rows, or a model has several.
+        ValueError: a column is missing, the table has no rows, or a model has several rows.
     """
     check_table(points, (line, *COSTS, "mean", "low", "high"), name="points")
     if points[line].duplicated().any():
-        raise ValueError(f"points must have one row a {line}, got several of {points[line].mode()[0]}")
+        raise ValueError(f"points must have one row per {line}, got several of {points[line].mode()[0]}")
     styles = line_styles(points[line].tolist(), all_lines)
     figure, body = new_figure(title, notes, height=3.1)
     panels = body.subplots(1, len(COSTS), sharey=True)
@@ -86,7 +86,7 @@ def _panel(panel: Axes, points: pd.DataFrame, cost: str, line: str, styles: Line
 
 
 def _round_numbers(low: float, high: float) -> list[float]:
-    """() -> two or more of them, as few as can be."""
+    """Return at least two round numbers from low to high, if there are two, and as few as possible."""
     for steps in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
         found = [step * 10.0**power for power in range(16) for step in steps]
         if len(inside := [number for number in found if low <= number <= high]) > 1:

@@ -1,6 +1,6 @@
-"""The gain of one model over others against training-set size, in points of accuracy.
+"""The accuracy of one model minus that of others, against training-set size.
 
->>> plot_gain(differences, first="CNN", second="ViT", title="digits").savefig("gain.svg")  # doctest: +SKIP
+>>> plot_difference(differences, first="CNN", second="ViT", title="digits")  # doctest: +SKIP
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,10 +20,10 @@ from vision.plots.layout.legend import as_label, legend_above, legend_height
 from vision.plots.layout.line_styles import line_styles
 from vision.plots.layout.style import BAND, INK, MUTED, PAPER, WIDTH, styled
 from vision.plots.layout.tables import check_table
-from vision.plots.layout.ticks import at_places
+from vision.plots.layout.ticks import set_x_ticks
 
 COLUMNS = ("train_size", "mean", "low", "high")
-ROOM = 0.16  # of the axis, above and below all that is drawn, for who is ahead
+ROOM = 0.16  # share of the axis above and below the lines, for the texts that name who is ahead
 Interval = tuple[float, float, float]
 
 
@@ -38,27 +38,27 @@ def plot_difference(
     crossings: Sequence[Interval] = (),
     all_lines: Sequence[Any] = (),
 ) -> Figure:
-    """Figure of accuracy differences with intervals; above the line of 0 the first model is ahead.
+    """Draw accuracy differences with intervals; above 0 the first model is ahead.
 
-    A hollow marker says that the interval holds 0, or that there is none.
+    A hollow marker means that the interval contains 0, or that there is none.
 
     Args:
-        differences: columns train_size, and mean, low and high of the first model's accuracy less the
-            second's, as shares; or such a table for each of several second models, by their labels.
-        first: label of the model that is compared.
-        second: label of the other; of several, what they are together.
-        title: stands above the figure.
-        notes: stands below it in small print.
-        crossings: low, place and high of each training-set size at which the lead changes, shaded.
-        among: all lines of several figures, in which each keeps its look; empty: these only.
+        differences: columns train_size, and mean, low and high of the first model's accuracy minus the
+            second's, as shares; or one such table for each of several other models, by label.
+        first: label of the first model.
+        second: label of the other model, or one name for several others.
+        title: text above the figure.
+        notes: small print below the figure.
+        crossings: low end, estimate and high end of each training-set size at which the lead changes.
+        all_lines: all lines of several figures, so that each has the same style in all of them.
 
     Raises:
-        ValueError: a column is missing, or there are no rows.
+        ValueError: a column is missing, or the table has no rows.
     """
     tables = {second: differences} if isinstance(differences, pd.DataFrame) else dict(differences)
     for name, table in tables.items():
         check_table(table, COLUMNS, name=f"differences to {name}")
-    # Hollow says something here.
+    # Hollow markers have a meaning here.
     own = line_styles([first, *tables], all_lines)
     styles = {name: look | {"fillstyle": "full"} for name, look in own.items()}
     handles = _legend(styles, first, list(tables), crossings)
@@ -70,7 +70,7 @@ def plot_difference(
     for name, table in tables.items():
         _line(panel, table.sort_values("train_size"), styles[name], f"over {name}")
     _ahead(panel, pd.concat(tables.values()), first, second)
-    at_places(panel, sorted({size for table in tables.values() for size in table["train_size"]}))
+    set_x_ticks(panel, sorted({size for table in tables.values() for size in table["train_size"]}))
     for crossing in crossings:
         _cross(panel, crossing)
     legend_above(body, handles)
@@ -97,11 +97,11 @@ def _ahead(panel: Axes, table: pd.DataFrame, first: str, second: str) -> None:
 
 
 def _cross(panel: Axes, crossing: Interval) -> None:
-    low, place, high = crossing
+    low, size, high = crossing
     left, right = panel.get_xlim()
     panel.axvspan(max(low, left), min(high, right), color=MUTED, alpha=BAND, linewidth=0, zorder=0)
-    if left <= place <= right:
-        panel.axvline(place, color=MUTED, linestyle="--", linewidth=1.0)
+    if left <= size <= right:
+        panel.axvline(size, color=MUTED, linestyle="--", linewidth=1.0)
     panel.set_xlim(left, right)
 
 
@@ -113,9 +113,9 @@ def _legend(
     ]
     hollow = {"ls": "none", "marker": "o", "mfc": PAPER, "color": MUTED}
     handles.append(Line2D([], [], label="interval holds 0", **hollow))
-    for low, place, high in crossings:
+    for low, size, high in crossings:
         span = f"{low:,.0f} to {high:,.0f}" if isfinite(high) else f"{low:,.0f} or more"
-        handles.append(Patch(color=MUTED, alpha=2 * BAND, label=f"crossing: {place:,.0f} ({span})"))
+        handles.append(Patch(color=MUTED, alpha=2 * BAND, label=f"crossing: {size:,.0f} ({span})"))
     return handles
 
 

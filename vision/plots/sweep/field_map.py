@@ -1,4 +1,4 @@
-"""The map of field x size: which receptive field does best with how many training images.
+"""Accuracy by receptive field and training-set size, as a heatmap.
 
 >>> plot_field_map(accuracy_curves(records, line=FIELD, panel=KIND), title="digits")  # doctest: +SKIP
 """
@@ -24,7 +24,7 @@ from vision.text import value_text
 
 FIELD, KIND = "model.kwargs.mixer_options.kernel_size", "model.name"
 ALL = "all"
-ABREAST = 5  # sizes up to which two panels stand side by side
+TWO_COLUMNS_UP_TO = 5  # sizes up to which two panels fit side by side
 BEST = {
     True: ("-", "best of its size, beyond the others"),
     False: (":", "best, interval reaches another's mean"),
@@ -43,23 +43,22 @@ def plot_field_map(
     ylabel: str = "field",
     metric: str = "test accuracy",
 ) -> Figure:
-    """Figure of one map a kind of mixer: a column a size, a row a field, its mean accuracy in the cell.
+    """Draw one map per kind of mixer: one column per size, one row per field, mean accuracies in the cells.
 
-    All maps have one scale. A frame is around the best field of each size; it is dotted where the interval
-    reaches another field's mean, or there is no interval.
+    All maps have the same scale. A frame marks the best field of each size. The frame is dotted if the
+    interval contains another field's mean, or if there is no interval.
 
     Args:
-        curves: as `vision.statistics.accuracy_curves` gives them with these x, line y, and panel.
-        title: stands above the figure.
-        notes: stands below it in small print.
-        x, y, panel: the columns that say what goes where; y ascends upwards by the
-            number that it is or begins with, as 3 x 3; those without come last, and a
-            missing one is the field of all.
-        ylabel: what y is.
-        metric: what the accuracy is of.
+        curves: as `vision.statistics.accuracy_curves` returns them with these x, line y, and panel.
+        title: text above the figure.
+        notes: small print below the figure.
+        x, y, panel: the columns for columns, rows and maps. y is sorted by its leading number (3 for
+            "3 x 3"); other values come last, and a missing value is the full field.
+        ylabel: name of the y axis.
+        metric: name of the accuracy.
 
     Raises:
-        ValueError: a column is missing, there are no rows, or a cell is there twice.
+        ValueError: a column is missing, the table has no rows, or a cell has two rows.
     """
     check_table(curves, (panel, y, x, "mean", "low"), name="curves")
     if curves.duplicated([panel, y, x]).any():
@@ -67,7 +66,7 @@ def plot_field_map(
     curves = curves.assign(**{y: curves[y].astype(object).where(curves[y].notna(), ALL)})
     fields, sizes = _in_order(curves[y]), _in_order(curves[x])
     kinds = list(dict.fromkeys(curves[panel]))
-    columns = 2 if len(sizes) <= ABREAST else 1
+    columns = 2 if len(sizes) <= TWO_COLUMNS_UP_TO else 1
     labels = [name for _, name in BEST.values()]
     height = -(-len(kinds) // columns) * (0.3 + 0.24 * len(fields)) + 1.3 + legend_height(labels, WIDTH)
     figure, body = new_figure(title, notes, height=height)
@@ -113,6 +112,6 @@ def _in_order(column: Any) -> list[Any]:
 
 
 def _leading(value: Any) -> float:
-    """The number that a value is or begins with, as "3 x 3"; without one it comes last, as "all"."""
-    found = re.match(r"\s*\d+\.?\d*", str(value))
-    return float(found.group()) if found else float("inf")
+    """Return the leading number of a value, such as 3 for "3 x 3"; infinity for values such as "all"."""
+    number = re.match(r"\s*\d+\.?\d*", str(value))
+    return float(number.group()) if number else float("inf")

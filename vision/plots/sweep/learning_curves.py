@@ -1,6 +1,6 @@
-"""Accuracy in validation against optimizer steps: who learns faster, and whether learning was over.
+"""Validation accuracy or loss against optimizer steps.
 
->>> plot_steps(learning, title="digits").savefig("steps.svg")  # doctest: +SKIP
+>>> plot_learning_curves(learning, title="digits").savefig("steps.svg")  # doctest: +SKIP
 """
 
 from collections.abc import Sequence
@@ -37,21 +37,21 @@ def plot_learning_curves(
     line: str = "label",
     all_lines: Sequence[Any] = (),
 ) -> Figure:
-    """Figure of a metric against steps, one panel a training-set size: faint seeds and their mean.
+    """Draw a metric against steps, one panel per training-set size: faint seeds and their mean.
 
-    The mean is taken at steps that all seeds of a line were measured at.
+    The mean is drawn at the steps for which all seeds of a line have a value.
 
     Args:
-        learning: columns label, train_size, seed, step and the metric; a row an evaluation.
-        title: stands above the figure.
-        notes: stands below it in small print.
-        metric: val_accuracy, train_loss or another column; shares are drawn in percents if it ends in
+        learning: columns label, train_size, seed, step and the metric; one row per evaluation.
+        title: text above the figure.
+        notes: small print below the figure.
+        metric: val_accuracy, train_loss or another column; drawn in percent if its name ends in
             accuracy.
-        line: the column that makes a line.
-        among: all lines of several figures, in which each keeps its look; empty: these only.
+        line: the column with one line per value.
+        all_lines: all lines of several figures, so that each has the same style in all of them.
 
     Raises:
-        ValueError: a column is missing, or there are no rows.
+        ValueError: a column is missing, or the table has no rows.
     """
     check_table(learning, (line, "train_size", "seed", "step", metric), name="learning")
     sizes, lines = sorted(set(learning["train_size"])), list(dict.fromkeys(learning[line]))

@@ -1,6 +1,6 @@
-"""Train against test accuracy by training-set size: what each model fits, and how much of it holds.
+"""Train and test accuracy against training-set size, and the gap between them.
 
->>> plot_overfit(train_curves, test_curves, title="digits").savefig("overfit.svg")  # doctest: +SKIP
+>>> plot_train_test_gap(train_curves, test_curves, title="digits").savefig("overfit.svg")  # doctest: +SKIP
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ from vision.plots.layout.line_styles import line_styles
 from vision.plots.layout.small_multiples import height_of, name_axes, small_multiples
 from vision.plots.layout.style import BAND, MUTED, PAPER, WIDTH, styled
 from vision.plots.layout.tables import check_table
-from vision.plots.layout.ticks import at_places
+from vision.plots.layout.ticks import set_x_ticks
 
-LEAST = 12  # points of a gap whose number fits into it
+LEAST = 12  # points; the number of a smaller gap does not fit into it
 LINES = ("train (hollow)", "test", "gap, in points")
 
 
@@ -36,21 +36,21 @@ def plot_train_test_gap(
     line: str = "label",
     all_lines: Sequence[Any] = (),
 ) -> Figure:
-    """Figure of one panel a model: train (dashed, hollow) and test (solid) accuracy, and the gap in points.
+    """Draw one panel per model: train (dashed, hollow) and test (solid) accuracy, and the gap in points.
 
     A wide gap is overfitting; two low curves are underfitting.
 
     Args:
-        train, test: of one data set, as `vision.statistics.accuracy_curves` gives them with metric
+        train, test: of one data set, as `vision.statistics.accuracy_curves` returns them with metric
             train_accuracy and test_accuracy.
-        title: stands above the figure.
-        notes: stands below it in small print.
-        x, line: the columns that say what goes where.
-        among: all lines of several figures, in which each keeps its look; empty: these only.
+        title: text above the figure.
+        notes: small print below the figure.
+        x, line: the columns for the x axis and for the lines.
+        all_lines: all lines of several figures, so that each has the same style in all of them.
 
     Raises:
-        ValueError: a column is missing, there are no rows, or one of the tables has a point that the other
-            lacks.
+        ValueError: a column is missing, the table has no rows, or one of the tables has a point that is
+            missing in the other.
     """
     for name, table in (("train", train), ("test", test)):
         check_table(table, (line, x, "mean", "low", "high"), name=name)
@@ -67,7 +67,7 @@ def plot_train_test_gap(
         one, other = (_of(table, line, name, x) for table in (train, test))
         _panel(panel, one, other, x, styles[name])
         panel.set_title(str(name))
-        at_places(panel, sorted(set(test[x])))
+        set_x_ticks(panel, sorted(set(test[x])))
     panels[0].set_ylim(0, 104)
     name_axes(body, panels, "training images (log scale)" if x == "train_size" else x, "accuracy (%)")
     legend_above(body, _legend())
