@@ -8,7 +8,7 @@ import torch
 
 from vision import Grid
 from vision.mixers import create_mixer, mixer_names
-from vision.models import complete_arguments, our_models
+from vision.models import complete_arguments, cost, our_models
 
 GRID, DIM = Grid(8, 9), 32
 OPTIONS = {
@@ -77,6 +77,13 @@ def test_no_model_keeps_a_tensor_on_the_cpu(device):
         assert model(torch.randn(2, 3, 16, 16, device=device)).device.type == device.type
         tensors = [*model.parameters(), *model.buffers()]
         assert {tensor.device.type for tensor in tensors} == {device.type}, name
+
+
+def test_the_cost_of_a_model_does_not_depend_on_the_device(device):
+    for name in MODELS:
+        arguments = complete_arguments(name, img_size=16, in_chans=3, num_classes=10, params=20_000)
+        model = timm.create_model(name, **arguments)
+        assert cost(model, (3, 16, 16)) == cost(model.to(device), (3, 16, 16)), name
 
 
 @pytest.mark.parametrize("name", ["field_vit", "field_local", "resnet18_small"])

@@ -52,7 +52,7 @@ class Call:
     @property
     def uniform_degree(self) -> bool:
         """Whether each field is by offsets or indices, with the same number of columns in each head."""
-        linear = bool(self.fields) and all(field.is_linear for field in self.fields)
+        linear = len(self.fields) > 0 and all(field.is_linear for field in self.fields)
         return linear and len({field.columns for field in self.fields}) == 1
 
     @property
@@ -91,7 +91,7 @@ class Call:
     @property
     def reachable(self) -> Tensor | None:
         """bool (N_query), or (H, N_query) with one field per head; None if every query has a key."""
-        rows = [field.reachable(self.q.device) for field in self.fields]
+        rows = [None if field.is_full else field.reachable(self.q.device) for field in self.fields]
         if all(row is None for row in rows):
             return None
         everywhere = torch.ones(self.q.shape[2], dtype=torch.bool, device=self.q.device)

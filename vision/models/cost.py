@@ -18,6 +18,19 @@ from vision.mixers import ConvAttention, GraphAttention
 from vision.models.modes import evaluating
 
 
+def _attention_flops(
+    q: tuple[int, ...], k: tuple[int, ...], v: tuple[int, ...], *_: object, **__: object
+) -> int:
+    """Return the operations of q k^T and of the weighted sum, two for each multiply-add."""
+    return 2 * q[0] * q[1] * q[2] * k[2] * (q[3] + v[3])
+
+
+# torch 2.11 has no formula for its fused attention on a CPU; later versions have the same.
+_ATTENTION_ON_CPU: dict[Any, Any] = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops
+}
+
+
 class Cost(NamedTuple):
     """Size of a model and the work of its forward pass on one image.
 
@@ -36,7 +49,8 @@ def cost(model: nn.Module, input_shape: tuple[int, ...]) -> Cost:
     """Return the parameters and multiply-adds of a model for one input of shape `input_shape`."""
     params = sum(p.numel() for p in model.parameters() if p.requires_grad)
     like = next(model.parameters())
-    with _countable(model), torch.no_grad(), FlopCounterMode(display=False) as counter:
+    counter = FlopCounterMode(display=False, custom_mapping=_ATTENTION_ON_CPU)
+    with _countable(model), torch.no_grad(), counter:
         model(torch.zeros(1, *input_shape, device=like.device, dtype=like.dtype))
     attention = [m for m in model.modules() if isinstance(m, MultiHeadAttention)]
     return Cost(params, counter.get_total_flops() // 2 - sum(_masked_macs(m) for m in attention))
@@ -55,8 +69,8 @@ def _countable(model: nn.Module) -> Generator[None]:
         elif isinstance(module, ConvAttention):
             module.explicit = False
     try:
-        recurs = any(isinstance(m, nn.LSTM) for m in model.modules())
-        with evaluating(model), _without_onednn() if recurs else nullcontext():
+        recurs = any(isinstance(m, nn.RNNBase) for m in model.modules())
+        with evaluating(model), _plain_recurrence() if recurs else nullcontext():
             yield
     finally:
         for module, backend, explicit in before:
@@ -67,11 +81,11 @@ def _countable(model: nn.Module) -> Generator[None]:
 
 
 @contextmanager
-def _without_onednn() -> Generator[None]:
-    """Turn off oneDNN, whose recurrence hides its multiply-adds from the counter."""
+def _plain_recurrence() -> Generator[None]:
+    """Turn off oneDNN and cuDNN, whose recurrences hide their multiply-adds from the counter."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="TF32 acceleration")
-        with torch.backends.mkldnn.flags(enabled=False):
+        with torch.backends.mkldnn.flags(enabled=False), torch.backends.cudnn.flags(enabled=False):
             yield
 
 
