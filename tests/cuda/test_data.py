@@ -17,7 +17,7 @@ from vision.data import (
     train_batches,
 )
 
-AUGMENT = AugmentConfig(crop_padding=2, flip=True, mixup=0.2, cutmix=0.5, erasing=0.5)
+AUGMENT = AugmentConfig(crop_padding=2, flip=True, mixup=0.2, cutmix=0.5, random_erasing=0.5)
 GEOMETRY = AugmentConfig(crop_padding=2, flip=True)
 STATISTICS: dict[str, Any] = {"mean": [0.4, 0.5, 0.6], "std": [0.2, 0.25, 0.3]}
 
@@ -89,7 +89,7 @@ def test_streamed_batches_equal_resident_ones(device, workers):
     resident = load_source(config, device=device)
     there = resident.train.pixels
     assert isinstance(there, torch.Tensor) and there.device.type == device.type
-    streamed = load_source(DataConfig(name="png", source="cuda_tests_png", memory_share=1e-12), device=device)
+    streamed = load_source(DataConfig(name="png", source="cuda_tests_png", max_memory_fraction=1e-12), device=device)
     assert not streamed.train.resident
     wanted = first_batches(resident.train, device, GEOMETRY)
     got = first_batches(streamed.train, device, GEOMETRY, workers=workers)

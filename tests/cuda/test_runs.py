@@ -89,7 +89,7 @@ def out_of_memory(self: Backbone, x: torch.Tensor) -> torch.Tensor:
 def test_two_processes_at_one_sweep_share_the_device(device, tmp_path):
     sweep = ("-m", "data=digits", "model=cnn", "model.kwargs.params=20000", "train_size=100", "seed=0,1,2")
     recipe = ("training.steps=30", "training.lr=0.01", f"training.device={device.type}")
-    command = [sys.executable, "-m", "vision", "train", *sweep, *recipe, f"out={tmp_path}"]
+    command = [sys.executable, "-m", "vision", "train", *sweep, *recipe, f"output_dir={tmp_path}"]
     together = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     errors = [process.communicate(timeout=240)[1] for process in together]
     # A process that meets a run of the other one calls it failed; the sweep is whole all the same.

@@ -53,7 +53,7 @@ def test_it_learns_in_bfloat16(device):
 
 def test_the_moving_average_is_on_the_device_and_lags(device):
     model = network().to(device)
-    average = fit(model, batches(10, device), recipe(ema=0.99, steps=10), steps=10, device=device)
+    average = fit(model, batches(10, device), recipe(ema_decay=0.99, steps=10), steps=10, device=device)
     assert average is not model and all(p.device.type == device.type for p in average.parameters())
     assert not torch.equal(weights(average), weights(model))
 
@@ -96,7 +96,7 @@ def test_a_step_does_not_wait_for_the_device(cuda):
             yield batch
 
     try:
-        config = recipe(steps=40, evaluations=1)
+        config = recipe(steps=40, num_evaluations=1)
         fit(network().to(cuda), watched(), config, steps=40, device=cuda)
     finally:
         torch.cuda.set_sync_debug_mode("default")

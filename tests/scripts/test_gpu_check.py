@@ -179,7 +179,7 @@ def test_a_run_that_would_not_end_in_time_is_left(log, tmp_path):
 @pytest.mark.slow
 def test_a_worker_answers_a_wrong_run_with_its_error_and_goes_on(log, tmp_path):
     worker = Worker(0, log)
-    common = ["data=digits", "training.device=cpu", f"out={tmp_path}", "data.test_size=100"]
+    common = ["data=digits", "training.device=cpu", f"output_dir={tmp_path}", "data.test_size=100"]
     wrong = worker.ask([*common, "training.lr=-1"], 120)
     assert "exit status 2" in wrong["error"]
     run = study_runs(TINY, {"vit": {"training.lr": 0.002}}, data="digits")[0]

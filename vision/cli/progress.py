@@ -1,4 +1,4 @@
-"""What a person sees while runs are going: where a long run is, and one line for each that ends."""
+"""What the user sees while runs are going: the progress of a long run, and one line per finished run."""
 
 import json
 import os
@@ -16,7 +16,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 def announce(folders: Sequence[Path], *, finished: int) -> None:
-    """Say what a sweep has before it, and tell its runs, in whatever process they are."""
+    """Print how many runs a sweep has to do, and pass it on to its runs, which may be other processes."""
     total, sweeps = len(folders), sorted({str(folder.parents[2]) for folder in folders})
     print(f"{total} runs, {finished} finished before, {total - finished} to do", file=sys.stderr)
     counted = {"total": total, "before": finished, "sweeps": sweeps, "there": _results(sweeps)}
@@ -38,7 +38,7 @@ class Progress:
         return self._sweep is not None
 
     def __call__(self, record: dict[str, Any]) -> None:
-        """Take in the figures of a step."""
+        """Store the figures of a step, and print a line if the last one is old."""
         self._known |= record
         if time.perf_counter() - self._last < SECONDS_BETWEEN_LINES:
             return
@@ -50,7 +50,7 @@ class Progress:
         self._line(", ".join(figures))
 
     def finish(self, result: dict[str, Any]) -> None:
-        """Say how the run ended, and how far the sweep is."""
+        """Print the result of the run, and the progress of the sweep."""
         how = (
             "finished before" if result["skipped"] else f"after {result['train_seconds']:.1f} s{self._left()}"
         )
@@ -59,7 +59,7 @@ class Progress:
             print(result["folder"])
 
     def fail(self, error: Exception) -> None:
-        """Say why the run failed and where its traceback is."""
+        """Print why the run failed and where its traceback is."""
         where = results.run_folder(self._config) / results.FAILURE
         kept = f" (traceback in {where})" if where.exists() else ""
         self._line(f"failed: {type(error).__name__}: {error}{kept}")
@@ -82,7 +82,7 @@ class Progress:
 
 
 def _results(sweeps: Sequence[str]) -> int:
-    """Number of finished runs in the folders of these sweeps, whoever finished them."""
+    """Return the number of finished runs in the folders of these sweeps."""
     return sum(1 for sweep in sweeps for _ in Path(sweep).glob(f"*/*/*/{results.RESULT}"))
 
 

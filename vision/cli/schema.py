@@ -1,4 +1,4 @@
-"""Between Hydra's configs and ours: where conf/ lies, its schema, and the typed config of a composed one."""
+"""The folder of the configs, their schema for Hydra, and the RunConfig of a composed config."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from vision.config import RunConfig
 
 
 def conf_folder() -> Path:
-    """Folder of the configs: beside the package in a checkout, inside it in an installed wheel."""
+    """Return the folder of the configs: next to the package in a checkout, inside it in a wheel."""
     package = Path(vision.__file__).parent
     checkout = package.parent / "conf"
     return checkout if (checkout / "train.yaml").exists() else package / "conf"
@@ -23,14 +23,14 @@ def store_schema() -> None:
 
 
 def to_run_config(config: DictConfig) -> RunConfig:
-    """The typed config of a composed one that has no `hydra` node.
+    """Return the RunConfig of a composed config without its `hydra` node.
 
     Raises:
-        ValueError: a setting without a default is not given.
+        ValueError: a setting without a default is missing.
     """
     try:
         typed = OmegaConf.to_object(config)
     except MissingMandatoryValue as error:
-        raise ValueError(f"{error.full_key} must be given, as {error.full_key}=VALUE") from error
+        raise ValueError(f"{error.full_key} must be given, for example {error.full_key}=VALUE") from error
     assert isinstance(typed, RunConfig)
     return typed

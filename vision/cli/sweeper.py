@@ -1,4 +1,4 @@
-"""A Hydra sweeper that resumes: every config is composed and compared with its folder before any run starts.
+"""A Hydra sweeper that resumes: it composes all configs and compares them with their folders first.
 
 Chosen in conf/train.yaml as hydra/sweeper: resuming.
 """
@@ -17,22 +17,21 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from vision import results
 from vision.cli.progress import announce
 from vision.cli.schema import to_run_config
-from vision.config import RunConfig
-from vision.experiment import check_run
+from vision.config import RunConfig, check
 
-# These two change no other part of a config, so configs that differ in them only are composed once.
+# These change no other part of a config: configs that differ only in them are composed once.
 FAST_OVERRIDES = ("train_size", "seed")
 
 
 class ResumingSweeper(BasicSweeper):
-    """Hydra's basic sweeper, which leaves finished runs out and writes down what the sweep is to hold.
+    """Hydra's basic sweeper, which skips finished runs and writes the plan of the sweep.
 
-    A wrong setting, two runs for one folder, or a finished run with another config stop the sweep before
+    A wrong setting, two runs for one folder, or a finished run with another config stops the sweep before
     its first run. A run that fails does not stop the others; the command then exits with status 1.
     """
 
     def get_job_batch(self) -> Sequence[Sequence[str]]:
-        """Overrides of the runs of this batch that are not finished."""
+        """Return the overrides of the unfinished runs of this batch."""
         try:
             return self._unfinished(super().get_job_batch())
         except ValueError as error:
@@ -43,7 +42,7 @@ class ResumingSweeper(BasicSweeper):
         runs = [self._config(overrides) for overrides in batch]
         if len({run.data.train_sizes for run in runs}) > 1 and not self._sizes_given:
             raise ValueError(
-                "data sets with train_sizes of their own cannot share one sweep over them; "
+                "data sets with different data.train_sizes cannot share one sweep over them; "
                 "give train_size=..., or one data set at a time"
             )
         batch, runs = _without_repeats(batch, runs)
@@ -51,15 +50,16 @@ class ResumingSweeper(BasicSweeper):
         done = [
             results.load_finished(folder, run) is not None for folder, run in zip(folders, runs, strict=True)
         ]
+        _check_unfinished([run for run, is_done in zip(runs, done, strict=True) if not is_done])
         self._note_plan(runs, folders)
         announce(folders, finished=sum(done))
         return [overrides for overrides, is_done in zip(batch, done, strict=True) if not is_done]
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
-        """Nothing left to do: `get_job_batch` composed every config."""
+        """Do nothing: `get_job_batch` has composed and checked every config."""
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Run what is missing; exit with status 1 where a run of the sweep failed."""
+        """Run what is missing; exit with status 1 if a run of the sweep failed."""
         self._composed = lru_cache(maxsize=None)(self._compose)
         self._planned: list[Path] = []
         self._sizes_given = any(argument.startswith("train_size=") for argument in arguments)
@@ -83,7 +83,7 @@ class ResumingSweeper(BasicSweeper):
         for override in OverridesParser.create().parse_overrides(quick):
             OmegaConf.update(config, override.key_or_group, override.value())
         run = to_run_config(config)
-        check_run(run)
+        check(run)
         return run
 
     def _compose(self, overrides: tuple[str, ...]) -> DictConfig:
@@ -100,19 +100,28 @@ class ResumingSweeper(BasicSweeper):
             results.write_plan(sweep, [f for f, s in zip(folders, sweeps, strict=True) if s == sweep])
 
 
+def _check_unfinished(runs: Sequence[RunConfig]) -> None:
+    """Check the settings of runs that need torch and timm, which a finished sweep does not import."""
+    if runs:
+        from vision.experiment import check_run
+
+        for run in runs:
+            check_run(run)
+
+
 def _without_repeats(
     batch: Sequence[Sequence[str]], runs: Sequence[RunConfig]
 ) -> tuple[list[Sequence[str]], list[RunConfig]]:
-    """Each run once, however it was spelled; two different runs for one folder are refused."""
+    """Return each run once, however it was spelled; refuse two different runs for one folder."""
     first: dict[Path, tuple[Sequence[str], RunConfig]] = {}
     for overrides, run in zip(batch, runs, strict=True):
         folder = results.run_folder(run)
-        there, other = first.setdefault(folder, (overrides, run))
+        first_overrides, other = first.setdefault(folder, (overrides, run))
         if results.fingerprint(other) != results.fingerprint(run):
-            differing = sorted(set(there) ^ set(overrides))
+            differing = sorted(set(first_overrides) ^ set(overrides))
             raise ValueError(
                 f"two runs would share the folder {folder}, but differ in {', '.join(differing)}; "
-                "part them by the sweep's name, for example sweep='lr-${training.lr}'"
+                "separate them by the name of the sweep, for example sweep='lr-${training.lr}'"
             )
-    once = list(first.values())
-    return [overrides for overrides, _ in once], [run for _, run in once]
+    unique = list(first.values())
+    return [overrides for overrides, _ in unique], [run for _, run in unique]

@@ -35,7 +35,7 @@ def side_by_side(device: torch.device, tiny: bool) -> Iterator[Row]:
             out = Path(folder) / way.replace(" ", "-")
             start = time.perf_counter()
             done = subprocess.run(
-                python("-m", "vision", *arguments, f"out={out}"),
+                python("-m", "vision", *arguments, f"output_dir={out}"),
                 cwd=ROOT,
                 env=environment(OMP_NUM_THREADS="1"),
                 capture_output=True,

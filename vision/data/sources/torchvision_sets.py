@@ -3,12 +3,13 @@
 >>> load_source(DataConfig(name="cifar10", source="torchvision", dataset="CIFAR10"))  # doctest: +SKIP
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 from torch import Tensor
 
 from vision.config import DataConfig
@@ -68,7 +69,7 @@ def _open(config: DataConfig, part: dict[str, Any]) -> Any:
     if config.dataset in ("Flowers102", "Food101", "Imagenette", "EuroSAT"):
         part = {**part, "loader": str}  # items are paths: decoding is ours
     try:
-        with _alone(root) if config.download else nullcontext():
+        with _download_lock(root) if config.download else nullcontext():
             return kind(str(root), download=config.download, **part)
     except (RuntimeError, OSError) as error:
         way = "the download failed" if config.download else "set data.download=true to fetch it"
@@ -78,19 +79,19 @@ def _open(config: DataConfig, part: dict[str, Any]) -> Any:
 
 
 @contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    """One process at a time: two that fetch into one folder would spoil each other's files."""
+def _download_lock(root: Path) -> Generator[None]:
+    """Let one process at a time download into a folder, so that two do not damage each other's files."""
     try:
-        import fcntl
-
         root.mkdir(parents=True, exist_ok=True)
-        lock = (root / ".lock").open("w")
-    except (ImportError, OSError):  # no such locks here, or a folder that is only read
+        lock = FileLock(root / ".lock")
+        lock.acquire()
+    except OSError:  # a read-only folder
         yield
         return
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _archive(img_size: int | None) -> str:
