@@ -68,7 +68,7 @@ def test_models_of_one_cost_and_one_run_can_be_drawn():
     panel = plot_cost(table, title="t").axes[0]
     low, high = panel.get_xlim()
     assert high / low == pytest.approx(3) and np.ptp(panel.containers[0][2][0].get_segments()[0][:, 1]) == 0
-    with pytest.raises(ValueError, match="one row a label, got several of model 0"):
+    with pytest.raises(ValueError, match="one row per label, got several of model 0"):
         plot_cost(pd.concat([points(), points(1)]), title="t")
 
 

@@ -3,6 +3,9 @@
 >>> figure, body = new_figure("digits", "n = 3; commit 0123456789")  # doctest: +SKIP
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 from textwrap import fill
 
 from matplotlib.figure import Figure, SubFigure

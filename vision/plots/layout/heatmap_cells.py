@@ -3,6 +3,9 @@
 >>> draw_cells(panel, values, Normalize(0, 1), text="{:.2f}".format)  # doctest: +SKIP
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Callable
 from typing import Any
 

@@ -6,6 +6,9 @@ name fits or none is written, and the positions are the same each time.
 >>> place_labels(panel, [(60_000, 38.5, 36.0, 41.0)], ["CNN"])  # doctest: +SKIP
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -3,6 +3,9 @@
 >>> legend_above(body, panel.get_lines())  # doctest: +SKIP
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Sequence
 from typing import Any
 

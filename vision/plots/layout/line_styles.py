@@ -4,6 +4,9 @@
 's'
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -3,6 +3,9 @@
 >>> panels = small_multiples(body, 4)  # doctest: +SKIP
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes

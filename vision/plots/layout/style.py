@@ -3,6 +3,9 @@
 >>> save(plot_accuracy(curves, title="digits"), Path("outputs/accuracy"))  # doctest: +SKIP
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path

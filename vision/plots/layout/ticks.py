@@ -4,6 +4,9 @@
 [0.4, 0.5, 0.6, 0.7]
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Sequence
 from math import log10
 

@@ -3,6 +3,9 @@
 >>> plot_attention_distance(table, title="digits").savefig("distance.svg")  # doctest: +SKIP
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure

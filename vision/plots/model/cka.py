@@ -3,6 +3,9 @@
 >>> plot_cka(cka(vit, cnn, batches), title="CKA", rows="ViT", columns="CNN")  # doctest: +SKIP
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 import numpy as np
 import pandas as pd
 from matplotlib.colors import Normalize

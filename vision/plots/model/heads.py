@@ -3,6 +3,9 @@
 >>> plot_heads(head_positions(model), title="Learned fields").savefig("heads.svg")  # doctest: +SKIP
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 from math import ceil, isnan
 from typing import Any
 

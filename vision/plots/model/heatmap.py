@@ -3,6 +3,9 @@
 >>> plot_heatmap([("rollout", image, values)], (32, 32), title="Rollout", label="share")  # doctest: +SKIP
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Sequence
 from typing import Any
 

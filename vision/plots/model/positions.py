@@ -3,6 +3,9 @@
 >>> plot_position_similarity(position_similarity(model).numpy(), title="ViT")  # doctest: +SKIP
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 from typing import Any
 
 import numpy as np

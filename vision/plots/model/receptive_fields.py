@@ -3,6 +3,9 @@
 >>> plot_fields(image, fields_through_depth(model, (3, 224, 224)), title="ResNet-18")  # doctest: +SKIP
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Sequence
 from math import ceil
 from typing import Protocol

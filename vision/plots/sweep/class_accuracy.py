@@ -3,6 +3,9 @@
 >>> plot_class_accuracy(table, title="digits").savefig("classes.svg")  # doctest: +SKIP
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Sequence
 from typing import Any
 

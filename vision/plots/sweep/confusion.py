@@ -3,6 +3,9 @@
 >>> plot_confusion(matrix, ["cat", "dog"], title="CNN on pets").savefig("confusion.svg")  # doctest: +SKIP
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Sequence
 from typing import Any
 

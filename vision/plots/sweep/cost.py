@@ -3,6 +3,9 @@
 >>> plot_cost(points, title="digits").savefig("cost.svg")  # doctest: +SKIP
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Sequence
 from typing import Any
 

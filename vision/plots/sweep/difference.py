@@ -3,6 +3,9 @@
 >>> plot_difference(differences, first="CNN", second="ViT", title="digits")  # doctest: +SKIP
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any

@@ -3,6 +3,9 @@
 >>> plot_error(accuracy_curves(records), fits, title="digits").savefig("error.svg")  # doctest: +SKIP
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Sequence
 from typing import Any, Protocol
 

@@ -3,6 +3,9 @@
 >>> plot_field_map(accuracy_curves(records, line=FIELD, panel=KIND), title="digits")  # doctest: +SKIP
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 import re
 from typing import Any
 

@@ -3,6 +3,9 @@
 >>> plot_learning_curves(learning, title="digits").savefig("steps.svg")  # doctest: +SKIP
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Sequence
 from typing import Any
 

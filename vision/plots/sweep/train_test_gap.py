@@ -3,6 +3,9 @@
 >>> plot_train_test_gap(train_curves, test_curves, title="digits").savefig("overfit.svg")  # doctest: +SKIP
 """
 
+# matplotlib's own types leave **kwargs open.
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Sequence
 from typing import Any
 
