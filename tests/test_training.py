@@ -57,7 +57,9 @@ def test_the_schedule_warms_up_and_falls_to_nearly_nothing():
 
 
 def test_one_step_is_adamw_by_hand():
-    config = recipe(steps=1, warmup_fraction=0.0, lr=0.1, weight_decay=0.5, clip_grad=None, label_smoothing=0.1)
+    config = recipe(
+        steps=1, warmup_fraction=0.0, lr=0.1, weight_decay=0.5, clip_grad=None, label_smoothing=0.1
+    )
     torch.manual_seed(0)
     reference = nn.Linear(4, 4)
     x, y = next(batches(1))
@@ -76,7 +78,12 @@ def test_the_moving_average_is_what_is_evaluated():
     seen: list[nn.Module] = []
     model = nn.Linear(4, 4)
     result = fit(
-        model, batches(5), recipe(ema_decay=0.99), steps=5, device=CPU, on_evaluation=lambda m, r: seen.append(m)
+        model,
+        batches(5),
+        recipe(ema_decay=0.99),
+        steps=5,
+        device=CPU,
+        on_evaluation=lambda m, r: seen.append(m),
     )
     assert result is not model and seen[-1] is result
     assert not torch.equal(result.weight, model.weight)
