@@ -3,8 +3,8 @@
 Importing this adds our models to timm's registry. The names in `__init__.pyi` are imported on first use.
 
 >>> import timm, vision
->>> vision.attend.__module__, timm.is_model("field_vit")
-('vision.attention.call', True)
+>>> vision.attend.__name__, timm.is_model("field_vit")
+('attend', True)
 """
 
 import importlib

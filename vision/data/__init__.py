@@ -1,5 +1,6 @@
 """Images for a run: where they come from, which of them, and batches of them on the device.
 
+>>> from vision.config import DataConfig
 >>> source = load_source(DataConfig(name="digits", source="digits"))
 >>> subset = draw_subset(source.train.labels, 500, seed=0, val_fraction=0.1)
 >>> mean, std = channel_statistics(source.train, subset.train)

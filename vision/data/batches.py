@@ -3,7 +3,11 @@
 Images in memory are gathered, augmented and normalized where they lie. Images that are too many for that
 are decoded by worker processes, in the same order, and changed by the same code: the batches are the same.
 
->>> batch = next(train_batches(images, subset.train, batch_size=64, mean=[0.3], std=[0.4], seed=0))
+>>> from vision.data import Images
+>>> images = Images(torch.zeros(9, 1, 8, 8, dtype=torch.uint8), torch.arange(9))
+>>> batches = train_batches(images, torch.arange(9), batch_size=4, mean=[0.3], std=[0.4], seed=0)
+>>> next(batches)[0].shape
+torch.Size([4, 1, 8, 8])
 """
 
 import sys

@@ -1,7 +1,7 @@
 """Widths of the stages of a CNN for a given number of parameters, for timm's ResNets and ConvNeXts.
 
 >>> stage_widths("resnet18_small", 60_000, in_chans=3, num_classes=10)
-{'channels': (4, 9, 18, 36), 'stem_width': 4}
+{'channels': (5, 9, 19, 37), 'stem_width': 3}
 """
 
 import inspect

@@ -1,5 +1,6 @@
 """Where images come from, by name: one file for each kind, and a registry that takes your own.
 
+>>> from vision.config import DataConfig
 >>> load_source(DataConfig(name="digits", source="digits")).train.shape
 (1, 8, 8)
 """

@@ -1,5 +1,6 @@
 """scikit-learn's handwritten digits: 1,797 grey images of 8x8, 10 classes; nothing to download.
 
+>>> from vision.data import load_source
 >>> load_source(DataConfig(name="digits", source="digits")).test.shape
 (1, 8, 8)
 """
