@@ -104,7 +104,8 @@ def _study(
 ) -> dict[str, Any]:
     outputs = work / "outputs"
     data, conf = ("digits", "digits") if options.tiny else ("cifar10-jpeg", "cifar10_jpeg")
-    common = [f"data={conf}", f"output_dir={outputs}", f"training.device={options.device}", "training.threads=1"]
+    common = [f"data={conf}", f"output_dir={outputs}"]
+    common += [f"training.device={options.device}", "training.threads=1"]
     if options.tiny:
         common += ["data.test_size=100"]
     elif (ROOT / CARRIED_DATA).is_dir():

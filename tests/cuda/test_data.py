@@ -89,7 +89,9 @@ def test_streamed_batches_equal_resident_ones(device, workers):
     resident = load_source(config, device=device)
     there = resident.train.pixels
     assert isinstance(there, torch.Tensor) and there.device.type == device.type
-    streamed = load_source(DataConfig(name="png", source="cuda_tests_png", max_memory_fraction=1e-12), device=device)
+    streamed = load_source(
+        DataConfig(name="png", source="cuda_tests_png", max_memory_fraction=1e-12), device=device
+    )
     assert not streamed.train.resident
     wanted = first_batches(resident.train, device, GEOMETRY)
     got = first_batches(streamed.train, device, GEOMETRY, workers=workers)

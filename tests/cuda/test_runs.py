@@ -45,7 +45,7 @@ def test_a_run_records_its_device_and_precision(small_run, device, precision):
         assert result["precision"] == "float32"
 
 
-@pytest.mark.parametrize("changes", [{"ema": 0.9}, {"precision": "bfloat16"}], ids=str)
+@pytest.mark.parametrize("changes", [{"ema_decay": 0.9}, {"precision": "bfloat16"}], ids=str)
 def test_settings_of_the_recipe_run(small_run, device, changes):
     assert 0 <= run(on(device, small_run, **changes))["test_accuracy"] <= 1
 

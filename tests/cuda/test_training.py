@@ -39,7 +39,7 @@ def weights(model: nn.Module) -> torch.Tensor:
 
 
 def test_training_equals_the_cpus(device, difference):
-    for changes in ({}, {"ema": 0.9}, {"clip_grad": 0.1}, {"clip_grad": None, "label_smoothing": 0.0}):
+    for changes in ({}, {"ema_decay": 0.9}, {"clip_grad": 0.1}, {"clip_grad": None, "label_smoothing": 0.0}):
         wanted, got = train(torch.device("cpu"), recipe(**changes)), train(device, recipe(**changes))
         assert difference(weights(got), weights(wanted)) < 1e-3, changes
 
