@@ -46,6 +46,11 @@ def main() -> int:
     results: dict[str, Any] = {"commit": os.environ["VISION_COMMIT"], "seconds": options.seconds}
     results |= {"tiny": options.tiny, "arguments": sys.argv[1:]} | describe_machine(options.device)
     log.say("gpu_check", ", ".join(f"{name} {results[name]}" for name in ("device", "commit", "seconds")))
+    if options.device == "cuda" and not results.get("works"):
+        log.say(
+            "gpu_check", "--device cuda needs a CUDA device that computes; none does here. Use --device cpu"
+        )
+        return 2
     with tempfile.TemporaryDirectory(prefix="gpu_check-", ignore_cleanup_errors=True) as folder:
         work = Path(folder)
         if options.resume:

@@ -44,7 +44,7 @@ def run_benchmark(
         status = process.wait(min(ROWS[name].seconds, clock.left))
         rows = [{"row": name, **figure} for figure in figures]
         if status != 0:
-            how = TIMED_OUT if status is None else f"exit status {status}: {process.tail[-500:]}"
+            how = TIMED_OUT if status is None else f"exit status {status}: {process.last_words}"
             rows.append({"row": name, "error": how})
         found += rows
         log.say("benchmark", f"{name}: {_words(rows)}")

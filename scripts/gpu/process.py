@@ -75,6 +75,12 @@ class Process:
             reader.start()
 
     @property
+    def last_words(self) -> str:
+        """The last line that the process wrote, then what came before it."""
+        lines = self.tail.strip().splitlines() or [""]
+        return "\n".join([lines[-1], *lines[-12:-1]])
+
+    @property
     def is_running(self) -> bool:
         """Whether the process has not ended."""
         return self._process.poll() is None

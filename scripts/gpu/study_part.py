@@ -21,7 +21,6 @@ from gpu.study_plan import Protocol, Run, Settings, search_runs, study_runs
 from gpu.tables import read_runs, write_json
 
 RECIPES = "recipes.json"
-STEP_SECONDS = 0.008  # of a model not yet measured
 START_SECONDS = 20.0  # of a worker: imports, images, the device's context
 MARGIN = 1.2
 Answer = dict[str, Any]
@@ -35,8 +34,8 @@ class Costs:
 
     def expect(self, run: Run) -> float:
         """Return the seconds that a run will take, with a margin."""
-        known = self.seen.get(_kind(run)) or [one for several in self.seen.values() for one in several]
-        return MARGIN * run.steps * (statistics.median(known) if known else STEP_SECONDS) + 1.0
+        known = self.seen.get(_kind(run))
+        return MARGIN * run.steps * (statistics.median(known) if known else run.step_seconds) + 1.0
 
     def note(self, run: Run, answer: Answer) -> None:
         """Learn from a run that was trained just now, not found finished."""
@@ -142,7 +141,7 @@ class Worker:
                 return json.loads(line)
         why = "no answer in time" if self.is_running else "the process died"
         self._process.kill()
-        return {"error": f"{why}: {self._process.tail[-300:]}", "killed": True}
+        return {"error": f"{why}: {self._process.last_words}", "killed": True}
 
     def end(self) -> None:
         """End the process."""

@@ -71,6 +71,7 @@ class Run:
         steps: optimizer steps.
         settings: Hydra's overrides.
         sweep: below the output folder.
+        step_seconds: a guess, until a run of its kind has ended.
     """
 
     model: str
@@ -79,6 +80,7 @@ class Run:
     steps: int
     settings: tuple[str, ...]
     sweep: str
+    step_seconds: float = 0.008
 
     @property
     def name(self) -> str:
@@ -108,7 +110,7 @@ def study_runs(protocol: Protocol, recipes: dict[str, Settings], *, data: str) -
         steps = math.ceil(protocol.full_epochs * 0.9 * size / batch)
         extra = ("model.kwargs.params=null", f"training.batch_size={batch}", f"training.steps={steps}")
         run = _run(protocol, "resnet18", size, 0, recipes["resnet18"], f"gpu-full-{data}", *extra)
-        runs.append(Run(run.model, size, 0, steps, run.settings, run.sweep))
+        runs.append(Run(run.model, size, 0, steps, run.settings, run.sweep, step_seconds=0.04))
     return sorted(runs, key=lambda run: run.steps * (1 + run.seed))
 
 

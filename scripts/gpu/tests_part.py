@@ -51,7 +51,7 @@ def _run_file(file: Path, work: Path, clock: Clock, log: Log, device: str, tiny:
         before = len(read_events(record))
         process = Process(command, file.stem, log, env=env)
         status = process.wait(clock.left)
-        ending = f"exit status {status}: {process.tail[-1000:]}"
+        ending = f"exit status {status}: {process.last_words}"
     rows = list(_outcomes(file, record))
     if not rows and status not in (0, 5):
         rows = [{"file": file.name, "test": "", "outcome": "not run", "seconds": None, "message": ending}]

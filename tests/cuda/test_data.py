@@ -116,8 +116,12 @@ def test_a_batch_does_not_wait_for_the_device(cuda):
     labels = torch.arange(60) % 5
     images = Images(pixels().to(cuda), labels)
     first_batches(images, cuda, GEOMETRY)  # builds what is kept
+    batches = train_batches(
+        images, torch.arange(60), batch_size=16, seed=3, augment=GEOMETRY, steps=4, device=cuda, **STATISTICS
+    )
+    next(batches)  # sends labels, mean and deviation
     torch.cuda.set_sync_debug_mode("error")
     try:
-        first_batches(images, cuda, GEOMETRY)
+        assert len(list(batches)) == 3
     finally:
         torch.cuda.set_sync_debug_mode("default")

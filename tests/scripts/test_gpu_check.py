@@ -198,6 +198,12 @@ def test_times_and_ratios():
     assert quartiles([5.0]) == (5.0, 5.0, 5.0)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_without_a_gpu_it_says_so_at_once(tmp_path):
+    done = gpu_check("--out", str(tmp_path / "out"), "--device", "cuda")
+    assert done.returncode == 2 and "--device cuda needs a CUDA device that computes" in done.stdout
+
+
 def test_the_commit_can_be_given(monkeypatch):
     monkeypatch.delenv("VISION_COMMIT", raising=False)
     assert find_commit("abc") == "abc"

@@ -9,13 +9,13 @@ from gpu.timing import Row, in_turns, quartiles, summary
 from vision.models import cost
 
 CASES = (("field_vit", {"params": 2_700_000}), ("resnet18_small", {}))
-WAYS = (("eager", False), ("eager", True), ("compiled", False))  # and whether in channels_last
 BATCH, SIZE = 512, 8192
 OPERATIONS = 6  # per multiply-add of the forward: two there, four in the backward
 
 
-def peak(device: torch.device, tiny: bool) -> Iterator[Row]:
-    """Yield TFLOP/s of the product, then of each model's step eager, in channels_last, and compiled."""
+def peak(device: torch.device, tiny: bool, *, compiled: bool) -> Iterator[Row]:
+    """Yield TFLOP/s of the product, then of each model's step in both layouts, or compiled."""
+    ways = [("compiled", False)] if compiled else [("eager", False), ("eager", True)]
     batch, size, rounds = (4, 128, 2) if tiny else (BATCH, SIZE, 9)
     a, b = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
     taken = in_turns({"product": lambda: a @ b}, device, rounds=rounds)["product"]
@@ -23,7 +23,7 @@ def peak(device: torch.device, tiny: bool) -> Iterator[Row]:
     top = 2 * size**3 / seconds / 1e12
     yield {"model": f"{size}^3 matrix product", **summary(taken), "tflops": top, "share": 1.0}
     for name, arguments in CASES[:1] if tiny else CASES:
-        for way, channels_last in WAYS[:1] if tiny else WAYS:
+        for way, channels_last in ways[:1] if tiny else ways:
             case = {"model": name, "batch": batch, "way": way, "channels_last": channels_last}
             work = capture.make_work(
                 name, device, batch=batch, dtype=torch.bfloat16, channels_last=channels_last, **arguments
