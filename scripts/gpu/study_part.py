@@ -68,6 +68,7 @@ class Study:
 
     def __post_init__(self) -> None:
         self._lock, self._kept = threading.Lock(), time.monotonic()
+        self._workers: dict[int, Worker] = {}
 
     def train(self, runs: list[Run]) -> None:
         """Train the runs that fit into the time, in order."""
@@ -79,18 +80,19 @@ class Study:
         if waiting:
             self.log.say("study", f"{len(waiting)} runs do not fit into the time and are left")
 
+    def close(self) -> None:
+        """End all workers."""
+        for worker in self._workers.values():
+            worker.end()
+
     def _serve(self, number: int, waiting: list[Run]) -> None:
-        worker: Worker | None = None
+        """Let one worker train run after run; it is kept for the next call of `train`."""
+        worker = self._workers.get(number)
         while (run := self._take(waiting, 0.0 if worker else START_SECONDS)) is not None:
             if worker is None or not worker.is_running:
-                worker = Worker(number, self.log)
+                worker = self._workers[number] = Worker(number, self.log)
             limit = min(self.clock.left, 5 * self.costs.expect(run) + 120)
-            answer = worker.ask([*run.settings, *self.common], limit)
-            self._note(run, answer)
-            if "killed" in answer:
-                worker = None
-        if worker:
-            worker.end()
+            self._note(run, worker.ask([*run.settings, *self.common], limit))
 
     def _take(self, waiting: list[Run], start: float) -> Run | None:
         with self._lock:
@@ -141,7 +143,7 @@ class Worker:
                 return json.loads(line)
         why = "no answer in time" if self.is_running else "the process died"
         self._process.kill()
-        return {"error": f"{why}: {self._process.last_words}", "killed": True}
+        return {"error": f"{why}: {self._process.last_words}"}
 
     def end(self) -> None:
         """End the process."""
@@ -152,6 +154,15 @@ def run_study(
     study: Study, protocol: Protocol, *, data: str, recipes: dict[str, Settings] | None = None
 ) -> dict[str, Any]:
     """Search a recipe for each model that has none, then train; return how far the study is."""
+    try:
+        return _search_and_train(study, protocol, data, recipes)
+    finally:
+        study.close()
+
+
+def _search_and_train(
+    study: Study, protocol: Protocol, data: str, recipes: dict[str, Settings] | None
+) -> dict[str, Any]:
     file = study.outputs / RECIPES
     known = recipes or (json.loads(file.read_text()) if file.exists() else {})
     missing = [model for model in protocol.models if model not in known]
