@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 from vision.cli.schema import conf_folder, store_schema, to_run_config
 from vision.cli.train import _register_sweeper  # pyright: ignore[reportPrivateUsage]
 from vision.config import RunConfig
-from vision.statistics import accuracy_curves
+from vision.statistics import accuracy_curves, paired_differences
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -70,3 +70,11 @@ def test_its_table_is_the_published_record():
         (line,) = [text for text in README.splitlines() if text.startswith(f"| {row['label']} |")]
         mean, half = row["mean"], max(row["high"] - row["mean"], row["mean"] - row["low"])
         assert f" {100 * mean:.1f} ± {100 * half:.1f} " in line
+
+
+def test_its_lead_after_150_epochs_is_the_published_record():
+    (pairs,) = paired_differences(pd.read_csv(PUBLISHED / "converged.csv"), "CNN", "ViT").to_dict("records")
+    lead, low, high = (f"{100 * pairs[name]:+.1f}" for name in ("mean", "low", "high"))
+    text = " ".join(README.split())
+    assert f"150 epochs its lead over the ViT is {lead} points" in text
+    assert f"(95% interval {low} to {high}, {pairs['n']} seeds)" in text
