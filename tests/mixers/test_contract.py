@@ -2,17 +2,17 @@
 
 Shapes and dtype, gradients, what lies beyond the border, any grid, bfloat16, tracing, exporting, compiling,
 and a name in timm's registry and in conf/model. A new mixer gets its lines in CASES; what is true of one
-alone is in mixers/test_mixers.py, mixers/test_others.py and mixers/test_positional.py.
+alone is in the file of that mixer, such as mixers/test_pooling.py.
 """
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
-import timm
 import torch
 from omegaconf import OmegaConf
+from small_models import build
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, pad
 
@@ -28,7 +28,7 @@ GRIDS = [Grid(1, 11), Grid(11, 1), Grid(4, 9), Grid(3, 3), GRID]
 each_grid = pytest.mark.parametrize("grid", GRIDS, ids=lambda grid: f"{grid.rows}x{grid.cols}")
 
 
-# Who reads whom, said again without the package's fields
+# Which tokens each output reads, computed without the package's fields
 
 
 Reads = Callable[[Grid, Tensor], Tensor]  # x (1, N, C) -> bool (N_query, N_key)
@@ -63,9 +63,9 @@ def line(window: int, dilation: int = 1, causal: bool = False) -> Reads:
 def tile(window: int, shift: int = 0) -> Reads:
     def reads(grid: Grid, x: Tensor) -> Tensor:
         same = everything(grid, x)
-        for place, side in zip(grid.coordinates().unbind(1), (grid.rows, grid.cols), strict=True):
+        for position, side in zip(grid.coordinates().unbind(1), (grid.rows, grid.cols), strict=True):
             if window < side:
-                number = (place - shift) // window
+                number = (position - shift) // window
                 same &= number[:, None] == number
         return same
 
@@ -85,7 +85,7 @@ def the_one_before(grid: Grid, x: Tensor) -> Tensor:
 
 
 def ring(grid: Grid) -> Tensor:
-    """() -> (2, N): an edge from each token to the next, from the last to the first."""
+    """Return edges (2, N): from each token to the next, and from the last to the first."""
     return torch.stack((torch.arange(grid.size), (torch.arange(grid.size) + 1) % grid.size))
 
 
@@ -94,9 +94,9 @@ def shifted_tiles(grid: Grid) -> Field:
 
 
 def steps(grid: Grid) -> tuple[Tensor, ...]:
-    """() -> rows and columns from query to key, (N, N) each."""
-    places = grid.coordinates()
-    return (places[None] - places[:, None]).unbind(-1)
+    """Return the rows and columns from query to key, (N, N) each."""
+    positions = grid.coordinates()
+    return (positions[None] - positions[:, None]).unbind(-1)
 
 
 # The table
@@ -112,7 +112,7 @@ class Case(NamedTuple):
     """
 
     mixer: str
-    options: dict
+    options: dict[str, Any]
     reads: Reads
     border: str | None = "left out"
 
@@ -186,7 +186,8 @@ each_traced = pytest.mark.parametrize(
 )
 
 
-def make(case: Case, grid: Grid = GRID, dim: int = DIM, **dd) -> nn.Module:
+def make(case: Case, grid: Grid = GRID, dim: int = DIM, **dd: Any) -> Any:
+    """Return the mixer of a case, without a type, so that tests may read its parts."""
     torch.manual_seed(0)
     options = {name: value(grid) if callable(value) else value for name, value in case.options.items()}
     mixer = create_mixer(case.mixer, dim, grid, **options, **dd)
@@ -221,9 +222,11 @@ def test_shape_and_dtype_are_kept_and_everything_gets_a_gradient(case, grid):
         out = mixer(x)
         assert out.shape == x.shape and out.dtype == dtype and out.isfinite().all()
         out.square().sum().backward()
+        assert x.grad is not None
         assert x.grad.isfinite().all() and (x.grad != 0).any(-1).all()
         for name, parameter in mixer.named_parameters():
-            assert parameter.dtype == dtype and parameter.grad.isfinite().all(), name
+            assert parameter.dtype == dtype and parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
             # A sequence of one token hands no state on.
             assert parameter.grad.any() or (1 in (grid.rows, grid.cols) and "weight_hh" in name), name
 
@@ -256,7 +259,7 @@ def test_device_and_dtype_reach_every_tensor(case):
 @each_case
 def test_each_output_depends_on_what_it_reads_and_nothing_else(case, grid):
     mixer, x = make(case, grid, dtype=torch.float64), tokens(grid, batch=1)
-    jacobian = torch.autograd.functional.jacobian(lambda x: mixer(x).sum(-1), x)
+    jacobian = torch.as_tensor(torch.autograd.functional.jacobian(lambda x: mixer(x).sum(-1), x))
     assert torch.equal((jacobian[0, :, 0] != 0).any(-1), case.reads(grid, x))
     if getattr(mixer, "field", None) is not None:
         assert torch.equal(mixer.field.mask(), case.reads(grid, x))
@@ -293,7 +296,7 @@ def test_the_map_is_what_is_done_with_the_values(case):
     v = mixer.v(x) if hasattr(mixer, "v") else mixer.qkv(x).chunk(3, dim=-1)[2]
     mixed = (weights @ v.unflatten(-1, (4, -1)).transpose(1, 2)).transpose(1, 2).flatten(2)
     torch.testing.assert_close(mixer(x), mixer.proj(mixed), rtol=0, atol=1e-12)
-    assert torch.equal(*weights) != isinstance(mixer, MultiHeadAttention)  # by place, or by content
+    assert torch.equal(*weights) != isinstance(mixer, MultiHeadAttention)  # by position, or by content
 
 
 # bfloat16
@@ -307,7 +310,7 @@ def in_groups(case: Case, grid: Grid) -> Tensor:
 
 
 @each_case
-def test_another_dtype_after_a_forward_leaves_nothing_behind(case):
+def test_another_dtype_after_a_forward_leaves_no_old_tensor(case):
     grid = Grid(4, 9)
     mixer, x = make(case, grid), in_groups(case, grid)
     with torch.no_grad():
@@ -337,7 +340,7 @@ def test_autocast_gives_nearly_the_same(case):
 
 
 def gradients(mixer: nn.Module, x: Tensor, out: Tensor) -> tuple[Tensor, ...]:
-    """() -> of x and of every parameter, for one direction of the output."""
+    """Return the gradients of x and of every parameter, for one direction of the output."""
     direction = tokens(Grid(1, x.shape[1]), batch=len(x), dtype=out.dtype)
     return torch.autograd.grad((out * direction).sum(), [x, *mixer.parameters()])
 
@@ -346,9 +349,9 @@ def gradients(mixer: nn.Module, x: Tensor, out: Tensor) -> tuple[Tensor, ...]:
 
 
 def traced_grid(case: Case) -> Grid:
-    """() -> large enough for tiles in groups and, in eager, for the linear backends.
+    """Return a grid large enough for tiles in groups and, in eager mode, for the linear backends.
 
-    Of a recurrence a compiler writes down each step, so there are few.
+    A compiler unrolls each step of a recurrence, so its grid is small.
     """
     return Grid(2, 3) if case.mixer == "recurrent" else Grid(5, 14)
 
@@ -356,7 +359,7 @@ def traced_grid(case: Case) -> Grid:
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit.*deprecated:FutureWarning")
 @pytest.mark.filterwarnings("ignore:.*were assigned during export.*:UserWarning")
 @each_traced
-def test_a_traced_or_exported_mixer_says_the_same(case):
+def test_a_traced_or_exported_mixer_gives_the_same(case):
     grid = traced_grid(case)
     mixer = nn.Sequential(make(case, grid), make(case, grid)).eval()
     x, more = (tokens(grid, batch=batch, dtype=torch.float32) for batch in (2, 5))
@@ -374,7 +377,7 @@ def test_a_traced_or_exported_mixer_says_the_same(case):
 
 
 @each_traced
-def test_a_compiled_mixer_says_the_same_forward_and_backward(case):
+def test_a_compiled_mixer_gives_the_same_forward_and_backward(case):
     torch.compiler.reset()  # else the cases fill up the number of versions that one forward may have
     grid = traced_grid(case)
     mixer = make(case, grid, dtype=torch.float64)
@@ -399,20 +402,20 @@ IMAGES = {"img_size": 8, "patch_size": 2, "in_chans": 1}
 KINDS = {type(create_mixer(name, DIM, GRID)): name for name in mixer_names()}
 
 
-def mixers_of(model: nn.Module) -> set[str]:
-    """() -> the names of the mixers in a model, after a look at what it says."""
+def mixers_of(model: Any) -> set[str]:
+    """Return the names of the mixers in a model, and check the shape of its output."""
     assert model(torch.randn(2, 1, 8, 8)).shape == (2, 10)
     return {KINDS[type(block.mixer)] for block in model.blocks}
 
 
 def test_every_mixer_has_a_model_in_timms_registry():
     backbones = [name for name in our_models() if name.startswith("field_")]
-    found = [mixers_of(timm.create_model(name, **IMAGES)) for name in backbones]
-    assert set.union(*found) == set(mixer_names()) and all(len(names) == 1 for names in found)
+    mixers = [mixers_of(build(name, **IMAGES)) for name in backbones]
+    assert set.union(*mixers) == set(mixer_names()) and all(len(names) == 1 for names in mixers)
 
 
 def test_every_mixer_has_a_file_of_settings():
-    settings = [OmegaConf.to_container(OmegaConf.load(file)) for file in FILES]
+    settings: list[Any] = [OmegaConf.to_container(OmegaConf.load(file)) for file in FILES]
     ours = [given for given in settings if given["name"].startswith("field_")]
-    found = [mixers_of(timm.create_model(given["name"], **IMAGES, **given["kwargs"])) for given in ours]
-    assert set.union(*found) == set(mixer_names())
+    mixers = [mixers_of(build(given["name"], **IMAGES, **given["kwargs"])) for given in ours]
+    assert set.union(*mixers) == set(mixer_names())
