@@ -1,4 +1,4 @@
-"""Weights from files: found in what training writes, and refused where they do not fit."""
+"""Weights from files: read from the folders that training writes, and refused where they do not fit."""
 
 import pytest
 import timm

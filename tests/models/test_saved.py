@@ -26,12 +26,12 @@ def saved(tmp_path: Path):
 def test_a_folder_holds_the_constructor_its_arguments_and_the_images(saved):
     model, folder = saved
     assert {file.name for file in folder.iterdir()} == {CONFIG, WEIGHTS}
-    found = read_saved(folder)
-    assert (found.name, found.num_classes, found.weights) == ("field_cnn", 10, folder / WEIGHTS)
+    contents = read_saved(folder)
+    assert (contents.name, contents.num_classes, contents.weights) == ("field_cnn", 10, folder / WEIGHTS)
     shapes = {name: value.shape for name, value in model.state_dict().items()}
-    rebuilt = build(found.name, **found.arguments)
+    rebuilt = build(contents.name, **contents.arguments)
     assert {name: value.shape for name, value in rebuilt.state_dict().items()} == shapes
-    assert found.images == {"input_size": [1, 8, 8], "mean": [0.25], "std": [0.5]}
+    assert contents.images == {"input_size": [1, 8, 8], "mean": [0.25], "std": [0.5]}
 
 
 def test_a_loaded_model_has_the_same_weights_and_preprocessing(saved):

@@ -20,8 +20,8 @@ build_model: Any = models.build_model
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
 def test_torchvision_builds_without_warnings_and_auxiliary_heads_are_passed_over(tmp_path, name):
-    found = find_model(f"torchvision/{name}", num_classes=3)
-    model = build_model(found.name, **found.arguments)
+    source = find_model(f"torchvision/{name}", num_classes=3)
+    model = build_model(source.name, **source.arguments)
     auxiliary = {"aux1": "googlenet", "AuxLogits": "inception_v3"}
     extra = {f"{part}.conv.weight": torch.zeros(1) for part, of in auxiliary.items() if of == name}
     torch.save({**model.state_dict(), **extra}, tmp_path / "w.pth")
@@ -33,10 +33,10 @@ def test_the_folder_of_a_run_is_a_name(tmp_path: Path):
     trained = timm.create_model("resnet10t", **arguments).eval()
     known = {"input_size": (1, 32, 32), "mean": (0.25,), "std": (0.5,)}
     save_model(trained, tmp_path / "s0", arguments=arguments, **known)
-    found = find_model(str(tmp_path / "s0"))
-    model = build_model(found.name, **json.loads(json.dumps(found.arguments))).eval()
-    assert found.weights is not None
-    load_checkpoint(model, found.weights)
+    source = find_model(str(tmp_path / "s0"))
+    model = build_model(source.name, **json.loads(json.dumps(source.arguments))).eval()
+    assert source.weights is not None
+    load_checkpoint(model, source.weights)
     x = images(size=32, channels=1)
     assert torch.equal(model(x), trained(x)) and tuple(model.pretrained_cfg["mean"]) == (0.25,)
     with pytest.raises(ValueError, match="has 3 classes, got 5"):

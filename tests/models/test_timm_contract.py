@@ -13,6 +13,7 @@ from vision.models import complete_arguments, our_models, save_model
 
 OURS = [name for name in our_models() if name != "softened_cnn"]  # in soften/test_registry.py
 BACKBONES = [name for name in OURS if name.startswith("field_")]
+TRACED = ("field_vit", "field_cnn")  # the fast suite traces these; test_contract.py traces each mixer
 SMALL: dict[str, Any] = {"img_size": 8, "patch_size": 2, "in_chans": 1, "embed_dim": 16, "depth": 3}
 
 
@@ -58,7 +59,7 @@ def test_a_new_head_keeps_device_dtype_mode_and_what_is_frozen(name):
 
 @pytest.mark.parametrize("name", OURS)
 @pytest.mark.parametrize("pos_embed", ["learned", "sinusoidal"])
-def test_another_dtype_after_a_forward_leaves_nothing_behind(name, pos_embed):
+def test_another_dtype_after_a_forward_leaves_no_old_tensor(name, pos_embed):
     model = small(name, pos_embed=pos_embed) if name in BACKBONES else small(name)
     expected = model(images())
     out = model.to(torch.bfloat16)(images().bfloat16())
@@ -67,7 +68,10 @@ def test_another_dtype_after_a_forward_leaves_nothing_behind(name, pos_embed):
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit.*deprecated:FutureWarning")
-@pytest.mark.parametrize("name", BACKBONES)  # resnet18_small is timm's own code but for its stem
+@pytest.mark.filterwarnings("ignore:.*were assigned during export.*:UserWarning")
+@pytest.mark.parametrize(  # resnet18_small is timm's own code but for its stem
+    "name", [pytest.param(name, marks=() if name in TRACED else pytest.mark.slow) for name in BACKBONES]
+)
 def test_traced_exported_and_compiled_models_give_the_same_logits(name):
     torch._dynamo.reset()  # or the models of earlier cases use up its limit of recompilations
     model, x, more = small(name, depth=2), images(2), images(5)
