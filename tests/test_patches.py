@@ -1,4 +1,4 @@
-"""Images to patches and back, and what is said when they do not fit."""
+"""Images to patches and back, and the errors where they do not fit."""
 
 import pytest
 import torch
@@ -36,15 +36,15 @@ def test_patch_embed_is_the_strided_convolution():
 
 
 def test_shuffled_patches_are_the_same_patches_in_an_order_of_each_images_own():
-    # Patch n of image b holds the number 100 b + n and its pixels' places.
+    # Patch n of image b holds the number 100 b + n and the positions of its pixels.
     numbers = torch.arange(3)[:, None] * 100 + torch.arange(6)
     patches = (numbers[..., None] + torch.arange(8) / 10).double()
     images = unpatchify(patches, Grid(2, 3), 2)
     shuffled = patchify(shuffle_patches(images, 2, torch.Generator().manual_seed(0)), 2)
     assert shuffled.shape == patches.shape
-    found = shuffled[..., 0].long()
-    assert torch.equal(found.sort(dim=1).values, numbers)
-    orders = found - 100 * torch.arange(3)[:, None]
+    drawn = shuffled[..., 0].long()
+    assert torch.equal(drawn.sort(dim=1).values, numbers)
+    orders = drawn - 100 * torch.arange(3)[:, None]
     assert len({tuple(order.tolist()) for order in orders}) == 3  # not one order for all
     torch.testing.assert_close(shuffled, patches.gather(1, orders[..., None].expand_as(patches)))
     again = shuffle_patches(images, 2, torch.Generator().manual_seed(0))

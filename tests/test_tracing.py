@@ -1,4 +1,6 @@
-"""What a tracer makes is never cached, and every tracer gets the right fields."""
+"""Tensors made under a tracer are never cached, and fields are right under every tracer."""
+
+from typing import Any
 
 import pytest
 import torch
@@ -75,7 +77,8 @@ def test_shift_under_each_tracer():
     field, x = neighbourhood(GRID, 3), torch.randn(2, 2, GRID.size, 4)
     run = lambda y: attend(y, y, y, field, backend="shift")  # noqa: E731
     wanted = run(x)
-    torch.testing.assert_close(torch.jit.trace(run, x)(x), wanted)
+    traced: Any = torch.jit.trace(run, x)
+    torch.testing.assert_close(traced(x), wanted)
     torch.testing.assert_close(torch.compile(run, backend="eager", fullgraph=True)(x), wanted)
     torch.testing.assert_close(torch.func.vmap(run)(torch.stack([x, x]))[1], wanted)
     assert run(x.to("meta")).shape == wanted.shape

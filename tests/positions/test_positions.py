@@ -1,6 +1,7 @@
-"""Positions: distinct per place, or of the difference of two places alone; and on another grid."""
+"""Positions: distinct for each token, or a function of the difference of two tokens; and on another grid."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from vision.positions import (
 
 
 @pytest.mark.parametrize("dim", [4, 6, 8, 63])
-def test_sinusoidal_is_distinct_per_place_and_of_equal_length(dim):
+def test_sinusoidal_is_distinct_per_position_and_of_equal_length(dim):
     table = sinusoidal(Grid(5, 7), dim)
     distance = torch.cdist(table, table) + torch.eye(35)
     assert table.shape == (35, dim) and distance.min() > 0.05
@@ -36,7 +37,7 @@ def test_sinusoidal_is_distinct_per_place_and_of_equal_length(dim):
     )
 
 
-def test_sinusoidal_products_depend_on_the_difference_of_places_only():
+def test_sinusoidal_products_depend_on_the_difference_of_positions_only():
     grid = Grid(6, 6)
     table = sinusoidal(grid, 16)
     products = (table @ table.T).view(6, 6, 6, 6)
@@ -76,7 +77,7 @@ def test_dense_form_is_the_form_per_offset():
     field = neighbourhood(grid, 3)
     by_offset, dense = RelativeBias(field, 3), RelativeBias(full(grid), 3)
     with torch.no_grad():
-        for slot, (row, col) in enumerate(field.offsets):
+        for slot, (row, col) in enumerate(field.offsets or ()):
             dense.table[:, (row + 4) * 7 + col + 3] = by_offset.table[:, slot]
     spread = torch.nn.functional.pad(by_offset(), (0, 1))[:, field.slots()]
     mask = field.mask()
@@ -93,7 +94,7 @@ def test_relative_bias_between_two_grids_and_of_a_mask():
 
 def test_conditional_position_adds_a_depthwise_convolution():
     grid = Grid(4, 5)
-    position = create_position("conditional", grid, 6, dtype=torch.float64)
+    position: Any = create_position("conditional", grid, 6, dtype=torch.float64)
     convolution = Convolution(6, grid, depthwise=True, dtype=torch.float64)
     convolution.load_state_dict(position.proj.state_dict())
     x = torch.randn(2, 20, 6, dtype=torch.float64)
@@ -106,12 +107,12 @@ def test_conditional_position_adds_a_depthwise_convolution():
 
 
 def turns(grid: Grid, head_dim: int) -> torch.Tensor:
-    """(N, head_dim // 2) complex: by how much each pair of dimensions is turned at each place."""
+    """(N, head_dim // 2) complex: the turn of each pair of dimensions at each token."""
     count = head_dim // 4
     angles = []
     for index in range(grid.size):
-        places = divmod(index, grid.cols)
-        angles.append([place / 100 ** (i / count) for place in places for i in range(count)])
+        position = divmod(index, grid.cols)
+        angles.append([step / 100 ** (i / count) for step in position for i in range(count)])
     return torch.polar(torch.ones(grid.size, 2 * count, dtype=torch.float64), torch.tensor(angles).double())
 
 
@@ -127,7 +128,7 @@ def test_rotary_is_a_product_with_complex_numbers_of_length_1(head_dim):
     torch.testing.assert_close(got.norm(dim=-1), x.norm(dim=-1), rtol=1e-6, atol=0)
 
 
-def test_rotary_products_depend_on_the_difference_of_places_only():
+def test_rotary_products_depend_on_the_difference_of_positions_only():
     grid = Grid(5, 6)
     rotary = Rotary(grid, 8, dtype=torch.float64)
     generator = torch.Generator().manual_seed(0)
@@ -169,6 +170,7 @@ def test_rotary_attention_in_low_precision_and_traced():
     x = torch.randn(2, 20, 24)
     wanted = attention(x)
     with torch.no_grad():
+        traced: Any
         for traced in (
             torch.fx.symbolic_trace(attention),
             torch.jit.trace(attention, x),
@@ -223,7 +225,7 @@ def test_learned_positions_there_and_back():
 def test_formulas_are_computed_again_on_another_grid():
     old, new = Grid(4, 6), Grid(7, 3)
     table = resize(create_position("sinusoidal", old, 8, dtype=torch.float64), new).pos_embed
-    assert torch.equal(table[0], sinusoidal(new, 8))
+    assert torch.equal(torch.as_tensor(table)[0], sinusoidal(new, 8))
     rotary, wanted = resize(Rotary(old, 8), new), Rotary(new, 8)
     x = torch.randn(1, 2, 21, 8)
     assert torch.equal(rotary(x), wanted(x)) and rotary.grid == new
@@ -234,7 +236,7 @@ def test_formulas_are_computed_again_on_another_grid():
     assert isinstance(resize(nn.Identity(), new), nn.Identity)
 
 
-def places(old: int, new: int) -> np.ndarray:
+def centres(old: int, new: int) -> np.ndarray:
     """BEiT's: where a side's 2 * old - 1 differences lie among the new ones, steps growing by one factor."""
     grown = lambda factor: [factor**step for step in range(old - 1)]  # noqa: E731
     short = lambda factor: sum(grown(factor)) - (new - 1)  # noqa: E731
@@ -248,10 +250,10 @@ def places(old: int, new: int) -> np.ndarray:
 @pytest.mark.parametrize(
     ("old", "new"), [(Grid(4, 5), Grid(6, 7)), (Grid(3, 4), Grid(6, 5)), (Grid(6, 8), Grid(4, 5))]
 )
-def test_a_dense_relative_bias_is_interpolated_by_relative_place(old, new):
+def test_a_dense_relative_bias_is_interpolated_by_relative_position(old, new):
     bias = RelativeBias(full(old), 2)
     resized = resize(bias, new)
-    rows, cols = places(old.rows, new.rows), places(old.cols, new.cols)
+    rows, cols = centres(old.rows, new.rows), centres(old.cols, new.cols)
     away = np.stack(
         np.meshgrid(*(np.arange(1 - n, n) for n in (new.rows, new.cols)), indexing="ij"), axis=-1
     ).astype(float)
@@ -262,7 +264,7 @@ def test_a_dense_relative_bias_is_interpolated_by_relative_place(old, new):
         np.testing.assert_allclose(resized.table[head].detach().numpy(), wanted.ravel(), atol=1e-6)
     dense = resized()[0].view(2, new.rows, new.cols, new.rows, new.cols)
     assert resized.field == full(new) and torch.equal(dense[:, 0, 1, 1, 0], dense[:, 2, 3, 3, 2])
-    # the query's own place keeps its number
+    # the query's own position keeps its number
     torch.testing.assert_close(dense[:, 1, 1, 1, 1], bias()[0, :, 0, 0])
 
 
@@ -278,7 +280,7 @@ def test_quadratic_bias_prefers_keys_near_its_centre(field):
     bias = QuadraticBias(field, 3, alpha=0.5, dtype=torch.float64)
     attention = MultiHeadAttention(6, 3, field=field, quadratic_bias=True, dtype=torch.float64)
     attention.quadratic_bias = bias
-    nn.init.zeros_(attention.qkv.weight)  # no content: the weights are a Gaussian of the places alone
+    nn.init.zeros_(attention.qkv.weight)  # no content: the weights are a Gaussian of the positions alone
     weights = attention.attention_map(torch.randn(1, 20, 6, dtype=torch.float64))[0]
     away = Grid(4, 5).coordinates()[None] - Grid(4, 5).coordinates()[:, None]
     distance = (away[None] - bias.centres[:, None, None]).square().sum(-1)
