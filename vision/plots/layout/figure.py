@@ -3,7 +3,7 @@
 >>> figure, body = new_figure("digits", "n = 3; commit 0123456789")  # doctest: +SKIP
 """
 
-# matplotlib's own types leave **kwargs open.
+# matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
 from textwrap import fill

@@ -3,16 +3,17 @@
 >>> draw_cells(panel, values, Normalize(0, 1), text="{:.2f}".format)  # doctest: +SKIP
 """
 
-# matplotlib's own types leave **kwargs open.
+# matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.image import AxesImage
+from numpy.typing import ArrayLike
 
 SEQUENTIAL, FROM_PAPER = "cividis", "Blues"  # the first gets lighter, the second darker
 # Text on cells, whose colours do not change when a page uses other colours for ink and paper.
@@ -22,12 +23,12 @@ EVEN = 0.2  # luminance on which both can be read equally well
 
 def draw_cells(
     panel: Axes,
-    values: Any,
+    values: ArrayLike,
     scale: Normalize,
     *,
     colours: str = SEQUENTIAL,
     text: Callable[[float], str] | None = None,
-    origin: Any = "lower",
+    origin: Literal["lower", "upper"] = "lower",
 ) -> AxesImage:
     """Draw one cell per value (rows, columns) with its `text`; missing values stay empty."""
     drawn = panel.imshow(values, norm=scale, cmap=colours, origin=origin, aspect="auto")
@@ -36,7 +37,7 @@ def draw_cells(
     if text is not None:
         for (row, col), value in np.ndenumerate(np.asarray(values, dtype=float)):
             if np.isfinite(value):
-                colour = readable_on(drawn.cmap(scale(value)))
+                colour = readable_on(drawn.to_rgba(np.asarray(value)))
                 panel.text(col, row, text(value), ha="center", va="center", color=colour)
     return drawn
 

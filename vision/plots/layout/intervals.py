@@ -3,7 +3,7 @@
 >>> draw_band(panel, [50, 500], [0.2, 0.5], [0.3, 0.7], "#0072b2")  # doctest: +SKIP
 """
 
-# matplotlib's own types leave **kwargs open.
+# matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
 from typing import Any

@@ -6,13 +6,13 @@ name fits or none is written, and the positions are the same each time.
 >>> place_labels(panel, [(60_000, 38.5, 36.0, 41.0)], ["CNN"])  # doctest: +SKIP
 """
 
-# matplotlib's own types leave **kwargs open.
+# matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Sequence
-from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
 GAP = 6  # points between a point and its name
@@ -34,11 +34,12 @@ def place_labels(panel: Axes, points: Sequence[Point], names: Sequence[str]) -> 
     The panel must have its final limits and size, as after `figure.draw_without_rendering()`.
     """
     taken = [_around(panel, point) for point in points]
-    written = []
+    written: list[Annotation] = []
     for point, name in zip(points, names, strict=True):
         for offset, horizontal, vertical in POSITIONS:
-            alignment: Any = {"textcoords": "offset points", "ha": horizontal, "va": vertical}
-            text = panel.annotate(name, point[:2], offset, **alignment)
+            text = panel.annotate(
+                name, point[:2], offset, textcoords="offset points", ha=horizontal, va=vertical
+            )
             box = text.get_window_extent()
             if _inside(box, panel.bbox) and not any(box.overlaps(other) for other in taken):
                 taken.append(box)

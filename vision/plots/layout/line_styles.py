@@ -4,19 +4,28 @@
 's'
 """
 
-# matplotlib's own types leave **kwargs open.
-# pyright: reportUnknownMemberType=false
-
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
+from matplotlib.typing import FillStyleType, LineStyleType
 
 from vision.plots.layout.style import COLOURS, FILLS, MARKERS, STYLES
 
 DARK, LIGHT = 0.05, 0.85  # of the colour map, for the smallest and the largest number
-LineStyles = dict[Any, dict[str, Any]]
+
+
+class LineStyle(TypedDict):
+    """Keyword arguments of `Axes.plot` and `Axes.errorbar` by which a line differs from others."""
+
+    color: str
+    marker: str
+    linestyle: LineStyleType
+    fillstyle: FillStyleType
+
+
+LineStyles = dict[Any, LineStyle]  # by the line's name or number
 
 
 def line_styles(lines: Sequence[Any], all_lines: Sequence[Any] = ()) -> LineStyles:

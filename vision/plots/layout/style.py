@@ -3,7 +3,7 @@
 >>> save(plot_accuracy(curves, title="digits"), Path("outputs/accuracy"))  # doctest: +SKIP
 """
 
-# matplotlib's own types leave **kwargs open.
+# matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Callable
@@ -11,17 +11,20 @@ from functools import wraps
 from pathlib import Path
 from typing import ParamSpec
 
-from matplotlib import rc_context, rc_params_from_file
+import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.typing import FillStyleType, LineStyleType
 
 Arguments = ParamSpec("Arguments")
 
-STYLE = rc_params_from_file(Path(__file__).with_name("vision.mplstyle"), use_default_template=False)
+STYLE = matplotlib.rc_params_from_file(
+    Path(__file__).with_name("vision.mplstyle"), use_default_template=False
+)
 COLOURS: tuple[str, ...] = tuple(STYLE["axes.prop_cycle"].by_key()["color"])
 # Lines differ in more than colour: each has a marker, and another style and fill after the last marker.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-STYLES = ("-", "--", ":", "-.")
-FILLS = ("full", "none", "left", "top")  # of markers
+STYLES: tuple[LineStyleType, ...] = ("-", "--", ":", "-.")
+FILLS: tuple[FillStyleType, ...] = ("full", "none", "left", "top")  # of markers
 INK, GRID, PAPER = STYLE["text.color"], STYLE["grid.color"], STYLE["figure.facecolor"]
 MUTED = "#666666"  # small print, and lines that are not results
 WIDTH, HEIGHT = STYLE["figure.figsize"]  # inches
@@ -36,7 +39,7 @@ def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
 
     @wraps(draw)
     def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
-        with rc_context(STYLE):
+        with matplotlib.rc_context(STYLE):
             figure = draw(*args, **kwargs)
             figure.draw_without_rendering()  # ticks take their look when they are first drawn
         return figure
@@ -52,7 +55,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
     files = [stem.with_name(f"{stem.name}.{kind}") for kind in METADATA]
-    with rc_context(STYLE):
+    with matplotlib.rc_context(STYLE):
         for file, metadata in zip(files, METADATA.values(), strict=True):
             figure.savefig(file, metadata=metadata)
     return files

@@ -1,9 +1,10 @@
-"""Check that a table has what a figure needs.
+"""Check that a table has what a figure needs, and select rows of it.
 
 >>> check_table(scores, ("label", "mean"), name="scores")  # doctest: +SKIP
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -20,3 +21,13 @@ def check_table(table: pd.DataFrame, columns: Sequence[str], *, name: str = "tab
         )
     if table.empty:
         raise ValueError(f"{name} must have rows, got none")
+
+
+def rows_with(table: pd.DataFrame, column: str, value: Any) -> pd.DataFrame:
+    """Return the rows that have this value in a column; a missing value selects the rows without one.
+
+    >>> rows_with(pd.DataFrame({"label": ["CNN", None], "n": [3, 5]}), "label", None)["n"].tolist()
+    [5]
+    """
+    values: pd.Series[Any] = table[column]
+    return table[values.isna() if pd.isna(value) else values == value]

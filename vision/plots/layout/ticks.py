@@ -4,9 +4,6 @@
 [0.4, 0.5, 0.6, 0.7]
 """
 
-# matplotlib's own types leave **kwargs open.
-# pyright: reportUnknownMemberType=false
-
 from collections.abc import Sequence
 from math import log10
 
@@ -57,7 +54,7 @@ def percent_axis(panel: Axes, low: float, high: float) -> None:
     panel.set(yscale="log", ylim=(low, high))
     panel.yaxis.set_major_locator(FixedLocator(percents(low, high)))
     panel.yaxis.set_minor_locator(NullLocator())
-    panel.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.10g}%"))
+    panel.yaxis.set_major_formatter(FuncFormatter(_percent))
 
 
 def powers_of_ten(panel: Axes) -> None:
@@ -69,6 +66,10 @@ def powers_of_ten(panel: Axes) -> None:
 def some_of(count: int, most: int) -> NDArray[np.intp]:
     """Return the indices of the names to write: all, or every second, and so on."""
     return np.arange(0, count, max(1, -(-count // most)))
+
+
+def _percent(share: float, _: int | None) -> str:
+    return f"{100 * share:.10g}%"
 
 
 def _with_room(spots: Sequence[float], widths: Sequence[float]) -> set[int]:

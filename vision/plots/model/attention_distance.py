@@ -3,7 +3,7 @@
 >>> plot_attention_distance(table, title="digits").savefig("distance.svg")  # doctest: +SKIP
 """
 
-# matplotlib's own types leave **kwargs open.
+# matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
 import pandas as pd
@@ -80,8 +80,17 @@ def _names(rows: pd.DataFrame) -> dict[int, str]:
 
 def _panel(panel: Axes, rows: pd.DataFrame, names: dict[int, str], colour: str, equal: float | None) -> None:
     for kind, heads in rows.groupby("kind", sort=False):
-        shape = {"marker": MARKERS.get(str(kind), "D"), "s": 24, "linewidth": 0.4, "edgecolor": PAPER}
-        panel.scatter(heads["depth"], heads["distance"], **shape, color=colour, alpha=0.7, zorder=3)
+        panel.scatter(
+            heads["depth"],
+            heads["distance"],
+            s=24,
+            marker=MARKERS.get(str(kind), "D"),
+            linewidth=0.4,
+            edgecolor=PAPER,
+            color=colour,
+            alpha=0.7,
+            zorder=3,
+        )
     means = [rows.loc[rows["depth"] == depth, "distance"].mean() for depth in names]
     panel.scatter(list(names), means, marker="_", s=110, linewidth=1.4, color=INK, zorder=4)
     if equal is not None:
@@ -95,8 +104,8 @@ def _panel(panel: Axes, rows: pd.DataFrame, names: dict[int, str], colour: str, 
 def _legend(table: pd.DataFrame, equal: float | None) -> list[Line2D]:
     shapes = {f"a head: {kind}": MARKERS.get(str(kind), "D") for kind in dict.fromkeys(table["kind"])}
     shown = [Line2D([], [], ls="none", color=MUTED, marker=mark, label=name) for name, mark in shapes.items()]
-    dash = {"color": INK, "marker": "_", "ms": 10, "mew": 1.4, "label": "mean of a layer's heads"}
-    shown.append(Line2D([], [], ls="none", **dash))
+    mean = "mean of a layer's heads"
+    shown.append(Line2D([], [], ls="none", color=INK, marker="_", ms=10, mew=1.4, label=mean))
     if equal is not None:
         shown.append(Line2D([], [], color=MUTED, ls=":", label="equal attention on the whole image"))
     return shown

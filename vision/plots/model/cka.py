@@ -3,7 +3,7 @@
 >>> plot_cka(cka(vit, cnn, batches), title="CKA", rows="ViT", columns="CNN")  # doctest: +SKIP
 """
 
-# matplotlib's own types leave **kwargs open.
+# matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
 import numpy as np

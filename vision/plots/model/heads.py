@@ -3,7 +3,7 @@
 >>> plot_heads(head_positions(model), title="Learned fields").savefig("heads.svg")  # doctest: +SKIP
 """
 
-# matplotlib's own types leave **kwargs open.
+# matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
 from math import ceil, isnan
@@ -63,8 +63,9 @@ def _panel(panel: Axes, heads: pd.DataFrame, far: float) -> None:
         panel.add_patch(Circle(centre, head["width"], fill=False, edgecolor=colour, linewidth=1.2))
         panel.add_patch(Circle(centre, LEAST_RADIUS, color=colour))
         if len(heads) <= MOST_NUMBERED:
-            beside: dict[str, Any] = {"textcoords": "offset points", "color": colour}
-            number = panel.annotate(_number(head), centre, (4, 3), zorder=6, **beside)
+            number = panel.annotate(
+                _number(head), centre, (4, 3), textcoords="offset points", color=colour, zorder=6
+            )
             number.set_path_effects([withStroke(linewidth=2, foreground=PAPER)])
     panel.plot(0, 0, marker="+", color=INK, markersize=9, zorder=5)
     panel.set(xlim=(-far, far), ylim=(far, -far), aspect="equal")

@@ -3,16 +3,16 @@
 >>> plot_heatmap([("rollout", image, values)], (32, 32), title="Rollout", label="share")  # doctest: +SKIP
 """
 
-# matplotlib's own types leave **kwargs open.
+# matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.ticker import FuncFormatter
 
 from vision.plots.layout.figure import new_figure
@@ -57,19 +57,30 @@ def plot_heatmap(
     height = 1.2 + rows * (0.3 + 0.85 * width / max(3, len(panels)) * size[0] / size[1])
     figure, body = new_figure(title, notes, width=width, height=height)
     axes = body.subplots(rows, len(panels), squeeze=False)
-    scale, drawn = _scale([values for _, _, values in panels], log), None
+    scale, drawn = _scale([values for _, _, values in panels], log), list[AxesImage]()
     for column, (name, image, values) in zip(axes.T, panels, strict=True):
         column[0].set_title(name)
         if rows == 2:
             _picture(column[0], image, size)
-        drawn = _numbers(column[-1], image, values, size, scale)
+        drawn.append(_numbers(column[-1], image, values, size, scale))
     for ax in axes[:, 1:].flatten():
         ax.set_yticklabels([])
-    bar = {"location": "bottom", "shrink": 0.7, "aspect": 30}
-    # Plain numbers: a power of ten would be mathtext, which is never parsed in our figures.
-    plain = FuncFormatter(lambda value, _: f"{value:g}")
-    body.colorbar(drawn, ax=axes.flatten().tolist(), label=label, format=plain, **bar)  # type: ignore[arg-type]
+    every = axes.flatten().tolist()
+    body.colorbar(
+        drawn[-1],
+        ax=every,
+        label=label,
+        location="bottom",
+        shrink=0.7,
+        aspect=30,
+        format=FuncFormatter(_plain),
+    )
     return figure
+
+
+def _plain(value: float, _: int | None) -> str:
+    """Return a plain number: a power of ten would be mathtext, which is never parsed in our figures."""
+    return f"{value:g}"
 
 
 def _scale(values: Sequence[np.ndarray], log: bool) -> Normalize:
@@ -90,7 +101,7 @@ def _picture(ax: Axes, image: np.ndarray | None, size: tuple[int, int]) -> None:
 
 def _numbers(
     ax: Axes, image: np.ndarray | None, values: np.ndarray, size: tuple[int, int], scale: Normalize
-) -> Any:
+) -> AxesImage:
     extent = (0, size[1], size[0], 0)
     if image is not None:
         ax.imshow(image.mean(axis=2), cmap="gray", vmin=0, vmax=1, extent=extent)

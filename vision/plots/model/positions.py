@@ -3,7 +3,7 @@
 >>> plot_position_similarity(position_similarity(model).numpy(), title="ViT")  # doctest: +SKIP
 """
 
-# matplotlib's own types leave **kwargs open.
+# matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
 from typing import Any

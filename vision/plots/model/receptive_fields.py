@@ -3,7 +3,7 @@
 >>> plot_fields(image, fields_through_depth(model, (3, 224, 224)), title="ResNet-18")  # doctest: +SKIP
 """
 
-# matplotlib's own types leave **kwargs open.
+# matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
 from vision.plots.layout.figure import new_figure
 from vision.plots.layout.heatmap_cells import without_frame
@@ -34,12 +35,12 @@ class Panel(Protocol):
         ...
 
     @property
-    def direct(self) -> np.ndarray:
+    def direct(self) -> NDArray[np.bool_]:
         """Pixels under the tokens that the layer itself attends to."""
         ...
 
     @property
-    def composed(self) -> np.ndarray:
+    def composed(self) -> NDArray[np.bool_]:
         """Pixels that reach the token through all layers."""
         ...
 
@@ -100,17 +101,17 @@ def _shaded(image: np.ndarray, panel: Panel) -> np.ndarray:
     return np.where(panel.direct[..., None], tint, shaded).clip(0, 1)
 
 
-def _outline(ax: Axes, mask: np.ndarray, colour: str) -> None:
+def _outline(ax: Axes, mask: NDArray[np.bool_], colour: str) -> None:
     # A border of False around the mask closes the line where the field meets the image's edge.
     height, width = mask.shape
     ax.set(xlim=(-1, width), ylim=(height, -1))
     if not mask.any():
         return
-    rows, cols = np.arange(-1, height + 1), np.arange(-1, width + 1)
+    rows, cols = (np.arange(-1, int(side) + 1) for side in mask.shape)
     ax.contour(cols, rows, np.pad(mask, 1).astype(float), levels=[0.5], colors=colour, linewidths=1.6)
 
 
-def _extent(mask: np.ndarray) -> str:
+def _extent(mask: NDArray[np.bool_]) -> str:
     """Return rows x columns of pixels from the first to the last that is seen."""
     spans = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     return " x ".join(str(int(span[-1] - span[0] + 1)) if len(span) else "0" for span in spans) + " px"

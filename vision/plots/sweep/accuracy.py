@@ -3,7 +3,7 @@
 >>> plot_accuracy(accuracy_curves(records), title="digits").savefig("accuracy.svg")  # doctest: +SKIP
 """
 
-# matplotlib's own types leave **kwargs open.
+# matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
 from typing import Any
@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from vision.plots.layout.figure import new_figure
 from vision.plots.layout.intervals import draw_band, errorbar_lengths
 from vision.plots.layout.legend import as_label, handles_of, legend_above, legend_height
-from vision.plots.layout.line_styles import LineStyles, line_styles
+from vision.plots.layout.line_styles import LineStyle, LineStyles, line_styles
 from vision.plots.layout.small_multiples import height_of, name_axes, small_multiples
 from vision.plots.layout.style import BAND, WIDTH, styled
-from vision.plots.layout.tables import check_table
+from vision.plots.layout.tables import check_table, rows_with
 from vision.plots.layout.ticks import set_x_ticks
 from vision.text import short_name, value_text
 
@@ -62,14 +62,13 @@ def plot_accuracy(
     values = list(dict.fromkeys(curves[panel]))
     ordered, styles = _is_ordered(curves[x]), line_styles(_in_order(curves[line]))
     shown = [value_text(value) for value in styles]
-    middles: Any = curves.groupby(x, dropna=False)[centre].mean()
-    names = list(middles.sort_values().index)
+    names = curves.groupby(x, dropna=False)[centre].mean().sort_values().index.tolist()
     body_height = BODY if ordered else 0.26 * len(names) + 0.6
     height = body_height if len(values) == 1 else height_of(len(values), row=2.1 if ordered else body_height)
     figure, body = new_figure(title, notes, height=height + legend_height(shown, WIDTH))
     panels = small_multiples(body, len(values))
     for one, value in zip(panels, values, strict=True):
-        own: Any = curves[_same(curves[panel], value)]
+        own = rows_with(curves, panel, value)
         if ordered:
             _along(one, own, x, line, styles, centre)
         else:
@@ -88,18 +87,25 @@ def plot_accuracy(
 
 def _along(panel: Axes, curves: pd.DataFrame, x: str, line: str, styles: LineStyles, centre: str) -> None:
     for value, rows in _lines(curves, line, styles):
-        curve: Any = rows.sort_values(x)
+        curve = rows.sort_values(x)
         places, middle, look = curve[x], 100 * curve[centre], styles[value]
         panel.plot(places, middle, label=as_label(value_text(value)), **look)
         ends = 100 * curve["low"], 100 * curve["high"]
         draw_band(
             panel, places, *ends, look["color"], opacity=BAND * min(1.0, FULL_OPACITY_LINES / len(styles))
         )
-        best = curve[centre].idxmax()
-        is_best = not curve["low"][best] <= min(curve[centre])
+        best = int(curve[centre].argmax())
+        is_best = not curve["low"].iloc[best] <= min(curve[centre])
         if x != "train_size" and len(curve) > 1 and is_best:
-            ring = {"markersize": 10, "markerfacecolor": "none", "color": look["color"], "zorder": 5}
-            panel.plot(places[best], middle[best], "o", **ring)
+            panel.plot(
+                places.iloc[best],
+                middle.iloc[best],
+                "o",
+                markersize=10,
+                markerfacecolor="none",
+                color=look["color"],
+                zorder=5,
+            )
     places = sorted(set(curves[x]))
     wide = places[0] > 0 and places[-1] >= LOG_FROM * places[0]
     panel.set_xscale("log" if x == "train_size" or wide else "linear")
@@ -111,7 +117,7 @@ def _by_row(
 ) -> None:
     for value, curve in _lines(curves, line, styles):
         rows, parts = [names.index(name) for name in curve[x]], [100 * curve[c] for c in ("low", "high")]
-        look: Any = styles[value] | {"linestyle": "none"}
+        look: LineStyle = {**styles[value], "linestyle": "none"}
         middle = 100 * curve[centre]
         panel.errorbar(
             middle, rows, xerr=errorbar_lengths(middle, *parts), label=as_label(value_text(value)), **look
@@ -122,22 +128,18 @@ def _by_row(
 
 def _lines(curves: pd.DataFrame, line: str, styles: LineStyles) -> list[tuple[Any, pd.DataFrame]]:
     """Return the rows of each line in a panel, in the order of the legend."""
-    rows: Any = {value: curves[_same(curves[line], value)] for value in styles}
-    return [(value, own) for value, own in rows.items() if len(own)]
+    rows = [(value, rows_with(curves, line, value)) for value in styles]
+    return [(value, own) for value, own in rows if len(own)]
 
 
-def _in_order(column: Any) -> list[Any]:
+def _in_order(column: "pd.Series[Any]") -> list[Any]:
     """Return distinct values: numbers ascending, names in the order of the table."""
     values = list(dict.fromkeys(column.tolist()))
     return sorted(values) if _is_ordered(column) else values
 
 
-def _is_ordered(column: Any) -> bool:
+def _is_ordered(column: "pd.Series[Any]") -> bool:
     return pd.api.types.is_numeric_dtype(column) and not column.isna().any()
-
-
-def _same(column: Any, value: Any) -> pd.Series:
-    return column.isna() if pd.isna(value) else column == value
 
 
 def _short(name: str) -> str:

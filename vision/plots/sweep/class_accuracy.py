@@ -3,7 +3,7 @@
 >>> plot_class_accuracy(table, title="digits").savefig("classes.svg")  # doctest: +SKIP
 """
 
-# matplotlib's own types leave **kwargs open.
+# matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from vision.plots.layout.legend import as_label, legend_above, legend_height
 from vision.plots.layout.line_styles import LineStyles, line_styles
 from vision.plots.layout.small_multiples import name_axes, small_multiples
 from vision.plots.layout.style import WIDTH, styled
-from vision.plots.layout.tables import check_table
+from vision.plots.layout.tables import check_table, rows_with
 from vision.plots.layout.ticks import set_x_ticks
 
 COLUMNS = ("label", "class", "train_size", "mean", "low", "high")
@@ -58,8 +58,7 @@ def plot_class_accuracy(
     figure, body = new_figure(title, "; ".join(part for part in (said, notes) if part), height=height)
     panels, styles = small_multiples(body, len(classes), columns), line_styles(lines, all_lines)
     for panel, name in zip(panels, classes, strict=True):
-        rows: Any = table[table["class"] == name]
-        _panel(panel, rows, styles)
+        _panel(panel, rows_with(table, "class", name), styles)
         panel.set_title(str(name))
         set_x_ticks(panel, sorted(set(table["train_size"])))
     panels[0].set(ylim=(0, 103), yticks=(0, 50, 100))
@@ -74,8 +73,8 @@ def _chosen(table: pd.DataFrame) -> tuple[list[Any], str]:
     if len(classes) <= MOST:
         return classes, ""
     largest = table["train_size"].max()
-    last: Any = table[table["train_size"] == largest]
-    ranked = list(last.groupby("class")["mean"].mean().sort_values(ascending=False).index)
+    last = rows_with(table, "train_size", largest)
+    ranked = last.groupby("class")["mean"].mean().sort_values(ascending=False).index.tolist()
     text = (
         f"the {ENDS} best and {ENDS} worst of {len(classes)} classes at {largest:,} images, mean over models"
     )
@@ -89,8 +88,7 @@ def _columns(count: int) -> int:
 def _panel(panel: Axes, rows: pd.DataFrame, styles: LineStyles) -> None:
     panel.set_xscale("log")
     for name, look in styles.items():
-        own: Any = rows[rows["label"] == name]
-        curve = own.sort_values("train_size")
+        curve = rows_with(rows, "label", name).sort_values("train_size")
         sizes, mean = curve["train_size"], 100 * curve["mean"]
-        panel.plot(sizes, mean, label=as_label(name), **look | {"markersize": 3, "linewidth": 1.1})
+        panel.plot(sizes, mean, label=as_label(name), **look, markersize=3, linewidth=1.1)
         draw_band(panel, sizes, 100 * curve["low"], 100 * curve["high"], look["color"])

@@ -3,11 +3,10 @@
 >>> plot_confusion(matrix, ["cat", "dog"], title="CNN on pets").savefig("confusion.svg")  # doctest: +SKIP
 """
 
-# matplotlib's own types leave **kwargs open.
+# matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.colors import Normalize, PowerNorm
@@ -53,8 +52,10 @@ def plot_confusion(matrix: np.ndarray, classes: Sequence[str], *, title: str, no
     drawn = draw_cells(panel, shares, scale, colours=FROM_PAPER, text=text, origin="upper")
     named = some_of(many, NAMES_UP_TO)
     names = [str(classes[one]) for one in named]
-    turned: Any = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if few else {"rotation": 90}
-    panel.set_xticks(named, names, **turned)
+    if few:
+        panel.set_xticks(named, names, rotation=45, ha="right", rotation_mode="anchor")
+    else:
+        panel.set_xticks(named, names, rotation=90)
     panel.set_yticks(named, names)
     panel.set(xlabel="taken for", ylabel="true class")
     body.colorbar(drawn, label="% of the true class's images", aspect=35)

@@ -3,7 +3,7 @@
 >>> plot_cost(points, title="digits").savefig("cost.svg")  # doctest: +SKIP
 """
 
-# matplotlib's own types leave **kwargs open.
+# matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from vision.plots.layout.figure import new_figure
 from vision.plots.layout.intervals import errorbar_lengths
 from vision.plots.layout.labels import place_labels
 from vision.plots.layout.legend import as_label, legend_above, legend_height
-from vision.plots.layout.line_styles import LineStyles, line_styles
+from vision.plots.layout.line_styles import LineStyle, LineStyles, line_styles
 from vision.plots.layout.style import WIDTH, styled
 from vision.plots.layout.tables import check_table
 
@@ -75,10 +75,9 @@ def plot_cost(
 def _panel(panel: Axes, points: pd.DataFrame, cost: str, line: str, styles: LineStyles) -> None:
     for row in points.to_dict("records"):
         mean, low, high = (100 * row[name] for name in ("mean", "low", "high"))
-        look = styles[row[line]] | {"linestyle": "none", "markersize": 6, "elinewidth": 1.0}
-        panel.errorbar(
-            row[cost], mean, yerr=errorbar_lengths([mean], [low], [high]), label=as_label(row[line]), **look
-        )
+        look: LineStyle = {**styles[row[line]], "linestyle": "none"}
+        span, label = errorbar_lengths([mean], [low], [high]), as_label(row[line])
+        panel.errorbar(row[cost], mean, yerr=span, label=label, **look, markersize=6, elinewidth=1.0)
     panel.set_xscale("log")
     least, most = float(np.min(points[cost])), float(np.max(points[cost]))
     margin = max(1.3, (LEAST_SPAN * least / most) ** 0.5)
@@ -98,7 +97,7 @@ def _round_numbers(low: float, high: float) -> list[float]:
 
 
 def _named(panel: Axes, points: pd.DataFrame, cost: str, line: str) -> bool:
-    rows: Any = points[[cost]].join(100 * points[["mean", "low", "high"]])
+    rows = points[[cost]].join(100 * points[["mean", "low", "high"]])
     return place_labels(
         panel, list(rows.itertuples(index=False, name=None)), [str(name) for name in points[line]]
     )

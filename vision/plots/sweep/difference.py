@@ -3,7 +3,7 @@
 >>> plot_difference(differences, first="CNN", second="ViT", title="digits")  # doctest: +SKIP
 """
 
-# matplotlib's own types leave **kwargs open.
+# matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from matplotlib.ticker import FuncFormatter
 from vision.plots.layout.figure import new_figure
 from vision.plots.layout.intervals import draw_band
 from vision.plots.layout.legend import as_label, legend_above, legend_height
-from vision.plots.layout.line_styles import line_styles
+from vision.plots.layout.line_styles import LineStyle, LineStyles, line_styles
 from vision.plots.layout.style import BAND, INK, MUTED, PAPER, WIDTH, styled
 from vision.plots.layout.tables import check_table
 from vision.plots.layout.ticks import set_x_ticks
@@ -63,7 +63,7 @@ def plot_difference(
         check_table(table, COLUMNS, name=f"differences to {name}")
     # Hollow markers have a meaning here.
     own = line_styles([first, *tables], all_lines)
-    styles = {name: look | {"fillstyle": "full"} for name, look in own.items()}
+    styles: LineStyles = {name: {**look, "fillstyle": "full"} for name, look in own.items()}
     handles = _legend(styles, first, list(tables), crossings)
     height = legend_height([str(one.get_label()) for one in handles], WIDTH)
     figure, body = new_figure(title, notes, height=3.1 + height)
@@ -80,13 +80,13 @@ def plot_difference(
     return figure
 
 
-def _line(panel: Axes, table: pd.DataFrame, look: dict[str, Any], label: str) -> None:
+def _line(panel: Axes, table: pd.DataFrame, look: LineStyle, label: str) -> None:
     sizes, mean, low, high = (table[name] * (1 if name == "train_size" else 100) for name in COLUMNS)
     draw_band(panel, sizes, low, high, look["color"])
     panel.plot(sizes, mean, label=label, **look)
-    open_: Any = ~((low > 0) | (high < 0))  # missing ends compare as False
-    hollow = look | {"linestyle": "none", "markerfacecolor": PAPER, "zorder": 3}
-    panel.plot(sizes[open_], mean[open_], label="_hollow", **hollow)
+    open_ = ~((low > 0) | (high < 0))  # missing ends compare as False
+    hollow: LineStyle = {**look, "linestyle": "none"}
+    panel.plot(sizes[open_], mean[open_], label="_hollow", **hollow, markerfacecolor=PAPER, zorder=3)
 
 
 def _ahead(panel: Axes, table: pd.DataFrame, first: str, second: str) -> None:
@@ -109,13 +109,13 @@ def _cross(panel: Axes, crossing: Interval) -> None:
 
 
 def _legend(
-    styles: dict[str, Any], first: str, others: list[str], crossings: Sequence[Interval]
-) -> list[Any]:
-    handles: list[Any] = [
+    styles: LineStyles, first: str, others: list[str], crossings: Sequence[Interval]
+) -> list[Line2D | Patch]:
+    handles: list[Line2D | Patch] = [
         Line2D([], [], label=as_label(f"{first} over {name}"), **styles[name]) for name in others
     ]
-    hollow = {"ls": "none", "marker": "o", "mfc": PAPER, "color": MUTED}
-    handles.append(Line2D([], [], label="interval holds 0", **hollow))
+    hollow = Line2D([], [], label="interval holds 0", ls="none", marker="o", mfc=PAPER, color=MUTED)
+    handles.append(hollow)
     for low, size, high in crossings:
         span = f"{low:,.0f} to {high:,.0f}" if isfinite(high) else f"{low:,.0f} or more"
         handles.append(Patch(color=MUTED, alpha=2 * BAND, label=f"crossing: {size:,.0f} ({span})"))

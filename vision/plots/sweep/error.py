@@ -3,7 +3,7 @@
 >>> plot_error(accuracy_curves(records), fits, title="digits").savefig("error.svg")  # doctest: +SKIP
 """
 
-# matplotlib's own types leave **kwargs open.
+# matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Sequence
@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.typing import LineStyleType
 
 from vision.plots.layout.figure import new_figure
 from vision.plots.layout.intervals import draw_band, errorbar_lengths
 from vision.plots.layout.legend import as_label, legend_above, legend_height
-from vision.plots.layout.line_styles import line_styles
+from vision.plots.layout.line_styles import LineStyle, line_styles
 from vision.plots.layout.style import STYLES, WIDTH, styled
-from vision.plots.layout.tables import check_table
+from vision.plots.layout.tables import check_table, rows_with
 from vision.plots.layout.ticks import percent_axis, set_x_ticks
 
 LEAST = 1e-4  # error to draw for a model that makes none
@@ -92,9 +93,9 @@ def plot_error(
     panel.set(xscale="log", xlabel=_x_label(x), ylabel="test error")
     fitted = {fit.label for fit in fits}
     for name in lines:
-        look = styles[name] | {"linestyle": "none" if name in fitted else styles[name]["linestyle"]}
-        rows: Any = curves[curves[line] == name]
-        _points(panel, rows.sort_values(x), x, str(name), look)
+        style = "none" if name in fitted else styles[name]["linestyle"]
+        look: LineStyle = {**styles[name], "linestyle": style}
+        _points(panel, rows_with(curves, line, name).sort_values(x), x, str(name), look)
     for fit in fits:
         _fit(panel, fit, styles[fit.label]["color"], STYLES[lines.index(fit.label) % len(STYLES)])
     set_x_ticks(panel, sorted(set(curves[x])))
@@ -111,18 +112,18 @@ def _check(curves: pd.DataFrame, fits: Sequence[Fit], x: str, line: str) -> None
         raise ValueError(f"fits must be of {', '.join(map(str, labels))}, got one of {', '.join(unknown)}")
 
 
-def _points(panel: Axes, rows: pd.DataFrame, x: str, name: str, look: dict[str, Any]) -> None:
+def _points(panel: Axes, rows: pd.DataFrame, x: str, name: str, look: LineStyle) -> None:
     error = (1 - rows["mean"]).clip(lower=LEAST)
     span = errorbar_lengths(error, 1 - rows["high"], 1 - rows["low"])
     span[0] = np.minimum(span[0], error - LEAST / 2)  # a log scale has no 0
     panel.errorbar(rows[x], error, yerr=span, label=as_label(name), elinewidth=THIN, **look)
 
 
-def _fit(panel: Axes, fit: Fit, colour: str, style: str) -> None:
+def _fit(panel: Axes, fit: Fit, colour: str, style: LineStyleType) -> None:
     sizes = np.geomspace(min(fit.sizes), max(fit.sizes), POINTS)
     low, high = (np.clip(np.asarray(end, dtype=float), LEAST, None) for end in fit.band(sizes))
-    look = {"color": colour, "linestyle": style, "linewidth": THIN, "label": f"_fit of {fit.label}"}
-    panel.plot(sizes, fit.predict(sizes), **look)
+    label = f"_fit of {fit.label}"
+    panel.plot(sizes, fit.predict(sizes), color=colour, linestyle=style, linewidth=THIN, label=label)
     draw_band(panel, sizes, low, high, colour)
 
 

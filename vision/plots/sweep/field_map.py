@@ -3,7 +3,7 @@
 >>> plot_field_map(accuracy_curves(records, line=FIELD, panel=KIND), title="digits")  # doctest: +SKIP
 """
 
-# matplotlib's own types leave **kwargs open.
+# matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
 import re
@@ -14,21 +14,23 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.typing import LineStyleType
 
 from vision.plots.layout.figure import new_figure
 from vision.plots.layout.heatmap_cells import draw_cells, readable_on
 from vision.plots.layout.legend import legend_above, legend_height
 from vision.plots.layout.small_multiples import small_multiples
 from vision.plots.layout.style import INK, WIDTH, styled
-from vision.plots.layout.tables import check_table
+from vision.plots.layout.tables import check_table, rows_with
 from vision.text import value_text
 
 FIELD, KIND = "model.kwargs.mixer_options.kernel_size", "model.name"
 ALL = "all"
 TWO_COLUMNS_UP_TO = 5  # sizes up to which two panels fit side by side
-BEST = {
+BEST: dict[bool, tuple[LineStyleType, str]] = {
     True: ("-", "best of its size, beyond the others"),
     False: (":", "best, interval reaches another's mean"),
 }
@@ -75,41 +77,40 @@ def plot_field_map(
     figure, body = new_figure(title, notes, height=height)
     panels = small_multiples(body, len(kinds), columns)
     accuracy = 100 * np.asarray(curves["mean"], dtype=float)
-    scale, drawn = Normalize(accuracy.min(), accuracy.max()), []
+    scale, drawn = Normalize(accuracy.min(), accuracy.max()), list[AxesImage]()
     for one, kind in zip(panels, kinds, strict=True):
-        rows: Any = curves[curves[panel] == kind]
-        drawn.append(_map(one, rows, fields, sizes, scale, x, y))
+        drawn.append(_map(one, rows_with(curves, panel, kind), fields, sizes, scale, x, y))
         if len(kinds) > 1:
             one.set_title(str(kind))
     for one in panels[-columns:]:
         one.set_xlabel("training images" if x == "train_size" else x)
     for one in panels[::columns]:
         one.set_ylabel(ylabel)
-    bar = {"location": "bottom", "shrink": 0.7, "aspect": 40}
-    body.colorbar(drawn[-1], ax=panels, label=f"{metric} (%)", **bar)
-    frames: Any = BEST.values()
-    legend_above(body, [Line2D([], [], color=INK, linestyle=style, label=name) for style, name in frames])
+    body.colorbar(drawn[-1], ax=panels, label=f"{metric} (%)", location="bottom", shrink=0.7, aspect=40)
+    frames = [Line2D([], [], color=INK, linestyle=style, label=name) for style, name in BEST.values()]
+    legend_above(body, frames)
     return figure
 
 
 def _map(
     panel: Axes, rows: pd.DataFrame, fields: list[Any], sizes: list[Any], scale: Normalize, x: str, y: str
-) -> Any:
-    table: Any = rows.pivot(index=y, columns=x, values="mean").reindex(index=fields, columns=sizes)
+) -> AxesImage:
+    table = rows.pivot(index=y, columns=x, values="mean").reindex(index=fields, columns=sizes)
     drawn = draw_cells(panel, 100 * table.to_numpy(), scale, text="{:.1f}".format)
     panel.set_xticks(range(len(sizes)), [value_text(size) for size in sizes])
     panel.set_yticks(range(len(fields)), [value_text(field) for field in fields])
     for size, own in rows.groupby(x):
-        best: Any = own.loc[own["mean"].idxmax()]
+        best = own.iloc[int(own["mean"].argmax())]
         others = own.loc[own[y] != best[y], "mean"]
-        style: Any = BEST[bool((others < best["low"]).all())][0]
-        col, row = sizes.index(size), fields.index(best[y])
-        look = {"edgecolor": readable_on(drawn.cmap(scale(100 * best["mean"]))), "linewidth": 1.5}
-        panel.add_patch(Rectangle((col - 0.46, row - 0.43), 0.92, 0.86, fill=False, linestyle=style, **look))
+        style, _ = BEST[bool((others < best["low"]).all())]
+        corner = sizes.index(size) - 0.46, fields.index(best[y]) - 0.43
+        frame = Rectangle(corner, 0.92, 0.86, fill=False, linestyle=style, linewidth=1.5)
+        frame.set_edgecolor(readable_on(drawn.to_rgba(100 * best["mean"])))
+        panel.add_patch(frame)
     return drawn
 
 
-def _in_order(column: Any) -> list[Any]:
+def _in_order(column: "pd.Series[Any]") -> list[Any]:
     values = list(dict.fromkeys(column.tolist()))
     return sorted(values, key=_leading)
 

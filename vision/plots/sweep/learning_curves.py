@@ -3,7 +3,7 @@
 >>> plot_learning_curves(learning, title="digits").savefig("steps.svg")  # doctest: +SKIP
 """
 
-# matplotlib's own types leave **kwargs open.
+# matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from vision.plots.layout.legend import as_label, handles_of, legend_above, legen
 from vision.plots.layout.line_styles import LineStyles, line_styles
 from vision.plots.layout.small_multiples import height_of, name_axes, small_multiples
 from vision.plots.layout.style import WIDTH, styled
-from vision.plots.layout.tables import check_table
+from vision.plots.layout.tables import check_table, rows_with
 
 MARKED = 12  # markers along a line, at most
 NAMES = {
@@ -27,7 +27,6 @@ NAMES = {
     "train_loss": "training loss",
     "val_loss": "validation loss",
 }
-FAINT = {"linewidth": 0.7, "alpha": 0.35, "label": "_a seed"}
 
 
 @styled
@@ -64,7 +63,7 @@ def plot_learning_curves(
     panels, styles = small_multiples(body, len(sizes), same_x=False), line_styles(lines, all_lines)
     factor = 100 if metric.endswith("accuracy") else 1
     for panel, size in zip(panels, sizes, strict=True):
-        rows: Any = learning[learning["train_size"] == size]
+        rows = rows_with(learning, "train_size", size)
         _panel(panel, rows.assign(**{metric: factor * rows[metric]}), metric, line, styles)
         panel.set_title(f"{size:,} training images")
         panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -78,7 +77,15 @@ def _panel(panel: Axes, rows: pd.DataFrame, metric: str, line: str, styles: Line
         look = styles[name]
         seeds = runs.pivot_table(index="step", columns="seed", values=metric).sort_index()
         for seed in seeds if seeds.shape[1] > 1 else ():
-            panel.plot(seeds.index, seeds[seed], color=look["color"], linestyle=look["linestyle"], **FAINT)
+            panel.plot(
+                seeds.index,
+                seeds[seed],
+                label="_a seed",
+                color=look["color"],
+                linestyle=look["linestyle"],
+                linewidth=0.7,
+                alpha=0.35,
+            )
         mean = seeds.dropna().mean(axis=1)
         every = max(1, -(-len(mean) // MARKED))
         panel.plot(mean.index, mean, label=as_label(name), markevery=every, **look)

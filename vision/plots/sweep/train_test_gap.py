@@ -3,7 +3,7 @@
 >>> plot_train_test_gap(train_curves, test_curves, title="digits").savefig("overfit.svg")  # doctest: +SKIP
 """
 
-# matplotlib's own types leave **kwargs open.
+# matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ from matplotlib.patches import Patch
 from vision.plots.layout.figure import new_figure
 from vision.plots.layout.intervals import draw_band
 from vision.plots.layout.legend import legend_above, legend_height
-from vision.plots.layout.line_styles import line_styles
+from vision.plots.layout.line_styles import LineStyle, line_styles
 from vision.plots.layout.small_multiples import height_of, name_axes, small_multiples
 from vision.plots.layout.style import BAND, MUTED, PAPER, WIDTH, styled
-from vision.plots.layout.tables import check_table
+from vision.plots.layout.tables import check_table, rows_with
 from vision.plots.layout.ticks import set_x_ticks
 
 LEAST = 12  # points; the number of a smaller gap does not fit into it
@@ -67,7 +67,7 @@ def plot_train_test_gap(
     figure, body = new_figure(title, notes, height=height + legend_height(LINES, WIDTH))
     panels, styles = small_multiples(body, len(lines)), line_styles(lines, all_lines)
     for panel, name in zip(panels, lines, strict=True):
-        one, other = (_of(table, line, name, x) for table in (train, test))
+        one, other = (rows_with(table, line, name).sort_values(x) for table in (train, test))
         _panel(panel, one, other, x, styles[name])
         panel.set_title(str(name))
         set_x_ticks(panel, sorted(set(test[x])))
@@ -81,28 +81,25 @@ def _points(table: pd.DataFrame, x: str, line: str) -> list[tuple[Any, ...]]:
     return sorted(table[[line, x]].itertuples(index=False, name=None), key=str)
 
 
-def _of(table: Any, line: str, name: Any, x: str) -> pd.DataFrame:
-    return table[table[line] == name].sort_values(x)
-
-
-def _panel(panel: Axes, train: Any, test: Any, x: str, look: Any) -> None:
+def _panel(panel: Axes, train: pd.DataFrame, test: pd.DataFrame, x: str, look: LineStyle) -> None:
     panel.set_xscale("log")
     panel.margins(x=0.12)  # room for the first gap's number
     colour, sizes = look["color"], list(test[x])
     panel.fill_between(
         sizes, 100 * test["mean"], 100 * train["mean"], color=MUTED, alpha=BAND / 2, linewidth=0
     )
-    hollow: Any = {"linestyle": "--", "markerfacecolor": PAPER, "label": "train", "fillstyle": "full"}
-    solid: Any = {"linestyle": "-", "label": "test", "fillstyle": "full"}
-    for table, own in ((train, hollow), (test, solid)):
-        draw_band(panel, sizes, 100 * table["low"], 100 * table["high"], colour)
-        panel.plot(sizes, 100 * table["mean"], **look | own)
+    dashed: LineStyle = {**look, "linestyle": "--", "fillstyle": "full"}
+    solid: LineStyle = {**look, "linestyle": "-", "fillstyle": "full"}
+    draw_band(panel, sizes, 100 * train["low"], 100 * train["high"], colour)
+    panel.plot(sizes, 100 * train["mean"], label="train", **dashed, markerfacecolor=PAPER)
+    draw_band(panel, sizes, 100 * test["low"], 100 * test["high"], colour)
+    panel.plot(sizes, 100 * test["mean"], label="test", **solid)
     for size, high, low in zip(sizes, 100 * train["mean"], 100 * test["mean"], strict=True):
         if high - low >= LEAST:
             panel.text(size, (high + low) / 2, f"{high - low:.0f}", ha="center", va="center")
 
 
-def _legend() -> list[Any]:
+def _legend() -> list[Line2D | Patch]:
     train = Line2D([], [], color=MUTED, ls="--", marker="o", mfc=PAPER, label=LINES[0])
     test = Line2D([], [], color=MUTED, ls="-", marker="o", label=LINES[1])
     return [train, test, Patch(color=MUTED, alpha=BAND, label=LINES[2])]
