@@ -1,12 +1,14 @@
 """Without positions a ViT does not notice that patches are shuffled, a CNN does: mathematics and script."""
 
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import timm
 import torch
+from figure_cases import values_of
 from shuffled_patches import MODELS, draw, intervals, main, plot_shuffled_patches, score
 from torch import nn
 
@@ -30,7 +32,7 @@ SEES_A_GRID = {
 }
 
 
-def drawn(name, arguments):
+def drawn(name: str, arguments: dict[str, Any]) -> Any:
     """A model in float64 whose every parameter is drawn, so that nothing is 0 as it starts."""
     torch.manual_seed(0)
     model = timm.create_model(name, img_size=16, patch_size=4, embed_dim=16, depth=2, **arguments)
@@ -67,7 +69,7 @@ def test_logits_of_a_grid_know_its_order(name):
 
 
 def test_a_timm_vit_is_a_set_once_its_positions_are_0():
-    model = timm.create_model("vit_tiny_patch16_224", img_size=64, depth=2).double().eval()
+    model: Any = timm.create_model("vit_tiny_patch16_224", img_size=64, depth=2).double().eval()
     images = torch.randn(2, 3, 64, 64).double()
     shuffled = shuffle_patches(images, 16, torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -123,7 +125,7 @@ def test_the_figure_shows_each_model_twice_with_its_interval():
     panel = next(one for one in figure.axes if one.get_xlabel() == "test accuracy (%)")
     assert [tick.get_text() for tick in panel.get_yticklabels()] == list(MODELS)
     assert [text.get_text() for text in panel.texts] == ["70.0", "20.0"] * 4
-    intact, shuffled = (one.images[0].get_array() for one in figure.axes if one.images)
+    intact, shuffled = (values_of(one.images[0]) for one in figure.axes if one.images)
     assert not np.array_equal(intact, shuffled)
     assert np.array_equal(np.sort(intact, axis=None), np.sort(shuffled, axis=None))
     assert "n = 3 seeds" in figure.get_supxlabel()

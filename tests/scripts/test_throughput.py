@@ -2,6 +2,7 @@
 
 from io import BytesIO
 
+import numpy as np
 import pandas as pd
 import pytest
 from throughput import plot_throughput
@@ -16,7 +17,7 @@ def test_one_line_per_mixer_by_length_on_log_scales():
     figure = plot_throughput(TABLE, title="Throughput", notes="torch 2")
     figure.savefig(BytesIO(), format="png")
     (panel,) = figure.axes
-    lines = {line.get_label(): line.get_xydata().tolist() for line in panel.lines}
+    lines = {line.get_label(): np.asarray(line.get_xydata()).tolist() for line in panel.lines}
     assert lines == {"local": [[256, 6e5], [1024, 5e5]], "full": [[256, 2e5], [1024, 7e4]]}
     assert panel.get_xscale() == panel.get_yscale() == "log"
     assert [text.get_text() for text in panel.get_xticklabels()] == ["256", "1,024"]

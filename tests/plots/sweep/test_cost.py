@@ -1,12 +1,13 @@
-"""Figures of models by cost and by class: what is drawn is what is in the table, and no name is covered."""
+"""Accuracy against cost: what is drawn is what is in the table, and no name covers another."""
 
-from itertools import combinations, pairwise
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
+from figure_cases import legend_texts, x_of
 
-from vision.plots import plot_class_accuracy, plot_cost
+from vision.plots import plot_cost
 
 
 def points(count=3):
@@ -21,10 +22,6 @@ def crowded(count=14):
     )
 
 
-def legend_texts(figure):
-    return [text.get_text() for body in figure.subfigs for one in body.legends for text in one.get_texts()]
-
-
 def test_accuracy_against_both_costs_on_log_scales_with_intervals():
     table = points()
     panels = plot_cost(table, title="t").axes
@@ -32,7 +29,7 @@ def test_accuracy_against_both_costs_on_log_scales_with_intervals():
         assert panel.get_xscale() == "log"
         for holder, row in zip(panel.containers, table.to_dict("records"), strict=True):
             middle, _, (bars,) = holder
-            assert middle.get_xdata().tolist() == [row[cost]]
+            assert x_of(middle).tolist() == [row[cost]]
             np.testing.assert_allclose(middle.get_ydata(orig=False), [100 * row["mean"]])
             np.testing.assert_allclose(bars.get_segments()[0][:, 1], [100 * row["low"], 100 * row["high"]])
         assert len([text for text in panel.get_xticklabels() if text.get_text()]) >= 2
@@ -59,7 +56,7 @@ def test_names_without_room_go_to_a_legend_and_no_two_models_look_alike():
     assert legend_texts(figure) == [f"model {i}" for i in range(14)]
     assert not any(panel.texts for panel in figure.axes)
     looks = {(one[0].get_marker(), one[0].get_fillstyle()) for one in figure.axes[0].containers}
-    assert len(looks) == 14  # without a look at their colours
+    assert len(looks) == 14  # apart from their colours
     assert figure.get_figheight() > plot_cost(points(), title="t").get_figheight() + 0.5
 
 
@@ -70,54 +67,3 @@ def test_models_of_one_cost_and_one_run_can_be_drawn():
     assert high / low == pytest.approx(3) and np.ptp(panel.containers[0][2][0].get_segments()[0][:, 1]) == 0
     with pytest.raises(ValueError, match="one row per label, got several of model 0"):
         plot_cost(pd.concat([points(), points(1)]), title="t")
-
-
-# --- classes
-
-
-def by_class(count, labels=("CNN", "ViT")):
-    rows = [
-        {"label": label, "class": f"class {c}", "train_size": size, "mean": (c + 1) / 100 + size / 10_000}
-        for label in labels
-        for c in range(count)
-        for size in (50, 500, 1200)
-    ]
-    table = pd.DataFrame(rows)
-    return table.assign(low=table["mean"] - 0.005, high=table["mean"] + 0.005)
-
-
-def test_ten_classes_take_two_rows_of_five_on_shared_axes():
-    table = by_class(10)
-    figure = plot_class_accuracy(table, title="t", notes="n = 3")
-    assert [panel.get_title() for panel in figure.axes] == [f"class {c}" for c in range(10)]
-    grid = figure.axes[0].get_subplotspec().get_gridspec()
-    assert (grid.nrows, grid.ncols) == (2, 5)
-    for c, panel in enumerate(figure.axes):
-        for line in panel.get_lines():
-            rows = table[(table["class"] == f"class {c}") & (table["label"] == line.get_label())]
-            np.testing.assert_allclose(line.get_ydata(), 100 * rows["mean"])
-        assert len(panel.collections) == 2 and panel.get_ylim() == figure.axes[0].get_ylim()
-    assert legend_texts(figure) == ["CNN", "ViT"] and figure.get_supxlabel() == "n = 3"
-
-
-def test_numbers_of_neighbouring_panels_do_not_touch():
-    figure = plot_class_accuracy(by_class(10), title="t")
-    below = [text for panel in figure.axes[5:] for text in panel.get_xticklabels() if text.get_text()]
-    assert [text.get_text() for text in below] == ["50", "1,200"] * 5
-    boxes = [text.get_window_extent() for text in below]
-    assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
-
-
-def test_of_many_classes_the_best_and_the_worst_are_shown_and_it_is_said():
-    figure = plot_class_accuracy(by_class(40), title="t", notes="n = 3")
-    best, worst = [f"class {c}" for c in range(39, 34, -1)], [f"class {c}" for c in range(4, -1, -1)]
-    assert [panel.get_title() for panel in figure.axes] == best + worst
-    small = figure.get_supxlabel().replace("\n", " ")
-    assert small == "the 5 best and 5 worst of 40 classes at 1,200 images, mean over models; n = 3"
-
-
-def test_classes_of_one_run_have_no_band():
-    table = by_class(3).assign(low=np.nan, high=np.nan)
-    assert not any(panel.collections for panel in plot_class_accuracy(table, title="t").axes)
-    with pytest.raises(ValueError, match="got none named class"):
-        plot_class_accuracy(table.drop(columns="class"), title="t")
