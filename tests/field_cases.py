@@ -28,10 +28,10 @@ def masked(seed: int, queries: Grid, keys: Grid) -> Field:
 def scattered(seed: int) -> Field:
     """Random offsets, stride and grids: far offsets that miss the grid, rows without any key."""
     generator = torch.Generator().manual_seed(seed)
-    one = lambda low, high: int(torch.randint(low, high, (), generator=generator))  # noqa: E731
-    offsets = {(one(-4, 5), one(-4, 5)) for _ in range(one(1, 7))}
-    queries, keys = Grid(one(1, 6), one(1, 6)), Grid(one(1, 7), one(1, 7))
-    return Field(queries, keys, offsets=tuple(offsets), stride=(one(1, 4), one(1, 4)))
+    draw = lambda low, high: int(torch.randint(low, high, (), generator=generator))  # noqa: E731
+    offsets = {(draw(-4, 5), draw(-4, 5)) for _ in range(draw(1, 7))}
+    queries, keys = Grid(draw(1, 6), draw(1, 6)), Grid(draw(1, 7), draw(1, 7))
+    return Field(queries, keys, offsets=tuple(offsets), stride=(draw(1, 4), draw(1, 4)))
 
 
 GRID = Grid(5, 6)
@@ -51,6 +51,11 @@ OTHERS = {
     "cross": full(Grid(2, 3), GRID),
     **{f"masked{seed}": masked(seed, Grid(3, 4), GRID) for seed in range(3)},
 }
+
+
+def edges_of(field: Field) -> torch.Tensor:
+    """Return (2, E): key and query of each pair that a field allows, ordered by query, then by key."""
+    return field.mask().nonzero().T.flip(0)
 
 
 def by_indices(field: Field) -> Field:

@@ -19,7 +19,7 @@ def test_unpatchify_inverts_patchify_both_ways(channels, height, width, patch):
     assert torch.equal(patchify(unpatchify(patches, grid, patch), patch), patches)
 
 
-def test_a_patch_is_the_square_at_its_place():
+def test_a_patch_is_the_square_at_its_position():
     images = torch.randn(1, 3, 6, 8)
     grid = patch_grid((6, 8), 2)
     row, col = grid.coordinates()[7].tolist()
@@ -35,7 +35,7 @@ def test_patch_embed_is_the_strided_convolution():
     torch.testing.assert_close(embed(images), conv(images).flatten(2).transpose(1, 2), rtol=0, atol=1e-13)
 
 
-def test_shuffled_patches_are_the_same_patches_in_an_order_of_each_images_own():
+def test_shuffled_patches_are_the_same_patches_in_another_order_for_each_image():
     # Patch n of image b holds the number 100 b + n and the positions of its pixels.
     numbers = torch.arange(3)[:, None] * 100 + torch.arange(6)
     patches = (numbers[..., None] + torch.arange(8) / 10).double()
@@ -57,7 +57,7 @@ def test_coordinates_count_rows_first():
     assert Grid(2, 3).coordinates().tolist() == [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [1, 2]]
 
 
-def test_errors_name_the_value_and_what_would_fit():
+def test_errors_name_the_value_and_those_that_would_fit():
     with pytest.raises(ValueError, match=r"patch_size=5 .* 8 x 12 pixels; 1, 2, 4 would fit"):
         patch_grid((8, 12), 5)
     with pytest.raises(ValueError, match=r"\(B, C, H, W\), got shape \(3, 8, 8\)"):

@@ -48,7 +48,7 @@ def test_nothing_is_traced_outside():
 
 
 @pytest.mark.parametrize("tracer", TRACERS)
-def test_what_is_built_under_a_tracer_is_not_cached(tracer):
+def test_results_built_under_a_tracer_are_not_cached(tracer):
     calls = []
 
     @cached(maxsize=4)

@@ -65,7 +65,7 @@ def test_weights_sum_to_one_or_to_zero_and_make_the_output(name):
     torch.testing.assert_close(weights @ v, attend(q, k, v, field), rtol=0, atol=1e-12)
 
 
-def test_attention_goes_through_vmap_and_grad_of_torch_func():
+def test_attention_works_under_vmap_and_grad_of_torch_func():
     field = neighbourhood(Grid(24, 25), 3)
     q, k, v = (x.detach() for x in qkv(field))
     bias = bias_per_offset(field).detach()
@@ -141,7 +141,7 @@ def test_memory_of_a_field_by_offsets_is_linear_in_the_tokens(backend):
     assert largest[2] < 64**4 / 100
 
 
-def test_errors_name_the_argument_and_what_would_be_right():
+def test_errors_name_the_argument_and_the_values_that_would_fit():
     field = neighbourhood(GRID, 3)
     q, k, v = qkv(field)
     with pytest.raises(ValueError, match=f"{', '.join(backend_names())}; got 'flash'"):

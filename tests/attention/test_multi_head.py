@@ -12,7 +12,7 @@ from vision.fields import full, neighbourhood
 from vision.patches import Grid
 
 
-def test_multi_head_attention_is_torchs_own():
+def test_multi_head_attention_equals_torchs():
     ours = MultiHeadAttention(12, 3, dtype=torch.float64)
     torchs = nn.MultiheadAttention(12, 3, batch_first=True, dtype=torch.float64)
     torchs.load_state_dict(
@@ -40,7 +40,7 @@ def test_full_attention_sees_a_set_and_local_attention_a_grid():
 @pytest.mark.parametrize(
     "field", [full(Grid(16, 17)), neighbourhood(Grid(16, 17), 3), None], ids=["full", "local", "any"]
 )
-def test_a_module_survives_dtype_tracing_export_and_compile(field):
+def test_a_module_works_in_another_dtype_traced_exported_and_compiled(field):
     attention = MultiHeadAttention(8, 2, field=field, relative_bias=field is not None).eval()
     x = torch.randn(2, 272, 8)
     wanted = attention(x)

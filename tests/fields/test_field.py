@@ -57,7 +57,7 @@ def test_and_or_are_those_of_the_masks_and_stay_by_offsets_where_they_can():
     assert (fields[0] & fields[2]) is fields[0]
 
 
-def test_equal_fields_share_their_mask_and_masks_do_not_leak_from_inference_mode():
+def test_equal_fields_share_a_mask_that_is_no_inference_tensor():
     one, other = neighbourhood(Grid(6, 7), 5), neighbourhood(Grid(6, 7), 5)
     assert one == other and hash(one) == hash(other) and copy.deepcopy(one) == one
     with torch.inference_mode():
@@ -66,7 +66,7 @@ def test_equal_fields_share_their_mask_and_masks_do_not_leak_from_inference_mode
     assert random_field(0, Grid(2, 2), Grid(2, 2)) != random_field(0, Grid(2, 2), Grid(2, 2))
 
 
-def test_a_mask_made_under_a_fake_mode_is_not_kept():
+def test_a_mask_made_under_a_fake_mode_is_not_cached():
     from torch._subclasses import FakeTensorMode
 
     field = neighbourhood(Grid(3, 11), 3)
@@ -83,7 +83,7 @@ def test_a_field_by_indices_is_the_field_by_offsets(name):
     assert got is wanted is None or (got is not None and wanted is not None and torch.equal(got, wanted))
 
 
-def test_errors_say_what_would_be_right():
+def test_errors_name_the_values_that_would_fit():
     grid = Grid(4, 4)
     with pytest.raises(ValueError, match="odd and positive"):
         neighbourhood(grid, 2)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from field_cases import edges_of
 
 from vision.fields import Field, full, neighbourhood, tiled
 from vision.fields.graph import graph
@@ -15,11 +16,6 @@ FIELDS = {
     "tiles": tiled(GRID, 3, shift=1),
     "mask": Field(GRID, GRID, allowed=torch.rand(20, 20, generator=torch.Generator().manual_seed(0)) < 0.2),
 }
-
-
-def edges_of(field: Field) -> torch.Tensor:
-    """Return (2, E): key and query of each pair that a field allows, ordered by query, then by key."""
-    return field.mask().nonzero().T.flip(0)
 
 
 @pytest.mark.parametrize("name", FIELDS)

@@ -15,7 +15,7 @@ GRID = Grid(6, 7)
 
 
 def gradient_support(grid: Grid, **options) -> torch.Tensor:
-    """bool (N_query, N_key): where the output of an nn.Conv2d of ones depends on its input."""
+    """Return bool (N_query, N_key): where the output of an nn.Conv2d of ones depends on its input."""
     conv = nn.Conv2d(1, 1, bias=False, **options)
     nn.init.ones_(conv.weight)
     jacobian = torch.autograd.functional.jacobian(
@@ -107,7 +107,7 @@ def test_tiled_by_hand(shift):
     assert field.columns == 4 and field.is_linear
 
 
-def test_a_shifted_tile_is_what_swin_leaves_of_its_cyclic_shift():
+def test_shifted_tiles_have_the_mask_of_swins_cyclic_shift():
     block = timm.models.swin_transformer.SwinTransformerBlock(
         4, input_resolution=(6, 9), num_heads=1, window_size=3, shift_size=1, always_partition=True
     )
@@ -122,7 +122,7 @@ def test_a_shifted_tile_is_what_swin_leaves_of_its_cyclic_shift():
 
 
 @pytest.mark.parametrize(("window", "shift"), [(7, 0), (7, 3), (10, 9)])
-def test_a_window_no_shorter_than_the_grid_is_full(window, shift):
+def test_a_tile_at_least_as_long_as_the_grid_is_full(window, shift):
     assert torch.equal(tiled(GRID, window, shift=shift).mask(), full(GRID).mask())
     assert not torch.equal(tiled(GRID, 6, shift=0).mask(), full(GRID).mask())
 
@@ -156,7 +156,7 @@ def test_causal_is_the_lower_triangle_of_the_field(causal, both):
     assert causal.columns == (both.columns + 1) // 2
 
 
-def test_errors_of_fields_say_what_would_be_right():
+def test_errors_of_windows_and_tiles():
     with pytest.raises(ValueError, match=r"shift in 0 to window - 1, got window=3, shift=3"):
         tiled(GRID, 3, shift=3)
     with pytest.raises(ValueError, match="window must be at least 1"):

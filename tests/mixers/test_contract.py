@@ -1,4 +1,4 @@
-"""What every token mixer keeps to: one table of cases, and each check on every case of it.
+"""The contract of token mixers: a table of cases, and checks of every case.
 
 Shapes and dtype, gradients, what lies beyond the border, any grid, bfloat16, tracing, exporting, compiling,
 and a name in timm's registry and in conf/model. A new mixer gets its lines in CASES; what is true of one
@@ -179,9 +179,11 @@ OTHER_PATHS = {
 }
 TRACED = [case for case in CASES if not case.options or OTHER_PATHS & set(case.options)]
 TRACED += [case for case in CASES if case.options == {"kernel_size": 3} or case.options == {"kernel_size": 5}]
+# The fast suite traces each mixer once; recurrent ones are unrolled, which takes seconds.
+QUICK = [case for case in TRACED if not case.options and case.mixer != "recurrent"]
 each_traced = pytest.mark.parametrize(
     "case",
-    [pytest.param(case, marks=pytest.mark.slow if case.mixer == "recurrent" else ()) for case in TRACED],
+    [pytest.param(case, marks=() if case in QUICK else pytest.mark.slow) for case in TRACED],
     ids=str,
 )
 
@@ -227,7 +229,7 @@ def test_shape_and_dtype_are_kept_and_everything_gets_a_gradient(case, grid):
         for name, parameter in mixer.named_parameters():
             assert parameter.dtype == dtype and parameter.grad is not None, name
             assert parameter.grad.isfinite().all(), name
-            # A sequence of one token hands no state on.
+            # A sequence of one token passes on no state.
             assert parameter.grad.any() or (1 in (grid.rows, grid.cols) and "weight_hh" in name), name
 
 
@@ -286,7 +288,7 @@ WITH_MAP = [case for case in CASES if case.mixer.endswith("attention") and case.
 
 
 @pytest.mark.parametrize("case", WITH_MAP, ids=str)
-def test_the_map_is_what_is_done_with_the_values(case):
+def test_the_attention_map_times_the_values_is_the_mixers_output(case):
     mixer, x = make(case, dtype=torch.float64), tokens()
     weights = mixer.attention_map(x)
     assert weights.shape == (2, 4, GRID.size, GRID.size)
@@ -303,7 +305,7 @@ def test_the_map_is_what_is_done_with_the_values(case):
 
 
 def in_groups(case: Case, grid: Grid) -> Tensor:
-    """(2, N, DIM), float32: groups as large as a graph's neighbours, so that rounding gives nobody others."""
+    """Return (2, N, DIM), float32, in groups of a graph's size: rounding changes no neighbour."""
     count = grid.size // case.options.get("neighbours", 9)
     middles = tokens(Grid(1, count), batch=1, dtype=torch.float32)[:, torch.arange(grid.size) % count]
     return middles + 0.1 * tokens(grid, dtype=torch.float32)
@@ -378,15 +380,15 @@ def test_a_traced_or_exported_mixer_gives_the_same(case):
 
 @each_traced
 def test_a_compiled_mixer_gives_the_same_forward_and_backward(case):
-    torch.compiler.reset()  # else the cases fill up the number of versions that one forward may have
+    torch.compiler.reset()  # or earlier cases use up the limit of recompilations
     grid = traced_grid(case)
     mixer = make(case, grid, dtype=torch.float64)
-    # Writing the backward graph down too takes seconds; for variants of an attention its first case does it.
+    # Tracing the backward pass as well takes seconds, so only the first case of an attention does it.
     variant = case.options and case.mixer.endswith("attention") and "edges" not in case.options
     compiled = torch.compile(mixer, backend="eager" if variant else "aot_eager", fullgraph=True)
     for batch in (2, 5):
         x = tokens(grid, batch=batch).requires_grad_()
-        torch._dynamo.mark_dynamic(x, 0)  # now a graph for one number of images is an error
+        torch._dynamo.mark_dynamic(x, 0)  # a graph for a fixed number of images is now an error
         with torch._dynamo.config.patch(allow_rnn=True):
             got, wanted = compiled(x), mixer(x)
         torch.testing.assert_close(got, wanted, rtol=0, atol=1e-12)

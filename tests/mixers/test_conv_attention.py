@@ -27,7 +27,7 @@ CASES = [
 
 
 def pair(options: dict, out_chans: int = 8) -> tuple[ConvAttention, nn.Conv2d]:
-    """The same convolution as attention and as nn.Conv2d, in float64."""
+    """Return the same convolution as attention and as nn.Conv2d, in float64."""
     conv = nn.Conv2d(4, out_chans, dtype=torch.float64, **options)
     attention = ConvAttention(4, GRID, out_chans=out_chans, dtype=torch.float64, **options)
     attention.load_state_dict(conv.state_dict())
@@ -50,7 +50,7 @@ def test_conv_attention_is_conv2d_with_all_its_gradients(options, explicit):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
-def test_queries_and_keys_of_a_convolution_are_idle():
+def test_queries_and_keys_of_a_convolution_have_no_effect():
     attention, _ = pair({"kernel_size": 3, "padding": 1})
     x = torch.randn(2, 42, 4, dtype=torch.float64, requires_grad=True)
     weights = attention.attention_map(x)

@@ -50,7 +50,7 @@ def test_position_alone_and_sharp_is_the_convolution_with_the_border_repeated(nu
 
 
 @pytest.mark.parametrize("alpha", [1.0, 2.0, 4.0, 8.0])
-def test_the_distance_to_the_convolution_is_below_its_bound_and_not_far(alpha):
+def test_the_distance_to_the_convolution_is_below_its_bound_by_less_than_50_times(alpha):
     made = make(GatedAttention, num_heads=9, alpha=alpha, gate=40.0, head_dim=3)
     x = tokens(batch=8)
     with torch.no_grad():
@@ -107,7 +107,7 @@ def test_heads_must_fill_a_kernel():
     assert GatedAttention(DIM, GRID).centres.tolist() == [[-1, -1], [-1, 0], [0, -1], [0, 0]]
 
 
-def test_the_backbones_own_start_leaves_the_convolution(monkeypatch):
+def test_the_backbones_initialization_keeps_the_convolution(monkeypatch):
     monkeypatch.setitem(vision.mixers._MIXERS, "gated_attention", GatedAttention)
     options = {"alpha": 50.0, "gate": 50.0, "num_heads": 9}
     model = Backbone(

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from field_cases import edges_of
 from torch import nn
 
-from vision.fields import Field, full, neighbourhood
+from vision.fields import full, neighbourhood
 from vision.mixers import (
     LocalAttention,
     SelfAttention,
@@ -17,11 +18,6 @@ GRID = Grid(4, 5)
 
 def tokens(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
-def edges_of(field: Field) -> torch.Tensor:
-    """Return (2, E): key and query of each pair that a field allows, ordered by query, then by key."""
-    return field.mask().nonzero().T.flip(0)
 
 
 @pytest.mark.parametrize("edges", ["grid8", edges_of(neighbourhood(GRID, 3))], ids=["grid8", "edges"])
@@ -62,7 +58,7 @@ def test_an_edge_leads_from_the_key_to_the_query():
     assert torch.equal(mixer(tokens(1, 3, 8))[0, 0], mixer.proj.bias)  # no edge leads there
 
 
-def test_nodes_have_no_order_but_for_their_edges():
+def test_the_order_of_nodes_has_no_effect():
     generator = torch.Generator().manual_seed(3)
     edges, order = torch.randint(0, 34, (2, 90), generator=generator), torch.randperm(34, generator=generator)
     renamed = order.argsort()[edges]  # node order[i] becomes node i
@@ -97,7 +93,7 @@ def test_attention_to_the_nearest_tokens_one_by_one(backend):
     direction = tokens(3, 20, 6, seed=1)
     gradients = [torch.autograd.grad((y * direction).sum(), x, retain_graph=True)[0] for y in (got, wanted)]
     torch.testing.assert_close(*gradients, rtol=0, atol=1e-12)
-    assert not torch.equal(weights[0] > 0, weights[1] > 0)  # another graph for another image
+    assert not torch.equal(weights[0] > 0, weights[1] > 0)  # each image has another graph
 
 
 def test_a_token_is_its_own_nearest_even_among_equals():

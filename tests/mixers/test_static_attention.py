@@ -31,13 +31,13 @@ def test_static_attention_by_hand(shared):
         torch.testing.assert_close(made.attention_map(x)[1], expected, rtol=0, atol=1e-12)
 
 
-def test_static_attention_is_a_depthwise_convolution_but_for_the_border():
+def test_static_attention_is_a_depthwise_convolution_except_at_the_border():
     made, x = make(StaticAttention, kernel_size=3), tokens()
     kernel = made.relative_bias.table.softmax(-1).view(4, 1, 3, 3).repeat_interleave(2, 0)
     images = as_images(made.v(x), GRID)
     mixed = nn.functional.conv2d(images, kernel, padding=1, groups=DIM)
     share = nn.functional.conv2d(torch.ones_like(images), kernel, padding=1, groups=DIM)
-    assert (share < 0.99).any()  # at the border the rest of the kernel weighs 1 again
+    assert (share < 0.99).any()  # at the border the weights of the remaining keys sum to 1
     expected = made.proj((mixed / share).flatten(2).transpose(1, 2))
     torch.testing.assert_close(made(x), expected, rtol=0, atol=1e-12)
 

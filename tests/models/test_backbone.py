@@ -82,7 +82,7 @@ def test_gradient_checkpointing_changes_no_gradient():
 
 
 def test_images_of_another_shape_are_refused():
-    """Also where the patches would be as many: the grid would be another one."""
+    """Images of another shape are refused even if they have as many patches."""
     model = build("field_cnn", img_size=(16, 32), patch_size=4)
     for shape in ((1, 3, 32, 16), (1, 1, 16, 32), (1, 3, 16, 16)):
         with pytest.raises(ValueError, match=r"images must be \(B, 3, 16, 32\), got shape"):

@@ -21,7 +21,7 @@ def wrapped(kind: str, state: dict[str, Tensor]) -> dict:
 
 
 @pytest.mark.parametrize("kind", ["bare", "state_dict", "model", "model_ema", "safetensors"])
-def test_weights_are_found_in_what_training_writes(tmp_path, kind):
+def test_weights_are_read_from_the_files_of_training(tmp_path, kind):
     trained, model = timm.create_model("resnet10t"), timm.create_model("resnet10t")
     file = tmp_path / ("w.safetensors" if kind == "safetensors" else "w.pth")
     if kind == "safetensors":

@@ -34,7 +34,7 @@ def test_any_timm_model_takes_small_images(name, img_size):
     assert model(torch.zeros(2, 1, img_size, img_size)).shape == (2, 5)
 
 
-def test_arguments_given_by_hand_win():
+def test_explicit_arguments_take_precedence():
     arguments = complete_arguments("convnext_atto", img_size=32, in_chans=3, num_classes=10, patch_size=2)
     assert arguments["patch_size"] == 2
 

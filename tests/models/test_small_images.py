@@ -20,5 +20,5 @@ def test_timms_own_arguments_fit_small_images(name, img_size, expected):
     assert small_image_arguments(name, img_size=img_size) == expected
 
 
-def test_a_patch_leaves_about_8_tokens_a_side():
+def test_a_patch_leaves_about_8_tokens_per_side():
     assert [token_patch(size) for size in (8, 28, 32, 64, 96, (32, 64))] == [2, 4, 4, 8, 12, 4]

@@ -19,7 +19,7 @@ build_model: Any = models.build_model
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
-def test_torchvision_builds_without_warnings_and_auxiliary_heads_are_passed_over(tmp_path, name):
+def test_torchvision_builds_without_warnings_and_auxiliary_heads_are_ignored(tmp_path, name):
     source = find_model(f"torchvision/{name}", num_classes=3)
     model = build_model(source.name, **source.arguments)
     auxiliary = {"aux1": "googlenet", "AuxLogits": "inception_v3"}

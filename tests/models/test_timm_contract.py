@@ -1,4 +1,4 @@
-"""timm's model contract, as far as ours hold it: built, changed, traced, exported, saved and loaded."""
+"""timm's contract of models: ours are built, changed, traced, exported, saved and loaded."""
 
 import json
 from typing import Any
@@ -69,7 +69,7 @@ def test_another_dtype_after_a_forward_leaves_no_old_tensor(name, pos_embed):
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit.*deprecated:FutureWarning")
 @pytest.mark.filterwarnings("ignore:.*were assigned during export.*:UserWarning")
-@pytest.mark.parametrize(  # resnet18_small is timm's own code but for its stem
+@pytest.mark.parametrize(  # resnet18_small is timm's own code except for its stem
     "name", [pytest.param(name, marks=() if name in TRACED else pytest.mark.slow) for name in BACKBONES]
 )
 def test_traced_exported_and_compiled_models_give_the_same_logits(name):
@@ -92,7 +92,7 @@ def test_traced_exported_and_compiled_models_give_the_same_logits(name):
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_saved_and_loaded_it_is_the_same_to_the_bit(name, tmp_path):
+def test_a_saved_and_loaded_model_is_bitwise_equal(name, tmp_path):
     arguments = complete_arguments(name, img_size=8, in_chans=1, num_classes=10)
     model = build(name, **arguments).eval()
     save_model(model, tmp_path, arguments=arguments, input_size=(1, 8, 8), mean=(0.5,), std=(0.5,))

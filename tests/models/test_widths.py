@@ -19,7 +19,7 @@ def test_compared_models_have_equal_parameters_within_2_percent(name, params, im
     assert sum(p.numel() for p in model.parameters()) == pytest.approx(params, rel=0.02)
 
 
-def test_widths_that_cannot_be_had_are_refused_with_the_nearest():
+def test_impossible_widths_are_refused_with_the_nearest():
     with pytest.raises(ValueError, match=r"params=100\b.*nearest model has \d+"):
         build("field_vit", params=100)
     assert fit_widths(lambda w: 8 * w.embed_dim**2 + 2 * w.embed_dim * w.mlp_dim, 65_536) == Widths(64, 256)

@@ -42,7 +42,7 @@ def test_each_position_adds_the_same_to_every_image():
         assert bool(added.any()) == (name != "none")
 
 
-def test_what_a_checkpoint_carries_and_what_moves():
+def test_a_checkpoint_holds_learned_positions_only():
     assert list(create_position("learned", Grid(2, 2), 8).state_dict()) == ["pos_embed"]
     fixed = create_position("sinusoidal", Grid(2, 2), 8)
     assert not fixed.state_dict() and not list(fixed.parameters())

@@ -40,7 +40,7 @@ def test_learned_positions_are_interpolated_as_images(old, new):
     assert frozen.pos_embed.dtype == torch.bfloat16 and not frozen.pos_embed.requires_grad
 
 
-def test_learned_positions_there_and_back():
+def test_learned_positions_resized_and_back_are_nearly_the_same():
     grid = Grid(6, 8)
     position = LearnedPosition(grid, 2)
     rows, cols = grid.coordinates().float().unbind(1)
@@ -108,7 +108,7 @@ def test_a_relative_bias_by_offsets_is_the_same_on_any_grid():
     assert bias.field == neighbourhood(Grid(4, 5), 3)
 
 
-def test_what_cannot_be_resized_is_refused():
+def test_impossible_resizing_is_refused():
     with pytest.raises(ValueError, match=r"only positions of this package.*Linear"):
         resize(nn.Linear(2, 2), Grid(2, 2))
     with pytest.raises(ValueError, match=r"queries on Grid\(rows=2, cols=2\) and keys on"):
