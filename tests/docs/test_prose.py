@@ -11,7 +11,7 @@ PAGES = [
     *(
         p
         for p in sorted((ROOT / "docs").rglob("*.md"))
-        if p.stem not in {"equivalence", "gallery", "statistics"}
+        if p.stem not in {"equivalence", "statistics"}
     ),
     *sorted((ROOT / "outputs" / "published").glob("*/README.md")),
 ]
@@ -46,7 +46,7 @@ TREE = (
     *(f"vision/{name}" for name in ("attention", "convert", "fields", "inspection", "mixers", "models")),
     *(f"vision/{name}" for name in ("plots", "positions", "soften")),
     *(f"tests/{name}" for name in ("attention", "conf", "convert", "docs", "fields", "inspection")),
-    *(f"tests/{name}" for name in ("models", "positions", "soften")),
+    *(f"tests/{name}" for name in ("models", "plots", "positions", "soften")),
 )
 TEXT = {".py", ".md", ".yaml", ".toml", ".html", ".cpp"}
 
