@@ -1,6 +1,6 @@
 """An empty figure with a title above and small print below.
 
->>> figure, body = new_figure("digits", "n = 3; commit 0123456789")  # doctest: +SKIP
+>>> figure, body = new_figure("digits", "n = 3; commit 0123456789")
 """
 
 # matplotlib leaves the type of **kwargs open.

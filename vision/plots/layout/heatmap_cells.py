@@ -1,6 +1,7 @@
 """A heatmap with its numbers in the cells.
 
->>> draw_cells(panel, values, Normalize(0, 1), text="{:.2f}".format)  # doctest: +SKIP
+>>> from matplotlib.figure import Figure
+>>> image = draw_cells(Figure().subplots(), [[0.1, 0.9]], Normalize(0, 1), text="{:.2f}".format)
 """
 
 # matplotlib leaves the type of **kwargs open.

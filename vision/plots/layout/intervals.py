@@ -1,6 +1,7 @@
 """Intervals as bands around a line or as error bars. A single run has no interval, and none is drawn.
 
->>> draw_band(panel, [50, 500], [0.2, 0.5], [0.3, 0.7], "#0072b2")  # doctest: +SKIP
+>>> from matplotlib.figure import Figure
+>>> draw_band(Figure().subplots(), [50, 500], [0.2, 0.5], [0.3, 0.7], "#0072b2")
 """
 
 # matplotlib leaves the type of **kwargs open.

@@ -1,6 +1,9 @@
 """A legend above the panels, where it covers nothing.
 
->>> legend_above(body, panel.get_lines())  # doctest: +SKIP
+>>> from vision.plots.layout.figure import new_figure
+>>> _, body = new_figure("digits")
+>>> lines = body.subplots().plot([1, 2], label="CNN")
+>>> legend_above(body, lines)
 """
 
 # matplotlib leaves the type of **kwargs open.

@@ -1,6 +1,8 @@
 """Small multiples: panels with shared axes in rows.
 
->>> panels = small_multiples(body, 4)  # doctest: +SKIP
+>>> from vision.plots.layout.figure import new_figure
+>>> _, body = new_figure("digits", height=height_of(3))
+>>> panels = small_multiples(body, 3)
 """
 
 # matplotlib leaves the type of **kwargs open.

@@ -1,6 +1,7 @@
 """Check that a table has what a figure needs, and select rows of it.
 
->>> check_table(scores, ("label", "mean"), name="scores")  # doctest: +SKIP
+>>> scores = pd.DataFrame({"label": ["CNN"], "mean": [0.5]})
+>>> check_table(scores, ("label", "mean"), name="scores")
 """
 
 from collections.abc import Sequence

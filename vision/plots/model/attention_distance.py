@@ -1,6 +1,7 @@
 """Attention distance of each head against depth, for attention and convolutions alike.
 
->>> plot_attention_distance(table, title="digits").savefig("distance.svg")  # doctest: +SKIP
+>>> table = pd.DataFrame({"model": "ViT", "depth": [1, 2], "distance": [9.0, 12.0], "kind": "attention"})
+>>> figure = plot_attention_distance(table, title="digits")
 """
 
 # matplotlib leaves the type of **kwargs open.

@@ -1,6 +1,7 @@
 """Similarity of the layers of two models, as a heatmap.
 
->>> plot_cka(cka(vit, cnn, batches), title="CKA", rows="ViT", columns="CNN")  # doctest: +SKIP
+>>> table = pd.DataFrame([[0.9, 0.2], [0.3, 0.8]], index=["0", "1"], columns=["layer1", "layer2"])
+>>> figure = plot_cka(table, title="CKA", rows="ViT", columns="CNN")
 """
 
 # matplotlib leaves the type of **kwargs open.

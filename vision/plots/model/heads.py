@@ -1,6 +1,7 @@
 """Centre and width of each head that attends by position: one panel per layer, one circle per head.
 
->>> plot_heads(head_positions(model), title="Learned fields").savefig("heads.svg")  # doctest: +SKIP
+>>> table = pd.DataFrame([("0", 0, 1.0, -1.0, 0.7)], columns=["layer", "head", "row", "col", "width"])
+>>> figure = plot_heads(table, title="Learned fields")
 """
 
 # matplotlib leaves the type of **kwargs open.

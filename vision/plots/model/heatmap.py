@@ -1,6 +1,7 @@
 """Values drawn over the pixels of an image: attention rollout, effective receptive fields.
 
->>> plot_heatmap([("rollout", image, values)], (32, 32), title="Rollout", label="share")  # doctest: +SKIP
+>>> image, values = np.zeros((32, 32, 3)), np.ones((8, 8))
+>>> figure = plot_heatmap([("rollout", image, values)], (32, 32), title="Rollout", label="share")
 """
 
 # matplotlib leaves the type of **kwargs open.

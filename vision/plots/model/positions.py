@@ -1,6 +1,7 @@
 """Similarity of position vectors: one small map per grid position, arranged like the grid.
 
->>> plot_position_similarity(position_similarity(model).numpy(), title="ViT")  # doctest: +SKIP
+>>> similarity = np.eye(16).reshape(4, 4, 4, 4)
+>>> figure = plot_position_similarity(similarity, title="ViT")
 """
 
 # matplotlib leaves the type of **kwargs open.

@@ -1,6 +1,7 @@
 """Accuracy against training-set size, one line per model; or against any other setting.
 
->>> plot_accuracy(accuracy_curves(records), title="digits").savefig("accuracy.svg")  # doctest: +SKIP
+>>> curves = pd.DataFrame({"data": "digits", "label": "CNN", "train_size": [100, 1000], "mean": [0.5, 0.7]})
+>>> figure = plot_accuracy(curves.assign(low=[0.4, 0.6], high=[0.6, 0.8]), title="digits")
 """
 
 # matplotlib leaves the type of **kwargs open.

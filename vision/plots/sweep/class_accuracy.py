@@ -1,6 +1,7 @@
 """Accuracy of each class against training-set size, one small panel per class.
 
->>> plot_class_accuracy(table, title="digits").savefig("classes.svg")  # doctest: +SKIP
+>>> table = pd.DataFrame({"label": "CNN", "class": ["cat", "cat"], "train_size": [100, 1000]})
+>>> figure = plot_class_accuracy(table.assign(mean=[0.5, 0.7], low=0.4, high=0.8), title="digits")
 """
 
 # matplotlib leaves the type of **kwargs open.

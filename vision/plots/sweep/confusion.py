@@ -1,6 +1,6 @@
 """A confusion matrix in percent.
 
->>> plot_confusion(matrix, ["cat", "dog"], title="CNN on pets").savefig("confusion.svg")  # doctest: +SKIP
+>>> figure = plot_confusion(np.array([[8, 2], [1, 3]]), ["cat", "dog"], title="CNN on pets")
 """
 
 # matplotlib leaves the type of **kwargs open.

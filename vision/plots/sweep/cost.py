@@ -1,6 +1,7 @@
 """Accuracy of each model against its parameters and multiply-adds per image.
 
->>> plot_cost(points, title="digits").savefig("cost.svg")  # doctest: +SKIP
+>>> points = pd.DataFrame({"label": ["CNN", "ViT"], "params": [5e4, 6e4], "macs": [1e6, 2e6]})
+>>> figure = plot_cost(points.assign(mean=[0.8, 0.7], low=0.6, high=0.9), title="digits")
 """
 
 # matplotlib leaves the type of **kwargs open.

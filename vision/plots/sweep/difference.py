@@ -1,6 +1,7 @@
 """The accuracy of one model minus that of others, against training-set size.
 
->>> plot_difference(differences, first="CNN", second="ViT", title="digits")  # doctest: +SKIP
+>>> differences = pd.DataFrame({"train_size": [100, 1000], "mean": [0.1, 0.0], "low": -0.1, "high": 0.2})
+>>> figure = plot_difference(differences, first="CNN", second="ViT", title="digits")
 """
 
 # matplotlib leaves the type of **kwargs open.

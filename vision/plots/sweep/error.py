@@ -1,6 +1,7 @@
 """Error against training-set size, both on log scales, with intervals and fitted curves.
 
->>> plot_error(accuracy_curves(records), fits, title="digits").savefig("error.svg")  # doctest: +SKIP
+>>> curves = pd.DataFrame({"label": "CNN", "train_size": [100, 1000], "mean": [0.5, 0.7]})
+>>> figure = plot_error(curves.assign(low=[0.4, 0.6], high=[0.6, 0.8]), title="digits")
 """
 
 # matplotlib leaves the type of **kwargs open.

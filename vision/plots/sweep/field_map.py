@@ -1,6 +1,7 @@
 """Accuracy by receptive field and training-set size, as a heatmap.
 
->>> plot_field_map(accuracy_curves(records, line=FIELD, panel=KIND), title="digits")  # doctest: +SKIP
+>>> curves = pd.DataFrame({"kind": "CNN", "field": [3, 5], "train_size": 100, "mean": [0.5, 0.7]})
+>>> figure = plot_field_map(curves.assign(low=[0.4, 0.6]), title="digits", y="field", panel="kind")
 """
 
 # matplotlib leaves the type of **kwargs open.

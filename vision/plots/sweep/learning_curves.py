@@ -1,6 +1,7 @@
 """Validation accuracy or loss against optimizer steps.
 
->>> plot_learning_curves(learning, title="digits").savefig("steps.svg")  # doctest: +SKIP
+>>> learning = pd.DataFrame({"label": "CNN", "train_size": 100, "seed": 0, "step": [10, 20]})
+>>> figure = plot_learning_curves(learning.assign(val_accuracy=[0.5, 0.7]), title="digits")
 """
 
 # matplotlib leaves the type of **kwargs open.

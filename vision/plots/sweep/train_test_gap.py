@@ -1,6 +1,7 @@
 """Train and test accuracy against training-set size, and the gap between them.
 
->>> plot_train_test_gap(train_curves, test_curves, title="digits").savefig("overfit.svg")  # doctest: +SKIP
+>>> test = pd.DataFrame({"label": "CNN", "train_size": [100, 1000], "mean": 0.5, "low": 0.4, "high": 0.6})
+>>> figure = plot_train_test_gap(test.assign(mean=0.9, low=0.8, high=1.0), test, title="digits")
 """
 
 # matplotlib leaves the type of **kwargs open.
