@@ -63,7 +63,7 @@ def main() -> None:
 def _conf(group: str, name: str) -> dict[str, Any]:
     file = conf_folder() / group / f"{name}.yaml"
     if not file.is_file():
-        known = ", ".join(sorted(one.stem for one in file.parent.glob("*.yaml")))
+        known = ", ".join(sorted(one.stem for one in file.parent.glob("[!_]*.yaml")))
         sys.exit(f"study.py: {group} must be one of {known}; got {name!r}")
     return yaml.safe_load(file.read_text())
 

@@ -1,7 +1,7 @@
 """Pairs of handwritten digits side by side; the class is which of the two is the larger number.
 
-Built from scikit-learn's 1,797 scans of 8 x 8 pixels: pairs of the first 1,400 to train on, pairs of the
-other 397 to test on, so that no scan is in both.
+They are built from scikit-learn's 1,797 scans of 8 x 8 pixels. Training pairs use the first 1,400 scans and
+test pairs the other 397, so no scan is in both.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ CLASSES = ("left is larger", "both are equal", "right is larger")
 
 @register_source("digit_pairs")
 def load_digit_pairs(config: DataConfig) -> Source:
-    """5,000 pairs to train on, 1,000 to test on; grey, 8 x 16 pixels, 3 classes."""
+    """Return 5,000 training pairs and 1,000 test pairs: grey, 8 x 16 pixels, 3 classes."""
     digits: Any = load_digits()
     scans = torch.from_numpy(digits.images * (255 / 16)).round().to(torch.uint8)
     numbers = torch.from_numpy(digits.target)

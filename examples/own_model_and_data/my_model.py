@@ -1,4 +1,4 @@
-"""A small CNN of one's own in timm's registry: two convolutions, all places in a row, a linear head."""
+"""Your own small CNN in timm's registry: two convolutions, flattened, and a linear head."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ default_cfgs = generate_default_cfgs({"two_convolutions": {"first_conv": "conv1"
 
 
 class TwoConvolutions(nn.Module):
-    """(B, C, H, W) -> (B, num_classes)."""
+    """Two convolutions, pooling to a fixed size, and a linear head: (B, C, H, W) -> (B, num_classes)."""
 
     def __init__(self, *, in_chans: int = 3, num_classes: int = 10, width: int = 32, pooled: int = 4) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class TwoConvolutions(nn.Module):
         self.head = nn.Linear(self.num_features, num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, num_classes)."""
+        """Return the logits of images: (B, C, H, W) -> (B, num_classes)."""
         x = torch.relu(self.conv1(images))
         x = torch.relu(self.conv2(x))
         return self.head(self.pool(x).flatten(1))
@@ -29,5 +29,5 @@ class TwoConvolutions(nn.Module):
 
 @register_model
 def two_convolutions(pretrained: bool = False, **kwargs: Any) -> TwoConvolutions:
-    """Two convolutions and a linear head."""
+    """Build the model; timm passes `kwargs` to its constructor."""
     return build_model_with_cfg(TwoConvolutions, "two_convolutions", pretrained, **kwargs)

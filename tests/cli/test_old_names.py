@@ -12,8 +12,10 @@ from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf
 
 from vision import results
+from vision.cli.main import main
 from vision.cli.old_names import accept_old_names, current_overrides
 from vision.cli.schema import conf_folder, store_schema
+from vision.cli.sweep_arguments import current_names
 from vision.config import RENAMED, RunConfig
 
 # A value for each old name that differs from its default.
@@ -78,6 +80,28 @@ def test_a_warning_names_the_present_name(capsys):
     old_names._warn.cache_clear()
     current_overrides(["training.ema=0.9", "training.ema=0.8"])
     assert capsys.readouterr().err.count("training.ema is now training.ema_decay") == 1
+
+
+@pytest.mark.parametrize("old", RENAMED)
+def test_names_of_columns_are_present_names(old, capsys):
+    assert current_names(f"label,{old},train_size") == f"label,{RENAMED[old]},train_size"
+    assert f"{old} is now {RENAMED[old]}; the next version" in capsys.readouterr().err
+
+
+def test_plot_accepts_old_names(tmp_path, capsys):
+    rows = [
+        {"label": f"CNN {warmup}", "data": "digits", "train_size": size, "seed": seed, "test_accuracy": 0.5,
+         "val_accuracy": warmup, "training.ema_decay": ema, "training.warmup_fraction": warmup}
+        for size in (10, 20) for seed in (0, 1) for ema in (0.8, 0.9) for warmup in (0.1, 0.3)
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(tmp_path / "records.csv", index=False)
+    arguments = ["plot", str(tmp_path / "records.csv"), "--x", "training.ema", "--panel", "label,train_size"]
+    assert main([*arguments, "--line", "training.warmup"]) == 0
+    curves = pd.read_csv(tmp_path / "curves.csv")
+    assert {"training.ema_decay", "training.warmup_fraction"} <= set(curves)
+    warnings = capsys.readouterr().err
+    assert "training.ema is now training.ema_decay" in warnings
+    assert "training.warmup is now training.warmup_fraction" in warnings
 
 
 @pytest.mark.parametrize("old", RENAMED)

@@ -1,11 +1,13 @@
-"""conf/data: every file fills the schema and nothing else, and says how it is run."""
+"""conf/data: every file fits the schema, sets nothing else, and begins with its command."""
 
 import dataclasses
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from vision.cli.schema import conf_folder, store_schema, to_run_config
 from vision.config import AugmentConfig, DataConfig
 from vision.data import draw_subset, load_source
 from vision.data.sources.torchvision_sets import DATASETS
@@ -16,13 +18,12 @@ TO_GIVE = {"name": "mine", "root": "somewhere", "dataset": "owner/name"}
 
 def read(file: Path) -> DataConfig:
     given = OmegaConf.load(file)
-    filled = {key: TO_GIVE[str(key)] for key in given if OmegaConf.is_missing(given, key)}
-    config = OmegaConf.create(
-        {"seed": 3, "data": OmegaConf.merge(OmegaConf.structured(DataConfig), given, filled)}
-    )
-    loaded = OmegaConf.to_object(config["data"])
-    assert isinstance(loaded, DataConfig)
-    return loaded
+    filled = [f"data.{key}={TO_GIVE[str(key)]}" for key in given if OmegaConf.is_missing(given, key)]
+    store_schema()
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        return to_run_config(
+            compose("train", [f"data={file.stem}", "seed=3", "hydra/sweeper=basic", *filled])
+        ).data
 
 
 def test_there_is_one_for_each_data_set():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-FILES = sorted((Path(__file__).parents[2] / "conf" / "experiment").glob("*.yaml"))
+FILES = sorted((Path(__file__).parents[2] / "conf" / "experiment").glob("[!_]*.yaml"))
 # A part of each experiment's grid: settings at either end, one size, one seed.
 KERNEL = "model.kwargs.mixer_options.kernel_size=1,15"
 PARTS = {

@@ -42,7 +42,7 @@ BANNED = {
     r"\blikewise\b": "the same",
 }
 TREE = (
-    *("docs/decisions", "examples", "outputs/published", "conf/data", "conf/training", "scripts/benchmarks"),
+    *("docs/decisions", "examples", "outputs/published", "conf", "scripts/benchmarks"),
     *(f"vision/{name}" for name in ("attention", "convert", "fields", "inspection", "mixers", "models")),
     *(f"vision/{name}" for name in ("plots", "positions", "soften")),
     *(f"tests/{name}" for name in ("attention", "conf", "convert", "docs", "fields", "inspection")),

@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from small_models import build
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, pad
 
 from vision.attention import MultiHeadAttention
+from vision.cli.schema import conf_folder, store_schema
 from vision.fields import Field, tiled
 from vision.mixers import create_mixer, mixer_names
 from vision.models import our_models
@@ -399,7 +401,7 @@ def test_a_compiled_mixer_gives_the_same_forward_and_backward(case):
 # The registry and the settings
 
 
-FILES = sorted((Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))
+FILES = sorted((Path(__file__).parents[2] / "conf" / "model").glob("[!_]*.yaml"))
 IMAGES = {"img_size": 8, "patch_size": 2, "in_chans": 1}
 KINDS = {type(create_mixer(name, DIM, GRID)): name for name in mixer_names()}
 
@@ -417,7 +419,9 @@ def test_every_mixer_has_a_model_in_timms_registry():
 
 
 def test_every_mixer_has_a_file_of_settings():
-    settings: list[Any] = [OmegaConf.to_container(OmegaConf.load(file)) for file in FILES]
-    ours = [given for given in settings if given["name"].startswith("field_")]
-    mixers = [mixers_of(build(given["name"], **IMAGES, **given["kwargs"])) for given in ours]
+    store_schema()
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        composed = [compose("train", [f"model={file.stem}", "hydra/sweeper=basic"]).model for file in FILES]
+    ours = [model for model in composed if (OmegaConf.select(model, "name") or "").startswith("field_")]
+    mixers = [mixers_of(build(model.name, **IMAGES, **model.kwargs)) for model in ours]
     assert set.union(*mixers) == set(mixer_names())

@@ -12,7 +12,7 @@ import pandas as pd
 from vision import results
 from vision.cli.console import console, print_line
 from vision.cli.plot_tables import choice_table, cost_table, score_table
-from vision.cli.sweep_arguments import add_choose, add_source, names, output_folder
+from vision.cli.sweep_arguments import add_choose, add_source, current_names, names, output_folder
 from vision.text import short_name
 
 CURVES = "curves.csv"
@@ -26,11 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     out = "where to write the figure and the tables (default: DIR)"
     parser.add_argument("--out", type=Path, metavar="DIR", help=out)
     x = "column or setting on the x axis, such as training.lr; join several by commas (default: %(default)s)"
-    parser.add_argument("--x", metavar="NAME", default="train_size", help=x)
+    parser.add_argument("--x", metavar="NAME", type=current_names, default="train_size", help=x)
     line = "column or setting that has one line per value (default: %(default)s)"
-    parser.add_argument("--line", metavar="NAME", default="label", help=line)
+    parser.add_argument("--line", metavar="NAME", type=current_names, default="label", help=line)
     panel = "column or setting that has one panel per value (default: %(default)s)"
-    parser.add_argument("--panel", metavar="NAME", default="data", help=panel)
+    parser.add_argument("--panel", metavar="NAME", type=current_names, default="data", help=panel)
     metric = "column that is averaged over seeds (default: %(default)s)"
     parser.add_argument("--metric", metavar="NAME", default="test_accuracy", help=metric)
     parser.add_argument("--xlabel", metavar="TEXT", help="label of the x axis (default: its name)")

@@ -5,7 +5,10 @@
 """
 
 import argparse
+import sys
 from pathlib import Path
+
+from vision.config import RENAMED
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +20,17 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 def add_choose(parser: argparse.ArgumentParser) -> None:
     """Add --choose."""
     choose = "settings, joined by commas; of each, only the value with the best validation accuracy is used"
-    parser.add_argument("--choose", metavar="NAMES", help=choose)
+    parser.add_argument("--choose", metavar="NAMES", type=current_names, help=choose)
+
+
+def current_names(joined: str) -> str:
+    """Return names joined by commas with the present names of settings, after a warning for each old one."""
+    given = joined.split(",")
+    for old in given:
+        if old in RENAMED:
+            message = f"vision: {old} is now {RENAMED[old]}; the next version drops the old name"
+            print(message, file=sys.stderr)
+    return ",".join(RENAMED.get(name, name) for name in given)
 
 
 def names(joined: str | None) -> list[str] | None:
