@@ -60,6 +60,7 @@ def vision() -> Iterator[Callable[..., Done]]:
 
         def run(folder: Path, *arguments: str, **variables: str) -> Done:
             request = {"folder": str(folder), "arguments": arguments, "environment": variables}
+            assert server.stdin and server.stdout
             print(json.dumps(request), file=server.stdin, flush=True)
             return Done(*json.loads(server.stdout.readline()))
 

@@ -3,6 +3,7 @@
 import csv
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -115,7 +116,7 @@ def test_a_checkpoint_is_used_and_a_wrong_one_refused(capsys, tmp_path):
 
 
 def test_the_folder_of_a_run_is_converted_with_its_weights(capsys, tmp_path):
-    arguments = {"num_classes": 3, "in_chans": 1, "img_size": 16, "embed_dim": 16, "depth": 2}
+    arguments: dict[str, Any] = {"num_classes": 3, "in_chans": 1, "img_size": 16, "embed_dim": 16, "depth": 2}
     model = timm.create_model("field_cnn", **arguments)
     known = {"input_size": (1, 16, 16), "mean": (0.2,), "std": (0.5,)}
     save_model(model, tmp_path / "s0", arguments=arguments, **known)

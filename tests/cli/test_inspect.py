@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-import numpy as np
+import numpy as npfrom typing import Any
+
 import pytest
 import torch
 from PIL import Image
@@ -79,8 +80,12 @@ def test_a_run_is_named_by_its_label_and_its_learned_heads_are_drawn(tmp_path, s
 def test_a_second_model_sees_the_images_normalised_as_it_knows_them():
     pixels = torch.rand(2, 3, 4, 4)
     models = [nn.Sequential(nn.Identity()) for _ in range(2)]
-    models[0].pretrained_cfg = {"mean": (0.1, 0.2, 0.3), "std": (0.5, 0.6, 0.7)}
-    models[1].pretrained_cfg = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
+    statistics: list[Any] = [
+        {"mean": (0.1, 0.2, 0.3), "std": (0.5, 0.6, 0.7)},
+        {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)},
+    ]
+    for model, known in zip(models, statistics, strict=True):
+        model.pretrained_cfg = known
     images = normalize(pixels, models[0])
     for model in models:
         renormalize_inputs(model, 3, like=models[0], own=model)

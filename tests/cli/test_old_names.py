@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -31,7 +32,7 @@ VALUES = {
 }
 
 
-def setting(config: object, name: str) -> object:
+def setting(config: dict[str, Any], name: str) -> object:
     return OmegaConf.select(OmegaConf.create(config), name)
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 from hydra._internal.core_plugins.file_config_source import FileConfigSource as _FileConfigSource
 from hydra._internal.sources_registry import SourcesRegistry
@@ -93,14 +93,14 @@ def _leaves(tree: Any, prefix: str) -> dict[str, Any]:
         return {prefix: tree}
     prefix = "" if prefix == "hydra.sweeper.params" else prefix
     leaves: dict[str, Any] = {}
-    for key, value in _items(tree):
+    for key, value in _items(cast(dict[Any, Any], tree)):
         leaves |= _leaves(value, f"{prefix}.{key}" if prefix else key)
     return leaves
 
 
 def _rename_keys(tree: Any, prefix: str, renamed: dict[str, str]) -> Any:
     if isinstance(tree, list):
-        return [_rename_keys(value, "", renamed) for value in _values(tree)]
+        return [_rename_keys(value, "", renamed) for value in cast(list[Any], tree)]
     if isinstance(tree, str):
         return _rename_interpolations(tree, renamed)
     if not isinstance(tree, dict):
@@ -108,7 +108,7 @@ def _rename_keys(tree: Any, prefix: str, renamed: dict[str, str]) -> Any:
     is_sweep = prefix == "hydra.sweeper.params"
     prefix = "" if is_sweep else prefix
     current: dict[str, Any] = {}
-    for key, value in _items(tree):
+    for key, value in _items(cast(dict[Any, Any], tree)):
         name = f"{prefix}.{key}" if prefix else key
         new = renamed.get(name)
         value = _rename_keys(value, name, renamed)
@@ -134,10 +134,6 @@ def _rename_interpolations(text: str, renamed: dict[str, str]) -> str:
 
 def _items(tree: dict[Any, Any]) -> Iterable[tuple[str, Any]]:
     return ((str(key), value) for key, value in tree.items())
-
-
-def _values(tree: Sequence[Any]) -> Iterable[Any]:
-    return tree
 
 
 @cache
