@@ -1,9 +1,9 @@
 """`vision inspect`, as a user calls it."""
 
 from dataclasses import replace
+from typing import Any
 
-import numpy as npfrom typing import Any
-
+import numpy as np
 import pytest
 import torch
 from PIL import Image
