@@ -36,9 +36,9 @@ def value_text(value: object, *, missing: str = "none", digits: int = 6) -> str:
     """Return a setting as text: numbers as `number` formats them, None and NaN as `missing`."""
     if value is None or value != value:
         return missing
-    if isinstance(value, Real) and not isinstance(value, bool):
-        return number(float(value), digits=digits)
-    return str(value)
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return str(value)
+    return number(float(value), digits=digits)
 
 
 def sizes(counts: Iterable[int]) -> str:
@@ -48,7 +48,7 @@ def sizes(counts: Iterable[int]) -> str:
 
 def points(share: float, *, digits: int = 1) -> str:
     """Return a difference of two shares in signed percentage points: "+3.0" for 0.03."""
-    return f"{100 * share:+.{digits}f}"
+    return f"{round(100 * share, digits) + 0.0:+.{digits}f}"  # + 0.0: no "-0.0"
 
 
 def percent(share: float, *, digits: int = 1) -> str:

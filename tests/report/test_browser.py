@@ -84,7 +84,7 @@ def contrast(one: str, other: str) -> float:
 def test_it_opens_without_a_word_in_the_console(browser, page):
     look(browser, page)
     assert "CNN against ViT" in browser.title
-    assert browser.find_element("class name", "answer").text.startswith("CNN ahead up to about")
+    assert browser.find_element("class name", "answer").text.startswith("The CNN is ahead up to about")
     assert len(browser.find_elements("tag name", "svg")) >= 4
     assert browser.get_log("browser") == []
 

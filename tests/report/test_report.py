@@ -53,9 +53,10 @@ def test_the_answer_comes_first_and_says_where_the_lead_changes(tmp_path):
     text, _ = report(tmp_path, records())
     answer = re.search(r'<p class="answer">(.*?)</p>', text)
     assert answer and re.match(
-        r"CNN ahead up to about \d+ images \(\d+ to \d+\); from there ViT", answer.group(1)
+        r"The CNN is ahead up to about \d+ images \(95% interval \d+ to \d+\). From there the ViT is ahead",
+        answer.group(1),
     )
-    place, low, high = map(int, re.findall(r"\d+", answer.group(1))[:3])
+    place, _, low, high = map(int, re.findall(r"\d+", answer.group(1))[:4])
     truth = (3.2 / 0.9) ** (1 / 0.3)
     assert low <= place <= high and low <= truth <= high
     assert text.index("answer") < text.index("<svg") < text.index("<table")
@@ -67,7 +68,7 @@ def test_one_file_that_loads_nothing_and_refers_to_what_it_has(sweep, tmp_path):
     assert page.loads == [] and len(page.ids) == len(set(page.ids))
     assert {one.removeprefix("#") for one in page.inner} <= set(page.ids)
     shown = {"accuracy", "error", "gain", "overfit", "steps", "cost", "confusion", "classes"}
-    assert shown | {"scores", "differences", "same-images", "runs", "measured"} <= set(page.ids)
+    assert shown | {"scores", "differences", "same-images", "runs", "methods"} <= set(page.ids)
     assert {link.removeprefix("#") for link in page.links if link.startswith("#")} <= set(page.ids)
 
 
@@ -86,7 +87,7 @@ def test_how_it_was_measured_is_what_the_records_say(sweep, tmp_path):
     record = json.loads((sweep / "CNN" / "n60" / "s0" / results.RESULT).read_text())
     for value in (record["versions"]["torch"], record["device"], record["subset_sha256"][:10]):
         assert value in words
-    assert "n = 2 a point" in words and "the same for all models at each size and seed" in words
+    assert "n = 2 per point" in words and "the same for all models at each size and seed" in words
     assert "training.batch_size=16" in words and f"{100 * record['test_accuracy']:.2f}" in words
 
 
@@ -98,7 +99,9 @@ def test_a_sweep_half_done_says_what_is_missing_and_what_failed(sweep, tmp_path)
     (failed / results.RESULT).unlink()
     results.write_json(failed / results.FAILURE, {"error": "NonFiniteLoss: the loss is <nan>"})
     page = write_report(half, tmp_path / "page.html")
-    assert page.warnings[0] == "This sweep is not finished: of 8 runs 1 failed, 1 missing. This page is of 6."
+    assert page.warnings[0] == (
+        "This sweep is not finished: of 8 runs, 1 has failed and 1 is missing. This page shows 6."
+    )
     assert page.warnings[1] == "Failed: ViT/n200/s1: NonFiniteLoss: the loss is <nan>"
     assert page.warnings[2] == "Missing: ViT/n200/s0."
     assert "Two training-set sizes are too few for a scaling law, which needs three." in page.warnings
@@ -111,7 +114,7 @@ def test_a_size_that_one_model_alone_has_makes_it_no_leader(tmp_path):
     only = table[(table["label"] == "A") | (table["train_size"] < 1000)]
     text, _ = report(tmp_path, only)
     answer = re.search(r'<p class="answer">(.*?)</p>', text)
-    assert answer and "At 50 images" in answer.group(1) and "; at 500 images" in answer.group(1)
+    assert answer and "At 50 images" in answer.group(1) and ". At 500 images" in answer.group(1)
     assert "1,000" not in answer.group(1)
 
 
@@ -128,7 +131,7 @@ def test_one_seed_draws_no_interval_and_says_why(tmp_path):
     words = " ".join(page.words)
     assert "There is one seed only, so no interval is drawn" in words and "seed=0,1,2" in words
     assert "±" not in words and "accuracy-FillBetween" not in text
-    assert "has the best mean" in words and "not tested with one seed" in words
+    assert "has the best mean" in words and "This is not tested: there is one common seed." in words
     assert "nan" not in words and "95% interval over seeds" not in words
 
 
@@ -148,7 +151,7 @@ def test_the_pair_that_is_asked_for_comes_first(tmp_path):
     assert "<h1>other, longer against CNN on digits</h1>" in text
     for wrong in (("CNN",), ("CNN", "CNN"), ("CNN", "MLP")):
         with pytest.raises(
-            ValueError, match=r"pair must be two of the models.*there are CNN, ViT, other, longer"
+            ValueError, match=r"pair must be two of the models.*the models are CNN, ViT and other, longer"
         ):
             report(tmp_path, table, pair=wrong)
 
@@ -166,7 +169,7 @@ def test_runs_that_do_not_belong_together_are_refused(tmp_path, capsys):
     assert f"no finished run below {empty}" in capsys.readouterr().err
     (tmp_path / "few.csv").write_text("label,train_size\nCNN,10\n")
     assert main(["report", str(tmp_path / "few.csv")]) == 2
-    assert "records lack seed, test_accuracy" in capsys.readouterr().err
+    assert "missing are seed, test_accuracy" in capsys.readouterr().err
 
 
 def test_validation_may_choose_among_what_was_searched(tmp_path):
@@ -177,6 +180,7 @@ def test_validation_may_choose_among_what_was_searched(tmp_path):
     assert "chosen" in page.ids and "0.2" in page.words and "0.1" not in page.words
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_answer_and_writes_page_and_figures(sweep, tmp_path, capsys):
     out, figures = tmp_path / "page.html", tmp_path / "figures"
     assert main(["report", str(sweep), "--out", str(out), "--figures", str(figures)]) == 0
@@ -187,6 +191,7 @@ def test_the_command_prints_the_answer_and_writes_page_and_figures(sweep, tmp_pa
     assert main(["report", str(sweep)]) == 0 and (sweep / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_2000_runs_stay_below_5_megabytes(tmp_path):
     table = records(models=[f"model {i}" for i in range(40)], seeds=10, cross=False)
     assert len(table) == 2000
@@ -208,15 +213,15 @@ def test_a_figure_takes_the_colours_of_its_page_and_keeps_its_names_to_itself():
 
 
 def test_predictions_are_paired_by_seed(sweep, tmp_path):
-    from vision.report.sweep import read_sweep
-    from vision.report.test_predictions import tested_at
+    from vision.report.read_sweep import read_sweep
+    from vision.report.run_predictions import predictions_at
 
-    found = tested_at(read_sweep(sweep), ["CNN", "ViT"], 200)
+    found = predictions_at(read_sweep(sweep), ["CNN", "ViT"], 200)
     assert found["CNN"].predictions.shape == (2, 100) and found["CNN"].classes == [*"0123456789"]
     one = tmp_path / "one"
     shutil.copytree(sweep, one)
     shutil.rmtree(one / "ViT" / "n200" / "s0")
-    found = tested_at(read_sweep(one), ["CNN", "ViT"], 200)
+    found = predictions_at(read_sweep(one), ["CNN", "ViT"], 200)
     kept = np.load(one / "CNN" / "n200" / "s1" / results.PREDICTIONS)
     assert np.array_equal(found["CNN"].predictions, kept[None]), "seed 0 has no partner"
 
@@ -234,7 +239,7 @@ def test_the_runs_are_not_changed_by_reading(sweep, tmp_path):
         (
             "data",
             None,
-            r"data is missing in 1 of 30 rows; name the data set in each, or leave the column out",
+            r"data is missing in 1 of 30 rows; name the data set in each, or omit the column",
         ),
         (
             "test_accuracy",
@@ -242,14 +247,14 @@ def test_the_runs_are_not_changed_by_reading(sweep, tmp_path):
             r"test_accuracy must be a share in \[0, 1\].*got '39.1%' \(wrong in 1 of 30",
         ),
         ("train_accuracy", "99%", r"train_accuracy must be a share in \[0, 1\].*got '99%'"),
-        ("params", "1.2M", r"params must be a number, as 60000; got '1.2M' \(wrong in 1 of 30"),
+        ("params", "1.2M", r"params must be a number, such as 60000; got '1.2M' \(wrong in 1 of 30"),
         ("record_version", 9, r"runs.csv is a record of version 9, and this vit-vs-cnn reads those up to 2"),
         ("record_version", float("inf"), r"runs.csv is a record of version inf"),
         ("label", "Vi\x01T", r"label must be a name without control characters; got 'Vi\\x01T'"),
-        ("train_size", "all", r"train_size must be a whole number.*got 'all'"),
-        ("train_size", 0, r"train_size must be a whole number.*got 0 "),
-        ("train_size", 0.05, r"train_size must be a whole number.*got 0.05"),
-        ("train_size", None, r"train_size must be a whole number.*got nan"),
+        ("train_size", "all", r"train_size must be a positive integer.*got 'all'"),
+        ("train_size", 0, r"train_size must be a positive integer.*got 0 "),
+        ("train_size", 0.05, r"train_size must be a positive integer.*got 0.05"),
+        ("train_size", None, r"train_size must be a positive integer.*got nan"),
     ],
 )
 @pytest.mark.parametrize("command", ["report", "plot", "compare"])
@@ -264,6 +269,7 @@ def test_a_table_from_elsewhere_is_refused_by_column_and_value(
     assert re.search(message, capsys.readouterr().err)
 
 
+@pytest.mark.slow
 def test_odd_labels_are_drawn_and_named_as_they_are(tmp_path, capsys):
     for names in (("_x", "[/red]"), ("$x$", r"$\frac$"), ("1", "02")):
         renamed = dict(zip(("CNN", "ViT"), names, strict=True))
@@ -285,7 +291,7 @@ def test_runs_without_a_test_accuracy_are_left_out_and_named(tmp_path, capsys):
     text, page = report(tmp_path, table)
     sentences = (
         "5 runs of CNN have no test_accuracy and are left out.",
-        "15 runs of MLP have no test_accuracy and are left out; no run of MLP is left.",
+        "15 runs of MLP have no test_accuracy and are left out. No run of MLP is left.",
     )
     assert set(sentences) <= set(page.words) and "nan" not in text
     assert main(["plot", str(tmp_path / "runs.csv")]) == 0
@@ -293,6 +299,7 @@ def test_runs_without_a_test_accuracy_are_left_out_and_named(tmp_path, capsys):
     assert all(sentence in said for sentence in sentences) and "parameters" not in said
 
 
+@pytest.mark.slow
 def test_what_an_error_leaves_out_is_said_and_what_does_not_apply_is_not(tmp_path):
     wrong = records()
     wrong.loc[0, "train_accuracy"] = 3.0
@@ -315,9 +322,11 @@ def test_a_run_without_its_side_files_is_left_out_of_their_figures(sweep, tmp_pa
     (less / "CNN" / "n200" / "s0" / results.LABELS).unlink()
     (less / "ViT" / "n60" / "s1" / results.METRICS).unlink()
     page = write_report(less, tmp_path / "page.html")
-    run = "1 run has no test_labels.npy and is left out of what is drawn of predictions: CNN/n200/s0."
+    run = (
+        "1 run has no test_labels.npy and is left out of the figures and tables of predictions: CNN/n200/s0."
+    )
     assert run in page.warnings
-    assert "1 run has no metrics.jsonl and is left out of learning curves: ViT/n60/s1." in page.warnings
+    assert "1 run has no metrics.jsonl and is left out of the learning curves: ViT/n60/s1." in page.warnings
     assert {"steps", "confusion", "classes"} <= {figure.name for figure in page.figures}
 
 
@@ -353,7 +362,7 @@ def test_mixed_settings_are_refused_with_a_way_out(tmp_path, capsys, command):
 def test_a_folder_for_a_page_is_refused_before_the_work(tmp_path, capsys):
     records().to_csv(tmp_path / "runs.csv", index=False)
     assert main(["report", str(tmp_path / "runs.csv"), "--out", str(tmp_path)]) == 2
-    assert re.search(r"out must be a file, as .*report.html, got the folder", capsys.readouterr().err)
+    assert re.search(r"out must be a file such as .*report.html, got the folder", capsys.readouterr().err)
 
 
 def test_the_records_are_never_written_over(tmp_path, capsys):
@@ -385,7 +394,7 @@ def test_settings_of_several_values_stand_on_a_page(sweep, tmp_path):
         record["settings"] |= {"model.kwargs.depths": [2, 2] if record["label"] == "CNN" else [1, 3]}
         results.write_json(path, record)
     page = write_report(several, tmp_path / "page.html")
-    assert "data.mean=[0.49, 0.48, 0.45]" in dict(page.measured)["Settings of all"]
+    assert "data.mean=[0.49, 0.48, 0.45]" in dict(page.methods)["Settings of all"]
     assert not [one for one in page.warnings if "left out" in one]
     (settings,) = (table for table in page.tables if table.name == "settings")
     assert {cell.text for row in settings.rows for cell in row} >= {"[2, 2]", "[1, 3]"}
@@ -394,13 +403,14 @@ def test_settings_of_several_values_stand_on_a_page(sweep, tmp_path):
 def test_models_that_lack_sizes_are_named_and_hide_none(tmp_path):
     some = records(models=("A", "B", "C"), sizes=(100, 1000, 10_000), cross=False)
     page = write_csv(tmp_path, pd.concat([some, records(models=("D",), sizes=(100,), cross=False)]))
-    assert "D has no runs with 1,000, 10,000 images." in page.warnings
-    assert "at 10,000 images (which 3 of 4 models have)" in page.answer
+    assert "D has no runs with 1,000 and 10,000 images." in page.warnings
+    assert "At 10,000 images, which 3 of 4 models have," in page.answer
     (laws,) = (table for table in page.tables if table.name == "laws")
     said = {row[0].text: row[2].text for row in laws.rows}
     assert "a fit needs 3 training-set sizes or more, got 1 of 'D'" in said["D"]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_there_twice_is_one_on_the_same_images(sweep, tmp_path):
     twice = tmp_path / "twice"
     for name in ("one", "other"):
@@ -414,9 +424,9 @@ def test_sizes_whose_runs_cannot_be_paired_are_named(tmp_path):
     table = records(cross=False)
     largest = (table["label"] == "ViT") & (table["train_size"] == 1000)
     page = write_csv(tmp_path, table.assign(seed=table["seed"] + 10 * largest))
-    assert "not compared at 1,000 images, for want of pairs of runs of one seed and subset" in page.answer
+    assert "not compared at 1,000 images: fewer than two pairs of runs have the same seed" in page.answer
     apart = write_csv(tmp_path, table.assign(seed=table["seed"] + 10 * (table["label"] == "ViT")))
-    assert "not tested for want of common seeds" in apart.answer
+    assert "This is not tested: no seed is common to all models." in apart.answer
     assert "CNN and ViT are not compared run by run" in " ".join(apart.warnings)
 
 
@@ -427,21 +437,21 @@ def test_the_full_size_has_the_seeds_of_its_one_subset(tmp_path):
     whole = records(seeds=5, sizes=(5000,), cross=False).assign(subset_seed=0)
     page = write_csv(tmp_path, pd.concat([crossed, whole]))
     assert "from 50 to 5,000 images" in page.answer and not page.warnings
-    measured = dict(page.measured)
-    assert measured["Runs"] == "100 of 100, n = 3 to 5 a point"
-    assert "at 5,000 images over seeds on one and the same subset" in measured["Intervals"]
+    measured = dict(page.methods)
+    assert measured["Runs"] == "100 of 100, n = 3 to 5 per point"
+    assert "at 5,000 images over seeds on the same subset" in measured["Intervals"]
     assert "at 50, 100, 200, 500, 1,000 images over subsets, the" in measured["Intervals"]
 
 
 @pytest.mark.parametrize(
     ("seeds", "subsets", "text"),
     [
-        ([0], [0], "none drawn: there is one run a point"),
+        ([0], [0], "none drawn: there is one run per point"),
         ([0, 1, 2], [0, 1, 2], "95%, Student's t over seeds, each with its own subset"),
         (
             [0, 1, 2],
             [7, 7, 7],
-            "over seeds on one and the same subset, so it says nothing about other subsets",
+            "over seeds on the same subset, so it does not cover other subsets",
         ),
         ([0, 1, 0, 1], [0, 0, 1, 1], "over subsets, the seeds of each averaged"),
         ([0, 1, 2], None, "95%, Student's t over seeds"),
@@ -456,19 +466,20 @@ def test_the_intervals_are_over_what_the_runs_differ_in(tmp_path, seeds, subsets
     assert any(word == text or word == f"95%, Student's t {text}" for word in page.words)
 
 
+@pytest.mark.slow
 def test_the_words_of_a_page(tmp_path):
-    from vision.report.findings import EACH_BY_ITSELF
+    from vision.report.wording.lead import TESTED_SEPARATELY
 
     table = records(models=("a model", "b", "c"))
     page = write_csv(tmp_path, table.assign(**{"model.name": table["label"]}))
-    assert page.answer[0].isupper() and page.findings[-1] == EACH_BY_ITSELF
+    assert page.answer[0].isupper() and page.findings[-1] == TESTED_SEPARATELY
     tables = {one.name: one for one in page.tables}
-    assert tables["crossings"].caption.endswith(EACH_BY_ITSELF) and "settings" not in tables
+    assert tables["crossings"].caption.endswith(TESTED_SEPARATELY) and "settings" not in tables
     page = write_csv(tmp_path, table.assign(**{"model.name": table["label"] + "_tiny"}))
     assert {one.name: one for one in page.tables}["settings"].heads == ["label", "model.name"]
     page = write_csv(tmp_path, records().replace({"label": {"CNN": "a model"}}))
-    assert page.answer.startswith("A model ahead up to about")
-    assert EACH_BY_ITSELF not in page.findings
+    assert page.answer.startswith("A model is ahead up to about")
+    assert TESTED_SEPARATELY not in page.findings
 
 
 def test_plot_names_the_data_set_of_each_answer(tmp_path, capsys):
@@ -479,10 +490,10 @@ def test_plot_names_the_data_set_of_each_answer(tmp_path, capsys):
 
 
 def test_the_small_print_gives_the_ends_of_many_numbers():
-    from vision.report.captions import distinct
+    from vision.report.wording.methods import value_range
 
     rows = pd.DataFrame({"steps": [22, 1055, 300, 2110], "few": [1, 1, 2, 3], "host": list("abcd")})
-    assert [distinct(rows, name) for name in rows] == ["22 to 2,110", "1, 2, 3", "a and 3 more"]
+    assert [value_range(rows[name]) for name in rows] == ["22 to 2,110", "1, 2, 3", "a and 3 more"]
 
 
 def test_powers_of_ten_keep_their_exponents():

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vision.statistics import crossover
+from vision.report.wording.lead import lead, lead_details
+from vision.statistics import Crossover, crossover
 
 SIZES = (100, 200, 500, 1000, 2000, 5000, 10_000)
 
@@ -46,6 +47,10 @@ def test_pairs_that_all_differ_by_the_same_are_no_proof():
     rows = [(m, n, s, a) for m, a in (("A", 0.51), ("B", 0.50)) for n in (100, 200) for s in (0, 1)]
     found = crossover(pd.DataFrame(rows, columns=["label", "train_size", "seed", "test_accuracy"]), "A", "B")
     assert found.answer == "open"
+
+
+def answer(comparison: Crossover) -> str:
+    return " ".join([*lead(comparison), *lead_details(comparison)])
 
 
 def power(scale: float, exponent: float):
@@ -90,19 +95,25 @@ def test_several_crossings_are_all_reported_in_their_order():
     found = crossover(runs, "A", "B")
     assert [one.leader for one in found.crossings] == ["A", "B"]
     for one, truth in zip(found.crossings, (100 * 100**0.25, 100 * 100**0.75), strict=True):
-        assert one.low < one.place < one.high and abs(np.log(one.place / truth)) < 0.3
-    assert str(found).startswith("A ahead up to about 3") and "; then B ahead up to about 3" in str(found)
+        assert one.low < one.size < one.high and abs(np.log(one.size / truth)) < 0.3
+    assert answer(found).startswith("A is ahead up to about 3")
+    assert ". Then B is ahead up to about 3" in answer(found)
 
 
 def test_answers_in_words():
     generator = np.random.default_rng(0)
     ahead = crossover(sweep(generator, first=power(0.4, 0.1), second=power(0.8, 0.1), noise=0.01), "A", "B")
-    assert str(ahead) == "A ahead at every size from 100 to 10,000 images (n = 5 pairs a size)"
-    assert ahead.answer == "ahead" and ahead.below_largest < 0.05 and min(ahead.gap) > 0
+    assert answer(ahead).startswith("A is ahead at every size from 100 to 10,000 images. Its mean lead")
+    assert answer(ahead).endswith("Each size has at least 5 pairs of runs.")
+    assert ahead.answer == "ahead" and ahead.crossing_probability < 0.05
+    assert min(one.mean for one in ahead.differences) > 0
     same = crossover(sweep(generator, first=power(0.4, 0.1), second=power(0.4, 0.1), seeds=2), "A", "B")
-    assert same.answer == "open" and "cannot be told at any size from 100 to 10,000 images; on" in str(same)
+    assert same.answer == "open"
+    assert "A and B is not significant at any size from 100 to 10,000 images. On" in answer(same)
+    assert same.average is not None
     mean, low, high = (100 * value for value in same.average)
-    assert f"on average over these sizes A {mean:+.1f} points ({low:+.1f} to {high:+.1f}) (n = 2" in str(same)
+    average = f"accuracy of A minus that of B is {mean:+.1f} points (95% interval {low:+.1f} to {high:+.1f})."
+    assert average in answer(same) and "at least 2 pairs" in answer(same)
     assert low < 0 < high
     meets = crossover(
         sweep(
@@ -114,8 +125,10 @@ def test_answers_in_words():
         "A",
         "B",
     )
-    assert meets.answer == "undecided" and "by 10,000 is neither shown nor excluded: with" in str(meets)
-    assert 0.2 < meets.below_largest < 0.99 and meets.likeliest >= 5000, "from there on they are equal"
+    assert meets.answer == "undecided"
+    assert "The data neither show nor rule out a crossing. On average" in answer(meets)
+    assert 0.2 < meets.crossing_probability < 0.99 and meets.at_size >= 5000, "from there on they are equal"
+    assert meets.average is not None
     mean, low, high = meets.average
     assert 0 < low < mean < high, "one test over all sizes"
     late = crossover(
@@ -123,13 +136,14 @@ def test_answers_in_words():
         "A",
         "B",
     )
-    assert late.answer == "not reached" and late.leaders[-1] is None and late.below_largest <= 0.05
-    assert "a crossing is not reached by 10,000: with probability 0.0" in str(late)
-    assert "they cross between 100 and 10,000 images; on average" in str(late)
+    assert late.answer == "not reached" and late.leaders[-1] is None and late.crossing_probability <= 0.05
+    assert "A crossing by 10,000 images is unlikely. On average" in answer(late)
+    assert "the curves cross between 100 and 10,000 images is 0.0" in answer(late)
     one = crossover(
         sweep(generator, first=power(0.4, 0.1), second=power(0.6, 0.1)).query("train_size == 500"), "A", "B"
     )
-    assert str(one) == "A ahead at 500 images (n = 5 pairs a size)"
+    assert answer(one).startswith("A is ahead at 500 images (+")
+    assert answer(one).endswith("This size has at least 5 pairs of runs.")
 
 
 def test_a_leader_with_the_lower_mean_accuracy_is_warned_of():
@@ -143,9 +157,9 @@ def test_a_leader_with_the_lower_mean_accuracy_is_warned_of():
     ]
     runs = pd.DataFrame(rows, columns=["label", "train_size", "seed", "test_accuracy"])
     found = crossover(runs, "CNN", "ViT")
-    assert found.answer == "ahead" and max(found.gap) < 0
-    assert "beware: at 100, 1,000 images the other one has the higher mean accuracy, by 0.3, 0.3" in str(
-        found
+    assert found.answer == "ahead" and max(one.mean for one in found.differences) < 0
+    assert "Note: at 100 and 1,000 images the other model has the higher mean accuracy, by 0.3 and 0.3" in (
+        answer(found)
     )
 
 
@@ -154,7 +168,7 @@ def test_a_tie_between_two_leaders_is_one_crossing():
     tied = runs["train_size"].eq(200)
     runs.loc[tied, "test_accuracy"] = 0.5
     (one,) = crossover(runs, "A", "B").crossings
-    assert one.times == 1 and one.place == pytest.approx(200)
+    assert one.times == 1 and one.size == pytest.approx(200)
 
 
 def table(first, second, *, noise=0.002, seeds=5) -> pd.DataFrame:
@@ -173,7 +187,7 @@ def test_curves_that_cross_and_come_back_are_not_said_not_to_cross():
     runs = table((0.4, 0.5, 0.551, 0.7, 0.8), (0.3, 0.4, 0.553, 0.6, 0.7))
     found = crossover(runs, "A", "B")
     assert found.leaders == ("A", "A", None, "A", "A")
-    assert found.answer == "undecided" and found.below_largest > 0.5
+    assert found.answer == "undecided" and found.crossing_probability > 0.5
 
 
 def test_several_changes_between_two_sure_sizes_are_said():
@@ -184,7 +198,7 @@ def test_several_changes_between_two_sure_sizes_are_said():
     assert ((means["A"] > means["B"]).tolist()) == [True, False, True, False], "as it was meant"
     (crossing,) = found.crossings
     assert (crossing.times, crossing.between) == (3, (100, 800))
-    assert "; the means cross 3 times between 100 and 800); from there B" in str(found)
+    assert "The means cross 3 times between 100 and 800 images. From there B is ahead" in answer(found)
 
 
 def test_a_size_without_pairs_is_named():
@@ -192,7 +206,7 @@ def test_a_size_without_pairs_is_named():
     runs.loc[(runs["label"] == "B") & (runs["train_size"] == 400), "seed"] += 10
     found = crossover(runs, "A", "B")
     assert found.left_out == (400,) and found.sizes == (100, 200)
-    assert "; not compared at 400 images, for want of pairs of runs of one seed and subset" in str(found)
+    assert "not compared at 400 images: fewer than two pairs of runs have the same seed" in answer(found)
 
 
 def published(generator, first: tuple[float, ...], second: tuple[float, ...]) -> pd.DataFrame:
@@ -212,19 +226,19 @@ def test_a_gap_that_shrinks_while_the_ratio_of_errors_grows_is_warned_of():
     for models in (("CNN", "ViT"), ("ViT", "CNN")):
         found = crossover(published(np.random.default_rng(0), cnn, vit), *models)
         assert found.answer == "ahead" and set(found.leaders) == {"CNN"}
-        assert found.warning is not None and str(found).endswith("; " + found.warning)
+        assert found.trends is not None and not found.trends.gap_grows
         assert re.search(
-            r"from 5,000 to 50,000 images the accuracy gap shrinks from 2[456]\.. to 9\.. points while the "
-            r"ratio of errors grows from 2\.[12].? to 2\.[789]",
-            found.warning,
+            r"from 5,000 to 50,000 images the accuracy gap shrinks from 2[456]\.. to 9\.. points. Over the "
+            r"same sizes the ratio of errors grows from 2\.[12].? to 2\.[789]",
+            answer(found),
         )
 
 
 def test_a_gap_that_grows_while_the_ratio_of_errors_shrinks_is_warned_of():
     both_grow = published(np.random.default_rng(0), (20, 30, 45, 60, 70), (5, 14, 28, 42, 50))
-    assert crossover(both_grow, "CNN", "ViT").warning is None
+    assert crossover(both_grow, "CNN", "ViT").trends is None
     worse = published(np.random.default_rng(0), (99, 98, 97, 96, 95), (95, 93, 91, 89, 87))
-    warning = crossover(worse, "CNN", "ViT").warning or ""
+    warning = answer(crossover(worse, "CNN", "ViT"))
     assert "the accuracy gap grows from 3.9" in warning and "the ratio of errors shrinks from" in warning
 
 
@@ -232,13 +246,13 @@ def test_curves_that_agree_or_that_noise_hides_are_not_warned_of():
     same = power(0.4, 0.1)
     generator = np.random.default_rng(5)
     found = [crossover(sweep(generator, first=same, second=same), "A", "B", draws=10) for _ in range(50)]
-    assert not any(one.warning for one in found)
+    assert not any(one.trends or one.against_accuracy for one in found)
     constant = [
         crossover(sweep(generator, first=same, second=power(0.6, 0.1)), "A", "B", draws=10)
         for _ in range(100)
     ]
     # The ratio keeps, the gap shrinks: to see a trend in the ratio is chance, 2.5 of 100 to the wrong side.
-    assert np.mean([one.warning is not None for one in constant]) <= 0.05
+    assert np.mean([bool(one.trends or one.against_accuracy) for one in constant]) <= 0.05
 
 
 def test_the_warning_speaks_of_the_sizes_since_the_last_crossing():
@@ -247,14 +261,12 @@ def test_the_warning_speaks_of_the_sizes_since_the_last_crossing():
     runs = sweep(np.random.default_rng(0), first=first.get, second=second.get, noise=0.01)
     found = crossover(runs, "A", "B")
     assert found.answer == "crosses" and found.leaders == (*"AAA", *"BBBB")
-    assert (
-        found.warning is not None and "from 1,000 to 10,000 images the accuracy gap shrinks" in found.warning
-    )
+    assert "from 1,000 to 10,000 images the accuracy gap shrinks" in answer(found)
 
 
 def test_what_cannot_be_compared_is_refused():
     runs = sweep(np.random.default_rng(0), first=power(0.4, 0.1), second=power(0.4, 0.1), seeds=1)
     with pytest.raises(ValueError, match=r"two pairs of runs of 'A' and 'B'.*run more seeds"):
         crossover(runs, "A", "B")
-    with pytest.raises(ValueError, match="no runs of C; there are A, B"):
+    with pytest.raises(ValueError, match="no runs of C; the records have runs of A, B"):
         crossover(runs, "A", "C")

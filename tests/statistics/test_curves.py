@@ -59,7 +59,7 @@ def test_the_figure_has_a_line_a_model_and_a_tick_at_every_size():
 def test_one_panel_a_data_set():
     two = pd.concat([records({("CNN", 50): [0.5]}), records({("CNN", 60): [0.5]}).assign(data="other")])
     assert len(plot_accuracy(accuracy_curves(two), title="both").axes) == 2
-    with pytest.raises(ValueError, match="several data sets are not averaged: digits, other; part them"):
+    with pytest.raises(ValueError, match="several data sets are not averaged: digits, other; separate them"):
         accuracy_curves(two, panel="label")
 
 
@@ -124,7 +124,7 @@ def test_runs_that_differ_in_more_than_seeds_are_not_averaged():
     with pytest.raises(ValueError, match=r"no column training.wd in these runs; .* train_size, training.lr"):
         accuracy_curves(searched(), x="training.wd")
     with pytest.raises(
-        ValueError, match=r"metric must be a share in .0, 1., as val_accuracy, test_accuracy; got .label."
+        ValueError, match=r"metric must be a share in .0, 1. such as val_accuracy, test_accuracy; got .label."
     ):
         accuracy_curves(searched(), x="training.lr", line="train_size", metric="label")
 
@@ -139,7 +139,7 @@ def test_validation_chooses_whatever_the_test_says():
     with pytest.raises(ValueError, match="tried with the same seeds"):
         choose_by_validation(searched().iloc[1:], ["training.lr"], **by)
     unfinished = searched().query("not (`training.lr` == 0.2 and train_size == 500)")
-    with pytest.raises(ValueError, match="not searched alike"):
+    with pytest.raises(ValueError, match="not searched equally"):
         choose_by_validation(unfinished, ["training.lr"], **by)
     with pytest.raises(ValueError, match=r"nothing to choose: all runs have the same seed_of; .* train_size"):
         choose_by_validation(searched().assign(seed_of=1), ["seed_of"], **by)

@@ -6,7 +6,7 @@ import pytest
 from sklearn.isotonic import isotonic_regression
 
 from vision.statistics import data_equivalence
-from vision.statistics.data_equivalence import _levelled
+from vision.statistics.data_equivalence import _monotone
 
 SIZES = (100, 200, 500, 1000, 2000, 5000, 10_000)
 
@@ -59,10 +59,10 @@ def test_without_noise_it_is_the_truth_and_beyond_the_curve_it_says_so():
     assert known["images"].to_numpy() == pytest.approx(needed(known.index.to_numpy()))
     assert known["worth"].to_numpy() == pytest.approx(known.index / known["images"])
     small = found.loc[100]
-    assert needed(100) < 100 and small["state"] == "fewer than 100" and np.isnan(small["images"])
+    assert needed(100) < 100 and small["state"] == "below" and np.isnan(small["images"])
     assert (small["low"], small["high"]) == (0, 100)
     back = data_equivalence(runs, "ViT", "CNN").set_index("train_size").loc[10_000]
-    assert back["state"] == "more than 10,000" and np.isnan(back["worth"])
+    assert back["state"] == "above" and np.isnan(back["worth"])
     assert (back["low"], back["high"]) == (10_000, np.inf)
 
 
@@ -73,9 +73,9 @@ def test_an_end_that_the_curve_does_not_bound_is_infinite():
     assert last["low"] < 10_000 and last["high"] == np.inf
 
 
-def test_a_curve_that_rises_is_levelled_as_by_isotonic_regression():
+def test_a_curve_that_rises_is_monotone_as_by_isotonic_regression():
     curves = np.random.default_rng(0).normal(size=(50, 8)) - np.arange(8) / 4
-    for curve, level in zip(curves, _levelled(curves), strict=True):
+    for curve, level in zip(curves, _monotone(curves), strict=True):
         np.testing.assert_allclose(level, isotonic_regression(curve, increasing=False), atol=1e-12)
     bump = {100: 0.6, 200: 0.4, 500: 0.5, 1000: 0.3}
     rows = [("CNN", n, s, 1 - error) for n, error in bump.items() for s in (0, 1)]

@@ -68,5 +68,5 @@ def test_what_there_is_not_is_refused():
         interval_of([0.1, 0.2], centre="mode")
     with pytest.raises(ValueError, match="interval must be one of t, bca, got 'z'"):
         curve_of([0.1, 0.2], interval="z")
-    with pytest.raises(ValueError, match="'t' is of the mean; for centre 'iqm' take interval 'bca'"):
+    with pytest.raises(ValueError, match="'t' is for the mean; use interval 'bca' for centre 'iqm'"):
         curve_of([0.1, 0.2], centre="iqm")

@@ -81,5 +81,5 @@ def test_what_is_no_pair_is_refused():
         paired_runs(runs, "A", "A")
     apart = runs.assign(subset_seed=np.where(runs["label"] == "B", runs["seed"] + 100, runs["seed"]))
     assert len(paired_runs(apart, "A", "B")) == 0
-    with pytest.raises(ValueError, match="no run of 'A' has the size, seed and subset of one of 'B'"):
+    with pytest.raises(ValueError, match="no run of 'A' has the same size, seed and subset as a run of 'B'"):
         paired_differences(apart, "A", "B")

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from vision.cli import main
-from vision.statistics import beside_published, published
+from vision.statistics import compare_with_published, published_results
 
 
 def runs(data="cifar10-jpeg", sizes=(300, 500, 5000)) -> pd.DataFrame:
@@ -14,7 +14,7 @@ def runs(data="cifar10-jpeg", sizes=(300, 500, 5000)) -> pd.DataFrame:
 
 
 def test_every_published_figure_has_its_source_and_what_was_done():
-    table = published()
+    table = published_results()
     assert table[["data", "train_size", "model", "accuracy", "how", "source"]].notna().all().all()
     assert table["accuracy"].between(10, 100).all() and not table.duplicated().any()
     scarcity = table[(table["train_size"] == 5000) & (table["params"].between(7e5, 8e5))]
@@ -22,7 +22,7 @@ def test_every_published_figure_has_its_source_and_what_was_done():
 
 
 def test_ours_stand_first_at_the_sizes_that_both_have():
-    rows = beside_published(runs())
+    rows = compare_with_published(runs())
     assert set(rows["train_size"]) == {500, 5000}
     for _, group in rows.groupby("train_size"):
         ours, *others = group.to_dict("records")
@@ -34,14 +34,18 @@ def test_ours_stand_first_at_the_sizes_that_both_have():
             == "300 steps, batch 64, 450 of the images trained on, re-encoded as JPEG of quality 75"
         )
         assert others and all(row["source"] != "this suite" for row in others)
-    assert "re-encoded" not in beside_published(runs("cifar10"))["how"][0]
+    assert "re-encoded" not in compare_with_published(runs("cifar10"))["how"][0]
 
 
 def test_what_nobody_published_is_said():
-    with pytest.raises(ValueError, match="no published figures for digits, but for cifar10, cifar10-jpeg"):
-        beside_published(runs("digits"))
-    with pytest.raises(ValueError, match=r"are of 100, 500, 1,000.* training images; these runs have 300"):
-        beside_published(runs(sizes=(300,)))
+    with pytest.raises(
+        ValueError, match="no published results for digits; there are some for cifar10, cifar10-jpeg"
+    ):
+        compare_with_published(runs("digits"))
+    with pytest.raises(
+        ValueError, match=r"published for 100, 500, 1,000.* training images; these runs have 300"
+    ):
+        compare_with_published(runs(sizes=(300,)))
 
 
 def test_the_command_prints_them(tmp_path, capsys, monkeypatch):
@@ -52,7 +56,7 @@ def test_the_command_prints_them(tmp_path, capsys, monkeypatch):
     assert "31.0 ± 2.5 (n = 3)" in said and "Inductive Bias under Data Scarcity" in said and "55.2" in said
     runs("digits").to_csv(tmp_path / "runs.csv", index=False)
     assert main(["compare", str(tmp_path / "runs.csv"), "--to", "published"]) == 2
-    assert "no published figures for digits" in capsys.readouterr().err
+    assert "no published results for digits" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["compare", str(tmp_path / "runs.csv"), "--to", "nobody"])
     assert "--to" in capsys.readouterr().err

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from vision.statistics import leaders
+from vision.statistics import ranking
 
 
 def sweep(generator, means: dict[str, float], *, seeds=3, size=100, noise=0.01, shared=0.05) -> pd.DataFrame:
@@ -19,8 +19,8 @@ def sweep(generator, means: dict[str, float], *, seeds=3, size=100, noise=0.01, 
 
 def test_what_all_models_share_at_a_seed_does_not_hide_who_is_ahead():
     runs = sweep(np.random.default_rng(0), {"A": 0.5, "B": 0.45, "C": 0.498, "D": 0.40})
-    (row,) = leaders(runs).to_dict("records")
-    assert row["best"] in ("A", "C") and set(row["within_chance"]) == {"A", "C"} - {row["best"]}
+    (row,) = ranking(runs).to_dict("records")
+    assert row["best"] in ("A", "C") and set(row["not_significantly_behind"]) == {"A", "C"} - {row["best"]}
     assert (
         row["models"] == 4
         and row["n"] == 3
@@ -33,8 +33,8 @@ def test_of_two_models_it_is_the_paired_t_test():
     for _ in range(20):
         runs = sweep(generator, {"A": 0.5, "B": 0.49}, seeds=4)
         one, two = (runs[runs["label"] == label]["test_accuracy"].to_numpy() for label in "AB")
-        (row,) = leaders(runs).to_dict("records")
-        assert (row["within_chance"] == ()) == (stats.ttest_rel(one, two).pvalue < 0.05)
+        (row,) = ranking(runs).to_dict("records")
+        assert (row["not_significantly_behind"] == ()) == (stats.ttest_rel(one, two).pvalue < 0.05)
 
 
 def test_the_least_difference_is_scipys_tukey_where_seeds_share_nothing():
@@ -43,15 +43,17 @@ def test_the_least_difference_is_scipys_tukey_where_seeds_share_nothing():
     groups = [runs[runs["label"] == label]["test_accuracy"] for label in "ABCD"]
     interval = stats.tukey_hsd(*groups).confidence_interval()
     half = (interval.high[0, 1] - interval.low[0, 1]) / 2
-    (row,) = leaders(runs).to_dict("records")
-    assert row["least"] == pytest.approx(half, rel=0.02)
+    (row,) = ranking(runs).to_dict("records")
+    assert row["hsd"] == pytest.approx(half, rel=0.02)
 
 
 @pytest.mark.parametrize("models", [2, 6])
 def test_equal_models_are_told_apart_in_5_of_100_sweeps_at_most(models):
     generator = np.random.default_rng(models)
     means = {f"m{i}": 0.5 for i in range(models)}
-    wrong = [len(leaders(sweep(generator, means))["within_chance"][0]) < models - 1 for _ in range(300)]
+    wrong = [
+        len(ranking(sweep(generator, means))["not_significantly_behind"][0]) < models - 1 for _ in range(300)
+    ]
     assert np.mean(wrong) <= 0.07
 
 
@@ -61,29 +63,32 @@ def test_a_model_with_more_spread_than_the_others_does_not_look_behind():
     for _ in range(300):
         runs = sweep(generator, {f"m{i}": 0.5 for i in range(6)})
         runs.loc[runs["label"] == "m0", "test_accuracy"] += generator.normal(0, 0.04, 3)
-        wrong.append(len(leaders(runs)["within_chance"][0]) < 5)
+        wrong.append(len(ranking(runs)["not_significantly_behind"][0]) < 5)
     assert np.mean(wrong) <= 0.10
 
 
 def test_no_spread_is_no_proof():
     rows = [(m, 100, s, a) for m, a in (("A", 0.51), ("B", 0.50)) for s in (0, 1)]
-    (row,) = leaders(pd.DataFrame(rows, columns=["label", "train_size", "seed", "test_accuracy"])).to_dict(
+    (row,) = ranking(pd.DataFrame(rows, columns=["label", "train_size", "seed", "test_accuracy"])).to_dict(
         "records"
     )
-    assert row["within_chance"] == ("B",) and np.isnan(row["least"])
+    assert row["not_significantly_behind"] == ("B",) and np.isnan(row["hsd"])
 
 
 def test_a_seed_that_not_all_models_have_does_not_count():
     runs = sweep(np.random.default_rng(3), {"A": 0.6, "B": 0.4}, seeds=3)
     part = runs[~((runs["label"] == "B") & (runs["seed"] > 0))]
-    (row,) = leaders(part).to_dict("records")
-    assert row["n"] == 1 and row["within_chance"] == ("B",) and np.isnan(row["least"])
+    (row,) = ranking(part).to_dict("records")
+    assert row["n"] == 1 and row["not_significantly_behind"] == ("B",) and np.isnan(row["hsd"])
 
 
 def test_a_row_a_size_and_one_model_alone():
     generator = np.random.default_rng(4)
     runs = pd.concat([sweep(generator, {"A": 0.6}, size=n) for n in (100, 10)])
-    table = leaders(runs)
-    assert table["train_size"].tolist() == [10, 100] and table["within_chance"].tolist() == [(), ()]
-    with pytest.raises(ValueError, match="records lack seed"):
-        leaders(runs.drop(columns="seed"))
+    table = ranking(runs)
+    assert table["train_size"].tolist() == [10, 100] and table["not_significantly_behind"].tolist() == [
+        (),
+        (),
+    ]
+    with pytest.raises(ValueError, match="missing are seed"):
+        ranking(runs.drop(columns="seed"))

@@ -36,25 +36,29 @@ def test_a_csv_of_four_columns_is_enough_for_every_analysis():
     assert paired_differences(runs, "A", "B")["n"].tolist() == [3] * 4
     found = crossover(runs, "A", "B")
     assert found.answer == "crosses" and found.crossings[0].leader == "B"
-    assert found.crossings[0].place == pytest.approx((4 / 0.6) ** (1 / 0.3), rel=1e-6)
+    assert found.crossings[0].size == pytest.approx((4 / 0.6) ** (1 / 0.3), rel=1e-6)
     assert scaling_fit(runs, "A", draws=10).parameters["b"] == pytest.approx(0.4)
     worth = data_equivalence(runs, "A", "B", draws=10).set_index("train_size")
     assert worth["images"][3000] == pytest.approx((0.6 * 3000**-0.1 / 4) ** (-1 / 0.4))
 
 
 def test_missing_columns_are_named_with_what_is_needed():
-    with pytest.raises(ValueError, match=r"lack seed, train_size; needed are label, seed, train_size, there"):
+    with pytest.raises(
+        ValueError, match=r"columns label, seed, train_size; missing are seed, train_size, got label"
+    ):
         check_columns(pd.DataFrame({"label": ["A"]}), ("label", "seed", "train_size"))
     for call in (scaling_fit, runs_of):
-        with pytest.raises(ValueError, match=r"lack train_size; .*train_size: number of training images"):
+        with pytest.raises(
+            ValueError, match=r"missing are train_size, .*train_size: number of training images"
+        ):
             more = (["A"], "test_accuracy") if call is runs_of else ("A",)
             call(elsewhere().drop(columns="train_size"), *more)
-    with pytest.raises(ValueError, match="records lack seed"):
+    with pytest.raises(ValueError, match="missing are seed"):
         accuracy_curves(elsewhere().drop(columns="seed"))
     percents = elsewhere().assign(test_accuracy=79.8)
     with pytest.raises(ValueError, match=r"share in \[0, 1\].* got 'test_accuracy' with 79.8"):
         scaling_fit(percents, "A")
-    with pytest.raises(ValueError, match="metric must be a column, as test_accuracy; got 'top5'"):
+    with pytest.raises(ValueError, match="metric must be a column such as test_accuracy; got 'top5'"):
         paired_differences(elsewhere(), "A", "B", metric="top5")
     with pytest.raises(ValueError, match="train_size must be a number of images, got 'all'"):
         scaling_fit(elsewhere().assign(train_size="all"), "A")
@@ -81,9 +85,9 @@ def test_a_run_counts_once_and_two_results_of_it_are_refused():
 def test_runs_of_several_data_sets_are_not_thrown_together():
     both = pd.concat([elsewhere().assign(data="digits"), elsewhere().assign(data="svhn")])
     for call in (crossover, paired_differences, data_equivalence):
-        with pytest.raises(ValueError, match="got those of digits, svhn; choose by `data`"):
+        with pytest.raises(ValueError, match="got digits, svhn; select one by the column `data`"):
             call(both, "A", "B")
-    with pytest.raises(ValueError, match="no runs of C; there are A, B"):
+    with pytest.raises(ValueError, match="no runs of C; the records have runs of A, B"):
         scaling_fit(both, "C")
 
 
@@ -100,12 +104,13 @@ def test_subsets_are_what_repeats_at_the_sizes_that_have_several():
 def test_runs_of_one_model_that_differ_in_settings_are_refused_by_every_analysis():
     runs = elsewhere().assign(**{"training.lr": lambda t: t["seed"].map(lambda seed: 0.1 if seed else 0.2)})
     for call in (crossover, paired_differences, data_equivalence):
-        with pytest.raises(ValueError, match=r"the runs of A differ in training.lr \(0.1, 0.2\); give those"):
+        with pytest.raises(ValueError, match=r"the runs of A differ in training.lr \(0.1, 0.2\); select one"):
             call(runs, "A", "B")
     with pytest.raises(ValueError, match=r"the runs of A differ in training.lr"):
         scaling_fit(runs, "A")
 
 
+@pytest.mark.slow
 def test_of_3_subsets_with_3_seeds_each_the_subsets_are_what_repeats():
     """Subsets differ twice as much as seeds: taken for nine runs, the interval would cover in 70 of 100."""
     generator, covered = np.random.default_rng(0), []

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vision.statistics.resampling import redraw_means
+from vision.statistics.resampling import wild_bootstrap
 
 
 def test_a_place_with_few_seeds_widens_no_other():
     values = np.random.default_rng(0).normal(size=(5, 3))
     values[2:, 1] = np.nan
-    drawn = redraw_means(values, 400_000, np.random.default_rng(1))
+    drawn = wild_bootstrap(values, 400_000, np.random.default_rng(1))
     for place, own in enumerate(values.T):
         seen = own[~np.isnan(own)]
         half = stats.t.ppf(0.975, len(seen) - 1) * stats.sem(seen)
@@ -18,5 +18,5 @@ def test_a_place_with_few_seeds_widens_no_other():
 
 
 def test_a_place_with_one_seed_has_no_chance():
-    with pytest.raises(ValueError, match=r"needs two runs or more, got \[2, 1\]"):
-        redraw_means(np.array([[0.1, 0.2], [0.3, np.nan]]), 10, np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"needs two runs or more in each column, got \[2, 1\]"):
+        wild_bootstrap(np.array([[0.1, 0.2], [0.3, np.nan]]), 10, np.random.default_rng(0))

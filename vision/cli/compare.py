@@ -31,13 +31,13 @@ def compare(source: Path, *, choose: str | None, to: str | None = None) -> int:
         choose: settings that validation chooses, joined by commas.
         to: deprecated, has no effect.
     """
-    from vision.report.sweep import read_sweep
-    from vision.statistics import beside_published
+    from vision.report.read_sweep import read_sweep
+    from vision.statistics import compare_with_published
 
     if to is not None:
         print("vision compare: --to is deprecated; leave it out", file=sys.stderr)
     sweep = read_sweep(source, choose=names(choose))
-    console().print(_table(beside_published(sweep.records)))
+    console().print(_table(compare_with_published(sweep.records)))
     for line in sweep.left_out:
         print_line(line)
     return 0
@@ -45,12 +45,19 @@ def compare(source: Path, *, choose: str | None, to: str | None = None) -> int:
 
 def _table(accuracies: pd.DataFrame) -> Table:
     """Return one row for each accuracy, with a section for each training-set size."""
-    from vision.statistics.published import accuracy_text
+    from vision.report.wording.models import accuracy_cell
 
     table = Table("images", "model", "parameters", "accuracy, %", "how", "source", box=SIMPLE_HEAD)
     for size, rows in accuracies.groupby("train_size"):
         for row in rows.to_dict("records"):
             params = "" if pd.isna(row["params"]) else f"{row['params']:,.0f}"
-            table.add_row(f"{size:,}", row["model"], params, accuracy_text(row), row["how"], row["source"])
+            table.add_row(
+                f"{size:,}",
+                row["model"],
+                params,
+                accuracy_cell(*(row[name] for name in ("accuracy", "low", "high", "n"))),
+                row["how"],
+                row["source"],
+            )
         table.add_section()
     return table

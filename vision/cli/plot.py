@@ -103,20 +103,21 @@ def _chosen(records: pd.DataFrame, choose: str | None, axes: dict[str, str]) -> 
 
 def _findings(records: pd.DataFrame) -> Iterator[str]:
     """Yield which model is ahead at which size, for each two models of a data set."""
-    from vision.report.findings import of_pairs
+    from vision.report.findings import pair_answers
 
     groups = records.groupby("data", sort=False)
     for data, runs in groups:
         where = f" on {data}" if len(groups) > 1 else ""
-        yield from of_pairs(runs, list(dict.fromkeys(runs["label"])), where=where)
+        yield from pair_answers(runs, list(dict.fromkeys(runs["label"])), where=where)
 
 
 def _missing(curves: pd.DataFrame, states: dict[str, list[str]]) -> Iterator[str]:
+    from vision.report.wording import gaps
+
     if set(curves["n"]) == {1}:
-        yield "There is one seed only, so there are no intervals; train with more seeds, such as seed=0,1,2."
-    unfinished = [f"{len(runs)} {state}" for state, runs in states.items() if runs and state != "finished"]
-    if unfinished:
-        yield f"Not included: {', '.join(unfinished)}."
+        yield gaps.ONE_SEED
+    if any(runs for state, runs in states.items() if state != "finished"):
+        yield gaps.not_included(states)
 
 
 def _title(records: pd.DataFrame, x: str, metric: str, xlabel: str | None) -> str:
@@ -127,9 +128,9 @@ def _title(records: pd.DataFrame, x: str, metric: str, xlabel: str | None) -> st
 
 def _notes(runs: pd.DataFrame, curves: pd.DataFrame, x: str, total: int, exclusions: list[str]) -> str:
     """Return the small print below the figure."""
-    from vision.report.captions import notes
+    from vision.report.small_print import small_print
 
-    parts = [notes(runs, curves, total=total or None, interval=INTERVAL)]
+    parts = [small_print(runs, curves, total=total or None, interval=INTERVAL)]
     if x != "train_size" and pd.api.types.is_numeric_dtype(curves[x]):
         parts.append("ring: the best of its line")
     return "; ".join([*parts, *(sentence.rstrip(".") for sentence in exclusions)])

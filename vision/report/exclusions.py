@@ -1,83 +1,73 @@
-"""What a page leaves out, and the sentence that says so.
+"""What a page leaves out: runs without a metric or without files, and parts that fail.
 
->>> with_metric(records, "test_accuracy")[1]  # doctest: +SKIP
-['3 runs of CNN have no test_accuracy and are left out.']
+>>> with_metric(pd.DataFrame({"label": ["CNN", "CNN"], "test_accuracy": [0.5, None]}), "test_accuracy")[1]
+['1 run of CNN has no test_accuracy and is left out.']
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from vision import results
+from vision.report.wording import gaps
 
-SHOWN = 3  # runs that are named
+PARTS = {results.METRICS: "the learning curves"}
+PREDICTION_PARTS = "the figures and tables of predictions"
 
 
-def with_metric(records: pd.DataFrame, metric: str) -> tuple[Any, list[str]]:
-    """The runs that have a metric, and a sentence for each model that has runs without.
+def with_metric(records: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return the runs that have a metric, and a sentence for each model that has runs without it.
 
-    Where no run has it, or there is no such column, all are kept: the analysis refuses them by name.
+    If no run has it, or there is no such column, all runs are returned: the statistics then refuse them.
     """
-    missing: Any = records[metric].isna() if metric in records else pd.Series(False, index=records.index)
+    missing = records[metric].isna() if metric in records else pd.Series(False, index=records.index)
     if missing.all() or not missing.any():
         return records, []
-    kept: Any = records[~missing]
-    gone: Any = records[missing]
+    kept, gone = records[~missing].reset_index(drop=True), records[missing]
     if "label" not in records:
-        return kept, [f"{_runs(len(gone))} no {metric} and {_are(len(gone))} left out."]
-    left = set(kept["label"])
-    return kept.reset_index(drop=True), [
-        f"{_runs(count, label)} no {metric} and {_are(count)} left out"
-        + ("." if label in left else f"; no run of {label} is left.")
-        for label, count in gone["label"].value_counts(sort=False).items()
+        return kept, [gaps.without_metric(None, len(gone), metric, any_left=True)]
+    left = set(kept["label"].tolist())
+    counts = gone["label"].value_counts(sort=False)
+    return kept, [
+        gaps.without_metric(str(label), int(count), metric, any_left=label in left)
+        for label, count in zip(counts.index.tolist(), counts.tolist(), strict=True)
     ]
 
 
-def lacking(source: Path, records: pd.DataFrame) -> dict[str, list[str]]:
-    """Side files -> the run folders in which they should be, and are not."""
+def missing_files(source: Path, records: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the run folders in which each file next to the record is missing."""
     if not source.is_dir():
         return {}
-    later: Any = records[records["classes"].notna()] if "classes" in records else records.iloc[:0]
+    # Records of version 1 have no classes, and their runs kept no labels.
+    later = records[records["classes"].notna()] if "classes" in records else records.iloc[:0]
     owners = {results.METRICS: records, results.PREDICTIONS: later, results.LABELS: later}
-    found = {
-        name: [folder for folder in own["folder"] if not (source / folder / name).is_file()]
+    missing = {
+        name: [folder for folder in own["folder"].tolist() if not (source / folder / name).is_file()]
         for name, own in owners.items()
     }
-    return {name: folders for name, folders in found.items() if folders}
+    return {name: folders for name, folders in missing.items() if folders}
 
 
-def said_of_lacking(missing: dict[str, list[str]]) -> list[str]:
-    """A sentence for each side file that runs lack, with the first of them."""
-    said = []
-    for name, folders in missing.items():
-        named = ", ".join(folders[:SHOWN]) + (", …" if len(folders) > SHOWN else "")
-        drawn = "learning curves" if name == results.METRICS else "what is drawn of predictions"
-        said.append(f"{_runs(len(folders))} no {name} and {_are(len(folders))} left out of {drawn}: {named}.")
-    return said
+def missing_file_sentences(missing: dict[str, list[str]]) -> list[str]:
+    """Return a sentence for each file that runs do not have."""
+    return [
+        gaps.without_file(name, folders, of=PARTS.get(name, PREDICTION_PARTS))
+        for name, folders in missing.items()
+    ]
 
 
 @contextmanager
-def said_if_left_out(what: str, said: list[str]) -> Iterator[None]:
-    """An error of the block leaves out one part of the page, and is added to `said`."""
+def skip_on_error(part: str, sentences: list[str]) -> Generator[None]:
+    """Skip a part of the page whose making raises an error, and append a sentence about it."""
     try:
         yield
     except (ValueError, OSError, EOFError) as error:
-        said.append(f"The {what} is left out: {str(error).rstrip('.')}.")
+        sentences.append(gaps.left_out(part, str(error)))
 
 
-def searched(records: pd.DataFrame, settings: Sequence[str]) -> list[str]:
-    """Those of the settings in which the runs of one model differ."""
-    groups: Any = records.groupby("label")
+def searched_settings(records: pd.DataFrame, settings: Sequence[str]) -> list[str]:
+    """Return those of the settings in which the runs of one model differ."""
+    groups = records.groupby("label")
     return [name for name in settings if (groups[name].nunique(dropna=False) > 1).any()]
-
-
-def _runs(count: int, label: Any = None) -> str:
-    named = "" if label is None else f" of {label}"
-    return f"1 run{named} has" if count == 1 else f"{count} runs{named} have"
-
-
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"

@@ -5,240 +5,224 @@
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from vision import plots, results
 from vision.plots.sweep.field_map import FIELD, KIND
-from vision.report.captions import MEAN, notes
-from vision.report.exclusions import said_if_left_out
-from vision.report.paired import compared, crossed, paired
-from vision.report.sweep import Sweep, curves_of
-from vision.report.test_predictions import tested_at
-from vision.statistics import ScalingFit, accuracy_curves, class_accuracy, confusion_matrix, scaling_fit
-from vision.statistics.scaling import FEWEST
+from vision.report.exclusions import skip_on_error
+from vision.report.run_predictions import predictions_at
+from vision.report.small_print import small_print
+from vision.report.sweep import Sweep
+from vision.report.wording import captions
+from vision.report.wording.methods import MEAN
+from vision.statistics import accuracy_curves, class_accuracy, confusion_matrix
 
-MOST_LINES = 7  # models in a figure of many panels: the best of them
-FIELDS_OF_A_MAP = 3  # fields from which on there is one
+MAX_LINES = 7  # models in a figure of many panels: the best of them
+MIN_FIELDS = 3  # from which on a map of fields is drawn
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """A figure with its name on the page and a sentence on what to look for."""
+class NamedFigure:
+    """A figure with its name on the page and its caption."""
 
     name: str
     figure: Figure
     caption: str
 
 
-def draw_figures(sweep: Sweep) -> tuple[list[Drawn], list[str]]:
-    """The figures that apply, in the order of the page; and a sentence for each that an error left out."""
-    drawn: list[Drawn] = []
-    left_out: list[str] = []
+def draw_figures(sweep: Sweep) -> tuple[list[NamedFigure], list[str]]:
+    """Draw the figures that apply, in the order of the page; also return a sentence for each that failed."""
+    figures: list[NamedFigure] = []
+    failures: list[str] = []
     for name, draw in FIGURES.items():
-        with said_if_left_out(f"figure '{name}'", left_out):
+        with skip_on_error(f"figure '{name}'", failures):
             if figure := draw(sweep):
-                drawn.append(figure)
-    return drawn, left_out
+                figures.append(figure)
+    return figures, failures
 
 
-@lru_cache(maxsize=1)
-def fitted(sweep: Sweep) -> tuple[list[ScalingFit], dict[str, str]]:
-    """The scaling laws of the models; and those that none can be fitted to -> why.
-
-    Empty where no model has sizes enough. Kept for the sweep, as the figure and the table both want them.
-    """
-    fits, failed = [], {}
-    sizes: Any = sweep.records.groupby("label")["train_size"].nunique()
-    for label in sweep.labels if sizes.max() >= FEWEST else ():
-        try:
-            fits.append(scaling_fit(sweep.records, label))
-        except ValueError as error:
-            failed[label] = str(error)
-    return fits, failed
-
-
-def _accuracy(sweep: Sweep) -> Drawn:
-    curves = curves_of(sweep)
+def _accuracy(sweep: Sweep) -> NamedFigure:
+    curves = sweep.curves
     figure = plots.plot_accuracy(curves, title=f"Test accuracy on {sweep.data}", notes=_notes(sweep, curves))
-    spread = ", and its 95% interval over seeds" if max(curves["n"]) > 1 else ""
-    return Drawn("accuracy", figure, f"Mean test accuracy of each model{spread}.")
+    return NamedFigure("accuracy", figure, captions.accuracy_figure(intervals=max(curves["n"]) > 1))
 
 
-def _error(sweep: Sweep) -> Drawn | None:
+def _error(sweep: Sweep) -> NamedFigure | None:
     if len(sweep.sizes) < 2:
         return None
-    curves = curves_of(sweep)
-    fits = fitted(sweep)[0] if len(sweep.labels) <= MOST_LINES else []
+    fits = sweep.fits if len(sweep.labels) <= MAX_LINES else []
     figure = plots.plot_error(
-        curves, fits, title=f"Test error on {sweep.data}", notes=_notes(sweep, curves), all_lines=_all(sweep)
+        sweep.curves,
+        fits,
+        title=f"Test error on {sweep.data}",
+        notes=_notes(sweep, sweep.curves),
+        all_lines=_all_lines(sweep),
     )
-    laws = ", and the fitted laws" if fits else ""
-    caption = f"Test error on two log scales, where a power law is straight{laws}."
-    return Drawn("error", figure, caption)
+    return NamedFigure("error", figure, captions.error_figure(laws=bool(fits)))
 
 
-def _gain(sweep: Sweep) -> Drawn | None:
-    first, others = compared(sweep)
-    found = paired(sweep)[0]
-    shown = [sweep.pair[1]] if sweep.pair else others[:MOST_LINES]
-    tables = {other: table for other, table in found.items() if other in shown}
+def _gain(sweep: Sweep) -> NamedFigure | None:
+    shown = [sweep.pair[1]] if sweep.pair else sweep.others[:MAX_LINES]
+    tables = {other: table for other, table in sweep.differences.items() if other in shown}
     if not tables:
         return None
-    more = 0 if sweep.pair else len(found) - len(tables)
-    others = list(tables)
-    crossings = []
-    if sweep.pair:
-        with suppress(ValueError):
-            places = crossed(sweep, *sweep.pair).crossings
-            crossings = [(one.low, one.place, one.high) for one in places]
+    comparison = sweep.pair_crossover
+    crossings = comparison.crossings if comparison else ()
     figure = plots.plot_difference(
         tables,
-        first=first,
-        second=others[0] if len(others) == 1 else "the other",
-        title=f"Gain of {first} on {sweep.data}",
+        first=sweep.first,
+        second=next(iter(tables)) if len(tables) == 1 else "the other",
+        title=f"Gain of {sweep.first} on {sweep.data}",
         notes=_notes(sweep, pd.concat(tables.values())),
-        crossings=crossings,
-        all_lines=_all(sweep),
+        crossings=[(one.low, one.size, one.high) for one in crossings],
+        all_lines=_all_lines(sweep),
     )
-    caption = f"Accuracy of {first} less the other's, of runs with the same subset and seed: ahead above 0."
-    caption += f" {more} models more are in the table of paired differences." if more else ""
-    return Drawn("gain", figure, caption)
+    not_shown = 0 if sweep.pair else len(sweep.differences) - len(tables)
+    return NamedFigure("gain", figure, captions.gain_figure(sweep.first, not_shown=not_shown))
 
 
-def _field_map(sweep: Sweep) -> Drawn | None:
-    fields: Any = sweep.records[FIELD] if {FIELD, KIND} <= set(sweep.records) else pd.Series()
-    if fields.nunique(dropna=False) < FIELDS_OF_A_MAP:
+def _field_map(sweep: Sweep) -> NamedFigure | None:
+    if not {FIELD, KIND} <= set(sweep.records):
         return None
-    records = sweep.records.assign(**{FIELD: fields.map(_field)})
+    fields = sweep.records[FIELD]
+    if fields.nunique(dropna=False) < MIN_FIELDS:
+        return None
+    records = sweep.records.assign(**{FIELD: fields.map(_field_name)})
     curves = accuracy_curves(records, line=FIELD, panel=KIND)
     title = f"Receptive field against training images on {sweep.data}"
     figure = plots.plot_field_map(curves, title=title, notes=_notes(sweep, curves))
-    return Drawn("field-map", figure, "Which field does best with how many images: it is framed.")
+    return NamedFigure("field-map", figure, captions.FIELD_MAP_FIGURE)
 
 
-def _overfit(sweep: Sweep) -> Drawn | None:
-    records = _of_the_best(sweep)
+def _train_test_gap(sweep: Sweep) -> NamedFigure | None:
+    records = _best_runs(sweep)
     if "train_accuracy" not in records or records["train_accuracy"].isna().all():
         return None
     records = records.dropna(subset=["train_accuracy"])
     train, test = (accuracy_curves(records, metric=f"{part}_accuracy") for part in ("train", "test"))
-    small = _notes(sweep, test, records)
     figure = plots.plot_train_test_gap(
-        train, test, title=f"Train and test on {sweep.data}", notes=small, all_lines=_all(sweep)
+        train,
+        test,
+        title=f"Train and test on {sweep.data}",
+        notes=_notes(sweep, test, records),
+        all_lines=_all_lines(sweep),
     )
-    caption = "A wide gap is overfitting; two low curves are underfitting, by capacity or budget."
-    return Drawn("overfit", figure, caption + _only(sweep))
+    return NamedFigure("overfit", figure, captions.OVERFIT_FIGURE + _shown_models(sweep))
 
 
-def _steps(sweep: Sweep) -> Drawn | None:
-    sizes, records = sweep.sizes, _of_the_best(sweep)
+def _learning_curves(sweep: Sweep) -> NamedFigure | None:
     if not sweep.is_folder:
         return None
+    sizes, records = sweep.sizes, _best_runs(sweep)
     shown = records[
         records["train_size"].isin([sizes[0], sizes[len(sizes) // 2], sizes[-1]])
-        & ~records["folder"].isin(sweep.lacking.get(results.METRICS, ()))
+        & ~records["folder"].isin(sweep.missing_files.get(results.METRICS, []))
     ]
-    learning: Any = results.learning_curves(sweep.source, shown)
+    learning = results.learning_curves(sweep.source, shown)
     if "val_accuracy" not in learning:
         return None
     learning = learning.dropna(subset=["val_accuracy"])
     if learning["step"].nunique() < 2:
         return None
-    small = _notes(sweep, accuracy_curves(shown), shown, interval="mean")
+    notes = _notes(sweep, accuracy_curves(shown), shown, interval="mean")
     figure = plots.plot_learning_curves(
-        learning, title=f"Validation on the way, {sweep.data}", notes=small, all_lines=_all(sweep)
+        learning,
+        title=f"Validation during training, {sweep.data}",
+        notes=notes,
+        all_lines=_all_lines(sweep),
     )
-    caption = "Accuracy on the validation images against optimizer steps: was the budget enough?"
-    return Drawn("steps", figure, caption + _only(sweep))
+    return NamedFigure("steps", figure, captions.STEPS_FIGURE + _shown_models(sweep))
 
 
-def _cost(sweep: Sweep) -> Drawn | None:
+def _cost(sweep: Sweep) -> NamedFigure | None:
     if not {"params", "macs"} <= set(sweep.records):
         return None
-    largest: Any = sweep.records[sweep.records["train_size"] == sweep.sizes[-1]]
+    largest = sweep.records[sweep.records["train_size"] == sweep.sizes[-1]]
     largest = largest.dropna(subset=["params", "macs"])
     if largest.empty:
         return None
     curves = accuracy_curves(largest)
-    costs: Any = largest.groupby("label")[["params", "macs"]].first().reset_index()
-    title = f"Accuracy and cost with {sweep.sizes[-1]:,} images of {sweep.data}"
+    costs = largest.groupby("label")[["params", "macs"]].first().reset_index()
     figure = plots.plot_cost(
         curves.merge(costs, on="label"),
-        title=title,
+        title=f"Accuracy and cost with {sweep.sizes[-1]:,} images of {sweep.data}",
         notes=_notes(sweep, curves, largest),
-        all_lines=_all(sweep),
+        all_lines=_all_lines(sweep),
     )
-    return Drawn("cost", figure, "Accuracy with the most images against what a model costs.")
+    return NamedFigure("cost", figure, captions.COST_FIGURE)
 
 
-def _confusion(sweep: Sweep) -> Drawn | None:
+def _confusion(sweep: Sweep) -> NamedFigure | None:
     best, size = sweep.labels[0], sweep.sizes[-1]
-    tested = tested_at(sweep, [best], size).get(best)
-    if tested is None:
+    runs = predictions_at(sweep, [best], size).get(best)
+    if runs is None:
         return None
-    matrix = confusion_matrix(tested.predictions, tested.labels, len(tested.classes))
-    runs: Any = sweep.records
-    runs = runs[(runs["label"] == best) & (runs["train_size"] == size)]
+    matrix = confusion_matrix(runs.predictions, runs.labels, len(runs.classes))
+    records = sweep.records
+    records = records[(records["label"] == best) & (records["train_size"] == size)]
     figure = plots.plot_confusion(
         matrix,
-        tested.classes,
+        runs.classes,
         title=f"{best} with {size:,} images of {sweep.data}",
-        notes=f"{len(tested.labels):,} test images, all runs together; {_notes(sweep, None, runs)}",
+        notes=captions.confusion_notes(len(runs.labels), _notes(sweep, None, records)),
     )
-    return Drawn("confusion", figure, "What each class was taken for, in percents of it.")
+    return NamedFigure("confusion", figure, captions.CONFUSION_FIGURE)
 
 
-def _classes(sweep: Sweep) -> Drawn | None:
+def _classes(sweep: Sweep) -> NamedFigure | None:
     shown = sweep.pair or sweep.labels[:2]
-    rows = [
-        {"label": label, "train_size": size, "seed": seed, "subset_seed": subset, "class": name}
-        | {"accuracy": accuracy}
-        for label in shown
-        for size in sweep.sizes
-        for tested in tested_at(sweep, [label], size).values()
-        for seed, subset, run in zip(tested.seeds, tested.subsets, tested.predictions, strict=True)
-        for name, accuracy in zip(
-            tested.classes, class_accuracy(run, tested.labels, len(tested.classes)), strict=True
-        )
-    ]
+    rows = [row for label in shown for size in sweep.sizes for row in _class_rows(sweep, label, size)]
     if not rows:
         return None
     table = accuracy_curves(pd.DataFrame(rows), panel="class", metric="accuracy")
-    runs: Any = sweep.records[sweep.records["label"].isin(shown)]
-    small = _notes(sweep, table, runs)
+    records = sweep.records[sweep.records["label"].isin(shown)]
     figure = plots.plot_class_accuracy(
-        table, title=f"Each class of {sweep.data}", notes=small, all_lines=_all(sweep)
+        table,
+        title=f"Each class of {sweep.data}",
+        notes=_notes(sweep, table, records),
+        all_lines=_all_lines(sweep),
     )
-    return Drawn("classes", figure, "Test accuracy of each class: where models differ.")
+    return NamedFigure("classes", figure, captions.CLASSES_FIGURE)
 
 
-FIGURES: dict[str, Callable[[Sweep], Drawn | None]] = {
+def _class_rows(sweep: Sweep, label: str, size: int) -> list[dict[str, str | int | float]]:
+    """Return one row per run and class of a model at a size."""
+    runs = predictions_at(sweep, [label], size).get(label)
+    if runs is None:
+        return []
+    return [
+        {"label": label, "train_size": size, "seed": seed, "subset_seed": subset, "class": name}
+        | {"accuracy": accuracy}
+        for seed, subset, given in zip(runs.seeds, runs.subsets, runs.predictions, strict=True)
+        for name, accuracy in zip(
+            runs.classes, class_accuracy(given, runs.labels, len(runs.classes)), strict=True
+        )
+    ]
+
+
+FIGURES: dict[str, Callable[[Sweep], NamedFigure | None]] = {
     **{"accuracy": _accuracy, "error": _error, "gain": _gain, "field-map": _field_map},
-    **{"overfit": _overfit, "steps": _steps, "cost": _cost, "confusion": _confusion, "classes": _classes},
+    **{"overfit": _train_test_gap, "steps": _learning_curves, "cost": _cost},
+    **{"confusion": _confusion, "classes": _classes},
 }
 
 
-def _of_the_best(sweep: Sweep) -> Any:
-    """Runs of the pair and of the best others, as many as a figure of panels has room for."""
-    shown = list(dict.fromkeys([*(sweep.pair or ()), *sweep.labels]))[:MOST_LINES]
+def _best_runs(sweep: Sweep) -> pd.DataFrame:
+    """Return the runs of the pair and of the best others, up to MAX_LINES models."""
+    shown = list(dict.fromkeys([*(sweep.pair or ()), *sweep.labels]))[:MAX_LINES]
     return sweep.records[sweep.records["label"].isin(shown)]
 
 
-def _all(sweep: Sweep) -> list[str]:
-    """All models, in the order in which the first figure gives them their looks."""
-    return list(dict.fromkeys(curves_of(sweep)["label"]))
+def _all_lines(sweep: Sweep) -> list[str]:
+    """Return all models, in the order in which the first figure gives them their line styles."""
+    return list(dict.fromkeys(sweep.curves["label"].tolist()))
 
 
-def _only(sweep: Sweep) -> str:
-    """Says so where `_of_the_best` leaves models out."""
-    models = len(sweep.labels)
-    return f" Shown are {MOST_LINES} of {models} models." if models > MOST_LINES else ""
+def _shown_models(sweep: Sweep) -> str:
+    return captions.shown_models(min(MAX_LINES, len(sweep.labels)), len(sweep.labels))
 
 
 def _notes(
@@ -248,12 +232,11 @@ def _notes(
     *,
     interval: str = MEAN,
 ) -> str:
-    """The small print; of some of the runs, if `records` gives them."""
+    """Return the small print, of some of the runs if `records` has fewer than the sweep."""
     if records is not None and len(records) < len(sweep.records):
-        return notes(records, curves, interval=interval)
-    total = sum(map(len, sweep.states.values())) or None
-    return notes(sweep.records, curves, total=total, interval=interval)
+        return small_print(records, curves, interval=interval)
+    return small_print(sweep.records, curves, total=sweep.total, interval=interval)
 
 
-def _field(kernel_size: Any) -> Any:
+def _field_name(kernel_size: float) -> str:
     return "all" if pd.isna(kernel_size) else f"{kernel_size:g} x {kernel_size:g}"

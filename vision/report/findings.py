@@ -1,7 +1,7 @@
-"""The answer in words: who is ahead at which size and how sure that is, and what stands in its way.
+"""The findings of a page: who is ahead, what else the runs show, and what they cannot show.
 
 >>> headline(sweep)  # doctest: +SKIP
-'CNN ahead up to about 1,900 images (1,200 to 2,700); from there ViT (n = 5 pairs a size)'
+'The CNN is ahead up to about 1,900 images (95% interval 1,200 to 2,700). From there the ViT is ahead.'
 """
 
 import math
@@ -13,142 +13,109 @@ from typing import Any
 import pandas as pd
 
 from vision import results
-from vision.report.exclusions import said_of_lacking
-from vision.report.paired import compared, crossed, equivalent, paired
-from vision.report.sweep import Sweep, curves_of
-from vision.statistics import crossover, leaders
+from vision.report.exclusions import missing_file_sentences
+from vision.report.sweep import Sweep
+from vision.report.wording import gaps
+from vision.report.wording.lead import TESTED_SEPARATELY, lead, lead_details, pair_answer
+from vision.report.wording.models import best_model, worth
+from vision.statistics import crossover, ranking
+from vision.text import first_few
 
-FEW = 4  # models up to which each is compared with each
-SHOWN = 10  # failed and missing runs that are shown each
-EACH_BY_ITSELF = "Each pair is judged by itself, at level 0.05 over its sizes."
+MAX_MODELS = 4  # up to which each model is compared with each
+MAX_RUNS = 10  # failed and missing runs that are listed
 
 
 def headline(sweep: Sweep) -> str:
-    """One sentence: of the two models that are compared first, or the best at either end of the sizes."""
-    if sweep.pair is not None:
-        with suppress(ValueError):  # of one seed nothing can be said
-            return _sentence(str(crossed(sweep, *sweep.pair)))
-    return _sentence(_best_at_the_ends(sweep))
+    """Return the answer: of the two models that are compared first, or the best ones by size."""
+    comparison = sweep.pair_crossover
+    return " ".join(lead(comparison) if comparison else _best_at_the_ends(sweep))
 
 
 def findings(sweep: Sweep) -> list[str]:
-    """Further sentences: the other pairs of few models, what the first model's bias is worth in images.
-
-    Of several pairs, headline included, the last sentence says how each is judged.
-    """
-    labels, said = sweep.labels, []
-    if sweep.pair is not None and len(labels) > 2:
-        said.append(f"Of all models, {_best_at_the_ends(sweep)}.")
-    pairs = of_pairs(sweep.records, labels, but=sweep.pair)
-    said += pairs
-    if sweep.pair is not None:
-        with suppress(ValueError):
-            said.append(_worth(sweep, *sweep.pair))
+    """Return further findings: support for the answer, the best models, the other pairs of few models."""
+    items: list[str] = []
+    if comparison := sweep.pair_crossover:
+        items.append(" ".join(lead_details(comparison)))
+        if len(sweep.labels) > 2:
+            items.append(" ".join(_best_at_the_ends(sweep)))
+    pairs = pair_answers(sweep.records, sweep.labels, skip=sweep.pair)
+    items += pairs
+    if sweep.pair is not None and (row := _bounded_equivalence(sweep)):
+        items.append(" ".join(worth(row, *sweep.pair)))
     if len(pairs) + (sweep.pair is not None) > 1:
-        said.append(EACH_BY_ITSELF)
-    return said
+        items.append(TESTED_SEPARATELY)
+    return items
 
 
-def of_pairs(
-    records: pd.DataFrame, labels: Sequence[str], *, but: Sequence[str] | None = None, where: str = ""
+def pair_answers(
+    records: pd.DataFrame, labels: Sequence[str], *, skip: Sequence[str] | None = None, where: str = ""
 ) -> list[str]:
-    """A sentence for each two models that are not `but`, if they are few and have several seeds."""
-    said = []
-    for pair in combinations(labels, 2) if len(labels) <= FEW else ():
-        if set(pair) != set(but or ()):
-            with suppress(ValueError):  # one seed: nothing can be said of chance
-                said.append(f"{' against '.join(pair)}{where}: {crossover(records, *pair)}.")
-    return said
+    """Return the answer for each two of a few models that have several seeds, other than the pair `skip`."""
+    answers: list[str] = []
+    for first, second in combinations(labels, 2) if len(labels) <= MAX_MODELS else ():
+        if {first, second} != set(skip or ()):
+            with suppress(ValueError):  # with one seed nothing can be tested
+                answers.append(pair_answer(crossover(records, first, second), where))
+    return answers
 
 
 def warnings(sweep: Sweep) -> list[str]:
-    """What is missing, and what therefore cannot be said."""
-    said = []
-    if sweep.unfinished:
-        counts = ", ".join(f"{len(runs)} {state}" for state, runs in sweep.unfinished.items())
-        total = sum(map(len, sweep.states.values()))
-        said.append(
-            f"This sweep is not finished: of {total} runs {counts}. This page is of {len(sweep.records)}."
-        )
+    """Return what is missing, and what therefore cannot be tested."""
+    items: list[str] = []
+    if sweep.is_unfinished:
+        items.append(gaps.unfinished(sweep.states, shown=len(sweep.records)))
     failed, missing = (sweep.states.get(state, []) for state in ("failed", "missing"))
-    said += [f"Failed: {run}: {results.why_failed(sweep.source / run)}" for run in failed[:SHOWN]]
-    if len(failed) > SHOWN:
-        said.append(f"Failed too: {', '.join(failed[SHOWN:])}.")
+    items += [f"Failed: {run}: {results.why_failed(sweep.source / run)}" for run in failed[:MAX_RUNS]]
+    if len(failed) > MAX_RUNS:
+        items.append(f"Failed too: {', '.join(failed[MAX_RUNS:])}.")
     if missing:
-        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
-        said.append(f"Missing: {', '.join(missing[:SHOWN])}{more}.")
-    said += sweep.left_out + said_of_lacking(sweep.lacking)
-    said += [
-        f"{label} has no runs with {', '.join(f'{size:,}' for size in sizes)} images."
-        for label, sizes in _without(sweep).items()
-    ]
-    first = compared(sweep)[0]
-    for other, why in paired(sweep)[1].items():
-        said.append(f"{first} and {other} are not compared run by run: {why}.")
-    if len(sweep.labels) == 1:
-        said.append(f"There is one model only, {sweep.labels[0]}: nothing to compare it with.")
-    runs: Any = curves_of(sweep)["n"]
-    if (runs == 1).all():
-        said.append(
-            "There is one seed only, so no interval is drawn and nothing can be said of chance: train with "
-            "more seeds, as seed=0,1,2."
-        )
-    elif (runs == 1).any():
-        said.append(f"{(runs == 1).sum()} of {len(runs)} points have one run or subset, and no interval.")
-    if len(sweep.sizes) == 1:
-        said.append("There is one training-set size only: no curve, no crossing, no law.")
-    if len(sweep.sizes) == 2:
-        said.append("Two training-set sizes are too few for a scaling law, which needs three.")
-    return said
+        items.append(f"Missing: {first_few(missing, MAX_RUNS)}.")
+    items += sweep.left_out + missing_file_sentences(sweep.missing_files)
+    items += [gaps.lacking_runs(label, sizes) for label, sizes in _missing_sizes(sweep).items()]
+    items += [gaps.not_paired(sweep.first, other, why) for other, why in sweep.unpaired.items()]
+    return items + _too_few(sweep)
 
 
-def _without(sweep: Sweep) -> dict[str, list[int]]:
-    """Models that lack sizes which others have -> these sizes."""
-    own: Any = sweep.records.groupby("label", sort=False)["train_size"]
-    return {label: gone for label, sizes in own if (gone := sorted(set(sweep.sizes) - set(sizes)))}
+def _too_few(sweep: Sweep) -> list[str]:
+    """Return what cannot be tested or drawn for lack of models, seeds or sizes."""
+    items = [gaps.one_model(sweep.labels[0])] if len(sweep.labels) == 1 else []
+    single = int((sweep.curves["n"] == 1).sum())
+    if single == len(sweep.curves):
+        items.append(gaps.ONE_SEED)
+    elif single:
+        items.append(gaps.points_without_interval(single, len(sweep.curves)))
+    items += {1: [gaps.ONE_SIZE], 2: [gaps.TWO_SIZES]}.get(len(sweep.sizes), [])
+    return items
 
 
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
+def _missing_sizes(sweep: Sweep) -> dict[str, list[int]]:
+    """Return the sizes that other models have, by the labels of the models without them."""
+    own = sweep.records.groupby("label", sort=False)["train_size"]
+    missing = {str(label): sorted(set(sweep.sizes) - set(sizes.tolist())) for label, sizes in own}
+    return {label: sizes for label, sizes in missing.items() if sizes}
 
 
-def _best_at_the_ends(sweep: Sweep) -> str:
-    """Who leads at the smallest and at the largest size that several models have."""
-    table: Any = leaders(sweep.records)
-    table = table[table["models"] >= min(2, table["models"].max())]
-    ends = [0, -1] if len(table) > 1 else [0]
-    said = "; ".join(_led(row, len(sweep.labels)) for row in table.iloc[ends].to_dict("records"))
-    tested = len(ends) > 1 and table["models"].max() > 1
-    return f"{said} (each size judged by itself)" if tested else said
+def _best_at_the_ends(sweep: Sweep) -> list[str]:
+    """Return who leads at the smallest and at the largest size that several models have."""
+    table = ranking(sweep.records)
+    table = table[table["models"] >= min(2, int(table["models"].max()))]
+    rows: list[dict[Any, Any]] = table.iloc[[0, -1] if len(table) > 1 else [0]].to_dict("records")
+    sentences = [text for row in rows for text in best_model(row, models=len(sweep.labels))]
+    if len(rows) > 1 and table["models"].max() > 1:
+        sentences.append("Each size is tested separately.")
+    return sentences
 
 
-def _led(row: dict[Any, Any], models: int) -> str:
-    """At one size, of so many models in all."""
-    images, mean, others = f"{row['train_size']:,} images", f"{100 * row['mean']:.1f}%", row["models"] - 1
-    images += f" (which {row['models']} of {models} models have)" if 0 < others < models - 1 else ""
-    if not others:
-        return f"with {images} {row['best']} reaches {mean}"
-    if row["n"] < 2:
-        why = "for want of common seeds" if row["n"] == 0 else "with one seed"
-        return f"at {images} {row['best']} has the best mean ({mean}), not tested {why}"
-    near = row["within_chance"]
-    if not near:
-        return f"at {images} {row['best']} has the best mean ({mean}), ahead of all others beyond chance"
-    many = f"any of the {others} others" if len(near) == others else f"{len(near)} of the {others} others"
-    named = ", ".join(near) if len(near) < FEW else many
-    return f"at {images} {row['best']} has the best mean ({mean}), not told apart from {named}"
+def _bounded_equivalence(sweep: Sweep) -> dict[Any, Any] | None:
+    """Return the row of the second model's best size, if both ends of its interval are known.
 
-
-def _worth(sweep: Sweep, first: str, second: str) -> str:
-    """How many images of the first model's are as good as the most from which the second still gains."""
-    table = equivalent(sweep, first, second).set_index("train_size")
-    means: Any = curves_of(sweep)
-    means = means[means["label"] == second].set_index("train_size")["mean"]
-    size = means.idxmax()  # with more it was no better
-    row = table.loc[size]
-    if row["state"] != "inside" or not (row["low"] > 0 and row["high"] < math.inf):
-        raise ValueError(f"of {size} images both ends of the interval are not within reach")
-    return (
-        f"In images: what {second} reaches with {size:,}, {first} reaches with about "
-        f"{row['images']:,.0f} ({row['low']:,.0f} to {row['high']:,.0f}), a factor of {row['worth']:.1f}."
-    )
+    With more images than that the second model was no better.
+    """
+    if sweep.pair is None or sweep.equivalence is None:
+        return None
+    curve = sweep.curves[sweep.curves["label"] == sweep.pair[1]]
+    best = curve["train_size"].tolist()[int(curve["mean"].to_numpy().argmax())]
+    rows: list[dict[Any, Any]] = sweep.equivalence.to_dict("records")
+    row = next(row for row in rows if row["train_size"] == best)
+    bounded = row["state"] == "inside" and row["low"] > 0 and row["high"] < math.inf
+    return row if bounded else None

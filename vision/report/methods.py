@@ -1,49 +1,53 @@
 """How the runs of a page were made: data, budget, recipe, versions, machines, hashes.
 
->>> measured(sweep)[0]  # doctest: +SKIP
-('Runs', '60 of 60, n = 3 a point')
+>>> methods(sweep)[0]  # doctest: +SKIP
+('Runs', '60 of 60, n = 3 per point')
 """
 
-from typing import Any
+from typing import cast
 
 import pandas as pd
 
-from vision.report.captions import distinct, short_commits, versions_of
-from vision.report.sweep import Sweep, curves_of
-from vision.statistics.records import SEEDS, varying
+from vision.report.small_print import short_commits, versions_of
+from vision.report.sweep import Sweep
+from vision.report.wording.methods import (
+    NO_INTERVALS,
+    OTHER_SUBSETS,
+    interval_basis,
+    repetitions,
+    same_subsets,
+    value_range,
+)
+from vision.statistics.records import SEEDS, varying_settings
 
-HASH = 12
-FEW = 6  # hashes that are shown; each stands with its runs
-LEFT_OUT = ("data.root", "data.train_sizes")
+HASH_DIGITS = 12
+NOT_SHOWN = ("data.root", "data.train_sizes")
+# Columns of a record whose values are listed, by their names on the page.
+RECORD_COLUMNS = {
+    **{"Test images": "n_test", "Optimizer steps": "steps", "Device": "device", "Precision": "precision"},
+    **{"Threads": "threads", "Host": "host", "Python": "python"},
+}
 
 
-def measured(sweep: Sweep) -> list[tuple[str, str]]:
-    """Names and texts, what the records do not tell left out."""
-    records = sweep.records
-    total = sum(map(len, sweep.states.values())) or len(records)
-    counts: Any = curves_of(sweep)["n"]
-    seeds = " to ".join(dict.fromkeys((str(counts.min()), str(counts.max()))))
+def methods(sweep: Sweep) -> list[tuple[str, str]]:
+    """Return names and texts; what the records do not contain is left out."""
+    records, n = sweep.records, sweep.curves["n"]
+    runs = f"{len(records)} of {sweep.total or len(records)}, {repetitions(int(n.min()), int(n.max()))}"
     items = [
-        ("Runs", f"{len(records)} of {total}, n = {seeds} a point"),
+        ("Runs", f"{runs} per point"),
         ("Intervals", _intervals(records)),
         ("Data", sweep.data),
         ("Training images", ", ".join(f"{size:,}" for size in sweep.sizes)),
     ]
-    for name, column in (
-        *(("Test images", "n_test"), ("Optimizer steps", "steps"), ("Device", "device")),
-        *(("Precision", "precision"), ("Threads", "threads"), ("Host", "host"), ("Python", "python")),
-    ):
-        if column in records:
-            items.append((name, distinct(records, column)))
+    items += [(name, value_range(records[c])) for name, c in RECORD_COLUMNS.items() if c in records]
     if versions := versions_of(records):
-        named = (f"{name} {', '.join(found)}" for name, found in versions.items())
+        named = (f"{name} {', '.join(values)}" for name, values in versions.items())
         items.append(("Versions", "; ".join(named)))
     if "commit" in records:
         items.append(("Commit", ", ".join(short_commits(records))))
     if {"started", "finished"} <= set(records):
-        items.append(
-            ("Run between", f"{records['started'].dropna().min()} and {records['finished'].dropna().max()}")
-        )
+        first, last = records["started"].dropna().min(), records["finished"].dropna().max()
+        items.append(("Run between", f"{first} and {last}"))
     if settings := _common_settings(records):
         items.append(("Settings of all", settings))
     if "subset_sha256" in records:
@@ -52,50 +56,40 @@ def measured(sweep: Sweep) -> list[tuple[str, str]]:
 
 
 def _intervals(records: pd.DataFrame) -> str:
-    """What the intervals are over, as seeds and subsets of the points tell."""
-    points: Any = records.groupby(["label", "train_size"])
-    if (points.size() == 1).all():
-        return "none drawn: there is one run a point"
-    return f"95%, Student's t {_over(records)}"
-
-
-def _over(records: Any) -> str:
-    """What repeats at each size; of several kinds, each with its sizes."""
-    kinds: dict[str, list[str]] = {}
+    """Return what the intervals are over, from the seeds and subsets of the points."""
+    if (records.groupby(["label", "train_size"]).size() == 1).all():
+        return NO_INTERVALS
+    kinds: dict[str, list[int]] = {}
     for size, runs in records.groupby("train_size"):
-        kinds.setdefault(_over_one(runs), []).append(f"{size:,}")
-    if len(kinds) == 1:
-        return next(iter(kinds))
-    return "; ".join(f"at {', '.join(sizes)} images {kind}" for kind, sizes in kinds.items())
+        kinds.setdefault(_repeats(runs), []).append(int(cast("float", size)))
+    return interval_basis(kinds)
 
 
-def _over_one(records: Any) -> str:
-    """Of the runs of one size."""
-    points: Any = records.groupby("label")
+def _repeats(records: pd.DataFrame) -> str:
+    """Return what is repeated at one size, as a key of `wording.methods.REPEATS`."""
     if "subset_seed" not in records or records["subset_seed"].isna().any():
-        return "over seeds"
-    if (points["subset_seed"].nunique() == 1).all():
-        return "over seeds on one and the same subset, so it says nothing about other subsets"
-    if (points["subset_seed"].nunique() == points.size()).all():
-        several = (points["seed"].nunique() == points.size()).all()
-        return "over seeds, each with its own subset" if several else "over subsets"
-    return "over subsets, the seeds of each averaged"
+        return "seeds"
+    points = records.groupby("label")
+    subsets, seeds, runs = points["subset_seed"].nunique(), points["seed"].nunique(), points.size()
+    if (subsets == 1).all():
+        return "one subset"
+    if (subsets == runs).all():
+        return "seeds and subsets" if (seeds == runs).all() else "subsets"
+    return "averaged seeds"
 
 
 def _common_settings(records: pd.DataFrame) -> str:
-    apart = {*varying(records), *SEEDS}
+    different = {*varying_settings(records), *SEEDS}
     names = [str(name) for name in records if str(name).startswith(("data.", "training."))]
-    shared = [name for name in names if name not in apart and not name.startswith(LEFT_OUT)]
+    shared = [name for name in names if name not in different and not name.startswith(NOT_SHOWN)]
     values = {name: records[name].iloc[0] for name in shared}
     return ", ".join(f"{name}={value}" for name, value in values.items() if not pd.isna(value))
 
 
 def _subsets(records: pd.DataFrame) -> str:
-    """One hash for each size and subset if all models had the same, which is what a comparison needs."""
+    """Return one hash for each size and subset, if all models had the same, as a comparison needs."""
     keys = [name for name in ("train_size", "subset_seed") if name in records]
-    groups: Any = records.groupby(keys)["subset_sha256"]
+    groups = records.groupby(keys)["subset_sha256"]
     if (groups.nunique() > 1).any():
-        return "the models did NOT have the same subsets at each size and seed; see the runs"
-    hashes = [str(value)[:HASH] for value in groups.first()]
-    more = ", …" if len(hashes) > FEW else ""
-    return f"the same for all models at each size and seed, {len(hashes)}: {', '.join(hashes[:FEW])}{more}"
+        return OTHER_SUBSETS
+    return same_subsets([str(value)[:HASH_DIGITS] for value in groups.first().tolist()])

@@ -1,4 +1,4 @@
-// A click on a column's head sorts its table, by the number of a cell where it has one; a second click turns it round.
+// Sort a table by the clicked column: by a cell's number if it has one, else by its text. A second click reverses it.
 for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => {
     const head = button.parentElement, body = head.closest("table").tBodies[0];

@@ -1,14 +1,15 @@
-"""A figure as part of a page: inline SVG in the page's own colours, light or dark.
+"""Figures as inline SVG in the colours of the page, light or dark.
 
 >>> inline_svg(figure, name="gain", alt="Gain of the CNN")  # doctest: +SKIP
 """
 
 import io
 import re
+from typing import Any, cast
 from xml.etree import ElementTree
 
+import matplotlib
 from markupsafe import Markup
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from vision.plots.layout.style import GRID, INK, METADATA, MUTED, PAPER, STYLE
@@ -20,17 +21,18 @@ ElementTree.register_namespace("xlink", XLINK)
 
 
 def inline_svg(figure: Figure, *, name: str, alt: str) -> Markup:
-    """The figure as an <svg> element that takes ink, grid, muted and paper from the page's CSS variables.
+    """Return the figure as an <svg> element whose colours are the page's CSS variables.
 
     Args:
-        figure: made by `vision.plots`, whose style holds these colours.
-        name: of the figure on its page; what the SVG refers to inside itself carries it.
-        alt: what the picture shows, for those who do not see it.
+        figure: A figure of `vision.plots`, whose style has these colours.
+        name: Name of the figure on its page, a prefix of all ids inside the SVG.
+        alt: Text for readers who do not see the picture.
     """
-    with rc_context(STYLE), io.BytesIO() as file:
-        figure.savefig(file, format="svg", metadata=METADATA["svg"])
+    style: Any = matplotlib.rc_context  # pyright: ignore[reportUnknownMemberType]
+    with style(STYLE), io.BytesIO() as file:
+        cast("Any", figure).savefig(file, format="svg", metadata=METADATA["svg"])
         svg = ElementTree.fromstring(file.getvalue())
-    # The style would hold for the whole page, which has the same rule for its figures.
+    # A style element would apply to the whole page, which has the same rule for its figures.
     for parent, child in ((".", "metadata"), ("svg:defs", "style")):
         for element in svg.findall(parent, {"svg": SVG}):
             for unwanted in element.findall(f"{{{SVG}}}{child}"):
@@ -46,7 +48,7 @@ def inline_svg(figure: Figure, *, name: str, alt: str) -> Markup:
 
 
 def _own(key: str, value: str, name: str) -> str:
-    """An attribute's value with names that are the figure's own and colours that are the page's."""
+    """Return an attribute's value with prefixed ids and with the page's colours."""
     if key == "id":
         return f"{name}-{value}"
     if key == f"{{{XLINK}}}href":

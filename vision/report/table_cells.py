@@ -1,4 +1,4 @@
-"""What a table of a page is made of, and how numbers stand in it.
+"""Tables of a page, and numbers as cells.
 
 >>> cell(1234.0).text
 '1,234'
@@ -6,16 +6,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from numbers import Real
 
 import pandas as pd
+
+from vision.text import points, value_text
 
 LEAST_P = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: its text, the number it sorts by (None: by its text), a link, and a hint shown above it."""
+    """One cell.
+
+    Attributes:
+        text: What it shows.
+        value: Number that it is sorted by; None: sorted by its text.
+        link: Address that it leads to.
+        hint: Text shown above it on hover.
+    """
 
     text: str
     value: float | None = None
@@ -25,7 +34,16 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table: its name in links, title, caption, heads, rows, and whether it is folded at first."""
+    """A table.
+
+    Attributes:
+        name: Its name in links.
+        title: Its heading.
+        caption: What it shows.
+        heads: Heads of the columns.
+        rows: Its rows.
+        folded: Whether it is closed at first.
+    """
 
     name: str
     title: str
@@ -35,31 +53,28 @@ class Table:
     folded: bool = False
 
 
-def cell(value: Any) -> Cell:
-    """A setting or number; empty where it is missing."""
-    if isinstance(value, str | bool):
-        return Cell(str(value))
-    return Cell("") if pd.isna(value) else Cell(_number(value), float(value))
+def cell(value: object) -> Cell:
+    """Return a setting or number as a cell; empty where it is missing."""
+    text = value_text(value, missing="")
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return Cell(text)
+    return Cell(text, float(value)) if text else Cell(text)
 
 
-def points(low: float, high: float, digits: int = 1) -> Cell:
-    """An interval of shares, in points."""
+def count_cell(count: int) -> Cell:
+    """Return an integer with thousands separators."""
+    return Cell(f"{count:,}", float(count))
+
+
+def interval_cell(low: float, high: float, *, digits: int = 1) -> Cell:
+    """Return an interval of differences of shares, in percentage points."""
     if pd.isna(low):
         return Cell("one pair only")
-    return Cell(f"{100 * low:+.{digits}f} to {100 * high:+.{digits}f}", 100 * low)
+    return Cell(f"{points(low, digits=digits)} to {points(high, digits=digits)}", 100 * low)
 
 
 def p_value(value: float) -> Cell:
-    """A p, as small as it is worth saying."""
+    """Return a p value with two digits."""
     if pd.isna(value):
         return Cell("-")
     return Cell(f"below {LEAST_P}" if value < LEAST_P else f"{value:.2g}", float(value))
-
-
-def short(name: str) -> str:
-    """ "training.lr" -> "lr"."""
-    return name.removeprefix("model.kwargs.").removeprefix("training.")
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.6g}"

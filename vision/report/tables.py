@@ -3,67 +3,63 @@
 >>> [table.title for table in make_tables(sweep, linked_from=None)[0]]  # doctest: +SKIP
 """
 
-import math
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from vision.report.exclusions import said_if_left_out
-from vision.report.figures import fitted
-from vision.report.findings import EACH_BY_ITSELF
-from vision.report.paired import compared, crossed, equivalent, paired
+from vision.report.exclusions import skip_on_error
+from vision.report.image_table import same_images_table
 from vision.report.run_tables import choice_table, run_table, settings_table
-from vision.report.sweep import Sweep, curves_of
-from vision.report.table_cells import Cell, Table, cell, p_value, points
-from vision.report.test_predictions import tested_at
-from vision.statistics import beside_published, compare_predictions
-from vision.statistics.published import SAME_TASK, accuracy_text, published
+from vision.report.sweep import Sweep
+from vision.report.table_cells import Cell, Table, cell, count_cell, interval_cell, p_value
+from vision.report.wording import captions
+from vision.report.wording.lead import lead
+from vision.report.wording.models import accuracy_cell, images_cell, images_interval, law_cell, other_laws
+from vision.statistics import compare_with_published, published_results
+from vision.statistics.published import SAME_TASK
+from vision.text import percent, points
 
 COSTS = {"params": "parameters", "macs": "multiply-adds"}
 
 
 def make_tables(sweep: Sweep, *, linked_from: Path | None) -> tuple[list[Table], list[str]]:
-    """The tables that apply, in the order of the page; and a sentence for each that an error left out.
+    """Return the tables that apply, in the order of the page, and a sentence for each that failed.
 
     Args:
-        sweep: the runs.
-        linked_from: folder of the page, from which the runs' folders are linked; None links none.
+        sweep: The runs.
+        linked_from: Folder of the page, from which the runs' folders are linked. None: no links.
     """
-    made: list[Table] = []
-    left_out: list[str] = []
+    tables: list[Table] = []
+    failures: list[str] = []
     for name, make in OPTIONAL.items():
-        with said_if_left_out(f"table '{name}'", left_out):
+        with skip_on_error(f"table '{name}'", failures):
             table = make(sweep)
             if table is not None and table.rows and len(table.heads) > 1:
-                made.append(table)
-    return [_scores(sweep), *made, run_table(sweep, linked_from)], left_out
+                tables.append(table)
+    return [_scores(sweep), *tables, run_table(sweep, linked_from)], failures
 
 
 def _scores(sweep: Sweep) -> Table:
-    curves: Any = curves_of(sweep)
-    known = {(point["label"], point["train_size"]): point for point in curves.to_dict("records")}
-    costs: Any = sweep.records.groupby("label")
-    sized = [name for name in COSTS if name in sweep.records]
-    first = costs[sized].first().to_dict("index") if sized else {}
+    rows_of_curves: list[dict[Any, Any]] = sweep.curves.to_dict("records")
+    known = {(point["label"], point["train_size"]): point for point in rows_of_curves}
+    costs = [name for name in COSTS if name in sweep.records]
+    first = sweep.records.groupby("label")[["train_size", *costs]].first()
     rows = [
         [
             Cell(label),
             *(_score(known.get((label, size))) for size in sweep.sizes),
-            *(cell(first[label][name]) for name in sized),
+            *(cell(first.loc[label, name]) for name in costs),
         ]
         for label in sweep.labels
     ]
-    spread = " ± half of the 95% t-interval" if curves["n"].max() > 1 else ""
-    caption = f"Test accuracy in %, mean{spread} over seeds (n)."
-    heads = ["model", *(f"{size:,}" for size in sweep.sizes), *(COSTS[name] for name in sized)]
+    heads = ["model", *(f"{size:,}" for size in sweep.sizes), *(COSTS[name] for name in costs)]
+    caption = captions.scores_table(intervals=bool(sweep.curves["n"].max() > 1))
     return Table("scores", "Accuracy", caption, heads, rows)
 
 
-def _score(point: Any) -> Cell:
+def _score(point: dict[Any, Any] | None) -> Cell:
     if point is None:
         return Cell("", -1.0)
     mean, low, high, n = 100 * point["mean"], 100 * point["low"], 100 * point["high"], point["n"]
@@ -75,149 +71,85 @@ def _score(point: Any) -> Cell:
 
 
 def _crossings(sweep: Sweep) -> Table:
-    first, others = compared(sweep)
-    rows = []
-    for other in others:
-        with suppress(ValueError):  # too few pairs of this one
-            found = crossed(sweep, first, other)
-            rows.append(
-                [Cell(other), Cell(str(found)), Cell(f"{found.below_largest:.2f}", found.below_largest)]
-            )
-    caption = (
-        f"Where the errors of {first} and of another model cross, over runs of the same subset and seed, and "
-        "the probability that they cross between the smallest size and another: that of the likeliest."
-    )
-    caption += f" {EACH_BY_ITSELF}" if len(rows) > 1 else ""
-    return Table("crossings", "Who is ahead", caption, ("other model", "answer", "changes"), rows)
+    rows = [
+        [Cell(other), Cell(" ".join(lead(found))), _probability_cell(found.crossing_probability)]
+        for other, found in sweep.crossovers.items()
+    ]
+    caption = captions.crossings_table(sweep.first, several=len(rows) > 1)
+    return Table("crossings", "Who is ahead", caption, ("other model", "answer", "probability"), rows)
+
+
+def _probability_cell(probability: float) -> Cell:
+    return Cell(f"{probability:.2f}", probability)
 
 
 def _differences(sweep: Sweep) -> Table:
-    first, _ = compared(sweep)
-    rows = []
-    for other, table in paired(sweep)[0].items():
-        for row in table.to_dict("records"):
-            ends = points(row["low"], row["high"])
-            size = Cell(f"{row['train_size']:,}", float(row["train_size"]))
-            gain = Cell(f"{100 * row['mean']:+.1f}", 100 * row["mean"])
-            rows.append(
-                [Cell(other), size, gain, ends, p_value(row["p"]), Cell(str(row["n"]), float(row["n"]))]
-            )
-    caption = (
-        f"Accuracy of {first} less the other's, in points, over runs of the same subset and seed: mean, 95% "
-        "t-interval and p of each comparison by itself."
-    )
-    heads = ("other model", "images", f"{first} ahead by", "interval", "p", "n")
+    rows: list[list[Cell]] = []
+    for other, table in sweep.differences.items():
+        differences: list[dict[Any, Any]] = table.to_dict("records")
+        for row in differences:
+            gain = Cell(points(row["mean"]), 100 * row["mean"])
+            ends = interval_cell(row["low"], row["high"])
+            n = count_cell(row["n"])
+            rows.append([Cell(other), count_cell(row["train_size"]), gain, ends, p_value(row["p"]), n])
+    heads = ("other model", "images", f"{sweep.first} ahead by", "interval", "p", "n")
+    caption = captions.differences_table(sweep.first)
     return Table("differences", "Paired differences", caption, heads, rows)
 
 
 def _equivalence(sweep: Sweep) -> Table | None:
-    if sweep.pair is None:
+    if sweep.pair is None or sweep.equivalence is None:
         return None
     first, second = sweep.pair
-    runs: Any = sweep.records[sweep.records["label"] == first]
-    own = sorted(set(runs["train_size"]))
-    if len(own) < 2:  # nothing to read between
-        return None
-    rows = []
-    for row in equivalent(sweep, first, second).to_dict("records"):
-        reached = row["state"] == "inside"
-        images = Cell(f"{row['images']:,.0f}", row["images"]) if reached else Cell(row["state"])
-        ends = Cell(_reach(row["low"], row["high"], own)) if reached else Cell("")
-        worth = Cell(f"{row['worth']:.2f}", row["worth"]) if reached else Cell("")
-        rows.append([Cell(f"{row['train_size']:,}", float(row["train_size"])), images, ends, worth])
-    caption = f"How many images {first} needs for the error that {second} has; 95% interval."
+    own = sorted(set(sweep.records[sweep.records["label"] == first]["train_size"].tolist()))
+    rows: list[list[Cell]] = []
+    needed: list[dict[Any, Any]] = sweep.equivalence.to_dict("records")
+    for row in needed:
+        inside = row["state"] == "inside"
+        images = Cell(images_cell(row["state"], row["images"], own), row["images"] if inside else None)
+        ends = Cell(images_interval(row["low"], row["high"], own) if inside else "")
+        worth = Cell(f"{row['worth']:.2f}", row["worth"]) if inside else Cell("")
+        rows.append([count_cell(row["train_size"]), images, ends, worth])
     heads = (f"{second} with", f"{first} needs", "interval", "worth a factor of")
-    return Table("equivalence", "What the bias is worth in images", caption, heads, rows)
+    caption = captions.equivalence_table(first, second)
+    return Table("equivalence", "What the advantage is worth in images", caption, heads, rows)
 
 
 def _laws(sweep: Sweep) -> Table:
-    rows = []
-    fits, failed = fitted(sweep)
-    for fit in fits:
-        off = fit.foretold.get(fit.law)
-        value = Cell("too few sizes") if off is None else Cell(f"{off:.1%}", off)
-        rows.append([Cell(fit.label), Cell(fit.law), Cell(str(fit).partition(": ")[2]), value])
-    rows += [[Cell(label), Cell("none"), Cell(why), Cell("")] for label, why in failed.items()]
-    caption = (
-        "Laws of the error over training-set size; of those that foretell the largest from the others about "
-        "as well as the best, within two standard errors, the simplest. They say nothing about sizes beyond."
-    )
-    return Table("laws", "Scaling laws", caption, ("model", "law", "fit", "foretold off by"), rows)
-
-
-def _same_images(sweep: Sweep) -> Table:
-    first, others = compared(sweep)
-    size, images, rows, left_out = sweep.sizes[-1], 0, [], []
-    for other in others:
-        tested = tested_at(sweep, [first, other], size)
-        if not tested:
-            left_out.append(f"{other} and {first} have no predictions of runs with the same seed and subset")
-            continue
-        if not np.array_equal(tested[first].labels, tested[other].labels):
-            left_out.append(f"{other} had other test images than {first}")
-            continue
-        images = len(tested[first].labels)
-        found = compare_predictions(
-            tested[first].predictions,
-            tested[other].predictions,
-            tested[first].labels,
-            subsets=tested[first].subsets,
-        )
-        seeds = ("-" if np.isnan(share) else f"{share:.1%}" for share in found.seed_disagreement)
+    rows: list[list[Cell]] = []
+    for fit in sweep.fits:
+        error = fit.holdout_error.get(fit.law)
+        holdout = Cell("too few sizes") if error is None else Cell(percent(error), error)
+        runs = count_cell(fit.runs)
         rows.append(
-            [
-                Cell(other),
-                Cell(f"{100 * found.difference:+.2f}", found.difference),
-                points(found.low, found.high, digits=2),
-                Cell(", ".join(p_value(p).text for p in found.p), max(found.p)),
-                Cell(f"{found.only_first:,.0f}", found.only_first),
-                Cell(f"{found.only_second:,.0f}", found.only_second),
-                Cell(f"{found.disagreement:.1%}", found.disagreement),
-                Cell(" and ".join(seeds)),
-            ]
+            [Cell(fit.label), Cell(fit.law), Cell(law_cell(fit)), runs, holdout, Cell(other_laws(fit))]
         )
-    caption = (
-        f"Models trained on {size:,} images, on the same {images:,} test images: points by which {first} is "
-        "ahead, with the interval of a bootstrap over images and runs; p of McNemar's test for each pair of "
-        "runs; images that only one of the two gets right; and how often they disagree, beside how often two "
-        "seeds of the one and of the other do."
-    )
-    if left_out:
-        if not rows and sweep.is_folder:
-            raise ValueError("; ".join(left_out))
-        caption += f" Left out: {'; '.join(left_out)}."
-    heads = (
-        *("other model", f"{first} ahead by", "interval", "McNemar's p", f"only {first}", "only the other"),
-        *("disagree", "two seeds disagree"),
-    )
-    return Table("same-images", "On the same test images", caption, heads, rows)
+    rows += [
+        [Cell(label), Cell("none"), Cell(why), Cell(""), Cell(""), Cell("")]
+        for label, why in sweep.unfitted.items()
+    ]
+    heads = ("model", "law", "fit", "n", "holdout error", "of the other laws")
+    return Table("laws", "Scaling laws", captions.LAWS_TABLE, heads, rows)
 
 
 def _published(sweep: Sweep) -> Table | None:
-    theirs: Any = published()
+    theirs = published_results()
     theirs = theirs[theirs["data"] == SAME_TASK.get(sweep.data, ("",))[0]]
-    if not set(theirs["train_size"]) & set(sweep.sizes):
+    if not set(theirs["train_size"].tolist()) & set(sweep.sizes):
         return None
-    rows = []
-    for row in beside_published(sweep.records).to_dict("records"):
+    rows: list[list[Cell]] = []
+    both: list[dict[Any, Any]] = compare_with_published(sweep.records).to_dict("records")
+    for row in both:
         size, params = (cell(row[name]) for name in ("train_size", "params"))
-        accuracy = Cell(accuracy_text(row), row["accuracy"])
+        numbers = (row[name] for name in ("accuracy", "low", "high", "n"))
+        accuracy = Cell(accuracy_cell(*numbers), row["accuracy"])
         rows.append([size, Cell(row["model"]), params, accuracy, Cell(row["how"]), Cell(row["source"])])
-    caption = "What others published for as many images. Mind what differs: size, budget, augmentation, data."
     heads = ("images", "model", "parameters", "accuracy, %", "how", "source")
-    return Table("published", "Beside published figures", caption, heads, rows)
+    return Table("published", "Published results", captions.PUBLISHED_TABLE, heads, rows)
 
 
 OPTIONAL: dict[str, Callable[[Sweep], Table | None]] = {
     **{"crossings": _crossings, "differences": _differences, "equivalence": _equivalence, "laws": _laws},
-    **{"same-images": _same_images, "published": _published, "chosen": choice_table},
+    **{"same-images": same_images_table, "published": _published, "chosen": choice_table},
     "settings": settings_table,
 }
-
-
-def _reach(low: float, high: float, sizes: list[int]) -> str:
-    """An interval of images, of which a curve over these sizes knows no more than that it reaches beyond."""
-    if math.isnan(low):
-        return "-"
-    below = f"fewer than {sizes[0]:,}" if low == 0 else f"{low:,.0f}"
-    return f"{below} to {f'more than {sizes[-1]:,}' if math.isinf(high) else f'{high:,.0f}'}"

@@ -1,4 +1,4 @@
-"""Records of runs in, numbers out: curves, intervals, comparisons, scaling laws."""
+"""Statistics of runs: curves, intervals, comparisons and scaling laws, computed from a table of records."""
 
 from vision.statistics.crossover import Crossing as Crossing
 from vision.statistics.crossover import Crossover as Crossover
@@ -6,6 +6,7 @@ from vision.statistics.crossover import crossover as crossover
 from vision.statistics.curves import accuracy_curves as accuracy_curves
 from vision.statistics.curves import choose_by_validation as choose_by_validation
 from vision.statistics.data_equivalence import data_equivalence as data_equivalence
+from vision.statistics.intervals import Estimate as Estimate
 from vision.statistics.intervals import interval_of as interval_of
 from vision.statistics.laws import LAWS as LAWS
 from vision.statistics.pairs import paired_differences as paired_differences
@@ -14,9 +15,9 @@ from vision.statistics.predictions import PredictionComparison as PredictionComp
 from vision.statistics.predictions import class_accuracy as class_accuracy
 from vision.statistics.predictions import compare_predictions as compare_predictions
 from vision.statistics.predictions import confusion_matrix as confusion_matrix
-from vision.statistics.published import beside_published as beside_published
-from vision.statistics.published import published as published
-from vision.statistics.ranking import leaders as leaders
+from vision.statistics.published import compare_with_published as compare_with_published
+from vision.statistics.published import published_results as published_results
+from vision.statistics.ranking import ranking as ranking
 from vision.statistics.records import check_columns as check_columns
 from vision.statistics.scaling import ScalingFit as ScalingFit
 from vision.statistics.scaling import scaling_fit as scaling_fit

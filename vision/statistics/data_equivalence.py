@@ -1,20 +1,21 @@
-"""How many images an inductive bias is worth: what one model needs to be as good as another is.
+"""How many training images one model's advantage is worth.
 
 >>> data_equivalence(records, "CNN", "ViT")  # doctest: +SKIP
 """
 
-from typing import Any
+from typing import Literal, cast
 
 import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from vision.statistics.intervals import middle
+from vision.statistics.intervals import percentile_interval
 from vision.statistics.records import runs_of
-from vision.statistics.resampling import by_seed, redraw_means
+from vision.statistics.resampling import pivot_by_seed, wild_bootstrap
 
 DRAWS = 2000
-LEVEL = 1e-9  # of log error: a curve that falls by less is flat
+FLAT = 1e-9  # fall in log error up to which a curve is flat
+State = Literal["inside", "below", "above", "flat"]
 
 
 def data_equivalence(
@@ -26,80 +27,76 @@ def data_equivalence(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """For each training-set size of `second`, how many images `first` needs for the same error.
+    """Return how many images `first` needs for the error that `second` has at each of its sizes.
 
-    Read off the first model's curve, the log of its mean error by straight lines over log size, and never
-    beyond it. Where that curve rises, it is levelled by isotonic regression: neighbouring sizes that stand
-    the wrong way round take their mean. The interval is of percentiles, both curves' means drawn anew by
-    whole seeds (see `redraws.redraw_means`), so that what the two share of a subset is no doubt about them.
-    In 400 simulated sweeps each, of 3 and of 5 seeds with noise of three kinds, it covered in 92 to 98 of
-    100; where straight lines between the sizes are not the truth, that is not in it.
+    The first model's log mean error is interpolated linearly over log size and never extrapolated. Where the
+    curve rises, isotonic regression makes it flat. The intervals are percentiles of both curves under
+    `resampling.wild_bootstrap`, so what the models share of a subset cancels. The error of the linear
+    interpolation is not in the intervals. docs/statistics.md has their measured coverage.
 
     Args:
-        records: one row a run, with columns label, train_size, seed and `metric` in [0, 1]; see
+        records: One row per run, with columns label, train_size, seed and the metric; see
             `vision.statistics.records.COLUMNS`.
-        first, second: two labels.
-        metric: an accuracy; the error is what it lacks to 1.
-        draws: how many, for the intervals.
-        seed: of the draws.
+        first: Label of the model whose need of images is computed.
+        second: Label of the model whose errors are to be reached.
+        metric: An accuracy in [0, 1]; the error is 1 - metric.
+        draws: Number of draws for the intervals.
+        seed: Seed of the draws.
 
     Returns:
-        Columns train_size, images (missing unless inside), low, high, worth (train_size / images: above 1
-        where first needs fewer) and state: "inside"; "fewer than N" and "more than N", where N is the first
-        model's smallest and largest size; or "flat", where more images do not help the first model at all. An
-        end of 0 or infinity is one that the curve does not bound. low and high are missing where a size has
-        one run.
+        Columns train_size, images (NaN unless inside), low, high, worth and state. worth is
+        train_size / images, above 1 where first needs fewer. state is "inside" the first model's sizes,
+        "below" or "above" them, or "flat" where more images do not help the first model. An end of 0 or
+        infinity is not bounded by the curve. low and high are NaN where a size has one run.
 
     Raises:
-        ValueError: a column or a label is not there, first is second, or the first model has one size only.
+        ValueError: A column or label is missing, first is second, or the first model has only one size.
     """
     if first == second:
-        raise ValueError(f"two models can be compared, got {first!r} twice")
-    errors: Any = by_seed(runs_of(records, (first, second), metric), ["label", "train_size"])
-    sizes = [np.array([n for label, n in errors.columns if label == name]) for name in (first, second)]
-    if len(sizes[0]) < 2:
-        raise ValueError(f"{first!r} needs two training-set sizes or more, got {sizes[0].tolist()}")
-    errors = errors[[(name, n) for name, own in zip((first, second), sizes, strict=True) for n in own]]
-    mean = errors.mean().to_numpy()
-    logs, split = np.log(sizes[0]), len(sizes[0])
-    (found,) = _needed(logs, np.log(mean[None]), split)
-    low = high = np.full(len(sizes[1]), np.nan)
+        raise ValueError(f"two different models are needed, got {first!r} twice")
+    errors = pivot_by_seed(runs_of(records, (first, second), metric), ["label", "train_size"])
+    own, other = (np.array([n for label, n in errors.columns if label == name]) for name in (first, second))
+    if len(own) < 2:
+        raise ValueError(f"{first!r} needs two training-set sizes or more, got {own.tolist()}")
+    errors = errors[[(first, n) for n in own] + [(second, n) for n in other]]
+    mean = errors.mean().to_numpy(dtype=float)
+    logs, split = np.log(own), len(own)
+    (needed,) = _needed(logs, np.log(mean[None]), split)
+    low: np.ndarray = np.full(len(other), np.nan)
+    high = low
     if errors.count().min() > 1:
-        chance = redraw_means(errors.to_numpy() / mean, draws, np.random.default_rng(seed))
-        ends = middle(_needed(logs, np.log(mean) + chance, split), method="inverted_cdf")
-        # An end beyond the curve says no more than that it is beyond.
-        low = np.where(np.isposinf(ends[0]), sizes[0][-1], np.exp(ends[0]))
-        high = np.where(np.isneginf(ends[1]), sizes[0][0], np.exp(ends[1]))
-    if np.ptp(_levelled(np.log(mean[None, :split]))) < LEVEL:  # it says nothing about images
-        found, low, high = found * np.nan, np.zeros(len(found)), np.full(len(found), np.inf)
-    images = np.where(np.isfinite(found), np.exp(found), np.nan)
-    words = {-np.inf: f"fewer than {sizes[0][0]:,}", np.inf: f"more than {sizes[0][-1]:,}"}
-    return pd.DataFrame(
-        {
-            "train_size": sizes[1],
-            "images": images,
-            "low": low,
-            "high": high,
-            "worth": sizes[1] / images,
-            "state": ["flat" if np.isnan(place) else words.get(place, "inside") for place in found],
-        }
-    )
+        chance = wild_bootstrap(errors.to_numpy() / mean, draws, np.random.default_rng(seed))
+        ends = percentile_interval(_needed(logs, np.log(mean) + chance, split), method="inverted_cdf")
+        # Of an end outside the curve only the side is known.
+        low = cast("np.ndarray", np.where(ends[0] == np.inf, own[-1], np.exp(ends[0])))
+        high = cast("np.ndarray", np.where(ends[1] == -np.inf, own[0], np.exp(ends[1])))
+    if np.ptp(_monotone(np.log(mean[None, :split]))) < FLAT:  # the curve cannot tell sizes apart
+        needed, low, high = needed * np.nan, np.zeros(len(needed)), np.full(len(needed), np.inf)
+    images = np.where(np.isfinite(needed), np.exp(needed), np.nan)
+    states = [_state(float(log_size)) for log_size in needed]
+    columns = {"train_size": other, "images": images, "low": low, "high": high}
+    return pd.DataFrame({**columns, "worth": other / images, "state": states})
+
+
+def _state(log_size: float) -> State:
+    if np.isnan(log_size):
+        return "flat"
+    return "inside" if np.isfinite(log_size) else ("below" if log_size < 0 else "above")
 
 
 def _needed(logs: np.ndarray, drawn: np.ndarray, split: int) -> np.ndarray:
-    """Log sizes (J), log errors of both (D, J + K) -> (D, K) log sizes where first has second's error.
+    """Return log sizes where first has second's error: log sizes (J,), log errors (D, J + K) -> (D, K).
 
-    Infinite where it is beyond the curve, below it (negative) or above.
+    -inf below the first model's sizes, +inf above them.
     """
-    curves, wanted = _levelled(drawn[:, :split]), drawn[:, split:]
-    return np.array(
-        [
-            np.interp(errors, curve[::-1], logs[::-1], left=np.inf, right=-np.inf)
-            for errors, curve in zip(wanted, curves, strict=True)
-        ]
-    )
+    curves, wanted = _monotone(drawn[:, :split]), drawn[:, split:]
+    rows: list[np.ndarray] = [
+        np.interp(errors, curve[::-1], logs[::-1], left=np.inf, right=-np.inf)
+        for errors, curve in zip(wanted, curves, strict=True)
+    ]
+    return np.array(rows)
 
 
-def _levelled(curves: np.ndarray) -> np.ndarray:
-    """(D, J) -> (D, J): the nearest curves that nowhere rise, by isotonic regression."""
-    return np.stack([optimize.isotonic_regression(curve, increasing=False).x for curve in curves])
+def _monotone(curves: np.ndarray) -> np.ndarray:
+    """Return the nearest curves that never rise, by isotonic regression: (D, J) -> (D, J)."""
+    return np.stack([np.asarray(optimize.isotonic_regression(c, increasing=False).x) for c in curves])

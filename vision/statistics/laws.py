@@ -1,15 +1,16 @@
-"""Laws of the error over training-set size: a power, one with a floor, a broken one; and their least squares.
+"""Laws of the error over training-set size: power, power with floor, broken power; fitted by least squares.
 
 >>> LAWS["power"].plain(fit_law(LAWS["power"], np.log([100.0, 1000.0]), np.log([0.4, 0.2])))["b"].round(2)
 np.float64(0.3)
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from scipy.special import expit
 
-# Parameters within what the sizes of a sweep can tell; those of LOGARITHMS are fitted as logarithms.
+# Parameters of LOGARITHMS are fitted as logarithms. The others bound what the sizes of a sweep can determine.
 LOGARITHMS = ("a", "c", "n0")
 STEEPEST, LEAST_FLOOR = 4.0, 1e-4
 ITERATIONS, DAMPING = 100, 1e-3
@@ -17,12 +18,12 @@ ITERATIONS, DAMPING = 100, 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """One law.
+    """A law of the error.
 
     Attributes:
         name: power, floor or broken.
-        parameters: their names, in the order of the arrays below.
-        formula: of the error.
+        parameters: Their names, in the order of the arrays below.
+        formula: Formula of the error.
     """
 
     name: str
@@ -30,7 +31,7 @@ class Law:
     formula: str
 
     def log_error(self, x: np.ndarray, p: np.ndarray) -> np.ndarray:
-        """Log sizes x (J), parameters p (P, ...) -> log error (..., J)."""
+        """Return log errors: log sizes x (J,), parameters p (P, ...) -> (..., J)."""
         a, b, *others = (value[..., None] for value in p)
         line = a - b * x
         if self.name == "floor":
@@ -38,26 +39,27 @@ class Law:
         return line - others[0] * np.logaddexp(0, x - others[1]) if self.name == "broken" else line
 
     def slopes(self, x: np.ndarray, p: np.ndarray) -> np.ndarray:
-        """Derivatives of `log_error` by the parameters: (J), (P, ...) -> (P, ..., J)."""
+        """Return the derivatives of `log_error` by the parameters: (J,), (P, ...) -> (P, ..., J)."""
         a, b, *others = (value[..., None] for value in p)
         one = np.ones(np.broadcast_shapes(a.shape, x.shape))
         if self.name == "floor":
-            share = expit(a - b * x - others[0])
+            share = cast("np.ndarray", expit(a - b * x - others[0]))
             return np.stack((share, -x * share, 1 - share))
         if self.name == "broken":
             past = np.logaddexp(0, x - others[1])
-            return np.stack((one, -x * one, -past, others[0] * expit(x - others[1])))
+            sigmoid = cast("np.ndarray", expit(x - others[1]))
+            return np.stack((one, -x * one, -past, others[0] * sigmoid))
         return np.stack((one, -x * one))
 
     def bounds(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Log sizes (J) -> least and largest parameters (P)."""
+        """Return the smallest and largest parameters: log sizes (J,) -> two of (P,)."""
         least = {"a": -10.0, "b": -STEEPEST, "c": np.log(LEAST_FLOOR), "d": -STEEPEST, "n0": x.min()}
         most = {"a": 20.0, "b": STEEPEST, "c": 0.0, "d": STEEPEST, "n0": x.max()}
         low, high = (np.array([side[name] for name in self.parameters]) for side in (least, most))
         return low, high
 
     def plain(self, p: np.ndarray) -> dict[str, np.ndarray]:
-        """(P, ...) as fitted -> by name, logarithms undone."""
+        """Return fitted parameters (P, ...) by name, with logarithms undone."""
         return {
             name: np.exp(value) if name in LOGARITHMS else value
             for name, value in zip(self.parameters, p, strict=True)
@@ -76,33 +78,46 @@ LAWS = {
 
 
 def fit_law(law: Law, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Log sizes x (J), log errors y (J) -> parameters (P) of least squares, the best of several starts."""
+    """Return the least-squares parameters, the best of several starts: (J,), (J,) -> (P,).
+
+    Args:
+        law: Law to fit.
+        x: Log sizes.
+        y: Log errors.
+    """
     slope, height = np.polyfit(x, y, 1)
-    turns, places = (0.0, 0.3, -0.3), np.quantile(x, (0.5, 0.3, 0.7))
+    turns, breaks = (0.0, 0.3, -0.3), np.quantile(x, (0.5, 0.3, 0.7))
     starts = [
-        {"a": height, "b": -slope, "c": y.min() - below, "d": turn, "n0": place}
-        for below, turn, place in zip((0.7, 0.2, 2.0), turns, places, strict=True)
+        {"a": height, "b": -slope, "c": y.min() - below, "d": turn, "n0": n0}
+        for below, turn, n0 in zip((0.7, 0.2, 2.0), turns, breaks, strict=True)
     ]
     begin = np.clip([[start[name] for name in law.parameters] for start in starts], *law.bounds(x))
-    found = fit_many(law, x, np.repeat(y[None], len(begin), axis=0), begin)
-    return found[np.argmin(((law.log_error(x, found.T) - y) ** 2).sum(axis=-1))]
+    fits = fit_many(law, x, np.repeat(y[None], len(begin), axis=0), begin)
+    return fits[np.argmin(((law.log_error(x, fits.T) - y) ** 2).sum(axis=-1))]
 
 
 def fit_many(law: Law, x: np.ndarray, y: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Log sizes x (J), log errors y (D, J), parameters to start from (P) or (D, P) -> parameters (D, P).
+    """Return the least-squares parameters of D curves at once: (J,), (D, J), (P,) or (D, P) -> (D, P).
 
-    Levenberg and Marquardt's least squares on all D at once, which scipy lacks, and a hundred times faster
-    than its own one after the other; parameters stop at the law's bounds.
+    A batched Levenberg-Marquardt with bounds. scipy.optimize.least_squares fits one curve at a time, which
+    is a hundred times slower.
+
+    Args:
+        law: Law to fit.
+        x: Log sizes.
+        y: Log errors.
+        start: Parameters to start from.
     """
     low, high = (side[:, None] for side in law.bounds(x))
     p = np.broadcast_to(start, (len(y), len(low))).T
     off = law.log_error(x, p) - y
-    cost, damping = (off**2).sum(axis=-1), np.full(len(y), DAMPING)
+    cost: np.ndarray = (off**2).sum(axis=-1)
+    damping = np.full(len(y), DAMPING)
     for _ in range(ITERATIONS):
         step = _step(law.slopes(x, p), off, damping, (p <= low, p >= high))
         tried = np.clip(p - step, low, high)
         off_tried = law.log_error(x, tried) - y
-        cost_tried = (off_tried**2).sum(axis=-1)
+        cost_tried: np.ndarray = (off_tried**2).sum(axis=-1)
         better = cost_tried <= cost
         settled = (np.abs(cost - cost_tried) < 1e-12) | (damping > 1e8)
         p, cost = np.where(better, tried, p), np.where(better, cost_tried, cost)
@@ -116,11 +131,15 @@ def fit_many(law: Law, x: np.ndarray, y: np.ndarray, start: np.ndarray) -> np.nd
 def _step(
     slopes: np.ndarray, off: np.ndarray, damping: np.ndarray, at: tuple[np.ndarray, np.ndarray]
 ) -> np.ndarray:
-    """Slopes (P, D, J), residuals (D, J), damping (D), at bounds (P, D) -> (P, D) Gauss-Newton, damped."""
+    """Return a damped Gauss-Newton step: slopes (P, D, J), residuals (D, J), damping (D,) -> (P, D).
+
+    `at` marks the parameters (P, D) at the lower and at the upper bound.
+    """
     gradient = np.einsum("pdj,dj->pd", slopes, off)
     held = (at[0] & (gradient > 0)) | (at[1] & (gradient < 0))
     slopes, gradient = np.where(held[..., None], 0.0, slopes), np.where(held, 0.0, gradient)
     normal = np.einsum("pdj,qdj->dpq", slopes, slopes)
     added = damping[:, None] * (np.einsum("dpp->dp", normal) + 1e-12) + held.T
     damped = normal + added[..., None] * np.eye(len(gradient))
-    return np.linalg.solve(damped, gradient.T[..., None])[..., 0].T
+    step = cast("np.ndarray", np.linalg.solve(damped, gradient.T[..., None]))
+    return step[..., 0].T

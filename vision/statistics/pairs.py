@@ -1,60 +1,60 @@
-"""Two models run by run: runs of one seed and subset are a pair, which do not differ in their images.
+"""Paired comparison of two models: runs with the same seed and subset are a pair.
 
 >>> paired_differences(records, "CNN", "ViT")  # doctest: +SKIP
 """
 
-from typing import Any
+from typing import cast
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from vision.statistics.intervals import check_interval, interval_of
-from vision.statistics.records import RUN, runs_of
+from vision.statistics.records import RUN_KEYS, runs_of
 
-# Columns in which the runs of a pair must agree where they are known: what else they would be, and why.
-SAME = {
+# Columns in which the runs of a pair must agree where known; what differs else, and by which settings.
+SAME_IN_PAIR = {
     "subset_sha256": ("trained on different subsets", "data, data.subset_seed and data.val_fraction"),
     "n_test": ("tested on different images", "data and data.test_size"),
 }
-COLUMNS = [*RUN, "first", "second", "difference", "log_ratio"]
+PAIR_COLUMNS = [*RUN_KEYS, "first", "second", "difference", "log_ratio"]
 
 
 def paired_runs(
     records: pd.DataFrame, first: str, second: str, *, metric: str = "test_accuracy"
 ) -> pd.DataFrame:
-    """A row for each training-set size, seed and subset that two models both have.
+    """Return one row per training-set size, seed and subset that both models have.
 
     Args:
-        records: one row a run, with columns label, train_size, seed and `metric` in [0, 1]; where there is
-            subset_seed it tells runs apart too, and where there are subset_sha256 and n_test the two runs of
-            a pair must have the same.
-        first, second: two labels.
-        metric: an accuracy.
+        records: One row per run, with columns label, train_size, seed and the metric. subset_seed also
+            distinguishes runs, if present. subset_sha256 and n_test must agree within a pair, if present.
+        first: Label of a model.
+        second: Label of another.
+        metric: An accuracy in [0, 1].
 
     Returns:
-        Columns train_size, seed, subset_seed (missing where the records lack it), first and second (their
-        metric), difference (first - second) and log_ratio (log of error(first) / error(second), an error
-        being what the metric lacks to 1, at least 1e-6).
+        Columns train_size, seed, subset_seed (NaN if unknown), first and second (their metric),
+        difference (first - second) and log_ratio, the log of error(first) / error(second). An error is
+        1 - metric, at least 1e-6.
 
     Raises:
-        ValueError: a column or a label is not there, first is second, the runs are of several data sets, a
-            run is there twice with two results, or those of a pair had different subsets or test images.
+        ValueError: A column or label is missing, or first is second. Or the runs are of several data sets,
+            equal runs have different results, or a pair has different subsets or test images.
     """
     if first == second:
-        raise ValueError(f"two models can be compared, got {first!r} twice")
+        raise ValueError(f"two different models are needed, got {first!r} twice")
     runs = runs_of(records, (first, second), metric)
-    runs: Any = runs[[name for name in (*RUN, "label", metric, "error", *SAME) if name in runs]]
+    runs = runs[[name for name in (*RUN_KEYS, "label", metric, "error", *SAME_IN_PAIR) if name in runs]]
     one, other = (runs[runs["label"] == label] for label in (first, second))
-    pairs: Any = one.merge(other, on=RUN, suffixes=("", "_other"))
-    _refuse_other_images(pairs, first, second)
+    pairs = one.merge(other, on=RUN_KEYS, suffixes=("", "_other"))
+    _check_same_images(pairs, first, second)
     pairs = pairs.assign(
         first=pairs[metric],
         second=pairs[f"{metric}_other"],
         difference=pairs[metric] - pairs[f"{metric}_other"],
         log_ratio=np.log(pairs["error"] / pairs["error_other"]),
     )
-    return pairs[COLUMNS].sort_values(RUN, ignore_index=True)
+    return pairs[PAIR_COLUMNS].sort_values(RUN_KEYS, ignore_index=True)
 
 
 def paired_differences(
@@ -65,45 +65,47 @@ def paired_differences(
     metric: str = "test_accuracy",
     interval: str = "t",
 ) -> pd.DataFrame:
-    """The mean difference of two models at each training-set size, with its interval and a paired t test.
+    """Return the mean difference of two models at each training-set size, with a paired t test.
 
     Args:
-        records, first, second, metric: as in `paired_runs`.
+        records: One row per run; see `paired_runs`.
+        first: Label of a model.
+        second: Label of another.
+        metric: An accuracy in [0, 1].
         interval: t or bca, of the differences.
 
     Returns:
-        Columns train_size, n (pairs), mean (of first - second), low, high, p (two-sided). With one pair low,
-        high and p are missing; p is too where all differences are equal, which leaves no spread to test by.
+        Columns train_size, n (pairs), mean (of first - second), low, high and p (two-sided). low, high and p
+        are NaN for one pair. p is also NaN where all differences are equal.
 
     Raises:
-        ValueError: as `paired_runs`, no two runs are a pair, or there is no such interval.
+        ValueError: As `paired_runs`; or there is no pair, or no such interval.
     """
     check_interval("mean", interval)
     pairs = paired_runs(records, first, second, metric=metric)
     if not len(pairs):
-        raise ValueError(f"no run of {first!r} has the size, seed and subset of one of {second!r}")
-    groups: Any = pairs.groupby("train_size")["difference"]
-    rows = []
-    for size, differences in groups:
-        values = differences.to_numpy()
+        raise ValueError(f"no run of {first!r} has the same size, seed and subset as a run of {second!r}")
+    rows: list[tuple[int, int, float, float, float, float]] = []
+    for size, group in pairs.groupby("train_size"):
+        values = group["difference"].to_numpy()
         low, high = interval_of(values, kind=interval)
-        tested = len(values) > 1 and np.ptp(values) > 0
-        found: Any = stats.ttest_1samp(values, 0.0) if tested else None
-        p = float(found.pvalue) if tested else np.nan
-        rows.append((int(size), len(values), float(values.mean()), low, high, p))
+        can_test = len(values) > 1 and np.ptp(values) > 0
+        p = float(stats.ttest_1samp(values, 0.0).pvalue) if can_test else np.nan
+        rows.append((int(cast("float", size)), len(values), float(values.mean()), low, high, p))
     return pd.DataFrame(rows, columns=["train_size", "n", "mean", "low", "high", "p"])
 
 
-def _refuse_other_images(pairs: pd.DataFrame, first: str, second: str) -> None:
-    for name, (what, needed) in SAME.items():
-        names = [name, f"{name}_other"]
-        known: Any = pairs.dropna(subset=names) if set(names) <= set(pairs) else pairs.iloc[:0]
-        apart = known[known[names[0]] != known[names[1]]] if len(known) else known
-        if len(apart):
-            run = apart.iloc[0]
-            one, other = (str(run[column])[:8] for column in names)
-            where = f"at {run['train_size']:,} images with seed {run['seed']}"
+def _check_same_images(pairs: pd.DataFrame, first: str, second: str) -> None:
+    for name, (what, settings) in SAME_IN_PAIR.items():
+        columns = [name, f"{name}_other"]
+        if not set(columns) <= set(pairs):
+            continue
+        known = pairs.dropna(subset=columns)
+        different = known[known[columns[0]] != known[columns[1]]]
+        if len(different):
+            run = different.iloc[0]
+            one, other = (str(run[column])[:8] for column in columns)
             raise ValueError(
-                f"the runs of {first!r} and {second!r} {where} "
-                f"were {what}, {name} {one} and {other}; a pair needs the same {needed}"
+                f"the runs of {first!r} and {second!r} at {run['train_size']:,} images with seed "
+                f"{run['seed']} were {what}, {name} {one} and {other}; a pair needs the same {settings}"
             )

@@ -1,24 +1,26 @@
-"""Scaling laws of the error over training-set size, chosen by how they foretell the largest size.
+"""Scaling laws of the error over training-set size, chosen by how well they predict the largest size.
 
->>> print(scaling_fit(records, "CNN"))  # doctest: +SKIP
-CNN: error a n^-b, a = 1.49 (1.43 to 1.56), b = 0.2 (0.194 to 0.205); foretells 10,000 images within 0.6% ...
+>>> scaling_fit(records, "CNN").parameters  # doctest: +SKIP
+{'a': 1.49, 'b': 0.2}
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
-from vision.statistics.intervals import middle
+from vision.statistics.intervals import percentile_interval
 from vision.statistics.laws import LAWS, Law, fit_law, fit_many
 from vision.statistics.records import runs_of
-from vision.statistics.resampling import by_seed, redraw_means
+from vision.statistics.resampling import pivot_by_seed, wild_bootstrap
 
 DRAWS = 1000
-FEWEST = 3
-# A law with fewer parameters is taken if it foretells nearly as well as the best, or nearly exactly.
-AS_GOOD, EXACT, NOISE = 1.1, 1e-3, 2.0
+MIN_SIZES = 3
+# The simplest law is chosen whose holdout error is within a factor of the best one's, below an absolute
+# bound, or within this many standard errors of the mean.
+GOOD_FACTOR, GOOD_ERROR, GOOD_STANDARD_ERRORS = 1.1, 1e-3, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +28,16 @@ class ScalingFit:
     """A law fitted to the mean error at each size.
 
     Attributes:
-        label: of the model.
+        label: Name of the model.
         law: power, floor or broken; see `vision.statistics.laws.LAWS`.
-        parameters: by name, with 95% intervals in `low` and `high`, which are empty where a size has one run.
-            An end that the sizes leave open is infinite, of a, c and n0 the lower one 0.
-        foretold: for each law that has sizes enough, how far off its error at the largest size is, foretold
-            from the others, as a share of it.
-        sizes: training-set sizes.
-        runs: the fewest at one size.
+        parameters: Values by name.
+        low: Lower ends of their 95% intervals, empty where a size has one run. 0 or -inf where the sizes do
+            not bound it.
+        high: Upper ends, likewise; inf where the sizes do not bound it.
+        holdout_error: Relative error at the largest size when it is predicted from the others, for each law
+            with enough sizes.
+        sizes: Training-set sizes.
+        runs: Smallest number of runs at a size.
     """
 
     label: str
@@ -41,44 +45,26 @@ class ScalingFit:
     parameters: dict[str, float]
     low: dict[str, float]
     high: dict[str, float]
-    foretold: dict[str, float]
+    holdout_error: dict[str, float]
     sizes: tuple[int, ...]
     runs: int
     _values: np.ndarray = field(repr=False, compare=False)
     _drawn: np.ndarray | None = field(repr=False, compare=False)
 
-    def predict(self, sizes: Any) -> np.ndarray:
-        """Training-set sizes (N,) -> error in [0, 1] (N,)."""
+    def predict(self, sizes: Sequence[float] | np.ndarray) -> np.ndarray:
+        """Return the error in [0, 1] at training-set sizes: (N,) -> (N,)."""
         return np.exp(LAWS[self.law].log_error(_logs(sizes), self._values))
 
-    def band(self, sizes: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Training-set sizes (N,) -> low and high (N,), the 95% interval of the error under this law.
+    def band(self, sizes: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the 95% interval of the error under this law: (N,) -> two of (N,).
 
-        NaN where a size has one run. Beyond the sizes it is worth as much as the law is.
+        NaN where a size has one run. Outside the sizes of the fit it relies on the law.
         """
         if self._drawn is None:
             nothing = np.full(len(_logs(sizes)), np.nan)
             return nothing, nothing
-        low, high = np.exp(middle(LAWS[self.law].log_error(_logs(sizes), self._drawn.T)))
+        low, high = np.exp(percentile_interval(LAWS[self.law].log_error(_logs(sizes), self._drawn.T)))
         return low, high
-
-    def __str__(self) -> str:
-        """The law, its parameters with intervals, and how well each law foretells the largest size."""
-        values = ", ".join(
-            f"{name} = {value:.3g}"
-            + (f" ({self.low[name]:.3g} to {self.high[name]:.3g})" if self.low else "")
-            for name, value in self.parameters.items()
-        )
-        runs = f"n = {self.runs} {'runs' if self.runs > 1 else 'run, no interval'} a size"
-        return f"{self.label}: error {LAWS[self.law].formula}, {values}; {self._tested()} ({runs})"
-
-    def _tested(self) -> str:
-        if self.law not in self.foretold:
-            return f"{len(self.sizes)} sizes are too few to test it on the largest"
-        others = ", ".join(f"{law} {off:.1%}" for law, off in self.foretold.items() if law != self.law)
-        return f"foretells {self.sizes[-1]:,} images within {self.foretold[self.law]:.1%}" + (
-            f" ({others})" if others else ""
-        )
 
 
 def scaling_fit(
@@ -90,52 +76,47 @@ def scaling_fit(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> ScalingFit:
-    """Fit laws of the error 1 - metric over training-set size, and give the one that foretells best.
+    """Fit laws of the error 1 - metric over training-set size, and return the one that predicts best.
 
-    Each law is fitted by least squares to the logarithms of the mean errors of all sizes but the largest, and
-    judged by its error there (as Alabdulmohsin et al., 2022, judge extrapolation); the best is fitted to all
-    sizes, or one with fewer parameters that is no further off than by two standard errors of the mean there.
-    A law needs more sizes than it has parameters to be judged. What it foretold is the best of up to three,
-    so a little too good.
+    Each law is fitted to the log mean errors of all sizes but the largest and judged by its error there, as
+    Alabdulmohsin et al. (2022) judge extrapolation. The simplest law close to the best is then fitted to
+    all sizes. A law needs more sizes than parameters to be judged. Its holdout error is slightly optimistic,
+    because the best of up to three is chosen.
 
-    Intervals are percentiles of fits to means drawn anew by whole seeds (see `redraws.redraw_means`), since
-    subsets are nested and the runs of a seed may go up and down together. They take the law for true. In 400
-    simulated sweeps a case, of 3 and of 5 seeds with noise of their own, shared along a seed or drifting,
-    those of the power and the floor law covered a, b, c and the error in 92 to 97 of 100 (in one case 90),
-    those of the broken law a, b and n0 in 93 to 97, but d in 81 to 93 only, as few sizes tell it from n0.
+    Intervals are percentiles of fits to means under `resampling.wild_bootstrap`. They assume that the law
+    is true. docs/statistics.md has their measured coverage.
 
     Args:
-        records: one row a run, with columns label, train_size, seed and `metric` in [0, 1]; see
+        records: One row per run, with columns label, train_size, seed and the metric; see
             `vision.statistics.records.COLUMNS`.
-        label: of the model.
-        metric: an accuracy.
-        law: take this one, of `LAWS`, whatever it foretells.
-        draws: how many, for the intervals.
-        seed: of the draws.
+        label: Name of the model.
+        metric: An accuracy in [0, 1].
+        law: Name of a law to use, whatever its holdout error.
+        draws: Number of draws for the intervals.
+        seed: Seed of the draws.
 
     Raises:
-        ValueError: a column, the label or the law is not there, or there are fewer than three sizes or
-            than the law has parameters.
+        ValueError: A column, the label or the law is missing, or there are too few sizes.
     """
     if law is not None and law not in LAWS:
         raise ValueError(f"law must be one of {', '.join(LAWS)}, got {law!r}")
-    errors = by_seed(runs_of(records, (label,), metric), ["train_size"])
-    least = max(FEWEST, len(LAWS[law].parameters) if law else 0)
+    errors = pivot_by_seed(runs_of(records, (label,), metric), ["train_size"])
+    least = max(MIN_SIZES, len(LAWS[law].parameters) if law else 0)
     sizes = tuple(int(size) for size in errors.columns)
     if len(sizes) < least:
         raise ValueError(
             f"a fit needs {least} training-set sizes or more, got {len(sizes)} of {label!r}: {list(sizes)}"
         )
-    x, mean, runs = _logs(sizes), errors.mean().to_numpy(), int(errors.count().min())
-    foretold = {one.name: _miss(one, x, mean) for one in LAWS.values() if len(one.parameters) < len(sizes)}
-    nearest, last = min(foretold.values(), default=0.0), errors.iloc[:, -1]
-    noise = NOISE * float(last.sem() / last.mean()) if runs > 1 else 0.0
-    good = max(EXACT, AS_GOOD * nearest, nearest + noise)
-    best = LAWS[law or next(name for name, off in foretold.items() if off <= good)]
+    x, mean, runs = _logs(sizes), errors.mean().to_numpy(dtype=float), int(errors.count().min())
+    holdout = {
+        one.name: _holdout_error(one, x, mean) for one in LAWS.values() if len(one.parameters) < len(x)
+    }
+    best = LAWS[law or _simplest_good(holdout, errors.iloc[:, -1].astype(float), runs)]
     values, drawn = fit_law(best, x, np.log(mean)), None
-    low, high = {}, {}
+    low: dict[str, float] = {}
+    high: dict[str, float] = {}
     if runs > 1:
-        chance = redraw_means(errors.to_numpy() / mean, draws, np.random.default_rng(seed))
+        chance = wild_bootstrap(errors.to_numpy() / mean, draws, np.random.default_rng(seed))
         drawn = fit_many(best, x, np.log(mean) + chance, values)
         low, high = _intervals(best, x, drawn)
     return ScalingFit(
@@ -144,7 +125,7 @@ def scaling_fit(
         parameters={name: float(value) for name, value in best.plain(values).items()},
         low=low,
         high=high,
-        foretold=foretold,
+        holdout_error=holdout,
         sizes=sizes,
         runs=runs,
         _values=values,
@@ -152,19 +133,31 @@ def scaling_fit(
     )
 
 
-def _miss(law: Law, x: np.ndarray, mean: np.ndarray) -> float:
-    """How far off the last mean error is, as a share of it, by a fit to the others."""
+def _holdout_error(law: Law, x: np.ndarray, mean: np.ndarray) -> float:
+    """Return the relative error at the largest size, predicted by a fit to the others."""
     values = fit_law(law, x[:-1], np.log(mean[:-1]))
     return float(abs(np.exp(law.log_error(x[-1:], values)[0]) / mean[-1] - 1))
 
 
+def _simplest_good(holdout: dict[str, float], largest: "pd.Series[float]", runs: int) -> str:
+    """Return the first law, by number of parameters, whose holdout error is close to the best."""
+    nearest = min(holdout.values(), default=0.0)
+    noise = (
+        GOOD_STANDARD_ERRORS * float(cast("float", largest.sem())) / float(largest.mean())
+        if runs > 1
+        else 0.0
+    )
+    good = max(GOOD_ERROR, GOOD_FACTOR * nearest, nearest + noise)
+    return next(name for name, error in holdout.items() if error <= good)
+
+
 def _intervals(law: Law, x: np.ndarray, drawn: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:
-    """(D, P) -> lows and highs by name; those at the bounds of the law are not bounded by the sweep."""
-    (low, high), (least, most) = middle(drawn), law.bounds(x)
-    open_ends = np.where(low <= least, -np.inf, low), np.where(high >= most, np.inf, high)
-    lows, highs = ({name: float(value) for name, value in law.plain(end).items()} for end in open_ends)
+    """Return lower and upper ends by name from draws (D, P); infinite where the law's bounds are reached."""
+    (low, high), (least, most) = percentile_interval(drawn), law.bounds(x)
+    ends = np.where(low <= least, -np.inf, low), np.where(high >= most, np.inf, high)
+    lows, highs = ({name: float(value) for name, value in law.plain(end).items()} for end in ends)
     return lows, highs
 
 
-def _logs(sizes: Any) -> np.ndarray:
+def _logs(sizes: Sequence[float] | np.ndarray) -> np.ndarray:
     return np.log(np.atleast_1d(np.asarray(sizes, dtype=float)))
