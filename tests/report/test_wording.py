@@ -1,0 +1,64 @@
+"""The sentences about results: short, and never stronger than the data."""
+
+import re
+
+import numpy as np
+import pandas as pd
+from known_records import records
+
+from vision.report.findings import findings, headline
+from vision.report.read_sweep import read_sweep
+from vision.report.wording import captions, gaps
+from vision.report.wording.lead import lead
+from vision.statistics import crossover
+
+MOST_WORDS = 25
+
+
+def words_of(sentence: str) -> int:
+    """Count words; numbers and intervals in brackets are not read as words."""
+    return len(re.sub(r"\([^)]*\)", "", sentence).split())
+
+
+def sentences_of(text: str) -> list[str]:
+    return re.split(r"(?<=[.?])\s+(?=[A-Z])", text)
+
+
+def test_the_answer_reads_as_it_is_meant_to():
+    """One size of three shows a lead, the others show nothing."""
+    generator = np.random.default_rng(0)
+    rows = [
+        (label, size, seed, 0.5 + gain + generator.normal(0, noise))
+        for label, gains in (("CNN", (0.0, 0.03, 0.0)), ("ViT", (0.0, 0.0, 0.0)))
+        for size, gain, noise in zip((50, 500, 5000), gains, (0.02, 0.001, 0.02), strict=True)
+        for seed in range(5)
+    ]
+    table = pd.DataFrame(rows, columns=["label", "train_size", "seed", "test_accuracy"])
+    first, *others = lead(crossover(table, "CNN", "ViT"))
+    number = r"\+\d\.\d"
+    assert re.fullmatch(
+        rf"The CNN is ahead at 500 images \({number} points, 95% interval {number} to {number}\)\.", first
+    )
+    assert others == [
+        "At the other sizes the difference is not significant.",
+        "The data neither show nor rule out a crossing.",
+    ]
+
+
+def test_no_sentence_is_longer_than_25_words(tmp_path):
+    for number, table in enumerate((records(), records(models=("A", "B", "C"), cross=False))):
+        path = tmp_path / f"{number}.csv"
+        table.to_csv(path, index=False)
+        sweep = read_sweep(path)
+        for text in (headline(sweep), *findings(sweep)):
+            for sentence in sentences_of(text):
+                assert words_of(sentence) <= MOST_WORDS, sentence
+    texts = [
+        *(captions.crossings_table("A", several=True), captions.differences_table("A")),
+        *(captions.same_images_table("A", 10, 20, []), captions.gain_figure("A", not_shown=3)),
+        *(value for value in vars(captions).values() if isinstance(value, str) and value[:1].isupper()),
+        *(gaps.ONE_SEED, gaps.ONE_SIZE, gaps.TWO_SIZES),
+    ]
+    for text in texts:
+        for sentence in sentences_of(text):
+            assert words_of(sentence) <= MOST_WORDS, sentence
