@@ -8,6 +8,7 @@ import pytest
 
 from vision.report.wording.lead import lead, lead_details
 from vision.statistics import Crossover, crossover
+from vision.text import points
 
 SIZES = (100, 200, 500, 1000, 2000, 5000, 10_000)
 
@@ -25,6 +26,7 @@ def sweep(generator, *, first, second, seeds=5, noise=0.03) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("own", [0.005, 0.02])
+@pytest.mark.slow
 def test_it_covers_too_where_the_sizes_of_a_seed_share_their_noise(own):
     generator, truth, covered = np.random.default_rng(7), 1100, []
     for _ in range(150):
@@ -61,6 +63,7 @@ def power(scale: float, exponent: float):
 @pytest.mark.parametrize(
     ("truth", "noise", "most"), [(800, 0.03, 0.98), (2500, 0.03, 0.98), (800, 0.06, 1.0)]
 )
+@pytest.mark.slow
 def test_the_interval_covers_the_crossing_in_92_to_98_of_100_sweeps(truth, noise, most):
     generator = np.random.default_rng(truth)
     second = power(0.6 * truth**0.08, 0.20)
@@ -76,6 +79,7 @@ def test_the_interval_covers_the_crossing_in_92_to_98_of_100_sweeps(truth, noise
 
 @pytest.mark.parametrize("seeds", [3, 5])
 @pytest.mark.parametrize("gap", [1.0, 1.02, 1.3])
+@pytest.mark.slow
 def test_where_there_is_no_crossing_none_is_said_in_95_of_100_sweeps(seeds, gap):
     generator = np.random.default_rng(seeds)
     first, second = power(1.0, 0.12), power(gap, 0.12)
@@ -111,10 +115,10 @@ def test_answers_in_words():
     assert same.answer == "open"
     assert "A and B is not significant at any size from 100 to 10,000 images. On" in answer(same)
     assert same.average is not None
-    mean, low, high = (100 * value for value in same.average)
-    average = f"accuracy of A minus that of B is {mean:+.1f} points (95% interval {low:+.1f} to {high:+.1f})."
+    mean, low, high = map(points, same.average)
+    average = f"accuracy of A minus that of B is {mean} points (95% interval {low} to {high})."
     assert average in answer(same) and "at least 2 pairs" in answer(same)
-    assert low < 0 < high
+    assert same.average.low < 0 < same.average.high
     meets = crossover(
         sweep(
             generator,
@@ -242,6 +246,7 @@ def test_a_gap_that_grows_while_the_ratio_of_errors_shrinks_is_warned_of():
     assert "the accuracy gap grows from 3.9" in warning and "the ratio of errors shrinks from" in warning
 
 
+@pytest.mark.slow
 def test_curves_that_agree_or_that_noise_hides_are_not_warned_of():
     same = power(0.4, 0.1)
     generator = np.random.default_rng(5)

@@ -38,6 +38,7 @@ def test_one_run_has_a_mean_and_no_interval():
     assert curve["mean"] == 0.7 and np.isnan(curve["low"]) and np.isnan(curve["high"])
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_in_95_percent_of_sweeps():
     generator = np.random.default_rng(0)
     draws = generator.normal(0.5, 0.05, size=(2000, 3))

@@ -32,6 +32,7 @@ def needed(size):
 
 
 @pytest.mark.parametrize("seeds", [3, 5])
+@pytest.mark.slow
 def test_the_interval_covers_in_92_to_98_of_100_sweeps(seeds):
     generator = np.random.default_rng(seeds)
     inside = []

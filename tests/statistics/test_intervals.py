@@ -51,6 +51,7 @@ def test_bca_agrees_with_students_t_where_runs_are_many_and_normal():
 
 
 @pytest.mark.parametrize("centre", ["mean", "median", "iqm"])
+@pytest.mark.slow
 def test_bca_covers_with_thirty_runs_but_not_with_three(centre):
     generator = np.random.default_rng(1)
 

@@ -48,6 +48,7 @@ def test_the_paired_difference_is_that_of_the_paired_t_test():
     assert bca["p"] == row["p"] and bca["high"] - bca["low"] < row["high"] - row["low"]
 
 
+@pytest.mark.slow
 def test_pairs_cover_the_true_difference_and_are_sharper_than_the_curves():
     generator = np.random.default_rng(2)
     table = paired_differences(sweep(generator, sizes=range(1, 1501), seeds=3), "A", "B")

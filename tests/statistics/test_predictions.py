@@ -30,6 +30,7 @@ def truth(spread: float) -> float:
 
 
 @pytest.mark.parametrize(("runs", "spread"), [(1, 0.0), (5, 0.0), (5, 0.05), (5, 0.5), (3, 0.1)])
+@pytest.mark.slow
 def test_the_interval_covers_in_92_to_98_of_100_comparisons(runs, spread):
     generator = np.random.default_rng(runs)
     found = [
@@ -76,6 +77,7 @@ def test_mcnemar_is_the_binomial_test_of_those_that_only_one_gets_right():
     assert same.p == (1.0, found.p[0]) and same.only_first == 2.5
 
 
+@pytest.mark.slow
 def test_mcnemar_rejects_equal_models_in_5_of_100():
     generator = np.random.default_rng(3)
     shared = generator.random((2000, 300)) < 0.6

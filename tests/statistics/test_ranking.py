@@ -48,6 +48,7 @@ def test_the_least_difference_is_scipys_tukey_where_seeds_share_nothing():
 
 
 @pytest.mark.parametrize("models", [2, 6])
+@pytest.mark.slow
 def test_equal_models_are_told_apart_in_5_of_100_sweeps_at_most(models):
     generator = np.random.default_rng(models)
     means = {f"m{i}": 0.5 for i in range(models)}
@@ -57,6 +58,7 @@ def test_equal_models_are_told_apart_in_5_of_100_sweeps_at_most(models):
     assert np.mean(wrong) <= 0.07
 
 
+@pytest.mark.slow
 def test_a_model_with_more_spread_than_the_others_does_not_look_behind():
     """Tukey's test, which takes one spread for all, is wrong in 13 to 14 of 100 here."""
     generator, wrong = np.random.default_rng(0), []
