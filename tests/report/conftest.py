@@ -19,7 +19,9 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     RunConfig(
                         data=DataConfig(name="digits", source="digits", subset_seed=seed, test_size=100),
                         model=ModelConfig(name=name, label=label, kwargs={"embed_dim": 16, "depth": 1}),
-                        training=TrainingConfig(steps=12, batch_size=16, num_evaluations=3, precision="float32"),
+                        training=TrainingConfig(
+                            steps=12, batch_size=16, num_evaluations=3, precision="float32"
+                        ),
                         train_size=size,
                         seed=seed,
                         sweep="small",

@@ -22,7 +22,7 @@ REQUIRED = ("label", "train_size", "seed")
 MIN_ERROR = 1e-6
 CONTROL_CHARACTERS = "[\x00-\x08\x0b\x0c\x0e-\x1f]"  # not allowed in HTML
 # Names of what was run. They follow from other settings and make no difference themselves.
-NAMES = ("data", "data.name", "label", "model.label", "model", "model.name", "model.start", "model.init_from")
+NAMES = ("data", "data.name", "label", "model.label", "model", "model.name", "model.init_from")
 SEEDS = ("seed", "subset_seed", "data.subset_seed")
 SETTINGS = ("data.", "model.", "training.")
 ACCURACIES = ("test_accuracy", "val_accuracy", "train_accuracy")
