@@ -102,6 +102,7 @@ def test_the_help_of_train_shows_examples_and_groups(tmp_path, vision):
     shown = vision(tmp_path, "train", "--help").stdout
     for text in ("vision train -m experiment=data_size", "model: ", "cifar10_jpeg", "batch_size: 64"):
         assert text in shown
+    assert "_backbone" not in shown and "_small" not in shown  # bases of other files
 
 
 def test_cfg_job_prints_the_settings_and_runs_nothing(tmp_path, vision):

@@ -1,4 +1,4 @@
-"""conf/experiment: every file begins with its commands, runs, and is drawn by them."""
+"""conf/experiment: every file begins with its commands; they run and draw their figures."""
 
 import json
 import re
@@ -28,15 +28,15 @@ RUNS = {"long_range": 2, "mixers": 3, "receptive_field": 4, "recipe": 4, "soften
 
 
 def commands(file: Path) -> list[list[str]]:
-    """The `vision ...` lines of a file's head, lines that end in a backslash joined."""
+    """Return the `vision ...` commands in the head of a file; a backslash continues a line."""
     head = re.match(r"(#.*\n)+", file.read_text())
     text = re.sub(r"\\\n#\s*", "", head.group()) if head else ""
     return [shlex.split(line) for line in re.findall(r"#   vision (.*)", text)]
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
-    """Exit status and words of each experiment's part and of its plots, all in one process."""
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
+    """Run a part of each experiment and its plots in one process; return status and output of each."""
     folder = tmp_path_factory.mktemp("experiments")
     lines = []
     for file in FILES:
@@ -67,10 +67,10 @@ for name, line in json.loads(sys.argv[1]):
     command = [sys.executable, "-c", script, json.dumps(lines)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
-    found: dict[str, list] = {}
+    results: dict[str, list] = {}
     for name, *rest in map(json.loads, done.stdout.splitlines()):
-        found.setdefault(name, []).append(rest)
-    return found
+        results.setdefault(name, []).append(rest)
+    return results
 
 
 def test_every_experiment_is_tried():
@@ -85,10 +85,13 @@ def test_it_begins_with_the_command_what_to_expect_and_how_long_it_takes(file):
     assert first[:2] == ["train", "-m"] and f"experiment={file.stem}" in first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(PARTS))
-def test_a_part_of_it_runs_and_its_plots_draw(ran, name):
-    for line, status, said in ran[name]:
-        assert status in (0, None), (line, said)
-    assert f"{RUNS.get(name, 2)} of {RUNS.get(name, 2)} runs finished" in ran[name][0][2]
+def test_a_part_of_it_runs_and_its_plots_draw(outcomes, name):
+    for line, status, output in outcomes[name]:
+        assert status in (0, None), (line, output)
+    assert f"{RUNS.get(name, 2)} of {RUNS.get(name, 2)} runs finished" in outcomes[name][0][2]
     written = {"plot": "accuracy.png", "report": "report.html"}
-    assert len(ran[name]) > 1 and all(written[line[0]] in said for line, _, said in ran[name][1:])
+    assert len(outcomes[name]) > 1 and all(
+        written[line[0]] in output for line, _, output in outcomes[name][1:]
+    )

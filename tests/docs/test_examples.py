@@ -105,5 +105,6 @@ def test_own_model_and_data(tmp_path):
         r["n_test"] for r in records.values()
     } == {1000}
     assert len({r["subset_sha256"] for r in records.values() if r["train_size"] == 50}) == 1
+    assert "accuracy.png" in output([*VISION, "plot", "outputs/runs"], folder)
     load = "import timm, my_model; timm.create_model('local-dir:outputs/runs/mine/n50/s0', pretrained=True)"
     output([sys.executable, "-c", load], folder)

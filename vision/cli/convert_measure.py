@@ -7,7 +7,7 @@ True
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -72,7 +72,7 @@ def measure(model: nn.Module, converted: nn.Module, images: Tensor) -> Measureme
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[str, Difference], None]]:
+def _progress(total: int) -> Generator[Callable[[str, Difference], None], None, None]:
     """Yield a callback for each layer compared: it moves a bar on a terminal, otherwise prints a line."""
     done: set[str] = set()
     if not sys.stderr.isatty():

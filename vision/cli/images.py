@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
-from torchvision.datasets.folder import IMG_EXTENSIONS
+from torchvision.datasets.folder import IMG_EXTENSIONS  # pyright: ignore[reportMissingTypeStubs]
 
 from vision.data.decoding import decode, resize
 from vision.inspection import spread_indices
@@ -69,9 +69,10 @@ def picture(pixels: Tensor | None, shape: Sequence[int]) -> NDArray[np.float32]:
     """Return the first image of (B, C, H, W) as (H, W, 3); for None a photograph from scikit-learn."""
     if pixels is not None:
         return pixels[0].expand(3, -1, -1).permute(1, 2, 0).numpy()
-    from sklearn.datasets import load_sample_image  # pyright: ignore[reportUnknownVariableType]
+    from sklearn.datasets import load_sample_image  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
-    photograph = torch.from_numpy(load_sample_image("china.jpg").copy()).permute(2, 0, 1)
+    china: NDArray[np.uint8] = load_sample_image("china.jpg")  # pyright: ignore[reportUnknownVariableType]
+    photograph = torch.tensor(china).permute(2, 0, 1)
     return _resized(photograph, (3, *shape[1:])).permute(1, 2, 0).numpy()
 
 

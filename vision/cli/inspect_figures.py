@@ -143,7 +143,8 @@ def _cka(inputs: InspectionInputs) -> Figure:
     if len(images) < FEWEST_FOR_CKA:
         raise ValueError(f"CKA needs {FEWEST_FOR_CKA} images or more, got {len(images)}")
     (rows, model), (columns, other) = [*inputs.models.items(), *inputs.models.items()][:2]
-    batches = [batch for batch in images.split(CKA_BATCH) if len(batch) >= FEWEST_FOR_CKA]
+    starts = range(0, len(images) - FEWEST_FOR_CKA + 1, CKA_BATCH)
+    batches = [images[start : start + CKA_BATCH] for start in starts]
     count = sum(map(len, batches))
     return plots.plot_cka(
         inspection.cka(model, other, batches),

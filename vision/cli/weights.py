@@ -37,8 +37,8 @@ def build_with_weights(
     if source.weights is not None and (checkpoint is not None or pretrained):
         raise ValueError(f"the weights come from {source.weights}; leave out --checkpoint and --pretrained")
     file = checkpoint or source.weights
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
+    with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
+        torch.manual_seed(SEED)  # pyright: ignore[reportUnknownMemberType]
         model = build_model(source.name, pretrained=pretrained, **source.arguments)
         if file is None and not pretrained:
             _randomize_norms(model)
