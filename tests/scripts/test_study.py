@@ -1,4 +1,4 @@
-"""scripts/study.py: search, both budgets, pages and the figure; issued again it trains nothing."""
+"""scripts/study.py: search, both budgets, pages and the figure; run again, it trains nothing."""
 
 import json
 import re
@@ -37,12 +37,16 @@ def test_the_study_from_nothing_and_again(tmp_path):
     assert set(re.findall(r"(\d+) to do", again.stderr)) == {"0"}
 
 
-def test_known_recipes_are_not_searched(tmp_path):
+@pytest.mark.parametrize("name", ["output_dir", "out"])
+def test_known_recipes_are_not_searched(tmp_path, name):
     recipes = {"vit": {"training.lr": 0.003, "training.weight_decay": 0.1}}
     (tmp_path / "recipes.json").write_text(json.dumps(recipes))
-    done = study(tmp_path, *TINY[:3], "model=vit", "train_size=20", "--recipes", "recipes.json")
+    done = study(
+        tmp_path, *TINY[:3], "model=vit", "train_size=20", f"{name}=here", "--recipes", "recipes.json"
+    )
     assert done.returncode == 0, done.stderr
-    out = tmp_path / "outputs" / "tiny"
+    out = tmp_path / "here"
+    assert (out / "study-digits" / "epochs" / "report.html").is_file()
     assert [folder.name for folder in out.iterdir()] == ["study-digits"]
     record = json.loads((out / "study-digits/steps/ViT/n20/s0/result.json").read_text())
     assert {name: record["settings"][name] for name in recipes["vit"]} == recipes["vit"]
