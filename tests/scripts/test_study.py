@@ -17,6 +17,7 @@ def study(folder: Path, *settings: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=250)
 
 
+@pytest.mark.slow
 def test_the_study_from_nothing_and_again(tmp_path):
     done = study(tmp_path, *TINY)
     assert done.returncode == 0, done.stderr
@@ -37,6 +38,7 @@ def test_the_study_from_nothing_and_again(tmp_path):
     assert set(re.findall(r"(\d+) to do", again.stderr)) == {"0"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["output_dir", "out"])
 def test_known_recipes_are_not_searched(tmp_path, name):
     recipes = {"vit": {"training.lr": 0.003, "training.weight_decay": 0.1}}
