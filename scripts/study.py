@@ -40,9 +40,10 @@ def main() -> None:
     parser.add_argument("--recipes", type=Path, help="recipes.json of a study; its models are not searched")
     chosen = parser.parse_intermixed_args()
     try:
-        given = dict(setting.partition("=")[::2] for setting in current_overrides(chosen.settings))
+        settings: list[str] = current_overrides(chosen.settings)
     except ValueError as error:  # a setting under its old and its present name
         sys.exit(f"study.py: {error}")
+    given = {name: value for name, _, value in (setting.partition("=") for setting in settings)}
     swept = _conf("experiment", "study")["hydra"]["sweeper"]["params"]
     models = given.pop("model", swept["model"]).split(",")
     out = Path(given.get("output_dir", "outputs/tiny" if given.get("debug") == "tiny" else "outputs"))

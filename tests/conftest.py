@@ -21,7 +21,9 @@ def small_run(tmp_path: Path, digits: DataConfig) -> RunConfig:
     return RunConfig(
         data=digits,
         model=ModelConfig(name="field_cnn", label="CNN", kwargs={"embed_dim": 16, "depth": 1}),
-        training=TrainingConfig(steps=12, batch_size=16, num_evaluations=3, precision="float32", device="cpu"),
+        training=TrainingConfig(
+            steps=12, batch_size=16, num_evaluations=3, precision="float32", device="cpu"
+        ),
         train_size=60,
         output_dir=str(tmp_path / "outputs"),
         sweep="test",

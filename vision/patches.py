@@ -32,9 +32,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         if self.rows < 1 or self.cols < 1:
-            raise ValueError(
-                f"a grid needs at least one row and column, got {self.rows} x {self.cols}"
-            )
+            raise ValueError(f"a grid needs at least one row and column, got {self.rows} x {self.cols}")
 
     @property
     def size(self) -> int:

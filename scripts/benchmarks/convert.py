@@ -74,7 +74,7 @@ def _backends(rounds: int) -> float:
         layer = ConvolutionAttention(nn.Conv2d(64, 64, 3, padding=1), (side, side))
         inputs = [x.detach().clone().requires_grad_() for x in layer.qkv(torch.randn(4, 64, side, side))]
         steps = {
-            backend: partial(_attend, inputs, layer.attended((side, side)), backend)
+            backend: partial(_attend, inputs, layer.fields_for((side, side)), backend)
             for backend in ("dense", "gather", "auto")
         }
         taken = times(steps, rounds)
@@ -83,7 +83,7 @@ def _backends(rounds: int) -> float:
     return worst
 
 
-def _attend(inputs: list[Tensor], fields: Sequence[Field], backend: str) -> None:
+def _attend(inputs: list[Tensor], fields: Field | Sequence[Field], backend: str) -> None:
     q, k, v = inputs
     out = attend(q, k, v, fields, backend=backend)
     torch.autograd.grad(out, inputs, torch.ones_like(out))

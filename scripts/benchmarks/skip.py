@@ -25,7 +25,8 @@ def skip(rounds: int) -> Section:
     sweeps = {"one": ONE, **KINDS}
     with TemporaryDirectory() as folder:
         commands = {
-            name: (*VISION, "train", "-m", *SMALLEST, f"output_dir={folder}", *s) for name, s in sweeps.items()
+            name: (*VISION, "train", "-m", *SMALLEST, f"output_dir={folder}", *more)
+            for name, more in sweeps.items()
         }
         say("  training the runs to be skipped")
         run_processes(list(commands.values()))

@@ -26,7 +26,8 @@ def start(rounds: int) -> Section:
             "vision --help": (*VISION, "--help"),
             "vision train --cfg job": (*VISION, "train", "--cfg", "job"),
             "first step of a run": (
-                *(sys.executable, "-c", FIRST_STEP, "train", "debug=tiny", "data=digits", f"output_dir={folder}"),
+                *(sys.executable, "-c", FIRST_STEP, "train", "debug=tiny", "data=digits"),
+                f"output_dir={folder}",
             ),
         }
         taken: dict[str, list[Seconds]] = {name: [] for name in commands}

@@ -69,7 +69,11 @@ def _case(data: DataConfig, batch_size: int, steps: int, model: str, rounds: int
             data=data,
             model=ModelConfig(name=model, kwargs={"params": 210_000}),
             training=TrainingConfig(
-                steps=WARM_UP + steps * rounds, batch_size=batch_size, num_evaluations=1, device="cpu", threads=1
+                steps=WARM_UP + steps * rounds,
+                batch_size=batch_size,
+                num_evaluations=1,
+                device="cpu",
+                threads=1,
             ),
             output_dir=folder,
         )

@@ -196,7 +196,7 @@ def test_users_register_their_own(tmp_path, monkeypatch):
 
 
 def test_unknown_sources_and_modules():
-    with pytest.raises(ValueError, match=r"data\.source must be one of digits, .*torchvision, got 'digit'"):
+    with pytest.raises(ValueError, match=r"data\.source must be one of .*digits, .*torchvision, got 'digit'"):
         load_source(config("digit"))
     with pytest.raises(ValueError, match=r"data\.module must be a module .*, got 'no_such'"):
         load_source(config("digits", module="no_such"))

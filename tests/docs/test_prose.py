@@ -8,11 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
-    *(
-        p
-        for p in sorted((ROOT / "docs").rglob("*.md"))
-        if p.stem not in {"equivalence", "statistics"}
-    ),
+    *(p for p in sorted((ROOT / "docs").rglob("*.md")) if p.stem not in {"equivalence", "statistics"}),
     *sorted((ROOT / "outputs" / "published").glob("*/README.md")),
 ]
 MOST_COLUMNS, MOST_WORDS = 100, 25

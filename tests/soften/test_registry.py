@@ -72,7 +72,9 @@ def test_a_run_starts_from_another_run(small_run):
 
 
 def test_a_start_that_cannot_be_is_refused_by_name(small_run, tmp_path):
-    with pytest.raises(ValueError, match=r"model.init_from must be the folder of a finished run, got nowhere"):
+    with pytest.raises(
+        ValueError, match=r"model\.init_from must be the folder of a finished run, got nowhere"
+    ):
         run(replace(small_run, model=replace(small_run.model, init_from="nowhere")))
     folder = run(small_run)["folder"]
     wider = replace(small_run.model, init_from=folder, kwargs={**CNN, "embed_dim": 24})
@@ -84,7 +86,8 @@ def test_a_start_that_cannot_be_is_refused_by_name(small_run, tmp_path):
     arguments = {"cnn": "field_cnn", "only": "blocks.*", **CNN}
     start = run(vit)["folder"]
     with pytest.raises(ValueError, match=r"model.init_from=.*/ViT/n60/s2 .* cannot start from field_vit"):
-        run(replace(small_run, seed=3, model=ModelConfig(name="softened_cnn", init_from=start, kwargs=arguments)))
+        model = ModelConfig(name="softened_cnn", init_from=start, kwargs=arguments)
+        run(replace(small_run, seed=3, model=model))
 
 
 def test_wrong_arguments_are_named():

@@ -28,8 +28,8 @@ def inline_svg(figure: Figure, *, name: str, alt: str) -> Markup:
         name: Name of the figure on its page, a prefix of all ids inside the SVG.
         alt: Text for readers who do not see the picture.
     """
-    style: Any = matplotlib.rc_context  # pyright: ignore[reportUnknownMemberType]
-    with style(STYLE), io.BytesIO() as file:
+    style = matplotlib.rc_context(STYLE)  # pyright: ignore[reportUnknownMemberType]
+    with style, io.BytesIO() as file:
         cast("Any", figure).savefig(file, format="svg", metadata=METADATA["svg"])
         svg = ElementTree.fromstring(file.getvalue())
     # A style element would apply to the whole page, which has the same rule for its figures.
