@@ -68,6 +68,7 @@ def test_one_step_is_adamw_by_hand():
     with torch.no_grad():
         for parameter, decay in ((reference.weight, 0.5), (reference.bias, 0.0)):
             g = parameter.grad
+            assert g is not None
             parameter.mul_(1 - lr * decay).sub_(lr * g / (g.abs() + 1e-8))
     model = trained(config)
     torch.testing.assert_close(model.weight, reference.weight)
@@ -86,6 +87,7 @@ def test_the_moving_average_is_what_is_evaluated():
         on_evaluation=lambda m, r: seen.append(m),
     )
     assert result is not model and seen[-1] is result
+    assert isinstance(result, nn.Linear)
     assert not torch.equal(result.weight, model.weight)
 
 

@@ -6,17 +6,20 @@
 torch.Size([4])
 """
 
+# Tensor.backward and timm's ModelEmaV3 have no types.
+# pyright: reportUnknownMemberType=false
+
 import math
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
-from timm.optim import create_optimizer_v2
-from timm.scheduler import CosineLRScheduler
-from timm.utils import ModelEmaV3
+from timm.optim import create_optimizer_v2  # pyright: ignore[reportPrivateImportUsage]
+from timm.scheduler.cosine_lr import CosineLRScheduler
+from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 
 from vision.config import TrainingConfig
@@ -79,7 +82,7 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
         return getattr(torch, name)
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
-    if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported():
+    if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported():  # pyright: ignore[reportPrivateUsage]
         return torch.bfloat16
     return torch.float32
 
@@ -138,7 +141,7 @@ def fit(
         t_in_epochs=False,
     )
     ema = ModelEmaV3(model, decay=config.ema_decay, use_warmup=True) if config.ema_decay else None
-    evaluated: nn.Module = ema.module if ema else model
+    evaluated: nn.Module = cast(nn.Module, ema.module) if ema else model
     forward = torch.compile(model) if config.compile else model
     autocast = _autocast(config.precision, device)
     evaluation_steps = _evaluation_steps(steps, config.num_evaluations)

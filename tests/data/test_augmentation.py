@@ -86,10 +86,10 @@ def test_the_same_seed_gives_the_same_batches_and_leaves_global_draws_alone():
     images, labels = noise(), torch.randint(10, (64,), generator=generator())
     first, second = augmentation(**ALL), augmentation(**ALL)
     for _ in range(3):
-        before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
+        before = random.getstate(), np.random.get_state(legacy=True)[1].tolist(), torch.get_rng_state()
         x, y = first(images, labels)
         assert random.getstate() == before[0]
-        assert np.random.get_state()[1].tolist() == before[1]
+        assert np.random.get_state(legacy=True)[1].tolist() == before[1]
         assert torch.equal(torch.get_rng_state(), before[2])
         random.random(), np.random.rand(), torch.rand(1)
         again = second(images, labels)

@@ -1,6 +1,7 @@
 """Batches: every image in turn, whole batches, one result wherever the images are."""
 
 import itertools
+from typing import TypedDict
 
 import pytest
 import torch
@@ -20,7 +21,14 @@ from vision.data import (
 
 CROP_FLIP = AugmentConfig(crop_padding=2, flip=True)
 ALL = AugmentConfig(crop_padding=2, flip=True, mixup=0.8, cutmix=1.0, random_erasing=0.25)
-PLAIN = {"mean": [0.5], "std": [0.5]}
+
+
+class Normalization(TypedDict):
+    mean: list[float]
+    std: list[float]
+
+
+PLAIN: Normalization = {"mean": [0.5], "std": [0.5]}
 
 
 def numbered(count):
@@ -79,11 +87,16 @@ def test_images_keep_their_labels():
 
 def test_steps_and_seeds(digits):
     indices = torch.arange(100)
-    options = {"batch_size": 32, "augment": CROP_FLIP, **PLAIN}
-    first = collect(train_batches(digits.train, indices, seed=0, steps=6, **options))
+
+    def batches(seed):
+        return train_batches(
+            digits.train, indices, batch_size=32, augment=CROP_FLIP, seed=seed, steps=6, **PLAIN
+        )
+
+    first = collect(batches(seed=0))
     assert len(first) == 6
-    assert same(first, collect(train_batches(digits.train, indices, seed=0, steps=6, **options)))
-    assert not same(first, collect(train_batches(digits.train, indices, seed=1, steps=6, **options)))
+    assert same(first, collect(batches(seed=0)))
+    assert not same(first, collect(batches(seed=1)))
     bare = train_batches(digits.train, indices, batch_size=32, seed=0, steps=6, **PLAIN)
     assert all(torch.equal(y, other) for (_, y), (_, other) in zip(first, bare, strict=True))
 
@@ -108,9 +121,22 @@ def test_streamed_and_resident_images_give_the_same_batches(folder, workers, img
     assert resident.train.resident and not streamed.train.resident
     assert resident.train.shape == streamed.train.shape == (1, img_size or 8, img_size or 8)
     indices = torch.arange(0, 60, 2)
-    options = {"batch_size": 8, "augment": ALL, "num_classes": 10, "seed": 4, "steps": 9, **PLAIN}
-    first = collect(train_batches(resident.train, indices, **options))
-    assert same(first, collect(train_batches(streamed.train, indices, workers=workers, **options)))
+
+    def batches(images, workers=0):
+        return train_batches(
+            images,
+            indices,
+            batch_size=8,
+            augment=ALL,
+            num_classes=10,
+            seed=4,
+            steps=9,
+            workers=workers,
+            **PLAIN,
+        )
+
+    first = collect(batches(resident.train))
+    assert same(first, collect(batches(streamed.train, workers)))
     evaluated = collect(eval_batches(resident.test, batch_size=32, **PLAIN))
     assert same(evaluated, collect(eval_batches(streamed.test, batch_size=32, workers=workers, **PLAIN)))
     assert channel_statistics(resident.train, indices) == channel_statistics(

@@ -38,7 +38,8 @@ def test_the_folder_says_what_the_run_is(small_run):
 def test_a_finished_run_is_found_again(small_run):
     assert results.load_finished(results.run_folder(small_run), small_run) is None
     folder = write_run(small_run)
-    assert results.load_finished(folder, small_run)["test_accuracy"] == 0.5
+    record = results.load_finished(folder, small_run)
+    assert record is not None and record["test_accuracy"] == 0.5
     moved = replace(small_run, training=replace(small_run.training, threads=2))
     assert results.load_finished(folder, moved) is not None
 

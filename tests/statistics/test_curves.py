@@ -53,7 +53,7 @@ def test_the_figure_has_a_line_a_model_and_a_tick_at_every_size():
     (panel,) = figure.axes
     assert [line.get_label() for line in panel.get_lines()] == ["CNN", "ViT"]
     assert panel.get_xscale() == "log" and list(panel.get_xticks()) == [50, 100, 500]
-    np.testing.assert_allclose(panel.get_lines()[0].get_ydata(), 15.0)
+    np.testing.assert_allclose(np.asarray(panel.get_lines()[0].get_ydata()), 15.0)
     assert len(panel.collections) == 2
 
 
@@ -90,9 +90,9 @@ def test_any_setting_can_be_an_axis():
     figure = plot_accuracy(curves, title="", x="training.lr", line="train_size", panel="label")
     (panel,) = figure.axes
     lines = [line for line in panel.get_lines() if line.get_label() in ("50", "500")]
-    assert [line.get_ydata().tolist() for line in lines] == [[50.0, 90.0], [90.0, 50.0]]
+    assert [np.asarray(line.get_ydata()).tolist() for line in lines] == [[50.0, 90.0], [90.0, 50.0]]
     rings = [line for line in panel.get_lines() if line not in lines]
-    assert [(ring.get_xdata()[0], ring.get_ydata()[0]) for ring in rings] == [(0.2, 90.0), (0.1, 90.0)]
+    assert [tuple(ring.get_xydata()[0]) for ring in rings] == [(0.2, 90.0), (0.1, 90.0)]
     assert panel.get_title() == "CNN" and panel.get_xlabel() == "lr"
 
 
@@ -136,18 +136,18 @@ def test_validation_chooses_whatever_the_test_says():
     assert (choices["tried"] == 2).all() and (choices["runs of each"] == 2).all()
     curves = accuracy_curves(kept.drop(columns="training.lr"))
     assert curves["mean"].tolist() == [0.5, 0.5] and curves["n"].tolist() == [2, 2]
-    by = {"by": ["label", "train_size"]}
+    by = ["label", "train_size"]
     with pytest.raises(ValueError, match="tried with the same seeds"):
-        choose_by_validation(searched().iloc[1:], ["training.lr"], **by)
+        choose_by_validation(searched().iloc[1:], ["training.lr"], by=by)
     unfinished = searched().query("not (`training.lr` == 0.2 and train_size == 500)")
     with pytest.raises(ValueError, match="not searched equally"):
-        choose_by_validation(unfinished, ["training.lr"], **by)
+        choose_by_validation(unfinished, ["training.lr"], by=by)
     with pytest.raises(ValueError, match=r"nothing to choose: all runs have the same seed_of; .* train_size"):
-        choose_by_validation(searched().assign(seed_of=1), ["seed_of"], **by)
+        choose_by_validation(searched().assign(seed_of=1), ["seed_of"], by=by)
     with pytest.raises(ValueError, match="train_size cannot be chosen and be an axis"):
-        choose_by_validation(searched(), ["train_size"], **by)
+        choose_by_validation(searched(), ["train_size"], by=by)
     with pytest.raises(ValueError, match=r"no run has a val_accuracy; .*data.val_fraction"):
-        choose_by_validation(searched().assign(val_accuracy=np.nan), ["training.lr"], **by)
+        choose_by_validation(searched().assign(val_accuracy=np.nan), ["training.lr"], by=by)
 
 
 def test_models_along_an_axis_have_a_row_each_the_best_on_top():

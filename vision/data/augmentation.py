@@ -5,7 +5,7 @@ torch.Size([8, 3, 32, 32])
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -140,7 +140,7 @@ def _mixup(config: AugmentConfig, batch_size: int, num_classes: int | None) -> C
 
 
 @contextmanager
-def _global_draws_from(generator: torch.Generator) -> Iterator[None]:
+def _global_draws_from(generator: torch.Generator) -> Generator[None]:
     """Let timm, which draws from the global generators, draw from ours; the global ones stay as they were."""
     states = random.getstate(), np.random.get_state()
     seed = int(torch.randint(2**32, (1,), generator=generator))

@@ -97,7 +97,7 @@ def eval_batches(
         indices = torch.arange(len(images))
     device = torch.device(device)
     normalize = Normalize(mean, std, device=device)
-    order = indices.split(batch_size) if len(indices) else ()
+    order = torch.split(indices, batch_size) if len(indices) else ()
     return ((normalize(x), y) for x, y in _read(images, order, device=device, workers=workers))
 
 
@@ -107,13 +107,15 @@ def channel_statistics(
     """Mean and standard deviation of each channel over the images at `indices`, in [0, 1]."""
     # whole numbers: the same result to the bit on every device and in every order
     counts = torch.zeros(images.shape[0], 256, dtype=torch.int64)
-    for x, _ in _read(images, indices.split(MEASURED_AT_ONCE), device=torch.device("cpu"), workers=workers):
+    for x, _ in _read(
+        images, torch.split(indices, MEASURED_AT_ONCE), device=torch.device("cpu"), workers=workers
+    ):
         counts += torch.stack([plane.flatten().bincount(minlength=256) for plane in x.unbind(dim=1)])
     share = counts / counts.sum(dim=1, keepdim=True, dtype=torch.float64)
     levels = torch.arange(256, dtype=torch.float64) / 255
-    mean = share @ levels
-    std = (share * (levels - mean[:, None]).square()).sum(dim=1).sqrt()
-    return mean.tolist(), std.tolist()
+    means = share @ levels
+    deviations = (share * (levels - means[:, None]).square()).sum(dim=1).sqrt()
+    return [float(mean) for mean in means], [float(std) for std in deviations]
 
 
 class _Shuffled(Iterable[Tensor]):
@@ -175,4 +177,4 @@ class _Decoded(Dataset[tuple[Tensor, Tensor]]):
         self.images = images
 
     def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        return indices, torch.stack([self.images[index] for index in indices.tolist()])
+        return indices, torch.stack([self.images[int(index)] for index in indices])

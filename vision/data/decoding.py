@@ -4,6 +4,9 @@
 torch.Size([3, 64, 64])
 """
 
+# torch.from_numpy has no types.
+# pyright: reportUnknownMemberType=false
+
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -4,9 +4,13 @@
 (1, 8, 8)
 """
 
+# Tensor.tolist has no types.
+# pyright: reportUnknownMemberType=false
+
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -50,7 +54,8 @@ class Images:
         """The images at the indices (N_picked,); those encoded stay so."""
         if isinstance(self.pixels, Tensor):
             return Images(self.pixels[indices], self.labels[indices])
-        items = [self.pixels.items[index] for index in indices.tolist()]
+        numbers = cast("list[int]", indices.tolist())
+        items = [self.pixels.items[number] for number in numbers]
         return Images(replace(self.pixels, items=items), self.labels[indices])
 
 
@@ -106,7 +111,7 @@ def _load_images(
         pixels = pixels.decode_all() if fits else pixels
     else:
         if img_size is not None and pixels.shape[1:] != shape:
-            pixels = torch.cat([resize(chunk, img_size) for chunk in pixels.split(CHUNK)])
+            pixels = torch.cat([resize(chunk, img_size) for chunk in torch.split(pixels, CHUNK)])
         pixels = pixels.expand(-1, shape[0], -1, -1)
     if fits and isinstance(pixels, Tensor):
         return Images(pixels.contiguous().to(device), images.labels)

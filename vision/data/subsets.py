@@ -4,6 +4,9 @@
 torch.Size([45])
 """
 
+# torch.from_numpy has no types.
+# pyright: reportUnknownMemberType=false
+
 import hashlib
 import math
 from dataclasses import dataclass

@@ -105,7 +105,7 @@ def table_row(record: dict[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = record.get("settings") or {}
     # Settings without a dot (train_size, seed) are columns of the record itself.
     dotted = {name: value for name, value in settings.items() if "." in name}
-    return row | {name: str(v) if isinstance(v, (list, dict)) else v for name, v in dotted.items()}
+    return row | {name: f"{v}" if isinstance(v, (list, dict)) else v for name, v in dotted.items()}
 
 
 def current_columns(records: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -137,7 +137,7 @@ def read_json(path: Path, *needed: str, remove: str = "its folder") -> dict[str,
         raise ValueError(f"{path} must hold a JSON object, got {record!r}; {remedy}")
     if missing := [name for name in needed if name not in record]:
         raise ValueError(f"{path} has no {', '.join(missing)}; {remedy}")
-    return record
+    return cast(dict[str, Any], record)
 
 
 def append_metrics(folder: Path, record: dict[str, Any]) -> None:
@@ -198,14 +198,14 @@ def _differences(folder: Path, config: RunConfig) -> str:
 
 def _identifying(flat: dict[str, Any]) -> dict[str, Any]:
     # Runs of earlier versions had no data.options, so an empty one is left out.
-    no_options = ("data.options", {})
+    no_options: tuple[str, dict[str, Any]] = ("data.options", {})
     return {n: v for n, v in flat.items() if n not in NON_IDENTIFYING and (n, v) != no_options}
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         if isinstance(value, dict) and value:
-            yield from _flatten(value, f"{prefix}{key}.")
+            yield from _flatten(cast(dict[str, Any], value), f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 

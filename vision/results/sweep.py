@@ -5,7 +5,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from vision.results.run import (
 )
 
 PLAN = "plan.json"
-READERS: dict[str, Any] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+READERS: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
 
 
 def write_plan(sweep: Path, folders: Iterable[Path]) -> None:
@@ -91,9 +91,10 @@ def read_records(source: Path | str) -> pd.DataFrame:
         ) from error
     if records.empty:
         raise ValueError(f"{source} has no rows; give a table with one row per run")
-    versions: Any = pd.to_numeric(records.get("record_version", pd.Series(dtype=float)), errors="coerce")
-    if versions.notna().any():
-        check_version(source, versions.max())
+    if "record_version" in records:
+        versions = pd.to_numeric(records["record_version"], errors="coerce")
+        if versions.notna().any():
+            check_version(source, float(versions.max()))
     records = current_columns(records)
     return records if "data" in records else records.assign(data=source.stem)
 

@@ -5,6 +5,9 @@
 (1, 8, 8)
 """
 
+# torch.from_numpy has no types.
+# pyright: reportUnknownMemberType=false
+
 from typing import Any
 
 import torch
@@ -24,7 +27,7 @@ def load_digits(config: DataConfig) -> Source:
     The file's grey levels 0 to 16 become 0 to 255, rounded. Source: E. Alpaydin and C. Kaynak, Optical
     Recognition of Handwritten Digits, UCI (1998), its test part.
     """
-    from sklearn.datasets import load_digits as read
+    from sklearn.datasets import load_digits as read  # pyright: ignore[reportMissingTypeStubs]
 
     digits: Any = read()
     pixels = torch.from_numpy(digits.images).mul(255 / 16).round().to(torch.uint8)[:, None]

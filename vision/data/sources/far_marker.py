@@ -5,6 +5,9 @@
 (1, 8, 8)
 """
 
+# torch.from_numpy has no types.
+# pyright: reportUnknownMemberType=false
+
 import numpy as np
 import torch
 from torch import Tensor

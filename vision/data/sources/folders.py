@@ -56,7 +56,7 @@ def _is_image(path: str) -> bool:
 
 
 def _read(folder: Path) -> tuple[Images, tuple[str, ...]]:
-    from torchvision.datasets import ImageFolder
+    from torchvision.datasets import ImageFolder  # pyright: ignore[reportMissingTypeStubs]
 
     try:
         found = ImageFolder(str(folder), is_valid_file=_is_image)

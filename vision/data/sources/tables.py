@@ -6,10 +6,13 @@ they are and what the classes are called.
 >>> load_source(DataConfig(name="mine", source="parquet", root="folder"))  # doctest: +SKIP
 """
 
+# pyarrow and datasets have no types.
+# pyright: reportUnknownMemberType=false
+
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias, cast
 
 import torch
 
@@ -19,10 +22,9 @@ from vision.data.images import Images, Source
 from vision.data.sources.registry import register_source
 from vision.data.subsets import stratified_split
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 TEST_SHARE = 0.2
+Table: TypeAlias = Any  # pyarrow.Table; pyarrow has no types
+Column: TypeAlias = Any  # pyarrow.ChunkedArray
 
 
 @register_source("parquet")
@@ -71,7 +73,7 @@ def load_huggingface(config: DataConfig) -> Source:
 class _Column(Sequence[str | bytes]):
     """A column of struct(bytes, path), row by row, without copying the table."""
 
-    def __init__(self, column: "pa.ChunkedArray") -> None:
+    def __init__(self, column: Column) -> None:
         self.column = column
 
     def __len__(self) -> int:
@@ -91,9 +93,11 @@ def _fetch(config: DataConfig) -> Any:
         ) from error
     if config.dataset is None:
         raise ValueError("data.dataset must be a data set's id on the Hugging Face Hub or a folder, got None")
-    way = datasets.DownloadConfig(local_files_only=not config.download, cache_dir=config.root)
+    download = cast(Any, datasets.DownloadConfig(local_files_only=not config.download, cache_dir=config.root))
     try:
-        return datasets.load_dataset(config.dataset, cache_dir=config.root, download_config=way)
+        return cast(
+            Any, datasets.load_dataset(config.dataset, cache_dir=config.root, download_config=download)
+        )
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
             f"data.dataset={config.dataset!r} cannot be read, with data.download={config.download} and "
@@ -101,19 +105,19 @@ def _fetch(config: DataConfig) -> Any:
         ) from error
 
 
-def _read(root: Path, part: str, named: str) -> "pa.Table":
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _read(root: Path, part: str, named: str) -> Table:
+    import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
+    import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
 
     files = sorted(root.glob(f"{part}*.parquet"))
     if not files:
         raise FileNotFoundError(f"data.root={named!r} has no file {part}*.parquet: {root}")
-    return pa.concat_tables([pq.read_table(file) for file in files])
+    return cast(Table, pa.concat_tables([pq.read_table(file) for file in files]))
 
 
-def _split(table: "pa.Table") -> tuple[Images, tuple[str, ...]]:
+def _split(table: Table) -> tuple[Images, tuple[str, ...]]:
     """Images of a table, and the names of its classes."""
-    features = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+    features = json.loads(cast(dict[bytes, bytes], table.schema.metadata or {}).get(b"huggingface", b"{}"))
     features = features.get("info", {}).get("features", {})
     images = _find(table, features, "Image", ("image", "img"))
     labels = _find(table, features, "ClassLabel", ("label", "labels", "fine_label"))
@@ -122,7 +126,7 @@ def _split(table: "pa.Table") -> tuple[Images, tuple[str, ...]]:
     return Images(EncodedImages(_Column(table[images])), numbers), tuple(str(name) for name in names)
 
 
-def _find(table: "pa.Table", features: dict[str, Any], kind: str, usual: tuple[str, ...]) -> str:
+def _find(table: Table, features: dict[str, Any], kind: str, usual: tuple[str, ...]) -> str:
     """The first column of this kind by the schema's metadata, else one with a usual name."""
     declared = [name for name, feature in features.items() if feature.get("_type") == kind]
     named = [name for name in usual if name in table.column_names]

@@ -6,7 +6,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from filelock import FileLock
@@ -60,7 +60,7 @@ def load_torchvision(config: DataConfig) -> Source:
 
 
 def _open(config: DataConfig, part: dict[str, Any]) -> Any:
-    from torchvision import datasets
+    from torchvision import datasets  # pyright: ignore[reportMissingTypeStubs]
 
     root = Path(config.root).absolute()
     kind = getattr(datasets, str(config.dataset))
@@ -123,4 +123,4 @@ def _targets(part: Any) -> Tensor:
 def _classes(part: Any) -> tuple[str, ...]:
     """Names of the classes; numbers where there are none, the first of several (Imagenette)."""
     names = getattr(part, "classes", None) or range(int(_targets(part).max()) + 1)
-    return tuple(name[0] if isinstance(name, tuple) else str(name) for name in names)
+    return tuple(cast("tuple[str, ...]", name)[0] if isinstance(name, tuple) else str(name) for name in names)
