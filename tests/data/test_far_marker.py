@@ -5,6 +5,7 @@ from math import log
 import pytest
 import timm
 import torch
+from pixels import pixels_of
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -21,7 +22,7 @@ def config(**settings) -> DataConfig:
 
 
 def pixels(images: Images) -> torch.Tensor:
-    return (images.pixels.float() - MEAN) / STD
+    return (pixels_of(images).float() - MEAN) / STD
 
 
 def model(name: str, depth: int, seed: int = 0, **options) -> nn.Module:
@@ -60,7 +61,7 @@ def lowest_over_noises(net: nn.Module) -> float:
     net, labels, found = net.double(), far_marker(QUESTIONS, distance=6).labels, []
     for seed in range(20):
         # one image a call, so that each draws the same noise
-        same = [far_marker(row[None], distance=6, seed=seed).pixels for row in QUESTIONS]
+        same = [pixels_of(far_marker(row[None], distance=6, seed=seed)) for row in QUESTIONS]
         x = (torch.cat(same).double() - MEAN) / STD
         found.append(float(cross_entropy(net(x), labels)))
     return min(found)
@@ -72,18 +73,18 @@ def test_the_source_is_the_same_whenever_it_is_read():
     assert source.classes == ("upright", "level")
     assert source.train.labels.bincount().tolist() == [4500, 4500]
     again = load_source(config(root="elsewhere", subset_seed=5))
-    assert again is not source and torch.equal(again.train.pixels, source.train.pixels)
+    assert again is not source and torch.equal(pixels_of(again.train), pixels_of(source.train))
     assert torch.equal(again.test.labels, source.test.labels)
-    both = torch.cat((source.train.pixels, source.test.pixels)).flatten(1)
+    both = torch.cat((pixels_of(source.train), pixels_of(source.test))).flatten(1)
     assert len(both.unique(dim=0)) == 10_800  # no test image was trained on
-    one, other = (far_marker(QUESTIONS, distance=6, seed=seed).pixels for seed in (0, 1))
+    one, other = (pixels_of(far_marker(QUESTIONS, distance=6, seed=seed)) for seed in (0, 1))
     assert not torch.equal(one, other)
 
 
 @pytest.mark.parametrize(("side", "distance"), [(8, 6), (8, 2), (16, 9)])
 def test_the_label_is_the_marker_in_the_place_that_the_key_names(side, distance):
     source = load_source(config(img_size=side, options={"distance": distance}))
-    lit = source.test.pixels[:, 0] >= 191
+    lit = pixels_of(source.test)[:, 0] >= 191
     key = (~lit[:, 0, 0]).long()  # the first key is all lit, the second a diagonal without that pixel
     right, below = (
         lit[:, row : row + 2, col : col + 2].flatten(1) for row, col in ((0, distance), (distance, 0))
@@ -92,7 +93,7 @@ def test_the_label_is_the_marker_in_the_place_that_the_key_names(side, distance)
     named = torch.where(key[:, None] == 0, right, below)
     assert torch.equal((named == upright).all(1), source.test.labels == 0)
     assert torch.equal((right == upright).all(1), (below != upright).any(1))  # never the same in both
-    assert source.test.pixels[:, 0].masked_fill(lit, 0).max() < 64
+    assert pixels_of(source.test)[:, 0].masked_fill(lit, 0).max() < 64
     assert set(lit.sum((1, 2)).tolist()) == {6, 8}  # a key of 4 or 2 pixels, 2 markers of 2
 
 
@@ -148,4 +149,4 @@ def test_settings_out_of_range_are_refused_by_name():
 
 def test_the_old_spelling_of_the_distance_gives_the_same_images():
     old, new = load_source(config(dataset="4")), load_source(config(options={"distance": 4}))
-    assert torch.equal(old.train.pixels, new.train.pixels)
+    assert torch.equal(pixels_of(old.train), pixels_of(new.train))

@@ -5,6 +5,7 @@ import sys
 import pytest
 import torch
 from PIL import Image
+from pixels import pixels_of
 from torch import Tensor
 
 from vision.config import AugmentConfig, DataConfig
@@ -14,11 +15,6 @@ from vision.data.sources import registry
 
 def config(source, **settings):
     return DataConfig(name=source, source=source, **settings)
-
-
-def pixels_of(images: Images) -> Tensor:
-    assert isinstance(images.pixels, Tensor)
-    return images.pixels
 
 
 @pytest.fixture(autouse=True)
@@ -134,7 +130,7 @@ def test_resizing_takes_the_central_square_and_is_the_same_for_arrays_and_files(
 
     @register_source("wide")
     def load_wide(config):
-        return Source(*[Images(wide, torch.tensor([0]))] * 2, ("only",))
+        return Source(Images(wide, torch.tensor([0])), Images(wide, torch.tensor([0])), ("only",))
 
     assert (pixels_of(load_source(config("wide", img_size=3)).train) == 200).all()
     assert load_source(config("wide")).train.shape == (1, 4, 8)

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
+from pixels import pixels_of
 
 from vision.config import AugmentConfig, DataConfig
 from vision.data import channel_statistics, draw_subset, load_source, train_batches
@@ -57,9 +58,9 @@ def test_parquet(digits, tmp_path, columns):
     write(tmp_path / "train-00001-of-00002.parquet", digits.train, slice(30, 50), **columns)
     write(tmp_path / "test.parquet", digits.test, **columns)
     source = load(tmp_path)
-    assert torch.equal(source.train.pixels, digits.train.pixels[:50])
+    assert torch.equal(pixels_of(source.train), digits.train.pixels[:50])
     assert torch.equal(source.train.labels, digits.train.labels[:50])
-    assert torch.equal(source.test.pixels, digits.test.pixels[:50])
+    assert torch.equal(pixels_of(source.test), digits.test.pixels[:50])
     assert source.classes == (tuple(NAMES) if columns.get("names", True) else tuple("0123456789"))
     streamed = load(tmp_path, max_memory_fraction=1e-12)
     assert all(torch.equal(streamed.train.pixels[index], digits.train.pixels[index]) for index in range(50))
@@ -79,7 +80,7 @@ def test_parquet_with_paths_in_place_of_bytes(digits, tmp_path):
         paths.append({"bytes": None, "path": str(file)})
     for part in ("train", "test"):
         write(tmp_path / f"{part}.parquet", digits.train, paths=paths)
-    assert torch.equal(load(tmp_path).test.pixels, digits.train.pixels[:50])
+    assert torch.equal(pixels_of(load(tmp_path).test), digits.train.pixels[:50])
 
 
 def test_parquet_that_is_not_there(digits, tmp_path):
@@ -125,9 +126,9 @@ class TestHuggingFace:
         self.build(digits.train, 50).to_parquet(folder / "train-00000-of-00001.parquet")
         self.build(digits.test, 20).to_parquet(folder / "validation-00000-of-00001.parquet")
         source = load(tmp_path / "cache", "huggingface", dataset=str(tmp_path / "set"))
-        assert torch.equal(source.train.pixels, digits.train.pixels[:50])
+        assert torch.equal(pixels_of(source.train), digits.train.pixels[:50])
         assert torch.equal(source.train.labels, digits.train.labels[:50])
-        assert torch.equal(source.test.pixels, digits.test.pixels[:20])
+        assert torch.equal(pixels_of(source.test), digits.test.pixels[:20])
         assert source.classes == tuple(NAMES)
 
     def test_a_folder_of_images_with_one_split(self, digits, tmp_path):
@@ -139,7 +140,7 @@ class TestHuggingFace:
         assert (len(source.train), len(source.test)) == (32, 8)
         assert source.classes == tuple(f"kind{digit}" for digit in range(10))
         written = digits.train.pixels[:40].flatten(1).tolist()
-        read = torch.cat((source.train.pixels, source.test.pixels)).flatten(1).tolist()
+        read = torch.cat((pixels_of(source.train), pixels_of(source.test))).flatten(1).tolist()
         assert sorted(read) == sorted(written)
 
     def test_what_is_not_there(self, tmp_path):

@@ -92,7 +92,7 @@ def test_any_setting_can_be_an_axis():
     lines = [line for line in panel.get_lines() if line.get_label() in ("50", "500")]
     assert [np.asarray(line.get_ydata()).tolist() for line in lines] == [[50.0, 90.0], [90.0, 50.0]]
     rings = [line for line in panel.get_lines() if line not in lines]
-    assert [tuple(ring.get_xydata()[0]) for ring in rings] == [(0.2, 90.0), (0.1, 90.0)]
+    assert [tuple(np.asarray(ring.get_xydata())[0]) for ring in rings] == [(0.2, 90.0), (0.1, 90.0)]
     assert panel.get_title() == "CNN" and panel.get_xlabel() == "lr"
 
 

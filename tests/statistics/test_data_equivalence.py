@@ -40,7 +40,7 @@ def test_the_interval_covers_in_92_to_98_of_100_sweeps(seeds):
         found = data_equivalence(sweep(generator, ERRORS, seeds=seeds), "CNN", "ViT", draws=500, seed=i)
         truth = needed(found["train_size"])
         inside.append(((found["low"] <= truth) & (truth <= found["high"]))[truth > 150])
-    assert np.shape(inside)[1] == 5
+    assert np.asarray(inside).shape[1] == 5
     assert (np.mean(inside, axis=0) >= 0.92).all() and (np.mean(inside, axis=0) <= 0.98).all()
 
 
@@ -59,10 +59,10 @@ def test_without_noise_it_is_the_truth_and_beyond_the_curve_it_says_so():
     known = found[found["state"] == "inside"]
     assert known["images"].to_numpy() == pytest.approx(needed(known.index.to_numpy()))
     assert known["worth"].to_numpy() == pytest.approx(known.index / known["images"])
-    small = found.loc[100]
+    small = found.to_dict("index")[100]
     assert needed(100) < 100 and small["state"] == "below" and np.isnan(small["images"])
     assert (small["low"], small["high"]) == (0, 100)
-    back = data_equivalence(runs, "ViT", "CNN").set_index("train_size").loc[10_000]
+    back = data_equivalence(runs, "ViT", "CNN").set_index("train_size").to_dict("index")[10_000]
     assert back["state"] == "above" and np.isnan(back["worth"])
     assert (back["low"], back["high"]) == (10_000, np.inf)
 

@@ -35,7 +35,7 @@ def test_a_pair_is_a_size_a_seed_and_a_subset():
 
 def test_the_paired_difference_is_that_of_the_paired_t_test():
     runs = sweep(np.random.default_rng(1))
-    row = paired_differences(runs, "A", "B").set_index("train_size").loc[1000]
+    row = paired_differences(runs, "A", "B").set_index("train_size").to_dict("index")[1000]
     a, b = (
         runs[(runs["label"] == label) & (runs["train_size"] == 1000)]["test_accuracy"].to_numpy()
         for label in "AB"
@@ -44,7 +44,7 @@ def test_the_paired_difference_is_that_of_the_paired_t_test():
     assert (row["n"], row["mean"], row["p"]) == (5, pytest.approx(np.mean(a - b)), pytest.approx(test.pvalue))
     expected = test.confidence_interval(0.95)
     assert (row["low"], row["high"]) == pytest.approx((expected.low, expected.high))
-    bca = paired_differences(runs, "A", "B", interval="bca").set_index("train_size").loc[1000]
+    bca = paired_differences(runs, "A", "B", interval="bca").set_index("train_size").to_dict("index")[1000]
     assert bca["p"] == row["p"] and bca["high"] - bca["low"] < row["high"] - row["low"]
 
 

@@ -83,7 +83,7 @@ def test_mcnemar_rejects_equal_models_in_5_of_100():
     shared = generator.random((2000, 300)) < 0.6
     models = [right_and_wrong(shared ^ (generator.random(shared.shape) < 0.1)) for _ in range(2)]
     labels = np.zeros(300, int)
-    p = [compare_predictions(*pair, labels, draws=2).p[0] for pair in zip(*models, strict=True)]
+    p = [compare_predictions(a, b, labels, draws=2).p[0] for a, b in zip(*models, strict=True)]
     assert 0.02 < (np.array(p) < 0.05).mean() < 0.05  # an exact test keeps below its level
 
 

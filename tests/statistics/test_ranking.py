@@ -42,7 +42,7 @@ def test_the_least_difference_is_scipys_tukey_where_seeds_share_nothing():
     runs = sweep(generator, dict.fromkeys("ABCD", 0.5), seeds=200, shared=0.0)
     groups = [runs[runs["label"] == label]["test_accuracy"] for label in "ABCD"]
     interval = stats.tukey_hsd(*groups).confidence_interval()
-    half = (interval.high[0, 1] - interval.low[0, 1]) / 2
+    half = (np.asarray(interval.high)[0, 1] - np.asarray(interval.low)[0, 1]) / 2
     (row,) = ranking(runs).to_dict("records")
     assert row["hsd"] == pytest.approx(half, rel=0.02)
 

@@ -47,12 +47,11 @@ def test_missing_columns_are_named_with_what_is_needed():
         ValueError, match=r"columns label, seed, train_size; missing are seed, train_size, got label"
     ):
         check_columns(pd.DataFrame({"label": ["A"]}), ("label", "seed", "train_size"))
-    for call in (scaling_fit, runs_of):
+    for call in (lambda runs: scaling_fit(runs, "A"), lambda runs: runs_of(runs, ["A"], "test_accuracy")):
         with pytest.raises(
             ValueError, match=r"missing are train_size, .*train_size: number of training images"
         ):
-            more = (["A"], "test_accuracy") if call is runs_of else ("A",)
-            call(elsewhere().drop(columns="train_size"), *more)
+            call(elsewhere().drop(columns="train_size"))
     with pytest.raises(ValueError, match="missing are seed"):
         accuracy_curves(elsewhere().drop(columns="seed"))
     percents = elsewhere().assign(test_accuracy=79.8)
