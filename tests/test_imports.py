@@ -38,7 +38,9 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command", [pytest.param(name, marks=pytest.mark.slow if "{" in name else ()) for name in COMMANDS]
+)
 def test_a_command_imports_only_what_it_needs(command, records):
     code = """
 import sys
@@ -58,8 +60,11 @@ print("loaded", sorted(set(sys.argv[1].split()) & set(sys.modules)))
 ORDERS = [
     "import vision; assert not {'torch', 'timm', 'matplotlib'} & set(sys.modules); import timm",
     "import timm; import vision",
-    "import vision.mixers; import timm",
-    "import vision, importlib.util; importlib.util.find_spec('timm'); import timm.layers",
+    pytest.param("import vision.mixers; import timm", marks=pytest.mark.slow),
+    pytest.param(
+        "import vision, importlib.util; importlib.util.find_spec('timm'); import timm.layers",
+        marks=pytest.mark.slow,
+    ),
 ]
 
 

@@ -33,5 +33,9 @@ class Log:
         self.write(name, line)
         print(f"{self._stamp()} {name}: {line}", flush=True)
 
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
     def _stamp(self) -> str:
         return f"{time.strftime('%H:%M:%S')} {time.monotonic() - self._start:6.1f}s"

@@ -117,6 +117,9 @@ class Process:
             self._log.write(self.name, "does not end, even killed")
         for reader in self._readers:
             reader.join(GRACE_SECONDS)
+        assert self._process.stdin
+        with suppress(OSError):  # what was not sent to a process that has ended
+            self._process.stdin.close()
         _running.discard(self)
 
     def _signal(self, number: int) -> None:
@@ -124,8 +127,9 @@ class Process:
             os.killpg(self._process.pid, number)
 
     def _read(self, stream: IO[str], answers: Callable[[str], None]) -> None:
-        for line in stream:
-            answers(line)
+        with stream:
+            for line in stream:
+                answers(line)
 
     def _keep(self, line: str) -> None:
         self.tail = f"{self.tail}{line}"[-4000:]

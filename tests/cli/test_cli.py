@@ -253,7 +253,7 @@ def test_sizes_of_a_sweep_come_from_the_data(tmp_path, vision):
 
 def test_completion_knows_subcommands_and_settings(tmp_path, vision):
     assert (
-        "train convert inspect plot report compare status models"
+        "train status plot report compare models convert inspect"
         in vision(tmp_path, "-sc", "query=bash", COMP_LINE="vision ").stdout
     )
     offered = vision(tmp_path, "-sc", "query=bash", COMP_LINE="vision train model=").stdout

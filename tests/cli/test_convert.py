@@ -67,6 +67,7 @@ def test_every_layer_is_compared_and_the_logits_both_ways(capsys, name):
     assert len(err.splitlines()) == len(found) and f"layer {len(found)}/{len(found)} " in err
 
 
+@pytest.mark.slow
 def test_few_heads_soft_pools_and_float64(capsys):
     hard = differences(convert(capsys, "resnet10t", *SMALL, "--precision", "float64")[1])
     assert max(hard.values()) < 1e-12
@@ -78,6 +79,7 @@ def test_few_heads_soft_pools_and_float64(capsys):
     assert max(soft.values()) < 1e-12
 
 
+@pytest.mark.slow
 def test_the_folder_holds_the_model_its_table_and_its_figure(capsys, tmp_path, photographs):
     out = tmp_path / "deep/er/c"
     command = ["resnet10t", *SMALL, "--data", photographs, "--out", out]

@@ -27,9 +27,14 @@ def photos(tmp_path):
 
 
 def pictures(folder):
-    return {path.name for path in folder.glob("*.png") if Image.open(path).size[0] > 300}
+    names: set[str] = set()
+    for path in folder.glob("*.png"):
+        with Image.open(path) as picture:
+            names |= {path.name} if picture.size[0] > 300 else set()
+    return names
 
 
+@pytest.mark.slow
 def test_a_vit_beside_a_cnn_on_images_of_ones_own(tmp_path, photos, capsys):
     out = tmp_path / "seen"
     options = ["--input-size", "32", "--against", "field_cnn", "--data", str(photos), "--out", str(out)]
@@ -51,6 +56,7 @@ def test_a_cnn_alone_and_what_it_has_no_part_for(tmp_path, capsys):
     assert "no positions.png: ResNet has no pos_embed" in shown.err and "64 images of noise" in shown.out
 
 
+@pytest.mark.slow
 def test_a_timm_vit_is_looked_at_as_it_is_and_swins_windows_have_a_reason(tmp_path, capsys):
     out = tmp_path / "seen"
     assert main(["inspect", "vit_tiny_patch16_224", "--input-size", "64", "--out", str(out)]) == 0
@@ -67,6 +73,7 @@ def test_a_timm_vit_is_looked_at_as_it_is_and_swins_windows_have_a_reason(tmp_pa
     assert "folded into the batch in layers.0.blocks.0.attn and" in rollout
 
 
+@pytest.mark.slow
 def test_a_run_is_named_by_its_label_and_its_learned_heads_are_drawn(tmp_path, small_run, capsys):
     kwargs = {"embed_dim": 16, "depth": 1, "mixer_options": {"num_heads": 4}}
     gated = ModelConfig(name="field_gated", label="gated", kwargs=kwargs)
@@ -117,6 +124,7 @@ def test_a_recurrence_is_named_and_has_no_rollout(tmp_path, capsys):
     assert not (tmp_path / "rollout.png").exists()
 
 
+@pytest.mark.slow
 def test_a_converted_folder_is_looked_at_as_it_is(tmp_path, capsys):
     folder = tmp_path / "converted"
     assert main(["convert", "field_cnn", "--out", str(folder)]) == 0

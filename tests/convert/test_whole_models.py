@@ -94,6 +94,7 @@ def test_nothing_convolutional_is_left(family: Family):
     assert set(layers) == {row.name for row in rows if not row.kind.startswith("attention")}
 
 
+@pytest.mark.slow
 def test_fewest_heads_and_soft_pools_in_a_whole_model():
     torch.manual_seed(0)
     model = trained(create_model("resnetblur18")).double()

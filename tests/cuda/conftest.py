@@ -14,7 +14,7 @@ TOLERANCES = {torch.float64: 1e-10, torch.float32: 2e-5, torch.bfloat16: 2e-2}
 Difference = Callable[[Tensor, Tensor], float]
 
 
-@pytest.fixture(params=["cpu", pytest.param("cuda", marks=MARKS)])
+@pytest.fixture(params=[pytest.param("cpu", marks=pytest.mark.slow), pytest.param("cuda", marks=MARKS)])
 def device(request: pytest.FixtureRequest) -> torch.device:
     return torch.device(request.param)
 

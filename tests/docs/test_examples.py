@@ -66,6 +66,7 @@ def test_a_cnn_converted(example):
     assert query.endswith(f"token {31 * 64 + 31}") and "Conv2d(3, 24, kernel_size=(3, 3)" in back
 
 
+@pytest.mark.slow
 def test_attention_on_a_graph(example):
     first, *lines = example("graph_attention.py").splitlines()
     assert first.startswith("32 members, 16 of them")

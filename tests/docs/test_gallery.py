@@ -46,6 +46,7 @@ def test_the_pages_calls_exist():
     assert all(hasattr({"inspection": inspection, "plots": plots}[part], name) for part, name in calls)
 
 
+@pytest.mark.slow
 def test_the_pages_code_draws_its_figures(monkeypatch):
     def untrained(name: str, **arguments: Any) -> nn.Module:
         label = re.match(r"local-dir:outputs/gallery/(.+)/n4000/s0", name)

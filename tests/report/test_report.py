@@ -72,6 +72,7 @@ def test_one_file_that_loads_nothing_and_refers_to_what_it_has(sweep, tmp_path):
     assert {link.removeprefix("#") for link in page.links if link.startswith("#")} <= set(page.ids)
 
 
+@pytest.mark.slow
 def test_every_run_is_linked_from_where_the_page_lies(sweep, tmp_path):
     write_report(sweep, tmp_path / "deep" / "page.html")
     links = [link for link in Page((tmp_path / "deep" / "page.html").read_text()).links if link[0] != "#"]
@@ -81,6 +82,7 @@ def test_every_run_is_linked_from_where_the_page_lies(sweep, tmp_path):
     assert all(link[0] == "#" for link in Page((tmp_path / "page.html").read_text()).links)
 
 
+@pytest.mark.slow
 def test_how_it_was_measured_is_what_the_records_say(sweep, tmp_path):
     write_report(sweep, tmp_path / "page.html")
     words = " ".join(Page((tmp_path / "page.html").read_text()).words)
@@ -91,6 +93,7 @@ def test_how_it_was_measured_is_what_the_records_say(sweep, tmp_path):
     assert "training.batch_size=16" in words and f"{100 * record['test_accuracy']:.2f}" in words
 
 
+@pytest.mark.slow
 def test_a_sweep_half_done_says_what_is_missing_and_what_failed(sweep, tmp_path):
     half = tmp_path / "half"
     shutil.copytree(sweep, half)
@@ -226,6 +229,7 @@ def test_predictions_are_paired_by_seed(sweep, tmp_path):
     assert np.array_equal(found["CNN"].predictions, kept[None]), "seed 0 has no partner"
 
 
+@pytest.mark.slow
 def test_the_runs_are_not_changed_by_reading(sweep, tmp_path):
     before = {p: p.stat().st_mtime_ns for p in sweep.rglob("*")}
     write_report(sweep, tmp_path / "report.html")
@@ -316,6 +320,7 @@ def test_what_an_error_leaves_out_is_said_and_what_does_not_apply_is_not(tmp_pat
     assert any(word.startswith("CNN and ViT are not compared run by run: no run of") for word in page.words)
 
 
+@pytest.mark.slow
 def test_a_run_without_its_side_files_is_left_out_of_their_figures(sweep, tmp_path):
     less = tmp_path / "less"
     shutil.copytree(sweep, less)
@@ -330,6 +335,7 @@ def test_a_run_without_its_side_files_is_left_out_of_their_figures(sweep, tmp_pa
     assert {"steps", "confusion", "classes"} <= {figure.name for figure in page.figures}
 
 
+@pytest.mark.slow
 def test_models_tested_on_other_images_are_not_compared_on_them(sweep, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(sweep, other)
@@ -384,6 +390,7 @@ def test_a_file_where_a_folder_must_be_is_no_traceback(tmp_path, capsys, command
     assert f"vision {command}: " in (said := capsys.readouterr().err) and "taken" in said
 
 
+@pytest.mark.slow
 def test_settings_of_several_values_stand_on_a_page(sweep, tmp_path):
     """A mean for each channel, and depths that differ between models."""
     several = tmp_path / "several"
@@ -400,6 +407,7 @@ def test_settings_of_several_values_stand_on_a_page(sweep, tmp_path):
     assert {cell.text for row in settings.rows for cell in row} >= {"[2, 2]", "[1, 3]"}
 
 
+@pytest.mark.slow
 def test_models_that_lack_sizes_are_named_and_hide_none(tmp_path):
     some = records(models=("A", "B", "C"), sizes=(100, 1000, 10_000), cross=False)
     page = write_csv(tmp_path, pd.concat([some, records(models=("D",), sizes=(100,), cross=False)]))
@@ -420,6 +428,7 @@ def test_a_run_that_is_there_twice_is_one_on_the_same_images(sweep, tmp_path):
         assert same.rows[0][3].text.count(",") == 1, "a p for each of two seeds"
 
 
+@pytest.mark.slow
 def test_sizes_whose_runs_cannot_be_paired_are_named(tmp_path):
     table = records(cross=False)
     largest = (table["label"] == "ViT") & (table["train_size"] == 1000)

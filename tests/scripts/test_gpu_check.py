@@ -6,6 +6,8 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,8 +28,14 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "gpu_check.py"
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Log:
-    return Log(tmp_path / "log.txt")
+def log(tmp_path: Path) -> Iterator[Log]:
+    with closing(Log(tmp_path / "log.txt")) as opened:
+        yield opened
+
+
+def csv_rows(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
 
 
 def gpu_check(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -47,7 +55,7 @@ def test_one_command_tests_measures_and_trains_and_goes_on_where_it_was(tmp_path
     assert found["device"] and found["commit"] and found["versions"]["torch"] and found["seconds"] == 240
     assert found["study"]["finished"] == 8 and found["study"]["failed"] == 0
     assert len(found["tests"]) > 4 and {row["outcome"] for row in found["tests"]} <= {"passed", "skipped"}
-    rows = list(csv.DictReader((out / "benchmark.csv").open()))
+    rows = csv_rows(out / "benchmark.csv")
     assert {row["row"] for row in rows} == {"step_vit_graphed_step", "convolution"}
     assert all(row["n"] and row["device"] and row["commit"] for row in rows if not row["error"])
     assert any("needs a CUDA device" in row["error"] for row in rows)
@@ -60,8 +68,7 @@ def test_one_command_tests_measures_and_trains_and_goes_on_where_it_was(tmp_path
     assert done.returncode == 0, done.stdout + done.stderr
     assert "8 runs finished before" in done.stdout
     finished = [
-        {row["folder"]: row["finished"] for row in csv.DictReader((folder / "study.csv").open())}
-        for folder in (out, again)
+        {row["folder"]: row["finished"] for row in csv_rows(folder / "study.csv")} for folder in (out, again)
     ]
     assert finished[0] == finished[1], "no run is trained again"
 
@@ -77,6 +84,7 @@ def test_wrong_arguments_are_named(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_process_is_killed_at_its_limit_with_all_that_it_started(log, tmp_path):
     alive = tmp_path / "alive"
     child = f"import time\nwhile True: open({str(alive)!r}, 'a').write('x'); time.sleep(0.05)"

@@ -54,6 +54,7 @@ def test_known_recipes_are_not_searched(tmp_path, name):
     assert {name: record["settings"][name] for name in recipes["vit"]} == recipes["vit"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [None, "[1]", '{"vit": {"training.lr": 0.1}}', "lr: 0.1"])
 def test_a_wrong_file_of_recipes_is_named(tmp_path, text):
     if text is not None:
@@ -64,6 +65,7 @@ def test_a_wrong_file_of_recipes_is_named(tmp_path, text):
     assert not (tmp_path / "outputs").exists()
 
 
+@pytest.mark.slow
 def test_a_wrong_setting_stops_it_before_any_run(tmp_path):
     refused = study(tmp_path, *TINY, "training.lrr=1")
     assert refused.returncode != 0 and "training.lrr" in refused.stderr

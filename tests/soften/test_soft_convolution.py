@@ -421,6 +421,7 @@ def test_each_softened_layer_is_within_its_bound_and_the_logits_converge():
         assert math.log(other / one) / 4 == pytest.approx(-1, abs=0.05)
 
 
+@pytest.mark.slow
 def test_training_a_softened_cnn_lowers_its_loss_and_moves_its_centres(digits):
     from vision.data import load_source
 

@@ -44,10 +44,12 @@ def train(arguments: Sequence[str]) -> int:
 
 def complete(arguments: Sequence[str]) -> int:
     """Complete a command line in the shell: subcommands here, the settings of train through Hydra."""
+    from vision.cli.main import COMMANDS
+
     line = os.environ.get("COMP_LINE", "")
     words = line.split()
     if "query=bash" in arguments and (len(words) < 2 or words[1] != "train"):
-        print("train convert inspect plot report compare status models")
+        print(*COMMANDS)
         return 0
     os.environ["COMP_LINE"] = line.replace(" train", "", 1)
     return train(arguments)
