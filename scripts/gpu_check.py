@@ -77,9 +77,7 @@ def _run_part(
     own = clock.share(share)
     log.say(part, f"begins, {own.left:.0f} s")
     functions: dict[str, Callable[[], Any]] = {
-        "tests": lambda: run_tests(
-            work, own, log, device=options.device, tiny=options.tiny, chosen=options.tests
-        ),
+        "tests": lambda: run_tests(work, own, log, device=options.device, chosen=options.tests),
         "benchmark": lambda: run_benchmark(
             own,
             log,

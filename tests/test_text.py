@@ -23,4 +23,9 @@ def test_numbers_keep_what_they_need():
         *("none", "none", "True", "False", "02", "1,000")
     ]
     assert value_text([2, 2]) == "[2, 2]" and value_text(np.nan, missing="") == ""
-    assert points(0.0301) == "+3.0" and points(-0.001, digits=2) == "-0.10" and percent(0.391) == "39.1%"
+    assert (
+        points(0.0301) == "+3.0"
+        and points(-0.0001) == "-0.0"
+        and points(-0.001, digits=2) == "-0.10"
+        and percent(0.391) == "39.1%"
+    )

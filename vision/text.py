@@ -47,8 +47,11 @@ def sizes(counts: Iterable[int]) -> str:
 
 
 def points(share: float, *, digits: int = 1) -> str:
-    """Return a difference of two shares in signed percentage points: "+3.0" for 0.03."""
-    return f"{round(100 * share, digits) + 0.0:+.{digits}f}"  # + 0.0: no "-0.0"
+    """Return a difference of two shares in signed percentage points: "+3.0" for 0.03.
+
+    A small negative difference stays "-0.0": the sign tells whether an interval contains 0.
+    """
+    return f"{100 * share:+.{digits}f}"
 
 
 def percent(share: float, *, digits: int = 1) -> str:

@@ -25,21 +25,21 @@ def find_tests() -> dict[str, Path]:
     return dict(sorted(files.items(), key=lambda item: (not item[0].startswith(LONG), item)))
 
 
-def run_tests(work: Path, clock: Clock, log: Log, *, device: str, tiny: bool, chosen: list[str]) -> list[Row]:
+def run_tests(work: Path, clock: Clock, log: Log, *, device: str, chosen: list[str]) -> list[Row]:
     """Run files of tests/cuda on the device until the clock ends; one row per test."""
     files = [file for name, file in find_tests().items() if name in chosen]
     at_once = max(1, min(AT_ONCE, (os.cpu_count() or 1) // 2))
     with ThreadPoolExecutor(at_once) as pool:
-        tasks = [pool.submit(_run_file, file, work, clock, log, device, tiny) for file in files]
+        tasks = [pool.submit(_run_file, file, work, clock, log, device) for file in files]
         rows = [row for task in tasks for row in task.result()]
     counts = Counter(row["outcome"] for row in rows)
     log.say("tests", ", ".join(f"{count} {outcome}" for outcome, count in counts.items()) or "none ran")
     return rows
 
 
-def _run_file(file: Path, work: Path, clock: Clock, log: Log, device: str, tiny: bool) -> list[Row]:
+def _run_file(file: Path, work: Path, clock: Clock, log: Log, device: str) -> list[Row]:
     record = work / f"{file.stem}.jsonl"
-    marks = "cuda" if device == "cuda" else "not cuda" + (" and not slow" if tiny else "")
+    marks = "cuda" if device == "cuda" else "not cuda"
     plugins = ("-p", "gpu.pytest_record", "-p", "no:cacheprovider")
     command = python("-m", "pytest", str(file), "-m", marks, *plugins)
     if importlib.util.find_spec("pytest_timeout"):
