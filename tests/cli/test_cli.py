@@ -75,7 +75,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory, vision: Callable[..., Done])
     done = vision(folder, "train", "-m", *TINY, "model=vit,cnn", "train_size=5,20,40", "seed=0")
     assert done.returncode == 1, done.stderr
     assert "4 of 6 runs finished" in done.stderr and "Traceback" not in done.stderr
-    assert "train_size must be a whole number from 10" in done.stderr
+    assert "train_size must be an integer from 10" in done.stderr
     return folder
 
 
@@ -139,7 +139,7 @@ def test_a_failed_run_stops_no_other_and_is_counted(sweep, vision):
     shown = vision(sweep, "status", "outputs/tiny/runs")
     assert shown.returncode == 1
     assert "4 finished, 2 failed, 0 running, 0 missing" in shown.stdout
-    assert "train_size must be a whole number" in shown.stdout
+    assert "train_size must be an integer" in shown.stdout
     failure = json.loads((sweep / "outputs/tiny/runs/CNN/n5/s0/failure.json").read_text())
     assert "Traceback" in failure["traceback"] and "ValueError" in failure["error"]
 

@@ -75,7 +75,7 @@ def test_normalize_is_the_formula_and_guards_constant_channels():
     assert Normalize([1.0], [0.0])(torch.full((2, 1, 4, 4), 255, dtype=torch.uint8)).abs().max() == 0
     with pytest.raises(ValueError, match=r"data\.mean and data\.std have 1 values, the images 3 channels"):
         Normalize([0.1], [0.2])(images)
-    with pytest.raises(ValueError, match=r"data\.mean and data\.std need one value a channel"):
+    with pytest.raises(ValueError, match=r"data\.mean and data\.std must have one value per channel"):
         Normalize([0.1, 0.2], [0.2])
 
 

@@ -80,14 +80,16 @@ def test_image_folder_with_fewer_classes_in_the_test(digits, tmp_path):
     save(digits.test.pixels[0], tmp_path / "test" / "class7" / "a.png")
     assert load_source(config("image_folder", root=str(tmp_path))).test.labels.tolist() == [7]
     save(digits.test.pixels[0], tmp_path / "test" / "other" / "a.png")
-    with pytest.raises(ValueError, match=r"classes that .*train lacks: other"):
+    with pytest.raises(ValueError, match=r"classes that are missing in .*train: other"):
         load_source(config("image_folder", root=str(tmp_path), max_memory_fraction=0.4))
 
 
 def test_image_folders_that_are_not_there(digits, tmp_path):
-    with pytest.raises(FileNotFoundError, match=rf"data\.root='.*nowhere' is no folder: {tmp_path}/nowhere"):
+    with pytest.raises(
+        FileNotFoundError, match=rf"data\.root='.*nowhere' is not a folder: {tmp_path}/nowhere"
+    ):
         load_source(config("image_folder", root=str(tmp_path / "nowhere")))
-    with pytest.raises(FileNotFoundError, match=r"data\.root needs a folder of images"):
+    with pytest.raises(FileNotFoundError, match=r"data\.root must have one folder of images per class"):
         load_source(config("image_folder", root=str(tmp_path)))
     write_folder(digits.train, tmp_path / "train")
     with pytest.raises(FileNotFoundError, match="no test or val"):

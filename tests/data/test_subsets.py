@@ -92,9 +92,7 @@ def test_all_and_strings():
 def test_sizes_out_of_range(wrong):
     with pytest.raises(ValueError) as error:
         draw(BALANCED, wrong)
-    expected = (
-        "train_size must be a whole number from 10 (one image per class) to 1000 (all of them), or 'all'"
-    )
+    expected = "train_size must be an integer from 10 (one image per class) to 1000 (all of them), or 'all'"
     assert str(error.value) == f"{expected}, got {wrong!r}"
 
 

@@ -84,7 +84,7 @@ def test_parquet_with_paths_in_place_of_bytes(digits, tmp_path):
 
 
 def test_parquet_that_is_not_there(digits, tmp_path):
-    with pytest.raises(FileNotFoundError, match=rf"data\.root='.*none' is no folder: {tmp_path}/none"):
+    with pytest.raises(FileNotFoundError, match=rf"data\.root='.*none' is not a folder: {tmp_path}/none"):
         load(tmp_path / "none")
     write(tmp_path / "train.parquet", digits.train)
     with pytest.raises(FileNotFoundError, match=rf"has no file test\*\.parquet: {tmp_path}"):

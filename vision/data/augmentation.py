@@ -1,4 +1,4 @@
-"""Random changes to a batch where it lies, one draw for each image; all draws from an explicit generator.
+"""Random changes to a batch on its device, one draw per image, all from an explicit generator.
 
 >>> random_flip(torch.zeros(8, 3, 32, 32, dtype=torch.uint8), torch.Generator().manual_seed(0)).shape
 torch.Size([8, 3, 32, 32])
@@ -24,11 +24,11 @@ class Augmentation:
     """uint8 (B, C, H, W), labels (B,) -> float32 (B, C, H, W), targets: flip, crop, normalize, erase, mix.
 
     Targets are the labels, or probabilities (B, num_classes) where Mixup or CutMix is on. They are not
-    smoothed: that is the loss's affair, and cross-entropy smooths both kinds alike.
+    smoothed: cross-entropy does that for both kinds.
 
     Args:
         config: which changes.
-        mean: one value a channel, in [0, 1].
+        mean: one value per channel, in [0, 1].
         std: likewise.
         batch_size: B; even where Mixup or CutMix is on, as timm pairs first with last.
         num_classes: needed where Mixup or CutMix is on.
@@ -53,7 +53,7 @@ class Augmentation:
         self.mix = _mixup(config, batch_size, num_classes) if config.mixup or config.cutmix else None
 
     def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Change one batch; the next call draws anew."""
+        """Change one batch; each call draws again."""
         if self.config.flip:
             images = random_flip(images, self.generator)
         if self.config.crop_padding:
@@ -72,7 +72,9 @@ class Normalize:
 
     def __init__(self, mean: list[float], std: list[float], *, device: torch.device | str = "cpu") -> None:
         if not len(mean) == len(std) > 0:
-            raise ValueError(f"data.mean and data.std need one value a channel each, got {mean} and {std}")
+            raise ValueError(
+                f"data.mean and data.std must have one value per channel each, got {mean} and {std}"
+            )
         self.shift = 255.0 * torch.tensor(mean, dtype=torch.float32, device=device).view(-1, 1, 1)
         deviation = torch.tensor([value or 1.0 for value in std], dtype=torch.float32, device=device)
         self.scale = (255.0 * deviation).reciprocal().view(-1, 1, 1)
@@ -95,9 +97,9 @@ def random_flip(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def random_crop(images: Tensor, padding: int, generator: torch.Generator) -> Tensor:
-    """(B, C, H, W) -> (B, C, H, W): a window of each image's own size out of the image in a frame of zeros.
+    """(B, C, H, W) -> (B, C, H, W): a random window of each image, padded with zeros.
 
-    The frame is `padding` pixels wide; before normalization its zeros are black.
+    The window has the size of the image. The padding is `padding` pixels wide and black.
     """
     count, channels, height, width = images.shape
     offsets = torch.randint(2 * padding + 1, (2, count), generator=generator)
@@ -106,7 +108,7 @@ def random_crop(images: Tensor, padding: int, generator: torch.Generator) -> Ten
     starts = _row_starts(*framed.shape, height, images.device) + to_device(first, images.device).view(
         -1, 1, 1
     )
-    # Every run of `width` pixels is a row of this view, so a crop is a choice of whole rows: ten times as
+    # Each row of this view is `width` adjacent pixels, so a crop is a choice of rows. This is ten times as
     # fast as advanced indexing.
     runs = framed.view(-1).unfold(0, width, 1)
     return runs.index_select(0, starts.view(-1)).view(count, channels, height, width)
@@ -116,7 +118,7 @@ def random_crop(images: Tensor, padding: int, generator: torch.Generator) -> Ten
 def _row_starts(
     count: int, channels: int, framed_height: int, framed_width: int, height: int, device: torch.device
 ) -> Tensor:
-    """(B, C, H): where in the flattened frames the first H rows of each begin."""
+    """(B, C, H): positions of the first H rows of each plane in the flattened padded images."""
     plane = torch.arange(count * channels, device=device).view(count, channels, 1)
     return (plane * framed_height + torch.arange(height, device=device)) * framed_width
 
@@ -141,7 +143,7 @@ def _mixup(config: AugmentConfig, batch_size: int, num_classes: int | None) -> C
 
 @contextmanager
 def _global_draws_from(generator: torch.Generator) -> Generator[None]:
-    """Let timm, which draws from the global generators, draw from ours; the global ones stay as they were."""
+    """Seed the global generators, which timm draws from, by ours, and restore them afterwards."""
     states = random.getstate(), np.random.get_state()
     seed = int(torch.randint(2**32, (1,), generator=generator))
     random.seed(seed)

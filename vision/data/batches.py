@@ -1,7 +1,7 @@
-"""Batches on the device: endless augmented ones to train on, plain ones in order to evaluate on.
+"""Batches on the device: augmented ones without end for training, plain ones in order for evaluation.
 
-Images in memory are gathered, augmented and normalized where they lie. Images that are too many for that
-are decoded by worker processes, in the same order, and changed by the same code: the batches are the same.
+Images in memory are gathered, augmented and normalized on their device. Images that do not fit in memory
+are decoded by worker processes. Order and changes are the same, and so are the batches.
 
 >>> from vision.data import Images
 >>> images = Images(torch.zeros(9, 1, 8, 8, dtype=torch.uint8), torch.arange(9))
@@ -42,22 +42,22 @@ def train_batches(
 ) -> Iterator[Batch]:
     """Yield `steps` batches, or without end: images (B, C, H, W) float32 and targets, on the device.
 
-    All images come once, in a new order, before any comes again. Batches are cut from this stream without
-    regard to where an epoch ends, so that each has batch_size images, however few there are.
+    Each epoch has all images once, in a new random order. Batches may span two epochs, so that each has
+    batch_size images, however few there are.
 
     Args:
         images: the split that `indices` point into.
         indices: int64 (N,), the images to train on.
         batch_size: B.
-        mean: one value a channel, in [0, 1]; see channel_statistics.
+        mean: one value per channel, in [0, 1]; see channel_statistics.
         std: likewise.
-        seed: of order and augmentation; order depends neither on augmentation nor on workers.
+        seed: of order and augmentation. The order does not depend on augmentation or workers.
         augment: random changes; None makes none.
         num_classes: needed for Mixup and CutMix, which make the targets probabilities (B, num_classes);
             without them targets are int64 (B,).
         steps: number of batches.
-        device: where batches are to be.
-        workers: processes that decode images which are not in memory.
+        device: device of the batches.
+        workers: processes that decode images that are not in memory.
 
     Raises:
         ValueError: there are no images, the batch size is odd with Mixup or CutMix, or mean and std do not
@@ -104,8 +104,8 @@ def eval_batches(
 def channel_statistics(
     images: Images, indices: Tensor, *, workers: int = 0
 ) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each channel over the images at `indices`, in [0, 1]."""
-    # whole numbers: the same result to the bit on every device and in every order
+    """Return mean and standard deviation of each channel over the images at `indices`, in [0, 1]."""
+    # Integer counts give the same bits on every device and in every order.
     counts = torch.zeros(images.shape[0], 256, dtype=torch.int64)
     for x, _ in _read(
         images, torch.split(indices, MEASURED_AT_ONCE), device=torch.device("cpu"), workers=workers
@@ -153,17 +153,17 @@ def _read(
 def _stream(
     images: EncodedImages, labels: Tensor, order: Iterable[Tensor], *, device: torch.device, workers: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Decode batches in workers, of which only indices and uint8 pixels come back."""
-    # fork: the launcher's own worker processes cannot start others in any other way
+    """Decode batches in worker processes, which return only indices and uint8 pixels."""
+    # The launcher's worker processes can start others only by fork.
     forked = "fork" if workers and sys.platform == "linux" else None
     loader = DataLoader(
         _Decoded(images),
-        sampler=order,  # whole batches of indices, and so no batch_size
+        sampler=order,  # yields batches of indices, so batch_size is None
         batch_size=None,
         num_workers=workers,
         multiprocessing_context=forked,
         pin_memory=device.type == "cuda",
-        # else it would draw a seed from the global generator, which dropout uses too
+        # Otherwise it draws a seed from the global generator, which dropout uses too.
         generator=torch.Generator(),
     )
     for indices, x in loader:
@@ -171,7 +171,7 @@ def _stream(
 
 
 class _Decoded(Dataset[tuple[Tensor, Tensor]]):
-    """Batches of indices (B,) -> the indices, and pixels uint8 (B, C, H, W)."""
+    """A data set whose items are batches: indices (B,) and pixels uint8 (B, C, H, W)."""
 
     def __init__(self, images: EncodedImages) -> None:
         self.images = images

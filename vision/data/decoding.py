@@ -1,4 +1,4 @@
-"""Encoded images (files or bytes) -> uint8 tensors of one shape.
+"""Encoded images, as files or bytes, that are decoded to uint8 tensors of one shape.
 
 >>> EncodedImages(["a.png", "b.jpg"], shape=(3, 64, 64), img_size=64)[0].shape  # doctest: +SKIP
 torch.Size([3, 64, 64])
@@ -23,7 +23,7 @@ from vision.text import first_few
 CHUNK = 256
 PROBED = 200
 GREY_MODES = ("1", "L", "I", "I;16", "I;16B", "I;16L")
-SIZE_HINT = "set data.img_size to the side in pixels that all are to be resized to"
+SIZE_HINT = "set data.img_size to the side in pixels to resize all images to"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,8 +32,8 @@ class EncodedImages(Dataset[Tensor]):
 
     Attributes:
         items: the images, each as a path or as the bytes of a file, in any format that Pillow reads.
-        shape: (C, H, W) that every image is brought to; load_source fills it in.
-        img_size: side in pixels to resize to; None takes images as they are and refuses another size.
+        shape: (C, H, W) of every decoded image; load_source sets it.
+        img_size: side in pixels to resize to; None resizes nothing and refuses images of another size.
     """
 
     items: Sequence[str | bytes]
@@ -44,7 +44,7 @@ class EncodedImages(Dataset[Tensor]):
         return len(self.items)
 
     def __getitem__(self, index: int) -> Tensor:
-        """index -> uint8 (C, H, W)."""
+        """Decode image `index` to uint8 (C, H, W)."""
         item = self.items[index]
         name = repr(item) if isinstance(item, str) else f"number {index}"
         try:
@@ -64,7 +64,7 @@ class EncodedImages(Dataset[Tensor]):
         return image.expand(channels, -1, -1)
 
     def decode_all(self) -> Tensor:
-        """() -> uint8 (N, C, H, W), decoded on all cores."""
+        """Decode all images on all cores, to uint8 (N, C, H, W)."""
         pixels = torch.empty(len(self), *self.shape, dtype=torch.uint8)
 
         def fill(start: int) -> None:
@@ -77,19 +77,19 @@ class EncodedImages(Dataset[Tensor]):
         return pixels
 
     def shapes(self) -> set[tuple[int, int, int]]:
-        """(C, H, W) of images spread evenly over all, from their headers alone."""
+        """Return (C, H, W) of a sample of images spread evenly over all, read from their headers."""
         step = max(1, len(self) // PROBED)
         return {_read_header(self.items[index]) for index in range(0, len(self), step)}
 
 
 def decode(item: str | bytes) -> Tensor:
-    """Path or bytes of an image file -> uint8 (C, H, W), C = 1 for grey images and 3 for all others.
+    """Decode the path or bytes of an image file to uint8 (C, H, W); C is 1 for grey images, otherwise 3.
 
     Palettes, CMYK and images with transparency become RGB; transparency itself is dropped. 16-bit grey keeps
     its upper 8 bits.
 
     Raises:
-        OSError: this is no image, or a broken one.
+        OSError: this is not an image, or it is broken.
     """
     import numpy as np
     from PIL import Image
@@ -116,7 +116,7 @@ def resize(images: Tensor, img_size: int) -> Tensor:
 
 
 def sizes(shapes: Iterable[tuple[int, int, int]]) -> str:
-    """Heights and widths for a message: "8x8, 10x12", four at most."""
+    """Return heights and widths for a message: "8x8, 10x12", four at most."""
     listed = sorted({f"{height}x{width}" for _, height, width in shapes})
     return first_few(listed, 4)
 
@@ -128,4 +128,4 @@ def _read_header(item: str | bytes) -> tuple[int, int, int]:
         with Image.open(item if isinstance(item, str) else BytesIO(item)) as file:
             return 1 if file.mode in GREY_MODES else 3, file.height, file.width
     except UnidentifiedImageError as error:
-        raise ValueError(f"this is no image that can be read: {error}") from error
+        raise ValueError(f"an image cannot be read: {error}") from error

@@ -1,4 +1,4 @@
-"""Labelled images, and where their pixels live: in memory as one tensor, or encoded and decoded as needed.
+"""Labelled images, with pixels in memory as one tensor, or encoded and decoded when they are read.
 
 >>> Images(torch.zeros(5, 1, 8, 8, dtype=torch.uint8), torch.arange(5)).shape
 (1, 8, 8)
@@ -51,7 +51,7 @@ class Images:
         return channels, height, width
 
     def pick(self, indices: Tensor) -> "Images":
-        """The images at the indices (N_picked,); those encoded stay so."""
+        """Return the images at the indices (N_picked,); encoded images stay encoded."""
         if isinstance(self.pixels, Tensor):
             return Images(self.pixels[indices], self.labels[indices])
         numbers = cast("list[int]", indices.tolist())
@@ -71,20 +71,20 @@ class Source:
 def load_to_device(
     source: Source, *, img_size: int | None, memory_share: float, device: torch.device
 ) -> Source:
-    """Give all images one shape and a place: in the device's memory where they fit, encoded where not.
+    """Bring all images to one shape, and to the device's memory if they fit; otherwise they stay encoded.
 
-    Images that come as a tensor stay one, in the host's memory where the device has no room.
+    Images given as a tensor stay a tensor, in the host's memory if the device has no room.
 
     Raises:
-        ValueError: labels are not whole numbers below the number of classes; or images are of different
-            sizes and img_size is None.
+        ValueError: labels are not integers below the number of classes, or images have different sizes and
+            img_size is None.
     """
     splits = (source.train, source.test)
     for images in splits:
         _check_labels(images.labels, source.classes)
     shapes = set[tuple[int, int, int]]().union(*map(_shapes, splits))
     if img_size is None and len({shape[1:] for shape in shapes}) > 1:
-        raise ValueError(f"images are of different sizes ({sizes(shapes)}, height x width); {SIZE_HINT}")
+        raise ValueError(f"images have different sizes ({sizes(shapes)}, height x width); {SIZE_HINT}")
     channels = max(shape[0] for shape in shapes)
     height, width = (img_size, img_size) if img_size else next(iter(shapes))[1:]
     total = sum(map(len, splits)) * channels * height * width
@@ -96,7 +96,7 @@ def load_to_device(
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """The tensor on the device; from the host to CUDA without waiting for what that is doing."""
+    """Return the tensor on the device; a copy from the host to CUDA does not wait for earlier kernels."""
     if device.type == "cuda" and tensor.device.type == "cpu":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
@@ -133,7 +133,7 @@ def _check_labels(labels: Tensor, classes: tuple[str, ...]) -> None:
 
 
 def _free_memory(device: torch.device) -> int:
-    """Bytes that could be had now; on Linux with what the page cache would give back."""
+    """Return the free bytes; on Linux they include what the page cache can give back."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     meminfo = Path("/proc/meminfo")

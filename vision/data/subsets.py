@@ -23,7 +23,7 @@ class Subset:
 
     Attributes:
         train: int64 (N_train,), images to train on.
-        val: int64 (N_val,), images held out to choose by; empty where there are too few to spare.
+        val: int64 (N_val,), images held out for validation; empty if there are too few to spare.
         sha256: fingerprint of train and val together: the SHA-256 of their sorted int64 little-endian bytes.
     """
 
@@ -33,29 +33,29 @@ class Subset:
 
 
 def draw_subset(labels: Tensor, train_size: Any, *, seed: int, val_fraction: float) -> Subset:
-    """Draw train_size images, validation included, and set the validation split apart.
+    """Draw train_size images, and split them into training and validation images.
 
     The first images are one of each class; further ones keep the classes' proportions (Webster's method), so
-    that counts of classes of one size differ by at most one. All of it is nested: at one seed, what is in the
-    subset, in `train` or in `val` at one size is there at every larger size too.
+    that counts of classes of one size differ by at most one. All of it is nested: with the same seed,
+    the subset, `train` and `val` of one size are contained in those of every larger size.
 
     Every class gives about val_fraction of its images to validation, but never its first. In all, for
     balanced classes, floor(val_fraction * train_size) images, and fewer only where classes of one or two
-    images have none to spare; with one image a class `val` is empty.
+    images have none to spare; with one image per class `val` is empty.
 
     Args:
         labels: int64 (N,), the class of every image of the training split.
-        train_size: a whole number, as a string too, from one image a class to N; or "all".
-        seed: of the draw; a model's seed has no part in it.
+        train_size: an integer, or a string of one, from the number of classes to N; or "all".
+        seed: of the draw; it is independent of the model's seed.
         val_fraction: share of the subset to hold out, from 0 up to but not including 1.
 
     Raises:
-        ValueError: train_size or val_fraction is out of range; the message says what would be right.
+        ValueError: train_size or val_fraction is out of range.
     """
     if not 0 <= val_fraction < 1:
         raise ValueError(f"val_fraction must be from 0 up to but not including 1, got {val_fraction}")
     classes = labels.cpu().numpy()
-    size = _whole_number(train_size, least=len(np.unique(classes)), most=len(classes))
+    size = _checked_size(train_size, least=len(np.unique(classes)), most=len(classes))
     chosen = stratified_order(classes, seed=seed)[:size]
     held_out = _held_out(classes[chosen], val_fraction, seed=seed)
     everything = np.sort(chosen).astype("<i8").tobytes()
@@ -67,26 +67,26 @@ def draw_subset(labels: Tensor, train_size: Any, *, seed: int, val_fraction: flo
 
 
 def stratified_split(labels: Tensor, share: float, *, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Split indices into the rest and a stratified share, both ascending; for data without a test split."""
+    """Split indices into the rest and a stratified share, both ascending."""
     order = stratified_order(labels.cpu().numpy(), seed=seed)
     kept = len(order) - math.ceil(share * len(order))
     return torch.from_numpy(np.sort(order[:kept])), torch.from_numpy(np.sort(order[kept:]))
 
 
 def stratified_order(labels: np.ndarray, *, seed: int) -> np.ndarray:
-    """Indices of all images in a random order of which every beginning is stratified: (N,) -> (N,)."""
-    # RandomState and not default_rng: numpy promises that its stream never changes, so hashes stay good.
+    """Return the indices (N,) in a random order of which every prefix is stratified."""
+    # RandomState and not default_rng: numpy guarantees that its stream never changes, so hashes stay valid.
     random = np.random.RandomState(seed)
     order = random.permutation(len(labels))
     rank = _rank_within_class(labels[order])
     quotient = (rank + 0.5) / np.bincount(labels)[labels[order]]
-    quotient[rank == 0] = -1.0  # one image of each class before all else
+    quotient[rank == 0] = -1.0  # one image of each class comes first
     return order[np.lexsort((random.rand(len(order)), quotient))]
 
 
 def _held_out(labels: np.ndarray, fraction: float, *, seed: int) -> np.ndarray:
     """Mark the images for validation by class and rank within it alone, which keeps the split nested."""
-    # An offset of its own for each class spreads the rounding: floor(x) + floor(x + 1/n) + ... = floor(nx).
+    # A different offset for each class spreads the rounding: floor(x) + floor(x + 1/n) + ... = floor(nx).
     classes = int(labels.max()) + 1
     offset = np.random.RandomState(seed).permutation(classes)[labels] / classes
     rank = _rank_within_class(labels)
@@ -98,7 +98,7 @@ def _held_out(labels: np.ndarray, fraction: float, *, seed: int) -> np.ndarray:
 
 
 def _rank_within_class(labels: np.ndarray) -> np.ndarray:
-    """How many images of its class stand before each: [3, 5, 3, 3, 5] -> [0, 0, 1, 2, 1]."""
+    """Return how many images of its class precede each image: [3, 5, 3, 3, 5] -> [0, 0, 1, 2, 1]."""
     by_class = np.argsort(labels, kind="stable")
     counts = np.bincount(labels)
     rank = np.empty(len(labels), dtype=np.int64)
@@ -106,7 +106,7 @@ def _rank_within_class(labels: np.ndarray) -> np.ndarray:
     return rank
 
 
-def _whole_number(train_size: Any, *, least: int, most: int) -> int:
+def _checked_size(train_size: Any, *, least: int, most: int) -> int:
     if train_size == "all":
         return most
     try:
@@ -116,7 +116,7 @@ def _whole_number(train_size: Any, *, least: int, most: int) -> int:
         size, exact = 0, False
     if not (exact and least <= size <= most):
         raise ValueError(
-            f"train_size must be a whole number from {least} (one image per class) to {most} (all of them), "
+            f"train_size must be an integer from {least} (one image per class) to {most} (all of them), "
             f"or 'all', got {train_size!r}"
         )
     return size

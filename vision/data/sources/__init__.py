@@ -1,4 +1,4 @@
-"""Where images come from, by name: one file for each kind, and a registry that takes your own.
+"""Where images come from, by name: one file for each kind, and a registry for your own.
 
 >>> from vision.config import DataConfig
 >>> load_source(DataConfig(name="digits", source="digits")).train.shape

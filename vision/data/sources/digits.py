@@ -22,7 +22,7 @@ TEST_SHARE = 0.2
 
 @register_source("digits")
 def load_digits(config: DataConfig) -> Source:
-    """1,437 images to train on and 360 to test on: a stratified split that no seed moves.
+    """Return 1,437 training and 360 test images: a stratified split that does not depend on seeds.
 
     The file's grey levels 0 to 16 become 0 to 255, rounded. Source: E. Alpaydin and C. Kaynak, Optical
     Recognition of Handwritten Digits, UCI (1998), its test part.

@@ -20,18 +20,18 @@ TEST_SHARE = 0.2
 
 @register_source("image_folder")
 def load_folder(config: DataConfig) -> Source:
-    """Read root/train and root/test (or root/val); a root of classes alone is split.
+    """Read root/train and root/test (or root/val); a root with only classes is split.
 
-    The split of a single folder is stratified, holds out a fifth for the test and depends on nothing but
+    The split of a single folder is stratified, holds out a fifth for the test and depends only on
     the files' names. Classes are named by their folders, in alphabetical order.
 
     Raises:
-        FileNotFoundError: data.root is no such folder, or one of the layouts' parts is missing.
-        ValueError: the test folder has a class that the training folder lacks.
+        FileNotFoundError: data.root is not a folder, or a part of the layout is missing.
+        ValueError: the test folder has a class that is missing in the training folder.
     """
     root = Path(config.root).absolute()
     if not root.is_dir():
-        raise FileNotFoundError(f"data.root={config.root!r} is no folder: {root}")
+        raise FileNotFoundError(f"data.root={config.root!r} is not a folder: {root}")
     if not (root / "train").is_dir():
         images, classes = _read(root)
         train, test = stratified_split(images.labels, TEST_SHARE)
@@ -43,7 +43,9 @@ def load_folder(config: DataConfig) -> Source:
     test, test_classes = _read(test_folder)
     unknown = sorted(set(test_classes) - set(classes))
     if unknown:
-        raise ValueError(f"{test_folder} has classes that {root / 'train'} lacks: {', '.join(unknown)}")
+        raise ValueError(
+            f"{test_folder} has classes that are missing in {root / 'train'}: {', '.join(unknown)}"
+        )
     position = torch.tensor([classes.index(name) for name in test_classes])
     return Source(train, Images(test.pixels, position[test.labels]), classes)
 
@@ -61,6 +63,8 @@ def _read(folder: Path) -> tuple[Images, tuple[str, ...]]:
     try:
         found = ImageFolder(str(folder), is_valid_file=_is_image)
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"data.root needs a folder of images a class in {folder}: {error}") from error
+        raise FileNotFoundError(
+            f"data.root must have one folder of images per class in {folder}: {error}"
+        ) from error
     paths, labels = zip(*found.samples, strict=True)
     return Images(EncodedImages(paths), torch.tensor(labels)), tuple(found.classes)

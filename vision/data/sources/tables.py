@@ -1,7 +1,7 @@
-"""Tables of images in Hugging Face's convention: parquet files of your own, or a data set by its id.
+"""Tables of images in Hugging Face's convention: your own parquet files, or a data set by its id.
 
-A column of struct(bytes, path) holds the images, one of int64 the labels; the schema's metadata says which
-they are and what the classes are called.
+A column of struct(bytes, path) holds the images, and a column of int64 the labels. The schema's metadata
+names these columns and the classes.
 
 >>> load_source(DataConfig(name="mine", source="parquet", root="folder"))  # doctest: +SKIP
 """
@@ -32,17 +32,17 @@ def load_parquet(config: DataConfig) -> Source:
     """Read train*.parquet and test*.parquet in data.root.
 
     Raises:
-        FileNotFoundError: data.root is no folder, or has no such files.
-        ValueError: the tables lack a column of images or one of labels.
+        FileNotFoundError: data.root is not a folder, or has no such files.
+        ValueError: a table has no column of images or no column of labels.
     """
     root = Path(config.root).absolute()
     if not root.is_dir():
-        raise FileNotFoundError(f"data.root={config.root!r} is no folder: {root}")
+        raise FileNotFoundError(f"data.root={config.root!r} is not a folder: {root}")
     (train, classes), (test, tested) = (_split(_read(root, part, config.root)) for part in ("train", "test"))
     if tested != classes and len(tested) == len(classes):
         raise ValueError(
-            f"the files in data.root={config.root!r} name their classes differently: {classes} to train on, "
-            f"{tested} to test on; the same label must mean the same class in both"
+            f"the files in data.root={config.root!r} must name the same classes, got {classes} to train on "
+            f"and {tested} to test on"
         )
     return Source(train, test, classes)
 
@@ -51,17 +51,17 @@ def load_parquet(config: DataConfig) -> Source:
 def load_huggingface(config: DataConfig) -> Source:
     """Read the data set that data.dataset names: an id on the Hub, or a folder that `datasets` can read.
 
-    It is tested on its split `test`; without one on `validation`; without either on a stratified fifth of
-    the training split, held out by no seed of the run. Files are kept in data.root.
+    The test images are the split `test`, or else `validation`. Without either they are a stratified fifth of
+    the training split, which does not depend on the run's seeds. Files are kept in data.root.
 
     Raises:
-        ValueError: the package `datasets` is missing, data.dataset is not given, or it lacks a split
-            `train`, a column of images or one of labels.
+        ValueError: the package `datasets` is missing, data.dataset is None, or the data set has no split
+            `train`, no column of images or no column of labels.
         FileNotFoundError: the data set is not found.
     """
     splits = _fetch(config)
     if "train" not in splits:
-        raise ValueError(f"data.dataset={config.dataset!r} has no split train, only {', '.join(splits)}")
+        raise ValueError(f"data.dataset={config.dataset!r} must have a split train, got {', '.join(splits)}")
     train, classes = _split(splits["train"].with_format("arrow")[:])
     held = next((splits[name] for name in ("test", "validation") if name in splits), None)
     if held is not None:
@@ -116,7 +116,7 @@ def _read(root: Path, part: str, named: str) -> Table:
 
 
 def _split(table: Table) -> tuple[Images, tuple[str, ...]]:
-    """Images of a table, and the names of its classes."""
+    """Return the images of a table, and the names of its classes."""
     features = json.loads(cast(dict[bytes, bytes], table.schema.metadata or {}).get(b"huggingface", b"{}"))
     features = features.get("info", {}).get("features", {})
     images = _find(table, features, "Image", ("image", "img"))
@@ -127,7 +127,7 @@ def _split(table: Table) -> tuple[Images, tuple[str, ...]]:
 
 
 def _find(table: Table, features: dict[str, Any], kind: str, usual: tuple[str, ...]) -> str:
-    """The first column of this kind by the schema's metadata, else one with a usual name."""
+    """Return the first column of this kind in the schema's metadata, or else one with a usual name."""
     declared = [name for name, feature in features.items() if feature.get("_type") == kind]
     named = [name for name in usual if name in table.column_names]
     if not (declared or named):

@@ -29,7 +29,7 @@ DATASETS: dict[str, tuple[Parts, Parts]] = {
     "FashionMNIST": FLAG,
     "SVHN": SPLIT,
     "Food101": SPLIT,
-    # its own validation split too, as ours is taken from the training subset
+    # with its validation split, because ours is taken from the training subset
     "Flowers102": (({"split": "train"}, {"split": "val"}), ({"split": "test"},)),
     "Imagenette": (({"split": "train"},), ({"split": "val"},)),
     "EuroSAT": (({},), ()),  # has no test split: a fixed one is held out
@@ -38,15 +38,15 @@ DATASETS: dict[str, tuple[Parts, Parts]] = {
 
 @register_source("torchvision")
 def load_torchvision(config: DataConfig) -> Source:
-    """Read the splits of the class that data.dataset names; what is missing is fetched if data.download.
+    """Read the splits of the class that data.dataset names; download them if data.download.
 
-    EuroSAT has one split only, of which a stratified fifth is held out for the test, by no seed of the run.
+    EuroSAT has only one split; a stratified fifth, independent of the run's seeds, is held out for the test.
     Flowers102's training and validation splits make up our training split. Imagenette is read from the
     smallest of its three archives that data.img_size does not enlarge.
 
     Raises:
-        ValueError: data.dataset is none of those known here.
-        FileNotFoundError: data.root lacks the files and they are not, or cannot be, downloaded.
+        ValueError: data.dataset is not in `DATASETS`.
+        FileNotFoundError: the files are not in data.root, and are not or cannot be downloaded.
     """
     if config.dataset not in DATASETS:
         raise ValueError(f"data.dataset must be one of {', '.join(DATASETS)}, got {config.dataset!r}")
@@ -67,7 +67,7 @@ def _open(config: DataConfig, part: dict[str, Any]) -> Any:
     if config.dataset == "Imagenette":
         part = {**part, "size": _archive(config.img_size)}
     if config.dataset in ("Flowers102", "Food101", "Imagenette", "EuroSAT"):
-        part = {**part, "loader": str}  # items are paths: decoding is ours
+        part = {**part, "loader": str}  # items are paths, which we decode
     try:
         with _download_lock(root) if config.download else nullcontext():
             return kind(str(root), download=config.download, **part)
@@ -100,7 +100,7 @@ def _archive(img_size: int | None) -> str:
 
 
 def _join(sets: list[Any]) -> Images:
-    """The images of all sets, one after the other: as an array where the class keeps one, else by path."""
+    """Join the images of all sets: as a tensor if the class keeps an array, otherwise by path."""
     if hasattr(sets[0], "data"):
         parts = [(_channels_first(torch.as_tensor(part.data)), _targets(part)) for part in sets]
         return Images(torch.cat([x for x, _ in parts]), torch.cat([y for _, y in parts]))
@@ -121,6 +121,6 @@ def _targets(part: Any) -> Tensor:
 
 
 def _classes(part: Any) -> tuple[str, ...]:
-    """Names of the classes; numbers where there are none, the first of several (Imagenette)."""
+    """Return the names of the classes, the first of several (Imagenette); numbers if there are none."""
     names = getattr(part, "classes", None) or range(int(_targets(part).max()) + 1)
     return tuple(cast("tuple[str, ...]", name)[0] if isinstance(name, tuple) else str(name) for name in names)
