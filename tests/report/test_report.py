@@ -62,6 +62,11 @@ def test_the_answer_comes_first_and_says_where_the_lead_changes(tmp_path):
     assert text.index("answer") < text.index("<svg") < text.index("<table")
 
 
+def test_the_figure_of_errors_gives_the_formulas_of_its_laws(tmp_path):
+    text, _ = report(tmp_path, records())
+    assert "ScalingFit(" not in text and re.search(r"CNN: error a n\^?", text)
+
+
 def test_one_file_that_loads_nothing_and_refers_to_what_it_has(sweep, tmp_path):
     write_report(sweep, tmp_path / "page.html")
     page = Page((tmp_path / "page.html").read_text())

@@ -51,6 +51,15 @@ class ScalingFit:
     _values: np.ndarray = field(repr=False, compare=False)
     _drawn: np.ndarray | None = field(repr=False, compare=False)
 
+    def __str__(self) -> str:
+        """Return the model, its formula, and the parameters with their intervals."""
+        values = ", ".join(
+            f"{name} = {value:.3g}"
+            + (f" ({self.low[name]:.3g} to {self.high[name]:.3g})" if self.low else "")
+            for name, value in self.parameters.items()
+        )
+        return f"{self.label}: error {LAWS[self.law].formula}, {values}"
+
     def predict(self, sizes: Sequence[float] | np.ndarray) -> np.ndarray:
         """Return the error in [0, 1] at training-set sizes: (N,) -> (N,)."""
         return np.exp(LAWS[self.law].log_error(_logs(sizes), self._values))

@@ -65,11 +65,8 @@ def images_interval(low: float, high: float, own: Sequence[int]) -> str:
 
 def law_cell(fit: ScalingFit) -> str:
     """Return the formula of a law with its parameters and their intervals."""
-    values = ", ".join(
-        f"{name} = {value:.3g}" + (f" ({fit.low[name]:.3g} to {fit.high[name]:.3g})" if fit.low else "")
-        for name, value in fit.parameters.items()
-    )
-    return f"{LAWS[fit.law].formula}: {values}"
+    formula = LAWS[fit.law].formula
+    return f"{formula}: {str(fit).removeprefix(f'{fit.label}: error {formula}, ')}"
 
 
 def other_laws(fit: ScalingFit) -> str:
