@@ -53,12 +53,16 @@ class ScalingFit:
 
     def __str__(self) -> str:
         """Return the model, its formula, and the parameters with their intervals."""
-        values = ", ".join(
+        return f"{self.label}: error {LAWS[self.law].formula}, {self.values_text}"
+
+    @property
+    def values_text(self) -> str:
+        """The parameters with their intervals, such as "a = 0.9 (0.8 to 1)"."""
+        return ", ".join(
             f"{name} = {value:.3g}"
             + (f" ({self.low[name]:.3g} to {self.high[name]:.3g})" if self.low else "")
             for name, value in self.parameters.items()
         )
-        return f"{self.label}: error {LAWS[self.law].formula}, {values}"
 
     def predict(self, sizes: Sequence[float] | np.ndarray) -> np.ndarray:
         """Return the error in [0, 1] at training-set sizes: (N,) -> (N,)."""

@@ -65,8 +65,7 @@ def images_interval(low: float, high: float, own: Sequence[int]) -> str:
 
 def law_cell(fit: ScalingFit) -> str:
     """Return the formula of a law with its parameters and their intervals."""
-    formula = LAWS[fit.law].formula
-    return f"{formula}: {str(fit).removeprefix(f'{fit.label}: error {formula}, ')}"
+    return f"{LAWS[fit.law].formula}: {fit.values_text}"
 
 
 def other_laws(fit: ScalingFit) -> str:
