@@ -124,6 +124,19 @@ def graphed_step(work: Work) -> StepFunction:
     optimizer = _optimizer(work, capturable=True)
     body = _step(work, work.model, optimizer, zero_grad=False)
     before = copy.deepcopy(work.model.state_dict())
+    return captured(body, optimizer, after_warm_up=lambda: _undo(work.model, before, optimizer))
+
+
+def captured(
+    body: StepFunction, optimizer: torch.optim.Optimizer, *, after_warm_up: Callable[[], None] = lambda: None
+) -> StepFunction:
+    """Return a step that replays one CUDA graph of `body`, which clears no gradients itself.
+
+    Args:
+        body: forward, loss, backward and optimizer over static tensors; returns the loss.
+        optimizer: capturable.
+        after_warm_up: called before the capture, as the warm-up trained.
+    """
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
@@ -131,7 +144,7 @@ def graphed_step(work: Work) -> StepFunction:
             optimizer.zero_grad(set_to_none=True)
             body()
     torch.cuda.current_stream().wait_stream(side)
-    _undo(work.model, before, optimizer)  # the warm-up trained
+    after_warm_up()
     # Gradients that are None now are allocated inside the graph, and each replay writes them from nothing.
     optimizer.zero_grad(set_to_none=True)
     graph = torch.cuda.CUDAGraph()

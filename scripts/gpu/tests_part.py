@@ -12,7 +12,7 @@ from gpu.events import LOG, STARTED, read_events
 from gpu.log import Log
 from gpu.process import ROOT, Clock, Process, python
 
-AT_ONCE = 6
+AT_ONCE = 9
 TEST_SECONDS = 100  # of one test
 LONG = ("flex", "capture")
 CRASHED = "crashed, hung or was cut off"

@@ -54,6 +54,8 @@ ROWS: dict[str, Spec] = {
     **_attention(64, "dense over auto >= 10"),
     "loop": Spec("loop", {}, 60, "images/s of vision train over the bare loop >= 0.97"),
     "peak": Spec("peak", {"compiled": False}, 80, "share of the bf16 matrix peak >= 0.3"),
+    "streams_vit": Spec("streams", {"model": "field_vit"}, 60, "side by side >= 4"),
+    "stacked_vit": Spec("stacked", {"model": "field_vit"}, 60, "over streams or processes >= 1.5"),
     "side_by_side": Spec("side_by_side", {}, 150, "one after another over side by side >= 4"),
     **_steps("graphed_model", 60),
     "convolution": Spec("convolution", {}, 60, "over nn.Conv2d <= 1.05"),

@@ -1,7 +1,8 @@
 """Images per second of the training loop, batches and augmentation included, over the bare step on one batch.
 
 The loop is `vision.training.fit` on images that are resident on the device. The bare step repeats forward,
-loss, backward, clipping and optimizer on one batch. Both take turns.
+loss, backward, clipping and optimizer on one batch. Making the batches is measured alone as well. All take
+turns.
 """
 
 import time
@@ -37,23 +38,46 @@ def _case(
     pixels = torch.randint(256, (10_000, 3, 32, 32), dtype=torch.uint8, generator=generator).to(device)
     images = Images(pixels, torch.arange(10_000) % 10)
     bare = capture.eager(capture.copy_of(work))
-    taken: dict[str, list[float]] = {"vision train": [], "bare": []}
+    ways = {
+        "vision train": lambda: _fit(work, images, steps),
+        "bare": lambda: _bare(bare, device, steps),
+        "batches alone": lambda: _batches_alone(work, images, steps),
+    }
+    taken: dict[str, list[float]] = {way: [] for way in ways}
     for turn in range(rounds + 1):
-        whole, alone = _fit(work, images, steps), _bare(bare, device, steps)
-        if turn:  # the first warms up
-            taken["vision train"].append(whole / batch)
-            taken["bare"].append(alone / batch)
+        for way, measured in ways.items():
+            seconds = measured() / batch
+            if turn:  # the first warms up
+                taken[way].append(seconds)
     case = {"model": model, "params": params, "batch": batch, "dtype": str(dtype), "steps": steps - SKIPPED}
     over = {**ratio(taken["bare"], taken["vision train"]), "of": "images/s of vision train over bare"}
     for way, seconds in taken.items():
         speed = summary([1 / one for one in seconds], scale=1.0, unit="images_per_s")
-        yield {**case, "way": way, **speed, **(over if way != "bare" else {})}
+        yield {**case, "way": way, **speed, **(over if way == "vision train" else {})}
 
 
 def _fit(work: capture.Work, images: Images, steps: int) -> float:
     """Train a copy through the loop: seconds per step past the first ones."""
     config = TrainingConfig(steps=steps, batch_size=len(work.images))
-    batches = train_batches(
+    begun: list[float] = []
+    model = capture.copy_of(work).model
+    batches = _watched(_batches(work, images, steps), begun, work.device)
+    fit(model, batches, config, steps=steps, device=work.device)
+    synchronize(work.device)
+    return (time.perf_counter() - begun[0]) / (steps - SKIPPED)
+
+
+def _batches_alone(work: capture.Work, images: Images, steps: int) -> float:
+    """Make the batches and do nothing with them: seconds per batch past the first ones."""
+    begun: list[float] = []
+    for _ in _watched(_batches(work, images, steps), begun, work.device):
+        pass
+    synchronize(work.device)
+    return (time.perf_counter() - begun[0]) / (steps - SKIPPED)
+
+
+def _batches(work: capture.Work, images: Images, steps: int) -> Iterator[Batch]:
+    return train_batches(
         images,
         torch.arange(len(images)),
         batch_size=len(work.images),
@@ -64,11 +88,6 @@ def _fit(work: capture.Work, images: Images, steps: int) -> float:
         steps=steps,
         device=work.device,
     )
-    begun: list[float] = []
-    model = capture.copy_of(work).model
-    fit(model, _watched(batches, begun, work.device), config, steps=steps, device=work.device)
-    synchronize(work.device)
-    return (time.perf_counter() - begun[0]) / (steps - SKIPPED)
 
 
 def _watched(batches: Iterable[Batch], begun: list[float], device: torch.device) -> Iterator[Batch]:
