@@ -1,0 +1,115 @@
+"""A run's folder: nothing finished is lost, reused for another config, or overwritten."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from written_runs import write_run
+
+from vision import results
+
+
+def test_the_folder_says_what_the_run_is(small_run):
+    assert results.run_folder(small_run).parts[-4:] == ("test", "CNN", "n60", "s0")
+    spaced = replace(small_run, model=replace(small_run.model, label="local attention, 3 x 3/2"))
+    assert results.run_folder(spaced).parts[-3] == "local-attention-3-x-3-2"
+
+
+def test_a_finished_run_is_found_again(small_run):
+    assert results.load_finished(results.run_folder(small_run), small_run) is None
+    folder = write_run(small_run)
+    record = results.load_finished(folder, small_run)
+    assert record is not None and record["test_accuracy"] == 0.5
+    moved = replace(small_run, training=replace(small_run.training, threads=2))
+    assert results.load_finished(folder, moved) is not None
+
+
+def test_another_config_for_the_same_folder_shows_each_difference(small_run):
+    folder = write_run(small_run)
+    other = replace(small_run, training=replace(small_run.training, lr=0.5, steps=13))
+    with pytest.raises(results.ConfigMismatch) as caught:
+        results.load_finished(folder, other)
+    assert "training.lr: 0.001 there, 0.5 requested" in str(caught.value)
+    assert "training.steps: 12 there, 13 requested" in str(caught.value)
+    assert "weight_decay" not in str(caught.value)
+
+
+def test_nothing_is_under_the_final_name_before_the_end(small_run):
+    folder = results.run_folder(small_run)
+    with results.atomic_run_folder(folder, small_run) as partial:
+        assert partial.is_dir() and not folder.exists()
+        assert results.status(folder.parents[2])["running"] == ["CNN/n60/s0"]
+    assert folder.is_dir() and not partial.exists()
+
+
+def test_an_error_leaves_its_traceback_and_no_result(small_run):
+    folder = results.run_folder(small_run)
+    with pytest.raises(ZeroDivisionError), results.atomic_run_folder(folder, small_run):
+        raise ZeroDivisionError
+    failure = results.read_failure(folder)
+    assert "ZeroDivisionError" in failure["traceback"] and failure["error"].startswith("ZeroDivisionError")
+    assert results.load_finished(folder, small_run) is None
+    (folder / results.FAILURE).write_text('{"error": "Zero')
+    with pytest.raises(ValueError, match=r"s0/failure.json is truncated or not valid JSON .*rerun the sweep"):
+        results.read_failure(folder)
+    results.write_json(folder / results.FAILURE, {})
+    assert "s0/failure.json has no error; remove its folder" in results.why_failed(folder)
+    write_run(small_run)
+    assert results.load_finished(folder, small_run) and not (folder / results.FAILURE).exists()
+
+
+def test_an_interrupt_leaves_nothing(small_run):
+    folder = results.run_folder(small_run)
+    with pytest.raises(KeyboardInterrupt), results.atomic_run_folder(folder, small_run):
+        raise KeyboardInterrupt
+    assert list(folder.parent.iterdir()) == []
+
+
+def test_a_finished_run_is_never_overwritten(small_run):
+    folder = results.run_folder(small_run)
+    with results.atomic_run_folder(folder, small_run) as late:
+        partial_of_other = folder.with_name("other")
+        partial_of_other.mkdir()
+        same = {"config_sha256": results.fingerprint(small_run)}
+        results.write_json(partial_of_other / results.RESULT, {"test_accuracy": 0.9, **same})
+        partial_of_other.rename(folder)
+        results.write_json(late / results.RESULT, {"test_accuracy": 0.1})
+    assert json.loads((folder / results.RESULT).read_text())["test_accuracy"] == 0.9
+    with pytest.raises(ZeroDivisionError), results.atomic_run_folder(folder, small_run):
+        1 / 0  # noqa: B018
+    assert json.loads((folder / results.RESULT).read_text())["test_accuracy"] == 0.9
+
+
+def test_two_processes_are_not_at_one_run(small_run):
+    folder = results.run_folder(small_run)
+    other = folder.with_name(f"{folder.name}{results.PARTIAL}{os.uname().nodename}-{os.getppid()}")
+    other.mkdir(parents=True)
+    with pytest.raises(results.RunInProgress, match=other.name), results.atomic_run_folder(folder, small_run):
+        pytest.fail("it began")
+    assert other.is_dir()
+
+
+def test_a_run_that_another_config_overtook_is_an_error_not_a_result(small_run):
+    folder = results.run_folder(small_run)
+    other = replace(small_run, training=replace(small_run.training, lr=0.5))
+    with pytest.raises(results.ConfigMismatch), results.atomic_run_folder(folder, small_run) as late:
+        results.write_json(late / results.RESULT, {"config_sha256": results.fingerprint(small_run)})
+        late.rename(folder.with_name("aside"))
+        write_run(other)
+        folder.with_name("aside").rename(late)
+    assert results.load_finished(folder, other)
+
+
+def test_what_a_killed_process_left_is_cleared_away(small_run):
+    folder = results.run_folder(small_run)
+    killed = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
+    )
+    name = f"{folder.name}{results.PARTIAL}{os.uname().nodename}-{killed.stdout.strip()}"
+    (folder.parent / name).mkdir(parents=True)
+    assert results.status(folder.parents[2])["running"] == []
+    write_run(small_run)
+    assert [p.name for p in folder.parent.iterdir()] == ["s0"]
