@@ -109,6 +109,7 @@ def test_a_diverging_run_is_kept_as_failed_with_step_and_learning_rate(small_run
         ),
         ("training", "lr", -1.0, "training.lr must be above 0, got -1.0"),
         ("training", "steps", None, "training.steps or as training.epochs"),
+        ("training", "min_steps", 20, "training.min_steps=20 belongs to a budget in epochs"),
         ("training", "warmup_fraction", 1.5, "training.warmup_fraction must be from 0"),
         ("data", "val_fraction", 1.0, "data.val_fraction must be from 0"),
         ("data", "mean", [0.5], "both data.mean and data.std"),

@@ -122,6 +122,12 @@ def test_a_budget_in_epochs(epochs, steps):
     assert budget_steps(TrainingConfig(steps=None, epochs=epochs, batch_size=16), 100) == steps
 
 
+@pytest.mark.parametrize(("images", "steps"), [(100, 2000), (853, 2000), (854, 2002), (5000, 11719)])
+def test_a_budget_in_epochs_has_at_least_min_steps(images, steps):
+    converged = TrainingConfig(steps=None, epochs=150, min_steps=2000, batch_size=64)
+    assert budget_steps(converged, images) == steps
+
+
 @pytest.mark.slow
 def test_compiled_training_gives_the_same_within_rounding():
     plain, compiled = trained(recipe(steps=3)), trained(recipe(steps=3, compile=True))

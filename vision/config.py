@@ -118,7 +118,8 @@ class TrainingConfig:
 
     Attributes:
         steps: optimizer steps; null if `epochs` is given.
-        epochs: passes over the training subset; null if `steps` is given.
+        epochs: passes over the training images; null if `steps` is given.
+        min_steps: least number of optimizer steps of a budget in epochs; null sets none.
         batch_size: images per step.
         lr: peak learning rate.
         weight_decay: AdamW's decoupled weight decay; norms, biases and position embeddings have none.
@@ -136,6 +137,7 @@ class TrainingConfig:
 
     steps: int | None = 300
     epochs: float | None = None
+    min_steps: int | None = None
     batch_size: int = 64
     lr: float = 1e-3
     weight_decay: float = 0.05
@@ -217,9 +219,14 @@ def check(config: RunConfig) -> None:
             "give the budget as training.steps or as training.epochs and set the other to null, "
             f"got training.steps={training.steps}, training.epochs={training.epochs}"
         )
+    if training.min_steps is not None and training.epochs is None:
+        raise ValueError(
+            f"training.min_steps={training.min_steps} belongs to a budget in epochs; set it to null, "
+            "or give training.epochs and set training.steps to null"
+        )
     _choice("training.precision", training.precision, PRECISIONS)
     _choice("training.device", training.device, DEVICES)
-    for name in ("steps", "batch_size", "num_evaluations", "threads"):
+    for name in ("steps", "min_steps", "batch_size", "num_evaluations", "threads"):
         _at_least(f"training.{name}", getattr(training, name), 1)
     for name in ("epochs", "lr", "clip_grad"):
         _above_zero(f"training.{name}", getattr(training, name))

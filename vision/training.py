@@ -88,10 +88,13 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 def budget_steps(config: TrainingConfig, train_images: int) -> int:
-    """Return the number of optimizer steps; a budget in epochs is counted over `train_images`."""
+    """Return the number of optimizer steps.
+
+    A budget in epochs is counted over `train_images`; it is at least `config.min_steps`.
+    """
     if config.steps is not None:
         return config.steps
-    return max(1, math.ceil((config.epochs or 1.0) * train_images / config.batch_size))
+    return max(config.min_steps or 1, math.ceil((config.epochs or 1.0) * train_images / config.batch_size))
 
 
 def fit(

@@ -10,6 +10,7 @@ import pytest
 from written_runs import write_run
 
 from vision import results
+from vision.config import DataConfig, ModelConfig, RunConfig
 
 
 def test_the_folder_says_what_the_run_is(small_run):
@@ -25,6 +26,19 @@ def test_a_finished_run_is_found_again(small_run):
     assert record is not None and record["test_accuracy"] == 0.5
     moved = replace(small_run, training=replace(small_run.training, threads=2))
     assert results.load_finished(folder, moved) is not None
+
+
+def test_settings_that_came_later_leave_old_runs_what_they_are():
+    config = RunConfig(data=DataConfig(name="digits", source="digits"), model=ModelConfig(name="field_cnn"))
+    config.train_size = 100
+    # as version 3 of the records computed it before there was training.min_steps
+    of_old_runs = "9b131af06931f0c882de49b32049ba97e6746d73410617d15505456e54b663eb"
+    assert results.fingerprint(config) == of_old_runs
+    config.training = replace(config.training, steps=None, epochs=10, min_steps=50)
+    assert results.settings(config)["training.min_steps"] == 50
+    assert results.fingerprint(config) != results.fingerprint(
+        replace(config, training=replace(config.training, min_steps=None))
+    )
 
 
 def test_another_config_for_the_same_folder_shows_each_difference(small_run):

@@ -36,6 +36,9 @@ NON_IDENTIFYING = (
     "data.max_memory_fraction",
     "training.threads",
 )
+# Settings that runs of earlier versions did not have, with the value at which they change nothing. At that
+# value they are left out, so that a run of an earlier version is the same run.
+UNUSED: dict[str, Any] = {"data.options": {}, "training.min_steps": None}
 
 
 class ConfigMismatch(ValueError):
@@ -197,9 +200,8 @@ def _differences(folder: Path, config: RunConfig) -> str:
 
 
 def _identifying(flat: dict[str, Any]) -> dict[str, Any]:
-    # Runs of earlier versions had no data.options, so an empty one is left out.
-    no_options: tuple[str, dict[str, Any]] = ("data.options", {})
-    return {n: v for n, v in flat.items() if n not in NON_IDENTIFYING and (n, v) != no_options}
+    added = {name for name, unused in UNUSED.items() if flat.get(name) == unused}
+    return {name: value for name, value in flat.items() if name not in added.union(NON_IDENTIFYING)}
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
