@@ -1,0 +1,130 @@
+"""What a page leaves out, it names: runs, models, sizes, figures and tables."""
+
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from known_records import records
+from pages import report, write_csv
+
+from vision import results
+from vision.cli import main
+from vision.report import write_report
+
+
+@pytest.mark.slow
+def test_a_sweep_half_done_says_what_is_missing_and_what_failed(sweep, tmp_path):
+    half = tmp_path / "half"
+    shutil.copytree(sweep, half)
+    shutil.rmtree(half / "ViT" / "n200" / "s0")
+    failed = half / "ViT" / "n200" / "s1"
+    (failed / results.RESULT).unlink()
+    results.write_json(failed / results.FAILURE, {"error": "NonFiniteLoss: the loss is <nan>"})
+    page = write_report(half, tmp_path / "page.html")
+    assert page.warnings[0] == (
+        "This sweep is not finished: of 8 runs, 1 has failed and 1 is missing. This page shows 6."
+    )
+    assert page.warnings[1] == "Failed: ViT/n200/s1: NonFiniteLoss: the loss is <nan>"
+    assert page.warnings[2] == "Missing: ViT/n200/s0."
+    assert "Two training-set sizes are too few for a scaling law, which needs three." in page.warnings
+    assert page.warnings[-1].startswith("The table 'same-images' is left out: ViT and CNN have no predicti")
+    assert "the loss is &lt;nan&gt;" in (tmp_path / "page.html").read_text()
+
+
+def test_one_seed_draws_no_interval_and_says_why(tmp_path):
+    text, page = report(tmp_path, records(seeds=1))
+    words = " ".join(page.words)
+    assert "There is one seed only, so no interval is drawn" in words and "seed=0,1,2" in words
+    assert "±" not in words and "accuracy-FillBetween" not in text
+    assert "has the best mean" in words and "This is not tested: there is one common seed." in words
+    assert "nan" not in words and "95% interval over seeds" not in words
+
+
+def test_one_model_or_one_size_gives_a_page_that_says_so(tmp_path):
+    _, page = report(tmp_path, records(models=("ViT",)))
+    assert "There is one model only, ViT: nothing to compare it with." in page.words
+    assert "gain" not in page.ids and "differences" not in page.ids
+    assert not [word for word in page.words if "judged by itself" in word]
+    _, page = report(tmp_path, records(sizes=(100,)))
+    assert "There is one training-set size only: no curve, no crossing, no law." in page.words
+    assert "error" not in page.ids
+
+
+def test_a_size_that_one_model_alone_has_makes_it_no_leader(tmp_path):
+    table = records(models=("A", "B", "C"), cross=False)
+    only = table[(table["label"] == "A") | (table["train_size"] < 1000)]
+    text, _ = report(tmp_path, only)
+    answer = re.search(r'<p class="answer">(.*?)</p>', text)
+    assert answer and "At 50 images" in answer.group(1) and ". At 500 images" in answer.group(1)
+    assert "1,000" not in answer.group(1)
+
+
+@pytest.mark.slow
+def test_models_that_lack_sizes_are_named_and_hide_none(tmp_path):
+    some = records(models=("A", "B", "C"), sizes=(100, 1000, 10_000), cross=False)
+    page = write_csv(tmp_path, pd.concat([some, records(models=("D",), sizes=(100,), cross=False)]))
+    assert "D has no runs with 1,000 and 10,000 images." in page.warnings
+    assert "At 10,000 images, which 3 of 4 models have," in page.answer
+    (laws,) = (table for table in page.tables if table.name == "laws")
+    said = {row[0].text: row[2].text for row in laws.rows}
+    assert "a fit needs 3 training-set sizes or more, got 1 of 'D'" in said["D"]
+
+
+@pytest.mark.slow
+def test_sizes_whose_runs_cannot_be_paired_are_named(tmp_path):
+    table = records(cross=False)
+    largest = (table["label"] == "ViT") & (table["train_size"] == 1000)
+    page = write_csv(tmp_path, table.assign(seed=table["seed"] + 10 * largest))
+    assert "not compared at 1,000 images: fewer than two pairs of runs have the same seed" in page.answer
+    apart = write_csv(tmp_path, table.assign(seed=table["seed"] + 10 * (table["label"] == "ViT")))
+    assert "This is not tested: no seed is common to all models." in apart.answer
+    assert "CNN and ViT are not compared run by run" in " ".join(apart.warnings)
+
+
+def test_runs_without_a_test_accuracy_are_left_out_and_named(tmp_path, capsys):
+    table = records(models=("CNN", "ViT", "MLP"))
+    table.loc[table["label"].eq("CNN") & table["seed"].eq(0), "test_accuracy"] = np.nan
+    table.loc[table["label"].eq("MLP"), "test_accuracy"] = np.nan
+    text, page = report(tmp_path, table)
+    sentences = (
+        "5 runs of CNN have no test_accuracy and are left out.",
+        "15 runs of MLP have no test_accuracy and are left out. No run of MLP is left.",
+    )
+    assert set(sentences) <= set(page.words) and "nan" not in text
+    assert main(["plot", str(tmp_path / "runs.csv")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert all(sentence in said for sentence in sentences) and "parameters" not in said
+
+
+@pytest.mark.slow
+def test_what_an_error_leaves_out_is_said_and_what_does_not_apply_is_not(tmp_path):
+    wrong = records()
+    wrong.loc[0, "train_accuracy"] = 3.0
+    _, page = report(tmp_path, wrong)
+    said = [word for word in page.words if "is left out" in word]
+    assert len(said) == 1 and said[0].startswith("The figure 'overfit' is left out: metric must be a share")
+    for plain in (records(models=("ViT",)), records(sizes=(100,)), records(seeds=1), records()):
+        _, page = report(tmp_path, plain.drop(columns="train_accuracy"))
+        assert not [word for word in page.words if "left out" in word]
+        assert "overfit" not in page.ids
+    alone = records()
+    alone.loc[alone["label"].eq("ViT"), "seed"] += 10
+    _, page = report(tmp_path, alone)
+    assert any(word.startswith("CNN and ViT are not compared run by run: no run of") for word in page.words)
+
+
+@pytest.mark.slow
+def test_a_run_without_its_side_files_is_left_out_of_their_figures(sweep, tmp_path):
+    less = tmp_path / "less"
+    shutil.copytree(sweep, less)
+    (less / "CNN" / "n200" / "s0" / results.LABELS).unlink()
+    (less / "ViT" / "n60" / "s1" / results.METRICS).unlink()
+    page = write_report(less, tmp_path / "page.html")
+    run = (
+        "1 run has no test_labels.npy and is left out of the figures and tables of predictions: CNN/n200/s0."
+    )
+    assert run in page.warnings
+    assert "1 run has no metrics.jsonl and is left out of the learning curves: ViT/n60/s1." in page.warnings
+    assert {"steps", "confusion", "classes"} <= {figure.name for figure in page.figures}

@@ -1,0 +1,133 @@
+"""The page: the answer first, one file that loads nothing, and no text of a run can break it."""
+
+import re
+
+import pandas as pd
+import pytest
+from known_records import records
+from pages import Page, report, write_csv
+
+from vision import results
+from vision.cli import main
+from vision.report import write_report
+
+
+def test_the_answer_comes_first_and_says_where_the_lead_changes(tmp_path):
+    text, _ = report(tmp_path, records())
+    answer = re.search(r'<p class="answer">(.*?)</p>', text)
+    assert answer and re.match(
+        r"The CNN is ahead up to about \d+ images \(95% interval \d+ to \d+\). From there the ViT is ahead",
+        answer.group(1),
+    )
+    place, _, low, high = map(int, re.findall(r"\d+", answer.group(1))[:4])
+    truth = (3.2 / 0.9) ** (1 / 0.3)
+    assert low <= place <= high and low <= truth <= high
+    assert text.index("answer") < text.index("<svg") < text.index("<table")
+
+
+@pytest.mark.slow
+def test_the_words_of_a_page(tmp_path):
+    from vision.report.wording.lead import TESTED_SEPARATELY
+
+    table = records(models=("a model", "b", "c"))
+    page = write_csv(tmp_path, table.assign(**{"model.name": table["label"]}))
+    assert page.answer[0].isupper() and page.findings[-1] == TESTED_SEPARATELY
+    tables = {one.name: one for one in page.tables}
+    assert tables["crossings"].caption.endswith(TESTED_SEPARATELY) and "settings" not in tables
+    page = write_csv(tmp_path, table.assign(**{"model.name": table["label"] + "_tiny"}))
+    assert {one.name: one for one in page.tables}["settings"].heads == ["label", "model.name"]
+    page = write_csv(tmp_path, records().replace({"label": {"CNN": "a model"}}))
+    assert page.answer.startswith("A model is ahead up to about")
+    assert TESTED_SEPARATELY not in page.findings
+
+
+def test_the_pair_that_is_asked_for_comes_first(tmp_path):
+    table = records(models=("CNN", "ViT", "other, longer"))
+    text, _ = report(tmp_path, table, pair=["other", " longer", "CNN"])
+    assert "<h1>other, longer against CNN on digits</h1>" in text
+    for wrong in (("CNN",), ("CNN", "CNN"), ("CNN", "MLP")):
+        with pytest.raises(
+            ValueError, match=r"pair must be two of the models.*the models are CNN, ViT and other, longer"
+        ):
+            report(tmp_path, table, pair=wrong)
+
+
+def test_the_figure_of_errors_gives_the_formulas_of_its_laws(tmp_path):
+    text, _ = report(tmp_path, records())
+    assert "ScalingFit(" not in text and re.search(r"CNN: error a n\^?", text)
+
+
+def test_one_file_that_loads_nothing_and_refers_to_what_it_has(sweep, tmp_path):
+    write_report(sweep, tmp_path / "page.html")
+    page = Page((tmp_path / "page.html").read_text())
+    assert page.loads == [] and len(page.ids) == len(set(page.ids))
+    assert {one.removeprefix("#") for one in page.inner} <= set(page.ids)
+    shown = {"accuracy", "error", "gain", "overfit", "steps", "cost", "confusion", "classes"}
+    assert shown | {"scores", "differences", "same-images", "runs", "methods"} <= set(page.ids)
+    assert {link.removeprefix("#") for link in page.links if link.startswith("#")} <= set(page.ids)
+
+
+@pytest.mark.slow
+def test_every_run_is_linked_from_where_the_page_lies(sweep, tmp_path):
+    write_report(sweep, tmp_path / "deep" / "page.html")
+    links = [link for link in Page((tmp_path / "deep" / "page.html").read_text()).links if link[0] != "#"]
+    assert len(links) == 8
+    assert all((tmp_path / "deep" / link / results.RESULT).is_file() for link in links)
+    write_report(sweep, tmp_path / "page.html", links=False)
+    assert all(link[0] == "#" for link in Page((tmp_path / "page.html").read_text()).links)
+
+
+def test_all_text_is_escaped(tmp_path):
+    evil = '<script>alert("x")</script>&amp;'
+    table = records(models=("CNN", evil), data="<b>'digits'")
+    text, page = report(tmp_path, table, pair=("CNN", evil))
+    assert text.count("<script>") == 1 and "<b>" not in text
+    assert evil in "".join(page.words)
+
+
+@pytest.mark.slow
+def test_odd_labels_are_drawn_and_named_as_they_are(tmp_path, capsys):
+    for names in (("_x", "[/red]"), ("$x$", r"$\frac$"), ("1", "02")):
+        renamed = dict(zip(("CNN", "ViT"), names, strict=True))
+        table = records().assign(label=lambda t, renamed=renamed: t["label"].map(renamed))
+        table = table.assign(params=1000.0, macs=2000.0)
+        text, page = report(tmp_path, table)
+        assert not [word for word in page.words if "is left out" in word]
+        assert {"accuracy", "error", "gain", "overfit", "cost"} <= set(page.ids)
+        assert main(["plot", str(tmp_path / "runs.csv")]) == 0
+        shown, svg = capsys.readouterr().out, (tmp_path / "accuracy.svg").read_text()
+        for name in names if names[0] != "1" else ("1", "2"):
+            assert name in shown and f"{name}</text>" in svg and f"{name}</text>" in text
+
+
+@pytest.mark.slow
+def test_the_command_prints_the_answer_and_writes_page_and_figures(sweep, tmp_path, capsys):
+    out, figures = tmp_path / "page.html", tmp_path / "figures"
+    assert main(["report", str(sweep), "--out", str(out), "--figures", str(figures)]) == 0
+    said = capsys.readouterr().out
+    assert "100 images" not in said and f"wrote {out}" in said and "ViT" in said
+    for kind in ("png", "svg", "pdf"):
+        assert (figures / f"gain.{kind}").stat().st_size > 1000
+    assert main(["report", str(sweep)]) == 0 and (sweep / "report.html").is_file()
+
+
+def test_plot_names_the_data_set_of_each_answer(tmp_path, capsys):
+    pd.concat([records(), records(data="other")]).to_csv(tmp_path / "runs.csv", index=False)
+    assert main(["plot", str(tmp_path / "runs.csv")]) == 0
+    said = capsys.readouterr().out
+    assert "CNN against ViT on digits: " in said and "CNN against ViT on other: " in said
+
+
+@pytest.mark.slow
+def test_2000_runs_stay_below_5_megabytes(tmp_path):
+    table = records(models=[f"model {i}" for i in range(40)], seeds=10, cross=False)
+    assert len(table) == 2000
+    text, page = report(tmp_path, table.assign(config_sha256="a" * 64, commit="1" * 40))
+    assert len(text) < 5e6 and page.words.count("a" * 10) == 2000
+
+
+@pytest.mark.slow
+def test_the_runs_are_not_changed_by_reading(sweep, tmp_path):
+    before = {p: p.stat().st_mtime_ns for p in sweep.rglob("*")}
+    write_report(sweep, tmp_path / "report.html")
+    assert before == {p: p.stat().st_mtime_ns for p in sweep.rglob("*")}
