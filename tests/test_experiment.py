@@ -89,6 +89,20 @@ def test_subset_and_training_seed_are_two_settings(small_run):
     assert subsets[0] == subsets[1]
 
 
+def test_validation_images_from_outside_the_subset(small_run):
+    inside = run(small_run)
+    small_run.data.val_from = "rest"
+    outside = run(replace(small_run, sweep="rest"))
+    assert (inside["n_train"], inside["n_val"]) == (54, 6)
+    assert (outside["n_train"], outside["n_val"]) == (60, 138), "a tenth of the other 1,377 images"
+    assert inside["train_size"] == outside["train_size"] == 60
+    assert inside["subset_sha256"] == outside["subset_sha256"]
+    assert outside["val_accuracy"] * 138 == pytest.approx(round(outside["val_accuracy"] * 138))
+    assert outside["settings"]["data.val_from"] == "rest" and "data.val_from" not in inside["settings"]
+    with pytest.raises(ValueError, match=r"train_size=all leaves none"):
+        run(replace(small_run, train_size="all"))
+
+
 def test_a_diverging_run_is_kept_as_failed_with_step_and_learning_rate(small_run):
     config = replace(small_run, training=replace(small_run.training, lr=1e30, clip_grad=None))
     with pytest.raises(RuntimeError, match="the loss is"):
@@ -111,6 +125,7 @@ def test_a_diverging_run_is_kept_as_failed_with_step_and_learning_rate(small_run
         ("training", "steps", None, "training.steps or as training.epochs"),
         ("training", "min_steps", 20, "training.min_steps=20 belongs to a budget in epochs"),
         ("training", "warmup_fraction", 1.5, "training.warmup_fraction must be from 0"),
+        ("data", "val_from", "test", "data.val_from must be one of subset, rest, got 'test'"),
         ("data", "val_fraction", 1.0, "data.val_fraction must be from 0"),
         ("data", "mean", [0.5], "both data.mean and data.std"),
     ],

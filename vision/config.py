@@ -11,6 +11,7 @@ from typing import Any
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+VAL_FROM = ("subset", "rest")
 # Old names of settings, with the present ones. The old ones are understood for one more version: on the
 # command line, in YAML files, and in the configs and records of finished runs.
 RENAMED = {
@@ -62,7 +63,9 @@ class DataConfig:
         download: whether the source downloads what is missing.
         img_size: side in pixels to which the central square of every image is resized; null keeps images of
             one size as they are.
-        val_fraction: fraction of the training subset that is held out for validation.
+        val_from: where validation images come from: subset, so that fewer than `train_size` images are
+            trained on, or rest, the images outside the subset.
+        val_fraction: fraction of the subset or of the rest that is held out for validation.
         test_size: number of test images that are scored, stratified and the same for every run; null is all.
         subset_seed: seed of the training subset and of the validation split.
         train_sizes: training-set sizes of a sweep over them, comma-separated.
@@ -81,6 +84,7 @@ class DataConfig:
     root: str = "data"
     download: bool = True
     img_size: int | None = None
+    val_from: str = "subset"
     val_fraction: float = 0.1
     test_size: int | None = None
     subset_seed: int = 0
@@ -160,7 +164,8 @@ class RunConfig:
         data: the images.
         model: the model.
         training: the recipe.
-        train_size: training images, validation included; an integer or "all".
+        train_size: images of the training subset; an integer or "all". All are trained on, but for the
+            validation images that data.val_from=subset takes from them.
         seed: seed of initial weights, batches and augmentation.
         sweep: name of the folder below `output_dir` that gathers runs to be compared.
         output_dir: folder of all results.
@@ -226,6 +231,7 @@ def check(config: RunConfig) -> None:
         )
     _choice("training.precision", training.precision, PRECISIONS)
     _choice("training.device", training.device, DEVICES)
+    _choice("data.val_from", data.val_from, VAL_FROM)
     for name in ("steps", "min_steps", "batch_size", "num_evaluations", "threads"):
         _at_least(f"training.{name}", getattr(training, name), 1)
     for name in ("epochs", "lr", "clip_grad"):

@@ -114,7 +114,7 @@ def _train_and_score(config: RunConfig, folder: Path, on_progress: ProgressCallb
         data=config.data.name,
         model=config.model.name,
         label=config.model.label or config.model.name,
-        train_size=len(subset.train) + len(subset.val),
+        train_size=subset.size,
         seed=config.seed,
         subset_seed=config.data.subset_seed,
         test_accuracy=test.accuracy,

@@ -16,8 +16,8 @@ UNBALANCED = torch.repeat_interleave(torch.arange(5), torch.tensor([3, 10, 57, 2
 EXTREME = torch.tensor([0] * 500 + [1])
 
 
-def draw(labels, size, *, seed=0, val_fraction=0.1):
-    return draw_subset(labels, size, seed=seed, val_fraction=val_fraction)
+def draw(labels, size, *, seed=0, val_fraction=0.1, val_from="subset"):
+    return draw_subset(labels, size, seed=seed, val_fraction=val_fraction, val_from=val_from)
 
 
 def everything(subset):
@@ -106,3 +106,34 @@ def test_hold_out_is_stratified():
     rest, held = stratified_split(BALANCED, 0.2)
     assert BALANCED[held].bincount().tolist() == [20] * 10
     assert sorted((*rest.tolist(), *held.tolist())) == list(range(1000))
+
+
+@pytest.mark.parametrize("labels", [BALANCED, UNBALANCED], ids=["balanced", "unbalanced"])
+def test_validation_from_the_rest_leaves_the_whole_subset_to_train_on(labels):
+    smaller = None
+    for size in range(len(labels.unique()), len(labels), 97):
+        subset = draw(labels, size, val_fraction=0.2, val_from="rest")
+        assert torch.equal(subset.train, draw(labels, size, val_fraction=0.0).train)
+        assert subset.sha256 == draw(labels, size).sha256 and subset.size == len(subset.train) == size
+        train, val = set(subset.train.tolist()), set(subset.val.tolist())
+        assert len(val) == max(1, round(0.2 * (len(labels) - size))) and not train & val
+        if smaller:
+            assert smaller >= val
+        smaller = val
+
+
+def test_validation_from_the_rest_is_stratified():
+    val = draw(BALANCED, 500, val_fraction=0.2, val_from="rest").val
+    assert BALANCED[val].bincount().tolist() == [10] * 10
+    assert len(draw(BALANCED, 999, val_fraction=0.1, val_from="rest").val) == 1
+
+
+@pytest.mark.parametrize("size", [1000, "all"])
+def test_validation_from_the_rest_needs_a_rest(size):
+    assert draw(BALANCED, size, val_fraction=0.0, val_from="rest").val.numel() == 0
+    with pytest.raises(ValueError) as error:
+        draw(BALANCED, size, val_from="rest")
+    assert str(error.value) == (
+        f"data.val_from=rest takes validation images from outside the subset, and train_size={size} leaves "
+        "none; use a smaller train_size, data.val_from=subset, or data.val_fraction=0"
+    )

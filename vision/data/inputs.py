@@ -76,7 +76,7 @@ def load_inputs(config: DataConfig, train_size: Any, *, device: torch.device | s
 
     Args:
         config: settings of the data.
-        train_size: training images, validation included; an integer or "all".
+        train_size: images of the training subset; an integer or "all".
         device: where images that fit, and all batches, are.
 
     Raises:
@@ -86,7 +86,11 @@ def load_inputs(config: DataConfig, train_size: Any, *, device: torch.device | s
     device = torch.device(device)
     source = load_source(config, device=device)
     subset = draw_subset(
-        source.train.labels, train_size, seed=config.subset_seed, val_fraction=config.val_fraction
+        source.train.labels,
+        train_size,
+        seed=config.subset_seed,
+        val_fraction=config.val_fraction,
+        val_from=config.val_from,
     )
     test = _test_images(source.test, config.test_size)
     mean, std = config.mean, config.std

@@ -24,45 +24,60 @@ class Subset:
     Attributes:
         train: int64 (N_train,), images to train on.
         val: int64 (N_val,), images held out for validation; empty if there are too few to spare.
-        sha256: fingerprint of train and val together: the SHA-256 of their sorted int64 little-endian bytes.
+        size: number of images that were drawn as the subset.
+        sha256: fingerprint of the subset: the SHA-256 of its sorted int64 little-endian bytes.
     """
 
     train: Tensor
     val: Tensor
+    size: int
     sha256: str
 
 
-def draw_subset(labels: Tensor, train_size: Any, *, seed: int, val_fraction: float) -> Subset:
-    """Draw train_size images, and split them into training and validation images.
+def draw_subset(
+    labels: Tensor, train_size: Any, *, seed: int, val_fraction: float, val_from: str = "subset"
+) -> Subset:
+    """Draw a subset of train_size images to train on, and images for validation.
+
+    With val_from="subset" the validation images are a part of the subset, and the others are trained on. With
+    val_from="rest" they come from the images outside it, and the whole subset is trained on.
 
     The first images are one of each class; further ones keep the classes' proportions (Webster's method), so
     that counts of classes of one size differ by at most one. All of it is nested: with the same seed,
     the subset, `train` and `val` of one size are contained in those of every larger size.
 
-    Every class gives about val_fraction of its images to validation, but never its first. In all, for
-    balanced classes, floor(val_fraction * train_size) images, and fewer only where classes of one or two
-    images have none to spare; with one image per class `val` is empty.
+    From the subset, every class gives about val_fraction of its images to validation, but never its first.
+    In all, for balanced classes, floor(val_fraction * train_size) images, and fewer only where classes of one
+    or two images have none to spare; with one image per class `val` is empty.
+
+    From the rest, `val` has val_fraction of its images, at least one, and stratified. `val` of one size is
+    contained in that of every smaller size.
 
     Args:
         labels: int64 (N,), the class of every image of the training split.
         train_size: an integer, or a string of one, from the number of classes to N; or "all".
         seed: of the draw; it is independent of the model's seed.
-        val_fraction: share of the subset to hold out, from 0 up to but not including 1.
+        val_fraction: share of the subset or of the rest to hold out, from 0 up to but not including 1.
+        val_from: "subset" or "rest".
 
     Raises:
-        ValueError: train_size or val_fraction is out of range.
+        ValueError: train_size or val_fraction is out of range, or there is no rest to hold out from.
     """
     if not 0 <= val_fraction < 1:
         raise ValueError(f"val_fraction must be from 0 up to but not including 1, got {val_fraction}")
     classes = labels.cpu().numpy()
     size = _checked_size(train_size, least=len(np.unique(classes)), most=len(classes))
-    chosen = stratified_order(classes, seed=seed)[:size]
-    held_out = _held_out(classes[chosen], val_fraction, seed=seed)
-    everything = np.sort(chosen).astype("<i8").tobytes()
+    chosen, rest = np.split(stratified_order(classes, seed=seed), [size])
+    if val_from == "rest":
+        train, val = chosen, _last(rest, val_fraction, train_size)
+    else:
+        held_out = _held_out(classes[chosen], val_fraction, seed=seed)
+        train, val = chosen[~held_out], chosen[held_out]
     return Subset(
-        train=torch.from_numpy(np.sort(chosen[~held_out])),
-        val=torch.from_numpy(np.sort(chosen[held_out])),
-        sha256=hashlib.sha256(everything).hexdigest(),
+        train=torch.from_numpy(np.sort(train)),
+        val=torch.from_numpy(np.sort(val)),
+        size=size,
+        sha256=hashlib.sha256(np.sort(chosen).astype("<i8").tobytes()).hexdigest(),
     )
 
 
@@ -82,6 +97,18 @@ def stratified_order(labels: np.ndarray, *, seed: int) -> np.ndarray:
     quotient = (rank + 0.5) / np.bincount(labels)[labels[order]]
     quotient[rank == 0] = -1.0  # one image of each class comes first
     return order[np.lexsort((random.rand(len(order)), quotient))]
+
+
+def _last(rest: np.ndarray, fraction: float, train_size: Any) -> np.ndarray:
+    """Return the last images of the order, which are outside the subsets of most other sizes too."""
+    if fraction == 0:
+        return rest[:0]
+    if not len(rest):
+        raise ValueError(
+            "data.val_from=rest takes validation images from outside the subset, and "
+            f"train_size={train_size} leaves none; use a smaller train_size, data.val_from=subset, or data.val_fraction=0"
+        )
+    return rest[-max(1, round(fraction * len(rest))) :]
 
 
 def _held_out(labels: np.ndarray, fraction: float, *, seed: int) -> np.ndarray:

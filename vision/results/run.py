@@ -38,7 +38,7 @@ NON_IDENTIFYING = (
 )
 # Settings that runs of earlier versions did not have, with the value at which they change nothing. At that
 # value they are left out, so that a run of an earlier version is the same run.
-UNUSED: dict[str, Any] = {"data.options": {}, "training.min_steps": None}
+UNUSED: dict[str, Any] = {"data.options": {}, "data.val_from": "subset", "training.min_steps": None}
 
 
 class ConfigMismatch(ValueError):

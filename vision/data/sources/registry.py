@@ -17,7 +17,16 @@ from vision.data.images import Source, load_to_device
 
 KEPT = 2  # sources that stay in memory, so that a sweep's runs read theirs once
 # Settings of DataConfig that have no influence on which images are read.
-NOT_READING = {"val_fraction", "subset_seed", "train_sizes", "mean", "std", "num_workers", "augment"}
+NOT_READING = {
+    "val_from",
+    "val_fraction",
+    "subset_seed",
+    "train_sizes",
+    "mean",
+    "std",
+    "num_workers",
+    "augment",
+}
 
 LoadT = TypeVar("LoadT", bound=Callable[[DataConfig], Source])
 
