@@ -106,7 +106,8 @@ def _last(rest: np.ndarray, fraction: float, train_size: Any) -> np.ndarray:
     if not len(rest):
         raise ValueError(
             "data.val_from=rest takes validation images from outside the subset, and "
-            f"train_size={train_size} leaves none; use a smaller train_size, data.val_from=subset, or data.val_fraction=0"
+            f"train_size={train_size} leaves none; use a smaller train_size, data.val_from=subset, or "
+            "data.val_fraction=0"
         )
     return rest[-max(1, round(fraction * len(rest))) :]
 
