@@ -1,0 +1,54 @@
+"""The command and its help: subcommands, completion, and what they say of nothing."""
+
+import re
+import subprocess
+
+import pytest
+from commands import VISION
+
+from vision.cli.main import COMMANDS, main
+
+
+def test_the_installed_command_lists_every_subcommand():
+    shown = subprocess.run([VISION, "--help"], capture_output=True, text=True, check=True).stdout
+    assert all(f"    {name} " in shown for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "train"])
+def test_every_help_shows_an_example(command, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    assert f"example: vision {command}" in capsys.readouterr().out
+
+
+def test_a_subcommand_that_does_not_exist_is_refused_with_the_others(capsys):
+    for arguments in (["plott"], []):
+        with pytest.raises(SystemExit, match="2"):
+            main(arguments)
+    assert "'plot'" in capsys.readouterr().err
+
+
+def test_completion_knows_subcommands_and_settings(tmp_path, vision):
+    assert (
+        "train status plot report compare models convert inspect"
+        in vision(tmp_path, "-sc", "query=bash", COMP_LINE="vision ").stdout
+    )
+    offered = vision(tmp_path, "-sc", "query=bash", COMP_LINE="vision train model=").stdout
+    assert "model=vit" in offered and "model=cnn" in offered
+    script = vision(tmp_path, "-sc", "install=bash").stdout
+    assert "complete -o nospace" in script and script.strip().endswith("vision")
+
+
+def test_models_lists_ours_with_their_cost_and_timms_by_pattern(tmp_path, vision):
+    ours = vision(tmp_path, "models", COLUMNS="160").stdout
+    assert "field_vit" in ours and "207,946" in ours
+    assert "convnext_atto" in vision(tmp_path, "models", "convnext*").stdout
+    assert vision(tmp_path, "models", "zzz").returncode == 2
+
+
+def test_plot_and_status_of_nothing_say_so(tmp_path, vision):
+    for command in ("plot", "status"):
+        refused = vision(tmp_path, command, "nowhere")
+        assert refused.returncode == 2 and re.search("is (no|not a) folder", refused.stderr)
+    refused = vision(tmp_path, "plot", "nowhere.csv")
+    assert refused.returncode == 2 and "there is no file" in refused.stderr

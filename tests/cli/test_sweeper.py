@@ -1,0 +1,112 @@
+"""`vision train -m`: failed, finished and killed runs, and what plot and status make of them."""
+
+import json
+import signal
+import subprocess
+import time
+
+import pandas as pd
+import pytest
+from commands import TINY, VISION
+
+
+def test_a_failed_run_stops_no_other_and_is_counted(sweep, vision):
+    shown = vision(sweep, "status", "outputs/tiny/runs")
+    assert shown.returncode == 1
+    assert "4 finished, 2 failed, 0 running, 0 missing" in shown.stdout
+    assert "train_size must be an integer" in shown.stdout
+    failure = json.loads((sweep / "outputs/tiny/runs/CNN/n5/s0/failure.json").read_text())
+    assert "Traceback" in failure["traceback"] and "ValueError" in failure["error"]
+
+
+def test_issued_again_only_what_is_missing_runs(sweep, vision):
+    before = {p: p.stat().st_mtime_ns for p in sweep.rglob("result.json")}
+    again = vision(sweep, "train", "-m", *TINY, "model=vit,cnn", "train_size=5,20,40", "seed=0")
+    assert again.returncode == 1 and "6 runs, 4 finished before, 2 to do" in again.stderr
+    finished = vision(sweep, "train", "-m", *TINY, "model=vit,cnn", "train_size=20,40", "seed=0")
+    assert finished.returncode == 0 and "4 runs, 4 finished before, 0 to do" in finished.stderr
+    assert {p: p.stat().st_mtime_ns for p in sweep.rglob("result.json")} == before
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_is_resumed_where_it_was(tmp_path, vision):
+    arguments = ["train", "-m", *TINY, "model=cnn", "train_size=20", "seed=range(8)", "training.steps=100"]
+    going = subprocess.Popen([str(VISION), *arguments], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    deadline = time.time() + 120
+    while len(list(tmp_path.rglob("result.json"))) < 2 and time.time() < deadline:
+        time.sleep(0.02)
+    going.send_signal(signal.SIGKILL)
+    going.wait()
+    kept = {p: p.read_bytes() for p in tmp_path.rglob("s?/result.json")}
+    assert 2 <= len(kept) < 8
+    shown = vision(tmp_path, "status", "outputs/tiny/runs")
+    assert f"{len(kept)} finished, 0 failed, 0 running, {8 - len(kept)} missing" in shown.stdout
+    assert vision(tmp_path, "plot", "outputs/tiny/runs").returncode == 0
+    resumed = vision(tmp_path, *arguments)
+    assert resumed.returncode == 0, resumed.stderr
+    assert f"8 runs, {len(kept)} finished before" in resumed.stderr
+    assert {p: p.read_bytes() for p in kept} == kept
+    assert len(list(tmp_path.rglob("result.json"))) == 8 and not list(tmp_path.rglob("*.partial-*"))
+
+
+def test_odd_spellings_of_a_size_are_the_same_run(tmp_path, vision):
+    done = vision(tmp_path, "train", "-m", *TINY, "model=cnn", "train_size=20,40.0", "seed=0")
+    assert done.returncode == 0, done.stderr
+    again = vision(tmp_path, "train", "-m", *TINY, "model=cnn", "train_size=20.0,040", "seed=0")
+    assert again.returncode == 0 and "2 runs, 2 finished before" in again.stderr, again.stderr
+    assert vision(tmp_path, "status", "outputs/tiny/runs").returncode == 0
+
+
+def test_runs_that_are_the_same_run_are_run_once(tmp_path, vision):
+    done = vision(tmp_path, "train", "-m", *TINY, "model=cnn", "training=default,epochs", "train_size=20")
+    assert done.returncode == 0 and "1 runs, 0 finished before, 1 to do" in done.stderr, done.stderr
+
+
+@pytest.mark.slow
+def test_the_local_launcher_runs_side_by_side_with_the_same_result(tmp_path, vision):
+    runs = ["train", "-m", *TINY, "model=cnn", "train_size=20", "seed=0,1"]
+    assert vision(tmp_path, *runs, "sweep=one").returncode == 0
+    side_by_side = vision(tmp_path, *runs, "sweep=two", "hydra/launcher=local")
+    assert side_by_side.returncode == 0, side_by_side.stderr
+    for seed in (0, 1):
+        runs = (tmp_path / "outputs/tiny" / name / f"CNN/n20/s{seed}" for name in ("one", "two"))
+        one, two = (run / "model.safetensors" for run in runs)
+        assert one.read_bytes() == two.read_bytes()
+
+
+def test_plot_writes_figure_tables_and_says_where(sweep, vision):
+    shown = vision(sweep, "plot", "outputs/tiny/runs", COLUMNS="160")
+    assert shown.returncode == 0, shown.stderr
+    for name in (
+        "accuracy.png",
+        "accuracy.svg",
+        "accuracy.pdf",
+        "records.csv",
+        "records.parquet",
+        "curves.csv",
+    ):
+        path = sweep / "outputs/tiny/runs" / name
+        assert path.stat().st_size > 0 and f"wrote outputs/tiny/runs/{name}" in shown.stdout
+    assert "Not included: 2 failed." in shown.stdout
+    records = pd.read_parquet(sweep / "outputs/tiny/runs/records.parquet")
+    assert len(records) == 4 and set(records["label"]) == {"ViT", "CNN"}
+    pd.testing.assert_frame_equal(
+        records[["label", "test_accuracy"]],
+        pd.read_csv(sweep / "outputs/tiny/runs/records.csv")[["label", "test_accuracy"]],
+        check_dtype=False,
+    )
+    svg = (sweep / "outputs/tiny/runs/accuracy.svg").read_text()
+    assert svg.startswith("<?xml")
+
+
+def test_runs_of_different_recipes_are_not_averaged(tmp_path, vision):
+    for seed, steps in (("0", "3"), ("1", "4")):
+        done = vision(tmp_path, "train", *TINY, "model=cnn", f"seed={seed}", f"training.steps={steps}")
+        assert done.returncode == 0, done.stderr
+    refused = vision(tmp_path, "plot", "outputs/tiny/runs")
+    assert refused.returncode == 2 and "differ in training.steps (3, 4)" in refused.stderr
+    parted = vision(tmp_path, "plot", "outputs/tiny/runs", "--line", "training.steps")
+    assert parted.returncode == 0, parted.stderr
+    unknown = vision(tmp_path, "plot", "outputs/tiny/runs", "--x", "training.step")
+    assert unknown.returncode == 2 and "no column training.step " in unknown.stderr
+    assert "those that vary are training.steps" in unknown.stderr

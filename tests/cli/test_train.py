@@ -1,0 +1,60 @@
+"""`vision train`: its help, the settings it composes, what it refuses, and one run."""
+
+import pytest
+from commands import TINY
+
+
+def test_the_help_of_train_shows_examples_and_groups(tmp_path, vision):
+    shown = vision(tmp_path, "train", "--help").stdout
+    for text in ("vision train -m experiment=data_size", "model: ", "cifar10_jpeg", "batch_size: 64"):
+        assert text in shown
+    assert "_backbone" not in shown and "_small" not in shown  # bases of other files
+
+
+def test_cfg_job_prints_the_settings_and_runs_nothing(tmp_path, vision):
+    shown = vision(tmp_path, "train", "--cfg", "job", "data=cifar10", "model=cnn")
+    assert shown.returncode == 0
+    assert "name: field_cnn" in shown.stdout and "source: torchvision" in shown.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sizes_of_a_sweep_come_from_the_data(tmp_path, vision):
+    composed = vision(tmp_path, "train", "experiment=data_size", "data=digits", "--cfg", "all", "--resolve")
+    assert "train_size: 50,100,250,500,1200" in composed.stdout, composed.stderr
+    assert "sweep: data_size-digits" in composed.stdout
+
+
+WRONG = {
+    "trainng.lr=1": ["trainng"],
+    "training.learning_rate=1": ["learning_rate", "TrainingConfig"],
+    "training.lr=fast": ["training.lr", "fast", "Float"],
+    "model=vot": ["vot", "vit"],
+    "training.precision=half": ["training.precision", "half", "bfloat16"],
+    "model=timm model.name=convnxt_atto": ["model.name", "convnxt_atto", "convnext_atto"],
+    "data=parquet": ["data.name must be given"],
+    "-m training.lr=0.1,0.2": ["share the folder", "training.lr=0.1", "sweep="],
+    "-m model=vit,cnn training.warmup_fraction=2": ["training.warmup_fraction", "got 2"],
+    "-m model=cnn --cfg job": ["Only one of"],
+}
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_wrong_input_is_refused_by_name_before_anything_is_written(line, tmp_path, vision):
+    refused = vision(tmp_path, "train", "debug=tiny", *line.split())
+    assert refused.returncode != 0 and "Traceback" not in refused.stderr
+    for word in WRONG[line]:
+        assert word in refused.stderr
+    assert not list(tmp_path.rglob("*.json")), "nothing may be written"
+
+
+def test_another_config_in_a_finished_folder_is_an_error_that_shows_the_difference(sweep, vision):
+    for many in ([], ["-m"]):
+        refused = vision(sweep, "train", *many, *TINY, "model=cnn", "train_size=20", "training.steps=4")
+        assert refused.returncode != 0
+        assert "training.steps: 3 there, 4 requested" in refused.stderr and "sweep=" in refused.stderr
+
+
+def test_a_single_run_is_skipped_too(sweep, vision):
+    again = vision(sweep, "train", *TINY, "model=cnn", "train_size=20")
+    assert again.returncode == 0 and "finished before" in again.stderr
+    assert again.stdout.strip() == "outputs/tiny/runs/CNN/n20/s0"

@@ -1,0 +1,16 @@
+"""The installed command, and settings that make a run end in a fraction of a second."""
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+VISION = Path(sys.executable).parent / "vision"
+TINY = ["debug=tiny", "model.kwargs.params=20000", "+model.kwargs.depth=1", "training.threads=1"]
+
+
+class Done(NamedTuple):
+    """A command that has ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
