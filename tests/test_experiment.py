@@ -27,6 +27,7 @@ def test_a_run_leaves_all_that_its_record_needs(small_run):
         "metrics.jsonl",
         "model.safetensors",
         "test_predictions.npy",
+        "test_logits.npy",
         "test_labels.npy",
     }
     kept = json.loads((folder / "result.json").read_text())

@@ -110,6 +110,7 @@ def test_scores_count_every_image_once():
     assert scores.accuracy == pytest.approx((model(x).argmax(1) == y).float().mean().item())
     assert scores.loss == pytest.approx(F.cross_entropy(model(x), y).item(), rel=1e-5)
     assert torch.equal(scores.predictions, model(x).argmax(1))
+    torch.testing.assert_close(scores.logits, model(x))
 
 
 def test_probabilities_as_targets_train_too():

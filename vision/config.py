@@ -169,6 +169,7 @@ class RunConfig:
         seed: seed of initial weights, batches and augmentation.
         sweep: name of the folder below `output_dir` that gathers runs to be compared.
         output_dir: folder of all results.
+        save_logits: keep the logits of the test images, 2 bytes for each image and class.
     """
 
     data: DataConfig
@@ -178,6 +179,7 @@ class RunConfig:
     seed: int = 0
     sweep: str = "runs"
     output_dir: str = "outputs"
+    save_logits: bool = True
 
     def __post_init__(self) -> None:
         # One spelling per size: 500, "500" and 500.0 are one run in one folder.

@@ -108,6 +108,8 @@ def _train_and_score(config: RunConfig, folder: Path, on_progress: ProgressCallb
     )
     _save_classes(folder / results.PREDICTIONS, test.predictions, source.classes)
     _save_classes(folder / results.LABELS, inputs.test.labels, source.classes)
+    if config.save_logits:
+        _save_logits(folder / results.LOGITS, test.logits)
 
     size, origin = cost(trained.model, source.train.shape), provenance()
     return results.Record(
@@ -231,6 +233,12 @@ def _train(
 def _save_classes(path: Path, indices: Tensor, classes: Sequence[str]) -> None:
     """Write class indices (N,) in the smallest integer type that holds them."""
     np.save(path, indices.numpy().astype(np.min_scalar_type(len(classes) - 1)))
+
+
+def _save_logits(path: Path, logits: Tensor) -> None:
+    """Write logits (N, classes) as float16, which keeps three decimal digits; the largest become 65,504."""
+    largest = torch.finfo(torch.float16).max
+    np.save(path, logits.clamp(-largest, largest).half().numpy())
 
 
 def _seed_everything(seed: int) -> None:

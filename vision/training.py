@@ -42,11 +42,12 @@ class NonFiniteLoss(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Mean cross-entropy in nats, accuracy in [0, 1], and the predicted class of each image (N,)."""
+    """Mean cross-entropy in nats, accuracy in [0, 1], and for each image its class (N,) and logits (N, K)."""
 
     loss: float
     accuracy: float
     predictions: Tensor
+    logits: Tensor
 
 
 def resolve_device(name: str) -> torch.device:
@@ -192,16 +193,15 @@ def evaluate(
     """
     model.eval()
     loss, hits = torch.zeros((), device=device), torch.zeros((), device=device)
-    predictions: list[Tensor] = []
+    outputs: list[Tensor] = []
     with torch.inference_mode(), _autocast(precision, device):
         for images, targets in batches:
             logits = model(images).float()
             loss += F.cross_entropy(logits, targets, reduction="sum")
-            predicted = logits.argmax(dim=1)
-            hits += (predicted == targets).sum()
-            predictions.append(predicted.cpu())
-    classes = torch.cat(predictions)
-    return Scores(float(loss) / len(classes), float(hits) / len(classes), classes)
+            hits += (logits.argmax(dim=1) == targets).sum()
+            outputs.append(logits.cpu())
+    logits = torch.cat(outputs)
+    return Scores(float(loss) / len(logits), float(hits) / len(logits), logits.argmax(dim=1), logits)
 
 
 def _autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:

@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from written_runs import write_run
 
@@ -68,22 +67,6 @@ def test_records_come_from_a_folder_or_a_table(small_run, tmp_path):
     with pytest.raises(ValueError, match=r"plan.txt is not a table of records; give a .csv, a .parquet, or"):
         (tmp_path / "plan.txt").touch()
         results.read_records(tmp_path / "plan.txt")
-
-
-def test_predictions_of_runs_on_the_same_test_images_stand_side_by_side(small_run):
-    runs = [replace(small_run, seed=seed) for seed in (0, 1)]
-    for config, guessed in zip(runs, ([0, 1, 2], [0, 2, 2]), strict=True):
-        np.save(write_run(config) / results.PREDICTIONS, np.array(guessed, dtype=np.uint8))
-    records = results.collect(small_run.output_dir)
-    with pytest.raises(FileNotFoundError, match=results.LABELS):
-        results.predictions(small_run.output_dir, records)
-    for config in runs:
-        np.save(results.run_folder(config) / results.LABELS, np.array([0, 1, 2], dtype=np.uint8))
-    guessed, labels = results.predictions(small_run.output_dir, records)
-    assert guessed.tolist() == [[0, 1, 2], [0, 2, 2]] and labels.tolist() == [0, 1, 2]
-    np.save(results.run_folder(runs[1]) / results.LABELS, np.array([0, 1, 1], dtype=np.uint8))
-    with pytest.raises(ValueError, match=r"s1 was tested on other images than .*s0"):
-        results.predictions(small_run.output_dir, records)
 
 
 def test_learning_curves_have_a_row_an_evaluation(small_run):

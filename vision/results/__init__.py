@@ -1,5 +1,7 @@
 """The results of runs: the folder of one run, and the records of many. Nothing here imports torch."""
 
+from vision.results.outputs import logits as logits
+from vision.results.outputs import predictions as predictions
 from vision.results.record import RECORD_VERSION as RECORD_VERSION
 from vision.results.record import Column as Column
 from vision.results.record import Record as Record
@@ -7,6 +9,7 @@ from vision.results.record import columns as columns
 from vision.results.run import CONFIG as CONFIG
 from vision.results.run import FAILURE as FAILURE
 from vision.results.run import LABELS as LABELS
+from vision.results.run import LOGITS as LOGITS
 from vision.results.run import METRICS as METRICS
 from vision.results.run import NON_IDENTIFYING as NON_IDENTIFYING
 from vision.results.run import PARTIAL as PARTIAL
@@ -26,7 +29,6 @@ from vision.results.run import why_failed as why_failed
 from vision.results.run import write_json as write_json
 from vision.results.sweep import collect as collect
 from vision.results.sweep import learning_curves as learning_curves
-from vision.results.sweep import predictions as predictions
 from vision.results.sweep import read_plan as read_plan
 from vision.results.sweep import read_records as read_records
 from vision.results.sweep import status as status

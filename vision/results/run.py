@@ -25,12 +25,14 @@ from vision.provenance import now, provenance
 
 RESULT, FAILURE, CONFIG = "result.json", "failure.json", "config.yaml"
 METRICS, PREDICTIONS, LABELS = "metrics.jsonl", "test_predictions.npy", "test_labels.npy"
+LOGITS = "test_logits.npy"
 PARTIAL = ".partial-"
 ABANDONED_SECONDS = 24 * 3600
-# Two runs that differ only in these settings, which decide where and how fast, are the same run.
+# Two runs that differ only in these settings are the same run: they decide where, how fast, and what is kept.
 NON_IDENTIFYING = (
     "output_dir",
     "sweep",
+    "save_logits",
     "data.download",
     "data.num_workers",
     "data.max_memory_fraction",

@@ -9,16 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from vision.results.record import REQUIRED, check_version, current_columns, table_row
 from vision.results.run import (
     FAILURE,
-    LABELS,
     METRICS,
     PARTIAL,
-    PREDICTIONS,
     RESULT,
     is_alive,
     read_json,
@@ -143,21 +140,6 @@ def learning_curves(sweep: Path | str, records: pd.DataFrame) -> pd.DataFrame:
         for step in _steps(Path(sweep) / run["folder"] / METRICS)
     ]
     return pd.DataFrame(rows)
-
-
-def predictions(sweep: Path | str, records: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Return the predicted classes of each run, (R, N), and the true classes, (N,).
-
-    Raises:
-        FileNotFoundError: a run has no labels next to its predictions, such as runs of record version 1.
-        ValueError: two runs were tested on different images.
-    """
-    folders = [Path(sweep) / folder for folder in records["folder"]]
-    labels = [np.load(folder / LABELS) for folder in folders]
-    for folder, other in zip(folders, labels, strict=True):
-        if not np.array_equal(other, labels[0]):
-            raise ValueError(f"{folder} was tested on other images than {folders[0]}; they cannot be paired")
-    return np.stack([np.load(folder / PREDICTIONS) for folder in folders]), labels[0]
 
 
 def _row(path: Path) -> dict[str, Any]:
