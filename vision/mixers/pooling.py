@@ -1,6 +1,7 @@
 """The token mixer without parameters: the mean of the tokens around each."""
 
 import torch
+import torch.fx
 from torch import Tensor, nn
 
 from vision.mixers.convolution import same_padding
@@ -37,9 +38,19 @@ class Pooling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, C) -> (B, N, C)."""
-        mean = images_to_tokens(self.pool(tokens_to_images(x, self.grid)))
+        images = _contiguous_on_cuda(tokens_to_images(x, self.grid))
+        mean = images_to_tokens(self.pool(images))
         return mean - x if self.subtract else mean
 
     def extra_repr(self) -> str:
         """Return what nn.Module prints of this module in addition to its submodules."""
         return f"subtract={self.subtract}"
+
+
+@torch.fx.wrap
+def _contiguous_on_cuda(images: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, C, H, W): on CUDA the padded pool's gradient is wrong in channels_last.
+
+    PyTorch issue 188344, seen with torch 2.11.
+    """
+    return images.contiguous() if images.is_cuda else images

@@ -76,6 +76,17 @@ class Recurrent(nn.Module):
         x = _each_row(self.down, x.transpose(1, 2)).transpose(1, 2)
         return self.proj(x.flatten(1, 2))
 
+    def train(self, mode: bool = True) -> "Recurrent":
+        """Set the mode of this module; its networks stay in training mode.
+
+        They compute the same in both modes. cuDNN computes their gradients in training mode only.
+        """
+        super().train(mode)
+        for network in (self.along, self.down):
+            if network is not None:
+                network.train()
+        return self
+
     def extra_repr(self) -> str:
         """Return what nn.Module prints of this module in addition to its submodules."""
         return f"order={self.order!r}"
