@@ -17,7 +17,7 @@ TO_GIVE = {"name": "mine", "root": "somewhere", "dataset": "owner/name"}
 
 
 def read(file: Path) -> DataConfig:
-    given = OmegaConf.load(file)
+    given = OmegaConf.load(conf_folder() / "data" / file)
     filled = [f"data.{key}={TO_GIVE[str(key)]}" for key in given if OmegaConf.is_missing(given, key)]
     store_schema()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
@@ -28,9 +28,9 @@ def read(file: Path) -> DataConfig:
 
 def test_there_is_one_for_each_data_set():
     names = (
-        "cifar10 cifar100 cifar10_jpeg digits eurosat far_marker fashion_mnist flowers102 food101 huggingface"
+        "cifair10 cifair100 cifar10 cifar100 cifar10_jpeg digits eurosat far_marker fashion_mnist flowers102 "
     )
-    names += " image_folder imagenette mnist parquet svhn"
+    names += "food101 huggingface image_folder imagenette mnist parquet svhn"
     assert [file.stem for file in FILES] == names.split()
     assert {config.dataset for config in map(read, FILES) if config.source == "torchvision"} == set(DATASETS)
 
@@ -44,7 +44,9 @@ def test_it_fills_the_schema(file):
     sizes = [int(size) for size in config.train_sizes.split(",")]
     assert sizes == sorted(set(sizes)) and sizes[0] > 0
     assert (config.mean is None) == (config.std is None)
-    assert set(OmegaConf.load(file)) <= {field.name for field in dataclasses.fields(DataConfig)}
+    assert set(OmegaConf.load(file)) - {"defaults"} <= {
+        field.name for field in dataclasses.fields(DataConfig)
+    }
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -52,6 +54,13 @@ def test_it_begins_with_what_it_is_and_the_command(file):
     comment = [line for line in file.read_text().splitlines() if line.startswith("#")]
     assert file.read_text().startswith("# ") and len(comment) >= 3
     assert any(line.startswith(f"# vision train data={file.stem} ") for line in comment)
+
+
+@pytest.mark.parametrize("classes", ["10", "100"])
+def test_cifair_is_cifar_but_for_its_test_images(classes):
+    cifair, cifar = (read(Path(f"{name}{classes}.yaml")) for name in ("cifair", "cifar"))
+    assert (cifair.name, cifair.dataset) == (f"cifair{classes}", f"ciFAIR{classes}")
+    assert dataclasses.replace(cifair, name=cifar.name, dataset=cifar.dataset) == cifar
 
 
 def test_digits_as_configured():

@@ -19,6 +19,7 @@ from torchvision.datasets import cifar, flowers102, svhn
 
 from vision.config import DataConfig
 from vision.data import Images, load_source
+from vision.data.sources import cifair
 from vision.data.sources.torchvision_sets import DATASETS
 
 TRAIN, TEST = slice(0, 40), slice(40, 60)
@@ -62,9 +63,9 @@ def near(split: Images, pixels):
     return (pixels_of(split).int() - pixels.int()).abs().float().mean() < 12
 
 
-@pytest.mark.parametrize(("dataset", "key"), [("CIFAR10", "labels"), ("CIFAR100", "fine_labels")])
-def test_cifar(digits, tmp_path, any_checksum, dataset, key):
-    kind = getattr(cifar, dataset)
+@pytest.mark.parametrize("kind", [cifar.CIFAR10, cifar.CIFAR100, cifair.ciFAIR10, cifair.ciFAIR100])
+def test_cifar(digits, tmp_path, any_checksum, kind):
+    dataset, key = kind.__name__, "fine_labels" if kind.__name__.endswith("100") else "labels"
     folder = tmp_path / kind.base_folder
     folder.mkdir()
     pixels, labels = colour(digits), digits.labels[:60]

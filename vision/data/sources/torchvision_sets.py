@@ -25,6 +25,8 @@ SPLIT: tuple[Parts, Parts] = (({"split": "train"},), ({"split": "test"},))
 DATASETS: dict[str, tuple[Parts, Parts]] = {
     "CIFAR10": FLAG,
     "CIFAR100": FLAG,
+    "ciFAIR10": FLAG,
+    "ciFAIR100": FLAG,
     "MNIST": FLAG,
     "FashionMNIST": FLAG,
     "SVHN": SPLIT,
@@ -62,8 +64,10 @@ def load_torchvision(config: DataConfig) -> Source:
 def _open(config: DataConfig, part: dict[str, Any]) -> Any:
     from torchvision import datasets  # pyright: ignore[reportMissingTypeStubs]
 
-    root = Path(config.root).absolute()
-    kind = getattr(datasets, str(config.dataset))
+    from vision.data.sources import cifair
+
+    root, name = Path(config.root).absolute(), str(config.dataset)
+    kind = getattr(cifair if name.startswith("ciFAIR") else datasets, name)
     if config.dataset == "Imagenette":
         part = {**part, "size": _archive(config.img_size)}
     if config.dataset in ("Flowers102", "Food101", "Imagenette", "EuroSAT"):
