@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from vision.models.backbone import Backbone
+    from vision.models.plain_cnn import PlainCNN
     from vision.models.resnet import SmallImageResNet
 
 _IMAGES = {
@@ -33,12 +34,22 @@ _IMAGES = {
 }
 _BACKBONE = {**_IMAGES, "first_conv": "patch_embed.proj", "classifier": "head", "fixed_input_size": True}
 BACKBONES = (
-    *("field_vit", "field_local", "field_truncated", "field_window", "field_gated", "field_quadratic"),
+    *(
+        "field_vit",
+        "field_vit_conv_stem",
+        "field_local",
+        "field_truncated",
+        "field_window",
+        "field_gated",
+        "field_quadratic",
+    ),
     *("field_static", "field_graph", "field_recurrent", "field_cnn", "field_cnn_attention"),
     *("field_pooling", "field_identity"),
 )
 _CONFIGS: dict[str, dict[str, Any]] = {
     **dict.fromkeys(BACKBONES, _BACKBONE),
+    "field_vit_conv_stem": {**_BACKBONE, "first_conv": "patch_embed.layers.0.0"},
+    "plain_cnn": {**_IMAGES, "first_conv": "stages.0.0.conv", "classifier": "head.fc", "pool_size": (8, 8)},
     "resnet18_small": {**_IMAGES, "first_conv": "conv1", "classifier": "fc", "pool_size": (4, 4)},
     "softened_cnn": {"input_size": (3, 32, 32), "num_classes": 10},
 }
@@ -50,6 +61,13 @@ default_cfgs = cast(dict[str, Any], generate_default_cfgs({**_CONFIGS}))
 def field_vit(pretrained: bool = False, **kwargs: Any) -> "Backbone":
     """The ViT: self-attention over all patches, learned positions."""
     return _backbone("field_vit", "self_attention", pretrained, kwargs, pos_embed="learned", num_heads=4)
+
+
+@register_model
+def field_vit_conv_stem(pretrained: bool = False, **kwargs: Any) -> "Backbone":
+    """The ViT with a convolutional stem, as in CCT: convolutions and max pools make its tokens."""
+    defaults = {"pos_embed": "learned", "stem": "convolutions"}
+    return _backbone("field_vit_conv_stem", "self_attention", pretrained, kwargs, num_heads=4, **defaults)
 
 
 @register_model
@@ -127,6 +145,15 @@ def field_identity(pretrained: bool = False, **kwargs: Any) -> "Backbone":
 
 
 @register_model
+def plain_cnn(pretrained: bool = False, **kwargs: Any) -> "PlainCNN":
+    """A plain CNN: VGG's pyramid for small images, 6 convolutions in 3 stages, with batch norm."""
+    from vision.models.plain_cnn import PlainCNN
+
+    features = {"out_indices": (0, 1, 2), "feature_cls": "getter"}
+    return build_model_with_cfg(PlainCNN, "plain_cnn", pretrained, feature_cfg=features, **kwargs)
+
+
+@register_model
 def resnet18_small(pretrained: bool = False, **kwargs: Any) -> "SmallImageResNet":
     """ResNet-18 with a 3 x 3 stem, for images of about 32 x 32 pixels."""
     from timm.models.resnet import BasicBlock
@@ -169,7 +196,7 @@ def _complete_backbone(name: str, **given: Any) -> dict[str, Any]:
     return complete_backbone(name, **given)
 
 
-def _complete_resnet(name: str, **given: Any) -> dict[str, Any]:
+def _complete_stages(name: str, **given: Any) -> dict[str, Any]:
     from vision.models.registry import complete_stages
 
     return complete_stages(name, **given)
@@ -184,7 +211,7 @@ def _complete_softened_cnn(name: str, **given: Any) -> dict[str, Any]:
 # `vision.models.complete_arguments` reads this name in the module of the entry point.
 argument_completers = {
     **dict.fromkeys(BACKBONES, _complete_backbone),
-    "resnet18_small": _complete_resnet,
+    **dict.fromkeys(("plain_cnn", "resnet18_small"), _complete_stages),
     **dict.fromkeys(("softened_cnn", "released_cnn"), _complete_softened_cnn),
 }
 # The name of earlier versions, which saved models and configs still hold. timm warns and names the new one.

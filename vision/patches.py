@@ -15,7 +15,7 @@ Size = int | tuple[int, int]  # one number for rows and columns, or (rows, cols)
 
 # Symbolic tracing records a call of these, as their checks cannot be traced.
 torch.fx.wrap("patchify")
-torch.fx.wrap("_check_shape")
+torch.fx.wrap("check_images")
 
 
 def pair(size: Size) -> tuple[int, int]:
@@ -166,10 +166,15 @@ class PatchEmbed(nn.Module):
         Raises:
             ValueError: the images do not have the channels and size that the module was built for.
         """
-        return self.proj(patchify(_check_shape(images, self.shape), self.patch_size))
+        return self.proj(patchify(check_images(images, self.shape), self.patch_size))
 
 
-def _check_shape(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
+def check_images(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """Return the images (B, *shape) as they are.
+
+    Raises:
+        ValueError: they have other channels or another size.
+    """
     if tuple(images.shape[1:]) != shape:
         raise ValueError(f"images must be (B, {', '.join(map(str, shape))}), got shape {tuple(images.shape)}")
     return images

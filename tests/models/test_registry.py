@@ -18,7 +18,11 @@ def test_ours_are_in_timms_registry():
         "field_identity",
         "resnet18_small",
     } <= set(timm.list_models())
-    assert set(our_models()) == set(timm.list_models("field_*")) | {"resnet18_small", "softened_cnn"}
+    assert set(our_models()) == set(timm.list_models("field_*")) | {
+        "plain_cnn",
+        "resnet18_small",
+        "softened_cnn",
+    }
 
 
 @pytest.mark.parametrize(

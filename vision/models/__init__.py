@@ -8,6 +8,7 @@ from vision.models.backbone import Backbone as Backbone
 from vision.models.checkpoint import load_checkpoint as load_checkpoint
 from vision.models.cost import Cost as Cost
 from vision.models.cost import cost as cost
+from vision.models.plain_cnn import PlainCNN as PlainCNN
 from vision.models.registry import check_name as check_name
 from vision.models.registry import complete_arguments as complete_arguments
 from vision.models.registry import create_model as create_model

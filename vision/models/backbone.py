@@ -18,10 +18,12 @@ from torch import Tensor, nn
 
 from vision.mixers import create_mixer, option_names
 from vision.models.block import Block
+from vision.models.conv_stem import ConvStem
 from vision.models.widths import Widths, fit_widths
 from vision.patches import Grid, PatchEmbed, Size
 from vision.positions import POSITIONS, create_position
 
+STEMS = {"patches": PatchEmbed, "convolutions": ConvStem}
 # Positions inside attention, and the option of the mixer that turns each on.
 _INSIDE = {"relative": "relative_bias", "quadratic": "quadratic_bias", "rotary": "rotary"}
 
@@ -35,6 +37,7 @@ class Backbone(nn.Module):
     Args:
         img_size: height and width of the images in pixels, or one number for both.
         patch_size: side of a patch in pixels.
+        stem: "patches" maps each patch linearly to a token; "convolutions" is CCT's stem, `ConvStem`.
         in_chans: channels of the images.
         num_classes: width of the head; 0 returns the pooled features.
         embed_dim: width of a token.
@@ -50,8 +53,8 @@ class Backbone(nn.Module):
         drop_path_rate: stochastic depth of the last block; it grows linearly from 0 at the first.
 
     Raises:
-        ValueError: the mixer or position is unknown, the patch does not divide the image, or no width gives
-            `params` parameters.
+        ValueError: the mixer, position or stem is unknown, the patch does not divide the image, or no width
+            gives `params` parameters.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Backbone(nn.Module):
         *,
         img_size: Size = 32,
         patch_size: int = 4,
+        stem: str = "patches",
         in_chans: int = 3,
         num_classes: int = 10,
         embed_dim: int = 64,
@@ -78,7 +82,7 @@ class Backbone(nn.Module):
         options, added = _place_position(pos_embed, mixer, mixer_options or {})
         alternate = {**options, **(alternate_options or {})}
         if params is not None:
-            images = {"img_size": img_size, "patch_size": patch_size, "in_chans": in_chans}
+            images = {"img_size": img_size, "patch_size": patch_size, "stem": stem, "in_chans": in_chans}
             mixing = {"mixer": mixer, "mixer_options": options, "alternate_options": alternate_options}
             rest = {"num_classes": num_classes, "depth": depth, "pos_embed": added}
             embed_dim, mlp_ratio = solve_widths(params, mlp_ratio=mlp_ratio, **images, **mixing, **rest)
@@ -88,7 +92,7 @@ class Backbone(nn.Module):
         self.num_classes, self.in_chans = num_classes, in_chans
         self.num_features = self.head_hidden_size = self.embed_dim = embed_dim
         self.grad_checkpointing = False
-        self.patch_embed = PatchEmbed(img_size, patch_size, in_chans, embed_dim, **dd)
+        self.patch_embed = _stem(stem)(img_size, patch_size, in_chans, embed_dim, **dd)
         self.pos_embed = create_position(added, self.grid, embed_dim, **dd)
         self.blocks = nn.Sequential()
         for i, rate in enumerate(torch.linspace(0, drop_path_rate, depth, device="cpu")):
@@ -174,7 +178,7 @@ class Backbone(nn.Module):
         """Replace the head by a new one with `num_classes` outputs, of the same device and dtype."""
         if global_pool not in (None, "avg"):
             raise ValueError(f"global_pool must be 'avg': masked models pool by mean, got {global_pool!r}")
-        like = self.patch_embed.proj.weight
+        like = next(self.patch_embed.parameters())
         self.num_classes = num_classes
         dd: dict[str, Any] = {"device": like.device, "dtype": like.dtype}
         self.head = nn.Linear(self.num_features, num_classes, **dd) if num_classes else nn.Identity()
@@ -218,6 +222,12 @@ def solve_widths(params: int, *, mlp_ratio: float = 4.0, **arguments: Any) -> tu
     multiple = lcm(options.get("num_heads", 1), options.get("groups", 1))
     embed_dim, mlp_dim = fit_widths(count, params, mlp_ratio=mlp_ratio, multiple=multiple)
     return embed_dim, mlp_dim / embed_dim
+
+
+def _stem(name: str) -> type[PatchEmbed] | type[ConvStem]:
+    if name not in STEMS:
+        raise ValueError(f"stem must be one of {', '.join(STEMS)}; got {name!r}")
+    return STEMS[name]
 
 
 def _place_position(pos_embed: str, mixer: str, options: dict[str, Any]) -> tuple[dict[str, Any], str]:

@@ -1,0 +1,74 @@
+"""A convolutional stem for a ViT: small convolutions and max pools instead of one linear map per patch.
+
+>>> import torch
+>>> ConvStem(32, 4, in_chans=3, embed_dim=64)(torch.zeros(2, 3, 32, 32)).shape
+torch.Size([2, 64, 64])
+"""
+
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vision.patches import Size, check_images, images_to_tokens, patch_grid
+
+
+class ConvStem(nn.Module):
+    """(B, C, H, W) -> (B, N, embed_dim): 3 x 3 convolutions, each with ReLU and a max pool of stride 2.
+
+    The tokenizer of CCT (Hassani et al., 2021), which has as many tokens as patches of side 2 ** n after n
+    convolutions. Its tokens overlap, other than patches. All convolutions but the last have half the width.
+
+    Args:
+        img_size: height and width in pixels, or one number for both; forward accepts no other size.
+        patch_size: pixels per token and side, 2 ** n for n convolutions; must divide the image.
+        in_chans: channels of the images.
+        embed_dim: width of a token.
+
+    Raises:
+        ValueError: patch_size is not 2, 4, 8 and so on, or does not divide the image.
+    """
+
+    def __init__(
+        self,
+        img_size: Size,
+        patch_size: int,
+        in_chans: int = 3,
+        embed_dim: int = 64,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        dd: dict[str, Any] = {"device": device, "dtype": dtype}
+        depth = patch_size.bit_length() - 1
+        if patch_size < 2 or patch_size != 2**depth:
+            raise ValueError(
+                f"patch_size must be a power of two, at least 2, with a convolutional stem: each of its "
+                f"max pools halves the sides; got {patch_size=}"
+            )
+        self.grid, self.patch_size = patch_grid(img_size, patch_size), patch_size
+        self.shape = (in_chans, self.grid.rows * patch_size, self.grid.cols * patch_size)
+        widths = [in_chans, *[max(1, embed_dim // 2)] * (depth - 1), embed_dim]
+        self.layers = nn.Sequential()
+        for width, wider in pairwise(widths):
+            self.layers.append(_layer(width, wider, **dd))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, N, embed_dim).
+
+        Raises:
+            ValueError: the images do not have the channels and size that the module was built for.
+        """
+        return images_to_tokens(self.layers(check_images(images, self.shape)))
+
+
+def _layer(in_chans: int, width: int, **dd: Any) -> nn.Sequential:
+    conv = nn.Conv2d(in_chans, width, 3, padding=1, bias=False, **dd)
+    nn.init.kaiming_normal_(conv.weight)
+    return nn.Sequential(conv, nn.ReLU(), nn.MaxPool2d(3, stride=2, padding=1))
+
+
+# Symbolic tracing records a call of it, as its checks cannot be traced.
+torch.fx.wrap("check_images")
