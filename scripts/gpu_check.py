@@ -5,7 +5,7 @@
     python3 scripts/gpu_check.py --out DIR --device cpu --tiny   the same without a GPU, in two minutes
 
 DIR gets results.json, tests.csv, benchmark.csv, study.csv, runs.tar.gz (run folders without weights) and
-log.txt. docs/gpu.md says what each part does and how to bring the project to such a machine.
+log.txt. docs/gpu.md explains what each part does and how to bring the project to such a machine.
 """
 
 import argparse

@@ -138,7 +138,7 @@ def test_wrong_settings_are_refused_by_name(small_run: RunConfig, group, name, v
 
 
 @pytest.mark.parametrize("size", [5, 5000, "many", 60.5])
-def test_a_training_set_size_out_of_range_says_the_range(small_run, size):
+def test_the_error_of_a_training_set_size_out_of_range_names_the_range(small_run, size):
     with pytest.raises(ValueError, match=r"train_size .*10 .*1437"):
         run(replace(small_run, train_size=size))
 

@@ -92,7 +92,7 @@ def test_the_moving_average_is_what_is_evaluated():
 
 
 @pytest.mark.parametrize("bad_step", [1, 7])
-def test_a_loss_that_is_not_finite_says_step_and_learning_rate(bad_step):
+def test_the_error_of_a_loss_that_is_not_finite_names_step_and_learning_rate(bad_step):
     def poisoned():
         for step, (x, y) in enumerate(batches(20), start=1):
             yield (x * math.nan if step == bad_step else x), y

@@ -49,7 +49,7 @@ def sizes(counts: Iterable[int]) -> str:
 def points(share: float, *, digits: int = 1) -> str:
     """Return a difference of two shares in signed percentage points: "+3.0" for 0.03.
 
-    A small negative difference stays "-0.0": the sign tells whether an interval contains 0.
+    A small negative difference stays "-0.0": the sign shows whether an interval contains 0.
     """
     return f"{100 * share:+.{digits}f}"
 

@@ -13,7 +13,7 @@ from gpu.rows import ROWS, row_function
 
 
 def main() -> None:
-    """Import everything, wait for a line on standard input where told so, and run the row."""
+    """Import everything, wait for a line on standard input if asked to, and run the row."""
     parser = argparse.ArgumentParser(description="Run one row of the benchmark; see gpu/rows.")
     parser.add_argument("name", choices=tuple(ROWS))
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")

@@ -1,4 +1,4 @@
-"""Commands as a user calls them: in a folder of their own, outside the process of the tests."""
+"""Commands as a user runs them: each in its own folder, outside the process of the tests."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`vision convert` as a person uses it, in this process: what it prints, writes and refuses."""
+"""`vision convert` as a user runs it: what it prints, writes and refuses."""
 
 import csv
 import re
@@ -22,7 +22,7 @@ NUMBER = r"\d\.\de[-+]\d\d"
 
 @pytest.fixture(autouse=True)
 def wide(monkeypatch):
-    """As wide as the whole table, whatever the terminal of the tests is."""
+    """Make lines wide enough for the table, whatever the terminal is."""
     monkeypatch.setenv("COLUMNS", "140")
 
 
@@ -33,7 +33,7 @@ def convert(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int
 
 
 def differences(out: str) -> dict[str, float]:
-    """By layer, the last but one column of the table."""
+    """Return the last but one column of the table by layer."""
     row = rf"^ ([\w.]+) +(?:convolution|max pool|average pool).* ({NUMBER}) +(?:{NUMBER}|all are 0) *$"
     rows = re.findall(row, out, re.M)
     return {name: float(value) for name, value in rows}
@@ -41,7 +41,7 @@ def differences(out: str) -> dict[str, float]:
 
 @pytest.fixture
 def photographs(tmp_path: Path) -> Path:
-    """Ten photographs in two folders and two formats, one of them grey, beside a file that is no image."""
+    """Ten photographs in two folders and two formats, one of them grey, next to a text file."""
     photograph = load_sample_image("flower.jpg")
     for i in range(10):
         folder = tmp_path / "photos" / ("a" if i % 2 else "b/c")
@@ -96,7 +96,7 @@ def test_the_folder_holds_the_model_its_table_and_its_figure(capsys, tmp_path, p
     loaded = load_converted(out)
     assert loaded(torch.zeros(1, 3, 64, 64)).shape == (1, 4)
     model = (out / "model.safetensors").read_bytes()
-    assert convert(capsys, *command)[0] == 0, "the same again is no other content"
+    assert convert(capsys, *command)[0] == 0, "the folder holds the same content"
     status, _, err = convert(capsys, *command, "--heads", "min")
     assert status == 2 and "nothing was changed" in err and len(err.splitlines()) == 1
     assert (out / "model.safetensors").read_bytes() == model
@@ -129,7 +129,7 @@ def test_the_folder_of_a_run_is_converted_with_its_weights(capsys, tmp_path):
     assert status == 2 and "leave out" in err
 
 
-def test_what_stays_is_said_with_its_reason_and_strict_refuses_it(capsys):
+def test_layers_that_stay_are_listed_with_a_reason_and_strict_refuses_them(capsys):
     status, said, _ = convert(capsys, "torchvision/lraspp_mobilenet_v3_large", *SMALL)
     assert status == 0 and "left unchanged" in said and "it resamples the image" in said
     status, said, err = convert(capsys, "torchvision/lraspp_mobilenet_v3_large", *SMALL, "--strict")

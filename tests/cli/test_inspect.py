@@ -35,7 +35,7 @@ def pictures(folder):
 
 
 @pytest.mark.slow
-def test_a_vit_beside_a_cnn_on_images_of_ones_own(tmp_path, photos, capsys):
+def test_a_vit_next_to_a_cnn_on_given_images(tmp_path, photos, capsys):
     out = tmp_path / "seen"
     options = ["--input-size", "32", "--against", "field_cnn", "--data", str(photos), "--out", str(out)]
     assert main(["inspect", "field_vit", *options]) == 0

@@ -1,4 +1,4 @@
-"""The command and its help: subcommands, completion, and what they say of nothing."""
+"""The command: its help, its subcommands, completion, and errors where there is no sweep."""
 
 import re
 import subprocess
@@ -46,7 +46,7 @@ def test_models_lists_ours_with_their_cost_and_timms_by_pattern(tmp_path, vision
     assert vision(tmp_path, "models", "zzz").returncode == 2
 
 
-def test_plot_and_status_of_nothing_say_so(tmp_path, vision):
+def test_plot_and_status_of_a_missing_folder_are_errors(tmp_path, vision):
     for command in ("plot", "status"):
         refused = vision(tmp_path, command, "nowhere")
         assert refused.returncode == 2 and re.search("is (no|not a) folder", refused.stderr)

@@ -1,4 +1,4 @@
-"""`vision train -m`: failed, finished and killed runs, and what plot and status make of them."""
+"""`vision train -m`: failed, finished and killed runs, and how status and plot show them."""
 
 import json
 import signal
@@ -19,7 +19,7 @@ def test_a_failed_run_stops_no_other_and_is_counted(sweep, vision):
     assert "Traceback" in failure["traceback"] and "ValueError" in failure["error"]
 
 
-def test_issued_again_only_what_is_missing_runs(sweep, vision):
+def test_running_a_sweep_again_runs_only_what_is_missing(sweep, vision):
     before = {p: p.stat().st_mtime_ns for p in sweep.rglob("result.json")}
     again = vision(sweep, "train", "-m", *TINY, "model=vit,cnn", "train_size=5,20,40", "seed=0")
     assert again.returncode == 1 and "6 runs, 4 finished before, 2 to do" in again.stderr
@@ -74,7 +74,7 @@ def test_the_local_launcher_runs_side_by_side_with_the_same_result(tmp_path, vis
         assert one.read_bytes() == two.read_bytes()
 
 
-def test_plot_writes_figure_tables_and_says_where(sweep, vision):
+def test_plot_writes_and_names_its_figure_and_tables(sweep, vision):
     shown = vision(sweep, "plot", "outputs/tiny/runs", COLUMNS="160")
     assert shown.returncode == 0, shown.stderr
     for name in (

@@ -183,7 +183,7 @@ def test_gradients_through_the_maximum_are_the_pools():
     torch.testing.assert_close(got, wanted, rtol=0, atol=0)
 
 
-def test_ties_go_to_the_same_place_as_torchs():
+def test_ties_go_to_the_same_position_as_torchs():
     layer, pool, x = converted(nn.MaxPool2d(3, 1, 1), (2, 6, 6))
     layer.explicit = True
     x = x.round().requires_grad_()
@@ -274,7 +274,7 @@ def test_a_null_token_is_a_ring_of_zeros():
     )
 
 
-def test_layers_serve_other_sizes_than_their_own():
+def test_layers_run_on_other_sizes_of_images():
     for module in (nn.Conv2d(3, 4, 3, 2, 1), nn.MaxPool2d(3, 2, 1), nn.AvgPool2d(2), nn.AdaptiveAvgPool2d(2)):
         layer, module, _ = converted(module, (3, 8, 8))
         x = torch.randn(2, 3, 11, 6, dtype=torch.float64)

@@ -168,7 +168,7 @@ def test_a_folder_is_whole_or_absent(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_saved_or_loaded_says_why(tmp_path):
+def test_errors_of_saving_and_loading_name_the_reason(tmp_path):
     with pytest.raises(ValueError, match=r"must be the result of vision\.as_attention, got Small"):
         save_converted(Small(0), tmp_path / "c")
     converted = as_attention(Small(0).eval(), SIZE)

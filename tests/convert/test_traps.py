@@ -198,7 +198,7 @@ def test_the_maximum_of_infinite_values_is_exact():
     ids=["weight_norm", "spectral_norm", "weight_norm hook", "spectral_norm hook", "pruned"],
 )
 @pytest.mark.filterwarnings("ignore:.*weight_norm.*")
-def test_computed_kernels_become_parameters_of_their_own(wrap, tmp_path):
+def test_computed_kernels_become_plain_parameters(wrap, tmp_path):
     model = randomized(nn.Sequential(wrap(nn.Conv2d(3, 4, 3)), nn.BatchNorm2d(4)))
     x = torch.randn(2, 3, 8, 8).double()
     with torch.no_grad():
@@ -254,7 +254,7 @@ def test_other_ways_to_spell_a_call(call, kind):
 @pytest.mark.parametrize(
     "call", [lambda x: F.max_pool2d(x, 2, return_indices=True)[0], lambda x: torch.fft.fft2(x).real]
 )
-def test_other_ways_to_mix_places_are_listed(call):
+def test_other_modules_that_mix_positions_are_listed(call):
     assert as_attention(Functions(call), (3, 8, 8)).conversion.left
 
 
@@ -273,7 +273,7 @@ def test_a_convolution_over_channels_before_the_stem_does_not_decide_the_images(
     assert_equal(model, converted, torch.randn(2, 3, 16, 16).double())
 
 
-def test_windows_of_torchvisions_swin_and_attention_over_channels_are_told_apart():
+def test_windows_of_torchvisions_swin_are_not_attention_over_channels():
     from torchvision.models import swin_t
 
     rows = as_attention(swin_t().eval(), 224).conversion.rows
@@ -340,7 +340,7 @@ def test_every_layer_of_a_model_equals_its_own_convolution():
         torch.testing.assert_close(layer.to_conv()(x), layer(x), rtol=1e-5, atol=1e-5)
 
 
-def test_norms_over_places_show_every_place():
+def test_norms_over_positions_read_every_position():
     model = nn.Sequential(
         nn.Conv2d(3, 8, 3, padding=1), nn.GroupNorm(2, 8), nn.ReLU(), nn.Conv2d(8, 4, 3, padding=1)
     ).eval()

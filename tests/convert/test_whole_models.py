@@ -69,7 +69,7 @@ FAST = (
     params=[pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in FAMILIES],
 )
 def family(request: pytest.FixtureRequest) -> Family:
-    """A model of each family and its conversion, which both tests below share."""
+    """Return a model of each family and its conversion."""
     name, shape = FAMILIES[request.param]
     model = build(name)
     before = copy.deepcopy(model.state_dict())
@@ -174,7 +174,7 @@ def test_batch_norm_is_folded_only_where_nothing_else_reads(also):
     )
 
 
-def test_batch_norm_behind_a_shared_convolution_is_kept():
+def test_batch_norm_after_a_shared_convolution_is_kept():
     conv = nn.Conv2d(3, 3, 3, padding=1)
     model = trained(nn.Sequential(conv, nn.BatchNorm2d(3), nn.ReLU(), conv, nn.BatchNorm2d(3))).double()
     converted, x = as_attention(model, 8), torch.randn(2, 3, 8, 8).double()

@@ -1,4 +1,4 @@
-"""The device of each check: the CPU, where the checks themselves are tried, and CUDA, which they are for."""
+"""The device of each check: CUDA, and the CPU, which shows that the checks themselves work."""
 
 from collections.abc import Callable, Iterator
 
@@ -21,7 +21,7 @@ def device(request: pytest.FixtureRequest) -> torch.device:
 
 @pytest.fixture
 def cuda() -> torch.device:
-    """For what only CUDA has."""
+    """Return CUDA; skip the test where there is none."""
     if not torch.cuda.is_available():
         pytest.skip(NO_CUDA)
     return torch.device("cuda")

@@ -55,7 +55,7 @@ def test_a_captured_step_reads_a_new_batch_from_its_buffers(cuda):
 
 
 @pytest.mark.parametrize("way", ["graphed_step", "graphed_model"])
-def test_a_capture_without_cuda_says_so(way):
+def test_a_capture_without_cuda_is_an_error(way):
     with pytest.raises(RuntimeError, match="needs a CUDA device"):
         capture.WAYS[way](work_on(torch.device("cpu"), "field_cnn"))
 
@@ -71,7 +71,7 @@ class FakeGraph:
 
 
 def test_the_warm_up_of_a_capture_leaves_no_trace(monkeypatch):
-    """The capture's own code on a CPU, with torch.cuda's names replaced: weights and averages start anew."""
+    """The capture's own code on a CPU, with torch.cuda's names replaced: weights and averages start again."""
     stream = type("Stream", (), {"wait_stream": lambda self, other: None})
     for name, stand_in in {
         "Stream": stream,

@@ -188,7 +188,7 @@ def test_users_register_their_own(tmp_path, monkeypatch):
     source = load_source(config("mine", module="my_images"))
     assert source.train.shape == (2, 3, 3) and source.classes == ("a", "b")
     sys.modules.pop("my_images")
-    load_source(config("mine", module="my_images"))  # a module that is loaded anew takes its name again
+    load_source(config("mine", module="my_images"))  # a module that is loaded again registers its name again
     with pytest.raises(ValueError, match="'digits' is already registered, by vision"):
         register_source("digits")(lambda config: source)
 

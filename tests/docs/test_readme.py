@@ -1,4 +1,4 @@
-"""README is true: its code runs, its commands compose, its links exist, its table is the records'."""
+"""The README's code runs, its commands compose, its links exist, and its table matches the records."""
 
 import re
 import runpy

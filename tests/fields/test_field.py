@@ -57,7 +57,7 @@ def test_and_or_are_those_of_the_masks_and_stay_by_offsets_where_they_can():
     assert (fields[0] & fields[2]) is fields[0]
 
 
-def test_equal_fields_share_a_mask_that_is_no_inference_tensor():
+def test_equal_fields_share_a_mask_that_is_not_an_inference_tensor():
     one, other = neighbourhood(Grid(6, 7), 5), neighbourhood(Grid(6, 7), 5)
     assert one == other and hash(one) == hash(other) and copy.deepcopy(one) == one
     with torch.inference_mode():

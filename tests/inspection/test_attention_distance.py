@@ -76,7 +76,7 @@ def test_pools_and_the_global_pool_by_hand():
     assert distances(row, torch.randn(1, 3, 1, 3)) == pytest.approx([(1 / 2 + 2 / 3 + 1 / 2) / 3])
 
 
-def test_a_convolution_by_few_heads_weighs_the_places_of_its_window():
+def test_a_convolution_with_few_heads_weighs_the_positions_of_its_window():
     conv = nn.Conv2d(1, 2, 3, bias=False)
     with torch.no_grad():
         conv.weight.copy_(torch.tensor([[0.0, 1, 0], [1, 4, 1], [0, 1, 0]]).expand(2, 1, 3, 3))
@@ -112,7 +112,7 @@ def test_distances_are_the_maps_without_their_prefix_renormalised():
     assert max(expected) - min(expected) > 0.5
 
 
-def test_queries_and_fewer_keys_have_places_of_their_own():
+def test_queries_and_fewer_keys_have_separate_positions():
     class Reduced(nn.Module):
         def forward(self, x):
             q, k = x.flatten(2).mT, nn.functional.avg_pool2d(x, 2).flatten(2).mT
@@ -133,7 +133,7 @@ def test_torchvisions_vit_has_distances_though_it_names_no_prefix_tokens():
     assert found == pytest.approx([mean_distance_by_hand(4, 4, (8, 8))] * 4)
 
 
-def test_this_suites_mixers_are_placed_by_their_patches():
+def test_positions_of_our_mixers_are_those_of_their_patches():
     images = torch.randn(2, 3, 12, 20)
     options = {"img_size": (12, 20), "patch_size": 4, "depth": 1}
     cnn = attention_distance(build("field_cnn_attention", **options), images)
@@ -171,7 +171,7 @@ def test_a_sharp_soft_convolution_has_a_convolutions_distances_and_a_moved_centr
     assert heads == pytest.approx([*exact[:4], 2, *exact[5:]], abs=1e-5)
 
 
-def test_what_has_no_place_is_skipped_and_says_why():
+def test_layers_without_positions_are_skipped_with_a_reason():
     swin = build(
         "swin_tiny_patch4_window7_224",
         img_size=32,

@@ -90,7 +90,7 @@ def test_it_opens_without_a_word_in_the_console(browser, page):
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_text_stands_out_from_what_is_behind_it(browser, any_page, dark):
+def test_text_contrasts_with_its_background(browser, any_page, dark):
     look(browser, any_page, dark=dark)
     paper = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert (luminance(paper) < 0.1) == dark

@@ -1,4 +1,4 @@
-"""What a page leaves out, it names: runs, models, sizes, figures and tables."""
+"""A page names what it leaves out: runs, models, sizes, figures and tables."""
 
 import re
 import shutil
@@ -15,7 +15,7 @@ from vision.report import write_report
 
 
 @pytest.mark.slow
-def test_a_sweep_half_done_says_what_is_missing_and_what_failed(sweep, tmp_path):
+def test_the_page_of_a_running_sweep_names_missing_and_failed_runs(sweep, tmp_path):
     half = tmp_path / "half"
     shutil.copytree(sweep, half)
     shutil.rmtree(half / "ViT" / "n200" / "s0")
@@ -33,7 +33,7 @@ def test_a_sweep_half_done_says_what_is_missing_and_what_failed(sweep, tmp_path)
     assert "the loss is &lt;nan&gt;" in (tmp_path / "page.html").read_text()
 
 
-def test_one_seed_draws_no_interval_and_says_why(tmp_path):
+def test_with_one_seed_no_interval_is_drawn_and_the_page_explains_it(tmp_path):
     text, page = report(tmp_path, records(seeds=1))
     words = " ".join(page.words)
     assert "There is one seed only, so no interval is drawn" in words and "seed=0,1,2" in words
@@ -42,7 +42,7 @@ def test_one_seed_draws_no_interval_and_says_why(tmp_path):
     assert "nan" not in words and "95% interval over seeds" not in words
 
 
-def test_one_model_or_one_size_gives_a_page_that_says_so(tmp_path):
+def test_a_page_of_one_model_or_one_size_explains_what_is_not_shown(tmp_path):
     _, page = report(tmp_path, records(models=("ViT",)))
     assert "There is one model only, ViT: nothing to compare it with." in page.words
     assert "gain" not in page.ids and "differences" not in page.ids
@@ -52,7 +52,7 @@ def test_one_model_or_one_size_gives_a_page_that_says_so(tmp_path):
     assert "error" not in page.ids
 
 
-def test_a_size_that_one_model_alone_has_makes_it_no_leader(tmp_path):
+def test_a_size_that_only_one_model_has_gives_no_leader(tmp_path):
     table = records(models=("A", "B", "C"), cross=False)
     only = table[(table["label"] == "A") | (table["train_size"] < 1000)]
     text, _ = report(tmp_path, only)
@@ -62,7 +62,7 @@ def test_a_size_that_one_model_alone_has_makes_it_no_leader(tmp_path):
 
 
 @pytest.mark.slow
-def test_models_that_lack_sizes_are_named_and_hide_none(tmp_path):
+def test_models_with_missing_sizes_are_named_and_hide_no_others(tmp_path):
     some = records(models=("A", "B", "C"), sizes=(100, 1000, 10_000), cross=False)
     page = write_csv(tmp_path, pd.concat([some, records(models=("D",), sizes=(100,), cross=False)]))
     assert "D has no runs with 1,000 and 10,000 images." in page.warnings
@@ -99,7 +99,7 @@ def test_runs_without_a_test_accuracy_are_left_out_and_named(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_what_an_error_leaves_out_is_said_and_what_does_not_apply_is_not(tmp_path):
+def test_a_figure_left_out_by_an_error_is_named_and_one_that_does_not_apply_is_not(tmp_path):
     wrong = records()
     wrong.loc[0, "train_accuracy"] = 3.0
     _, page = report(tmp_path, wrong)

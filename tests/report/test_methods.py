@@ -1,4 +1,4 @@
-"""How a sweep was measured: what the records say, and what the intervals are over."""
+"""The section on methods: settings from the records, and what the intervals are over."""
 
 import json
 import shutil
@@ -60,7 +60,7 @@ def test_the_full_size_has_the_seeds_of_its_one_subset(tmp_path):
 
 
 @pytest.mark.slow
-def test_settings_of_several_values_stand_on_a_page(sweep, tmp_path):
+def test_settings_with_several_values_are_on_the_page(sweep, tmp_path):
     """A mean for each channel, and depths that differ between models."""
     several = tmp_path / "several"
     shutil.copytree(sweep, several)

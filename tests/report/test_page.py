@@ -12,7 +12,7 @@ from vision.cli import main
 from vision.report import write_report
 
 
-def test_the_answer_comes_first_and_says_where_the_lead_changes(tmp_path):
+def test_the_answer_comes_first_and_names_where_the_lead_changes(tmp_path):
     text, _ = report(tmp_path, records())
     answer = re.search(r'<p class="answer">(.*?)</p>', text)
     assert answer and re.match(

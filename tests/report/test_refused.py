@@ -1,4 +1,4 @@
-"""What report, plot and compare refuse before any work: wrong tables, mixed runs, wrong places."""
+"""What report, plot and compare refuse before any work: wrong tables, mixed runs, wrong paths."""
 
 import re
 
@@ -103,7 +103,7 @@ def test_the_records_are_never_written_over(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("command", ["report", "plot"])
-def test_a_file_where_a_folder_must_be_is_no_traceback(tmp_path, capsys, command):
+def test_a_file_where_a_folder_must_be_is_refused_without_traceback(tmp_path, capsys, command):
     records().to_csv(tmp_path / "runs.csv", index=False)
     (tmp_path / "taken").touch()
     out = tmp_path / "taken" / ("page.html" if command == "report" else "")

@@ -1,4 +1,4 @@
-"""Figures inside a page: its colours, names of their own, and text that stays text."""
+"""Figures inside a page: they use its colours, unique ids, and text that stays text."""
 
 import re
 

@@ -13,7 +13,7 @@ from vision import results
 from vision.config import DataConfig, ModelConfig, RunConfig
 
 
-def test_the_folder_says_what_the_run_is(small_run):
+def test_the_folder_is_named_after_the_run(small_run):
     assert results.run_folder(small_run).parts[-4:] == ("test", "CNN", "n60", "s0")
     spaced = replace(small_run, model=replace(small_run.model, label="local attention, 3 x 3/2"))
     assert results.run_folder(spaced).parts[-3] == "local-attention-3-x-3-2"

@@ -10,7 +10,7 @@ from written_runs import write_run
 from vision import results
 
 
-def test_status_tells_finished_failed_and_missing(small_run):
+def test_status_counts_finished_failed_and_missing_runs(small_run):
     runs = [replace(small_run, seed=seed) for seed in range(3)]
     sweep = Path(small_run.output_dir) / small_run.sweep
     results.write_plan(sweep, [results.run_folder(run) for run in runs[:2]])
@@ -39,7 +39,7 @@ def test_collect_gathers_finished_runs_in_order(small_run):
     assert table["folder"].tolist()[0] == "test/CNN/n20/s0"
 
 
-def test_collect_says_what_is_missing(tmp_path):
+def test_collect_names_a_missing_folder_and_missing_runs(tmp_path):
     with pytest.raises(FileNotFoundError, match="is not a folder"):
         results.collect(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="no finished run"):
@@ -69,7 +69,7 @@ def test_records_come_from_a_folder_or_a_table(small_run, tmp_path):
         results.read_records(tmp_path / "plan.txt")
 
 
-def test_learning_curves_have_a_row_an_evaluation(small_run):
+def test_learning_curves_have_one_row_per_evaluation(small_run):
     folder = write_run(small_run)
     for step, accuracy in ((4, 0.2), (8, 0.4)):
         results.append_metrics(folder, {"step": step, "val_accuracy": accuracy})

@@ -1,4 +1,4 @@
-"""scripts/gpu_check.py on the CPU: one part cannot cost another, time limits hold, finished runs are kept."""
+"""scripts/gpu_check.py on a CPU: a failing part stops no other, time limits hold, finished runs are kept."""
 
 import csv
 import json
@@ -207,7 +207,7 @@ def test_times_and_ratios():
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_without_a_gpu_it_says_so_at_once(tmp_path):
+def test_without_a_gpu_it_ends_at_once_with_a_message(tmp_path):
     done = gpu_check("--out", str(tmp_path / "out"), "--device", "cuda")
     assert done.returncode == 2 and "--device cuda needs a CUDA device that computes" in done.stdout
 

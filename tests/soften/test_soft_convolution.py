@@ -214,7 +214,7 @@ def test_to_conv_returns_the_convolution(case: str, images: Tensor):
     assert torch.equal(back.weight, conv.weight) and torch.equal(back(images), conv(images))
 
 
-def test_to_conv_follows_centres_that_changed_places():
+def test_to_conv_follows_centres_that_were_exchanged():
     soft = soft_convolution(nn.Conv2d(2, 3, 3, padding=2, dilation=2), 8.0)
     with torch.no_grad():
         soft.centres[[0, 5]] = soft.centres[[5, 0]] + 0.4
@@ -223,7 +223,7 @@ def test_to_conv_follows_centres_that_changed_places():
     assert torch.equal(back[..., 1:5], weight[..., 1:5])
 
 
-def test_to_conv_refuses_what_is_no_convolution():
+def test_to_conv_refuses_a_layer_that_is_not_a_convolution():
     soft = soft_convolution(nn.Conv2d(1, 1, 3, padding=2, dilation=2), 8.0)
     with torch.no_grad():
         soft.centres[4, 1] = 1.0  # between the positions of a dilated kernel
@@ -382,7 +382,7 @@ def test_soften_replaces_the_kernels_and_nothing_else():
         assert all(p.requires_grad for p in layer.parameters()) and (layer.alpha == 4).all()
 
 
-def test_a_layer_in_two_places_stays_one_and_a_root_may_be_softened():
+def test_a_layer_used_twice_stays_one_and_a_root_may_be_softened():
     layer = StandIn(nn.Conv2d(2, 2, 3, padding=1))
     soft = soften(nn.Sequential(layer, nn.ReLU(), layer))
     assert isinstance(soft[0], SoftConvolution) and soft[0] is soft[2]  # type: ignore[index]

@@ -130,7 +130,7 @@ def test_runs_that_differ_in_more_than_seeds_are_not_averaged():
         accuracy_curves(searched(), x="training.lr", line="train_size", metric="label")
 
 
-def test_validation_chooses_whatever_the_test_says():
+def test_the_choice_depends_on_validation_alone():
     kept, choices = choose_by_validation(searched(), ["training.lr"], by=["label", "train_size"])
     assert dict(zip(choices["train_size"], choices["training.lr"], strict=True)) == {50: 0.1, 500: 0.2}
     assert (choices["tried"] == 2).all() and (choices["runs of each"] == 2).all()

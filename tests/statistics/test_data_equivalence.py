@@ -44,7 +44,7 @@ def test_the_interval_covers_in_92_to_98_of_100_sweeps(seeds):
     assert (np.mean(inside, axis=0) >= 0.92).all() and (np.mean(inside, axis=0) <= 0.98).all()
 
 
-def test_a_flat_curve_says_nothing_about_images():
+def test_a_flat_curve_has_no_data_equivalence():
     rows = [(m, n, s, 0.1) for m in ("CNN", "ViT") for n in (50, 1000) for s in (0, 1)]
     runs = pd.DataFrame(rows, columns=["label", "train_size", "seed", "test_accuracy"])
     found = data_equivalence(runs, "CNN", "ViT")
@@ -52,7 +52,7 @@ def test_a_flat_curve_says_nothing_about_images():
     assert (found["low"] == 0).all() and np.isinf(found["high"]).all()
 
 
-def test_without_noise_it_is_the_truth_and_beyond_the_curve_it_says_so():
+def test_it_is_exact_without_noise_and_bounded_beyond_the_curve():
     runs = sweep(np.random.default_rng(0), ERRORS, noise=0)
     found = data_equivalence(runs, "CNN", "ViT").set_index("train_size")
     assert list(found) == ["images", "low", "high", "worth", "state"]

@@ -1,4 +1,4 @@
-"""Runs in pairs: what they share cancels, and what is no pair is refused."""
+"""Paired runs: what both share cancels, and runs that form no pair are refused."""
 
 import numpy as np
 import pandas as pd
@@ -66,7 +66,7 @@ def test_one_pair_and_equal_differences_have_no_test():
     assert (paired_differences(same, "A", "B")[["mean", "low", "high"]] == 0).all(axis=None)
 
 
-def test_what_is_no_pair_is_refused():
+def test_runs_that_form_no_pair_are_refused():
     runs = sweep(np.random.default_rng(0))
     other = runs.assign(
         subset_sha256=np.where(runs["label"] == "B", "0123456789" + runs["subset_sha256"], "abcdefghij")

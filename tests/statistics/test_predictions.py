@@ -40,8 +40,8 @@ def test_the_interval_covers_in_92_to_98_of_100_comparisons(runs, spread):
     assert 0.92 <= np.mean([one.low <= truth(spread) <= one.high for one in found]) <= 0.98
 
 
-def test_more_runs_are_no_more_images():
-    """Five copies of one run tell as much as one, and runs that differ widen the interval."""
+def test_more_runs_do_not_count_as_more_images():
+    """Five copies of one run count as one, and runs that differ widen the interval."""
     first, second, labels = simulate(np.random.default_rng(0), runs=1, images=2000, spread=0)
     one = compare_predictions(first, second, labels)
     five = compare_predictions(np.repeat(first, 5, axis=0), np.repeat(second, 5, axis=0), labels)

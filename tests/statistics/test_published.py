@@ -1,4 +1,4 @@
-"""Published figures beside our own: sourced, and only where the task is the same."""
+"""Published accuracies next to ours: with sources, and only where the task is the same."""
 
 import pandas as pd
 import pytest
@@ -21,7 +21,7 @@ def test_every_published_figure_has_its_source_and_what_was_done():
     assert scarcity.set_index("model")["accuracy"].to_dict() == {"CNN": 77.40, "ViT": 53.73, "CCT": 68.11}
 
 
-def test_ours_stand_first_at_the_sizes_that_both_have():
+def test_ours_come_first_at_the_sizes_that_both_have():
     rows = compare_with_published(runs())
     assert set(rows["train_size"]) == {500, 5000}
     for _, group in rows.groupby("train_size"):
@@ -37,7 +37,7 @@ def test_ours_stand_first_at_the_sizes_that_both_have():
     assert "re-encoded" not in compare_with_published(runs("cifar10"))["how"][0]
 
 
-def test_what_nobody_published_is_said():
+def test_sizes_without_published_accuracies_are_named():
     with pytest.raises(
         ValueError, match="no published results for digits; there are some for cifar10, cifar10-jpeg"
     ):

@@ -49,7 +49,7 @@ def test_the_least_difference_is_scipys_tukey_where_seeds_share_nothing():
 
 @pytest.mark.parametrize("models", [2, 6])
 @pytest.mark.slow
-def test_equal_models_are_told_apart_in_5_of_100_sweeps_at_most(models):
+def test_equal_models_differ_significantly_in_at_most_5_of_100_sweeps(models):
     generator = np.random.default_rng(models)
     means = {f"m{i}": 0.5 for i in range(models)}
     wrong = [
@@ -59,7 +59,7 @@ def test_equal_models_are_told_apart_in_5_of_100_sweeps_at_most(models):
 
 
 @pytest.mark.slow
-def test_a_model_with_more_spread_than_the_others_does_not_look_behind():
+def test_a_model_with_more_spread_is_not_called_behind():
     """Tukey's test, which takes one spread for all, is wrong in 13 to 14 of 100 here."""
     generator, wrong = np.random.default_rng(0), []
     for _ in range(300):
@@ -69,7 +69,7 @@ def test_a_model_with_more_spread_than_the_others_does_not_look_behind():
     assert np.mean(wrong) <= 0.10
 
 
-def test_no_spread_is_no_proof():
+def test_zero_variance_is_not_evidence():
     rows = [(m, 100, s, a) for m, a in (("A", 0.51), ("B", 0.50)) for s in (0, 1)]
     (row,) = ranking(pd.DataFrame(rows, columns=["label", "train_size", "seed", "test_accuracy"])).to_dict(
         "records"

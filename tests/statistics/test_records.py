@@ -1,4 +1,4 @@
-"""The table of runs: also one from elsewhere, and errors that say what is missing."""
+"""The table of runs, ours or from elsewhere, and errors that name what is missing."""
 
 import io
 
@@ -111,7 +111,7 @@ def test_runs_of_one_model_that_differ_in_settings_are_refused_by_every_analysis
 
 @pytest.mark.slow
 def test_of_3_subsets_with_3_seeds_each_the_subsets_are_what_repeats():
-    """Subsets differ twice as much as seeds: taken for nine runs, the interval would cover in 70 of 100."""
+    """Subsets differ twice as much as seeds: as nine runs, the interval would cover in 70 of 100."""
     generator, covered = np.random.default_rng(0), []
     for _ in range(300):
         subsets = generator.normal(0, 0.02, 3)

@@ -1,4 +1,4 @@
-"""Means drawn anew: each place has the t-interval of its own seeds."""
+"""Resampled means: each size has the t-interval of its own seeds."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from scipy import stats
 from vision.statistics.resampling import wild_bootstrap
 
 
-def test_a_place_with_few_seeds_widens_no_other():
+def test_a_size_with_few_seeds_does_not_widen_the_others():
     values = np.random.default_rng(0).normal(size=(5, 3))
     values[2:, 1] = np.nan
     drawn = wild_bootstrap(values, 400_000, np.random.default_rng(1))
@@ -17,6 +17,6 @@ def test_a_place_with_few_seeds_widens_no_other():
         assert np.quantile(drawn[:, place], [0.025, 0.975]) == pytest.approx([-half, half], rel=0.05)
 
 
-def test_a_place_with_one_seed_has_no_chance():
+def test_a_size_with_one_seed_is_never_significant():
     with pytest.raises(ValueError, match=r"needs two runs or more in each column, got \[2, 1\]"):
         wild_bootstrap(np.array([[0.1, 0.2], [0.3, np.nan]]), 10, np.random.default_rng(0))

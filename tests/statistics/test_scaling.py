@@ -1,4 +1,4 @@
-"""Scaling laws: found again where they are known, chosen by what they foretell, intervals that cover."""
+"""Scaling laws: known laws are found again, the choice is by prediction, and the intervals cover."""
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ def sweep(generator, error, *, sizes=SIZES, seeds=5, noise=0.02, kind="alone") -
 
 
 @pytest.mark.parametrize("law", TRUTHS)
-def test_a_law_without_noise_is_found_again_and_foretells_the_largest_size(law):
+def test_a_law_without_noise_is_found_again_and_predicts_the_largest_size(law):
     error, truth = TRUTHS[law]
     found = scaling_fit(sweep(np.random.default_rng(0), error, noise=0, seeds=1), "A")
     assert found.law == law and found.holdout_error[law] < 1e-3 and not found.low
@@ -104,14 +104,14 @@ def test_the_slopes_of_the_laws_are_their_derivatives():
 
 
 @pytest.mark.slow
-def test_the_law_that_foretells_is_chosen_also_under_noise():
+def test_the_law_that_predicts_best_is_chosen_also_under_noise():
     generator = np.random.default_rng(1)
     for law, (error, _) in TRUTHS.items():
         chosen = [scaling_fit(sweep(generator, error), "A", draws=2).law for _ in range(20)]
         assert max(set(chosen), key=chosen.count) == law
 
 
-def test_the_sentence_has_the_law_its_intervals_and_what_it_foretold():
+def test_the_sentence_has_the_law_its_intervals_and_its_prediction():
     fit = scaling_fit(sweep(np.random.default_rng(0), TRUTHS["floor"][0]), "A")
     text = law_cell(fit)
     low, high = fit.low["b"], fit.high["b"]
@@ -132,7 +132,7 @@ def test_an_end_that_the_sizes_leave_open_is_infinite():
     assert "n0 = " in law_cell(broken) and "to inf)" in law_cell(broken)
 
 
-def test_too_few_sizes_are_said():
+def test_too_few_sizes_are_an_error():
     few = sweep(np.random.default_rng(0), TRUTHS["power"][0], sizes=(100, 1000))
     with pytest.raises(ValueError, match=r"needs 3 training-set sizes or more, got 2 of 'A': \[100, 1000\]"):
         scaling_fit(few, "A")

@@ -14,7 +14,7 @@ def console(*, piped_width: int | None = None) -> Console:
     """Return a console of rich on the current standard output.
 
     Args:
-        piped_width: characters per line where the output is no terminal and COLUMNS is not set.
+        piped_width: characters per line where the output is not a terminal and COLUMNS is not set.
     """
     piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     return Console(markup=False, emoji=False, width=piped_width if piped else None)

@@ -29,7 +29,7 @@ class Augmentation:
     Args:
         config: which changes.
         mean: one value per channel, in [0, 1].
-        std: likewise.
+        std: one value per channel, in [0, 1].
         batch_size: B; even where Mixup or CutMix is on, as timm pairs first with last.
         num_classes: needed where Mixup or CutMix is on.
         generator: on the CPU, so that every device gets the same draws.

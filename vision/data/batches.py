@@ -50,7 +50,7 @@ def train_batches(
         indices: int64 (N,), the images to train on.
         batch_size: B.
         mean: one value per channel, in [0, 1]; see channel_statistics.
-        std: likewise.
+        std: one value per channel; see channel_statistics.
         seed: of order and augmentation. The order does not depend on augmentation or workers.
         augment: random changes; None makes none.
         num_classes: needed for Mixup and CutMix, which make the targets probabilities (B, num_classes);

@@ -98,7 +98,7 @@ def _each_row(network: nn.Module, x: Tensor) -> Tensor:
 
 
 def _outputs(network: nn.Module, x: Tensor) -> Tensor:
-    """(B, N, C) -> (B, N, 2 * hidden), in float32 under an autocast to a dtype that this processor lacks."""
+    """(B, N, C) -> (B, N, 2 * hidden), in float32 under an autocast to a dtype without hardware support."""
     if _FLOAT32_ONLY and torch.is_autocast_enabled("cpu"):
         with torch.autocast("cpu", enabled=False):
             return network(x.float())[0]

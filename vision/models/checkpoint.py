@@ -73,7 +73,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     if other or not state:
         raise ValueError(
             f"{path} must hold a state_dict, tensors by name, "
-            f"got {first_few(other, SHOWN) or 'nothing'} beside them"
+            f"got {first_few(other, SHOWN) or 'nothing'} besides"
         )
     return state
 

@@ -77,7 +77,7 @@ def warnings(sweep: Sweep) -> list[str]:
 
 
 def _too_few(sweep: Sweep) -> list[str]:
-    """Return what cannot be tested or drawn for lack of models, seeds or sizes."""
+    """Return what cannot be tested or drawn because there are too few models, seeds or sizes."""
     items = [gaps.one_model(sweep.labels[0])] if len(sweep.labels) == 1 else []
     single = int((sweep.curves["n"] == 1).sum())
     if single == len(sweep.curves):

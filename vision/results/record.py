@@ -14,7 +14,7 @@ from vision.config import DISTANCE, OLD_DISTANCE, RENAMED
 
 # 1: without record_version, classes, and labels next to the predictions. 2: with old names of settings.
 RECORD_VERSION = 3
-REQUIRED = ("label", "train_size", "seed")  # without these a record is no row of a table
+REQUIRED = ("label", "train_size", "seed")  # a table of records must have these
 
 
 class Column(NamedTuple):
@@ -57,7 +57,7 @@ class Record:
     classes: Annotated[list[str], _Doc("Names of the classes, in the order of the labels.")]
     n_test: Annotated[int, _Doc("Test images that were scored.", "images")]
     n_train: Annotated[int, _Doc("Images that the weights were fitted to.", "images")]
-    n_val: Annotated[int, _Doc("Validation images; data.val_from says where they come from.", "images")]
+    n_val: Annotated[int, _Doc("Validation images; data.val_from names where they come from.", "images")]
     steps: Annotated[int, _Doc("Optimizer steps.", "steps")]
     train_seconds: Annotated[float, _Doc("Wall-clock time of training, validation on the way included.", "s")]
     params: Annotated[int, _Doc("Trainable parameters.", "parameters")]

@@ -43,8 +43,9 @@ def accuracy_curves(
             `vision.statistics.records.COLUMNS`. Duplicate runs count once. Settings under their dotted
             names, as `results.collect` returns them, keep different runs from being averaged.
         x: Column of the horizontal axis, or several joined by commas; see `axis`.
-        line: Column that makes a line, likewise.
-        panel: Column that makes a panel, likewise. Without a column data, its value is "unnamed".
+        line: Column that has one line per value, or several joined by commas.
+        panel: Column that has one panel per value, or several joined by commas. Without a column data,
+            its value is "unnamed".
         metric: Column to average, in [0, 1].
         centre: What the interval is of: mean, median or iqm.
         interval: t (mean only) or bca.

@@ -70,7 +70,7 @@ def data_equivalence(
         # Of an end outside the curve only the side is known.
         low = cast("np.ndarray", np.where(ends[0] == np.inf, own[-1], np.exp(ends[0])))
         high = cast("np.ndarray", np.where(ends[1] == -np.inf, own[0], np.exp(ends[1])))
-    if np.ptp(_monotone(np.log(mean[None, :split]))) < FLAT:  # the curve cannot tell sizes apart
+    if np.ptp(_monotone(np.log(mean[None, :split]))) < FLAT:  # the curve does not distinguish sizes
         needed, low, high = needed * np.nan, np.zeros(len(needed)), np.full(len(needed), np.inf)
     images = np.where(np.isfinite(needed), np.exp(needed), np.nan)
     states = [_state(float(log_size)) for log_size in needed]

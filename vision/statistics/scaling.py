@@ -33,7 +33,7 @@ class ScalingFit:
         parameters: Values by name.
         low: Lower ends of their 95% intervals, empty where a size has one run. 0 or -inf where the sizes do
             not bound it.
-        high: Upper ends, likewise; inf where the sizes do not bound it.
+        high: Upper ends of these intervals; inf where the sizes do not bound it.
         holdout_error: Relative error at the largest size when it is predicted from the others, for each law
             with enough sizes.
         sizes: Training-set sizes.

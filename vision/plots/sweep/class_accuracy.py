@@ -40,7 +40,7 @@ def plot_class_accuracy(
     """Draw one panel per class, one line per model with its interval.
 
     Of more than 12 classes only the 5 best and the 5 worst are drawn, by the mean over models at the largest
-    size. The small print then says so.
+    size. The small print then names the number.
 
     Args:
         table: columns label, class, train_size, and mean, low and high in [0, 1].
