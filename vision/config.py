@@ -12,6 +12,7 @@ from typing import Any
 PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 VAL_FROM = ("subset", "rest")
+CHANNELS, ON_ERROR, ON_CONSTANT = ("auto", "1", "3"), ("raise", "skip"), ("error", "warn")
 # Old names of settings, with the present ones. The old ones are understood for one more version: on the
 # command line, in YAML files, and in the configs and records of finished runs.
 RENAMED = {
@@ -63,6 +64,11 @@ class DataConfig:
         download: whether the source downloads what is missing.
         img_size: side in pixels to which the central square of every image is resized; null keeps images of
             one size as they are.
+        channels: auto, 1 (grey) or 3 (colour) for all images; auto is 3 if any image is in colour.
+        background: the colour behind transparent pixels: a name, or #rrggbb.
+        on_error: what to do with an image that cannot be read: raise an error, or skip and count it.
+        on_constant: error refuses images whose pixels are all equal, and splits whose images are all equal;
+            warn names them.
         val_from: where validation images come from: subset, so that fewer than `train_size` images are
             trained on, or rest, the images outside the subset.
         val_fraction: fraction of the subset or of the rest that is held out for validation.
@@ -84,6 +90,10 @@ class DataConfig:
     root: str = "data"
     download: bool = True
     img_size: int | None = None
+    channels: str = "auto"
+    background: str = "white"
+    on_error: str = "raise"
+    on_constant: str = "error"
     val_from: str = "subset"
     val_fraction: float = 0.1
     test_size: int | None = None
@@ -233,6 +243,9 @@ def check(config: RunConfig) -> None:
         )
     _choice("training.precision", training.precision, PRECISIONS)
     _choice("training.device", training.device, DEVICES)
+    _choice("data.channels", data.channels, CHANNELS)
+    _choice("data.on_error", data.on_error, ON_ERROR)
+    _choice("data.on_constant", data.on_constant, ON_CONSTANT)
     _choice("data.val_from", data.val_from, VAL_FROM)
     for name in ("steps", "min_steps", "batch_size", "num_evaluations", "threads"):
         _at_least(f"training.{name}", getattr(training, name), 1)

@@ -32,7 +32,7 @@ def png_images(config: DataConfig) -> Source:
     """60 small PNG files in memory, which are decoded as they are read."""
     from PIL import Image
 
-    from vision.data.decoding import EncodedImages
+    from vision.data.encoded import EncodedImages
 
     items = []
     for image in pixels():

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vision.config import AugmentConfig, DataConfig
 from vision.data import EncodedImages, Images, Source, load_source, register_source
+from vision.data.decoding import Header, decode
 from vision.data.sources import registry
 
 
@@ -107,12 +108,34 @@ def test_images_of_different_sizes_need_img_size(digits, tmp_path):
     assert load_source(config("image_folder", root=str(tmp_path), img_size=6)).train.shape == (1, 6, 6)
 
 
-def test_a_size_that_the_headers_looked_at_did_not_show(digits, tmp_path):
+@pytest.mark.parametrize("index", [1, 200, 400])
+@pytest.mark.parametrize("memory", [0.5, 1e-12])
+def test_one_image_of_another_size_is_found_wherever_it_lies(digits, tmp_path, index, memory):
     write_folder(digits.train, tmp_path / "train", count=401)
     write_folder(digits.test, tmp_path / "test", count=20)
-    save(digits.train.pixels[0], tmp_path / "train" / "class0" / "0000b.png", size=(9, 9))
-    with pytest.raises(ValueError, match=r"0000b\.png' is 9x9 .* others are 8x8; set data\.img_size"):
-        load_source(config("image_folder", root=str(tmp_path)))
+    save(digits.train.pixels[0], tmp_path / "train" / "class0" / f"{index:04}b.png", size=(9, 9))
+    with pytest.raises(ValueError, match=r"different sizes \(8x8, 9x9, height x width\); set data\.img_size"):
+        load_source(config("image_folder", root=str(tmp_path), max_memory_fraction=memory))
+
+
+@pytest.mark.parametrize("index", [0, 201, 399])
+def test_one_colour_image_gives_the_same_wherever_it_lies(digits, tmp_path, index):
+    write_folder(digits.train, tmp_path / "train", count=400)
+    write_folder(digits.test, tmp_path / "test", count=20)
+    path = sorted((tmp_path / "train").rglob("*.png"))[index]
+    grey = Image.open(path).copy()
+    grey.convert("RGB").save(path)
+    root = str(tmp_path)
+    source = load_source(config("image_folder", root=root))
+    assert (
+        source.train.shape == (3, 8, 8) and "419 images are grey and 1 in colour" in source.report.lines()[0]
+    )
+    assert load_source(config("image_folder", root=root, channels="3")).train.shape == (3, 8, 8)
+    one = load_source(config("image_folder", root=root, channels="1"))
+    assert one.train.shape == (1, 8, 8) and not one.report.lines()
+    assert (pixels_of(one.train) == pixels_of(source.train)[:, :1]).all()
+    streamed = load_source(config("image_folder", root=root, channels="1", max_memory_fraction=1e-12))
+    assert all(torch.equal(streamed.train.pixels[i], one.train.pixels[i]) for i in (0, index, 399))
 
 
 def test_resizing_takes_the_central_square_and_is_the_same_for_arrays_and_files(digits, tmp_path):
@@ -132,9 +155,9 @@ def test_resizing_takes_the_central_square_and_is_the_same_for_arrays_and_files(
 
     @register_source("wide")
     def load_wide(config):
-        return Source(Images(wide, torch.tensor([0])), Images(wide, torch.tensor([0])), ("only",))
+        return Source(Images(wide, torch.tensor([0])), Images(wide, torch.tensor([0])), ("a", "b"))
 
-    assert (pixels_of(load_source(config("wide", img_size=3)).train) == 200).all()
+    assert (pixels_of(load_source(config("wide", img_size=3, on_constant="warn")).train) == 200).all()
     assert load_source(config("wide")).train.shape == (1, 4, 8)
 
 
@@ -144,7 +167,8 @@ def test_palettes_cmyk_and_transparency_become_rgb(digits, tmp_path, mode):
     image = digits.train.pixels[3]
     save(image.expand(3, -1, -1) if mode == "CMYK" else image, path, mode=mode)
     images = EncodedImages([str(path)])
-    assert images.shapes() == {(3, 8, 8)}
+    (header,) = images.headers()
+    assert isinstance(header, Header) and header.shape == (3, 8, 8)
     decoded = EncodedImages([str(path)], shape=(3, 8, 8))[0]
     assert (decoded.int() - image.int()).abs().max() <= 1
 
@@ -161,11 +185,9 @@ def test_grey_stays_grey_and_joins_colour(digits, tmp_path):
 def test_sixteen_bits_and_bits(tmp_path):
     deep = torch.arange(64).view(8, 8) * 1000
     Image.fromarray(deep.numpy().astype("uint16")).save(tmp_path / "deep.png")
-    assert torch.equal(EncodedImages([str(tmp_path / "deep.png")], (1, 8, 8))[0], (deep >> 8).byte()[None])
+    assert torch.equal(decode(str(tmp_path / "deep.png")), (deep >> 8).byte()[None])
     Image.fromarray((deep > 30000).numpy()).save(tmp_path / "bits.png")
-    assert torch.equal(
-        EncodedImages([str(tmp_path / "bits.png")], (1, 8, 8))[0], (deep > 30000).byte()[None] * 255
-    )
+    assert torch.equal(decode(str(tmp_path / "bits.png")), (deep > 30000).byte()[None] * 255)
 
 
 def test_a_file_that_is_no_image(digits, tmp_path):
@@ -181,7 +203,8 @@ def test_users_register_their_own(tmp_path, monkeypatch):
         "from vision.data import Images, Source, register_source\n"
         "@register_source('mine')\n"
         "def load_mine(config):\n"
-        "    images = Images(torch.zeros(4, 2, 3, 3, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]))\n"
+        "    pixels = torch.arange(72).reshape(4, 2, 3, 3).to(torch.uint8)\n"
+        "    images = Images(pixels, torch.tensor([0, 1, 0, 1]))\n"
         "    return Source(images, images, ('a', 'b'))\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -218,7 +241,7 @@ def test_a_sweep_reads_a_source_once():
     @register_source("counted")
     def load_counted(config):
         reads.append(config.root)
-        images = Images(torch.zeros(2, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 1]))
+        images = Images(torch.arange(8).reshape(2, 1, 2, 2).byte(), torch.tensor([0, 1]))
         return Source(images, images, ("a", "b"))
 
     first = load_source(config("counted"))

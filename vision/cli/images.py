@@ -85,7 +85,7 @@ def _per_channel(values: Sequence[float], channels: int) -> Tensor:
 def _decoded(file: Path) -> Tensor:
     try:
         return decode(str(file))
-    except OSError as error:
+    except Exception as error:  # decoders raise nearly anything at a broken file
         raise ValueError(f"image {file} cannot be decoded: {error}") from error
 
 

@@ -10,7 +10,7 @@
 from vision.data.batches import channel_statistics as channel_statistics
 from vision.data.batches import eval_batches as eval_batches
 from vision.data.batches import train_batches as train_batches
-from vision.data.decoding import EncodedImages as EncodedImages
+from vision.data.encoded import EncodedImages as EncodedImages
 from vision.data.images import Images as Images
 from vision.data.images import Source as Source
 from vision.data.inputs import Inputs as Inputs

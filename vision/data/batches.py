@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vision.config import AugmentConfig
 from vision.data.augmentation import Augmentation, Normalize
-from vision.data.decoding import EncodedImages
+from vision.data.encoded import EncodedImages
 from vision.data.images import Images, to_device
 
 Batch = tuple[Tensor, Tensor]

@@ -1,105 +1,118 @@
-"""Encoded images, as files or bytes, that are decoded to uint8 tensors of one shape.
+"""One image file, or its bytes, as a uint8 tensor that shows what an image viewer shows.
 
->>> EncodedImages(["a.png", "b.jpg"], shape=(3, 64, 64), img_size=64)[0].shape  # doctest: +SKIP
-torch.Size([3, 64, 64])
+>>> from PIL import Image
+>>> file = BytesIO()
+>>> Image.new("L", (3, 2)).save(file, format="png")
+>>> decode(file.getvalue()).shape
+torch.Size([1, 2, 3])
 """
 
 # torch.from_numpy has no types.
 # pyright: reportUnknownMemberType=false
 
-import os
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from io import BytesIO
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import Dataset
 
-from vision.text import first_few
+from vision.data.depth import Ranges, deep_values, is_deep, ranges_of, to_eight_bits
 
-CHUNK = 256
-PROBED = 200
-GREY_MODES = ("1", "L", "I", "I;16", "I;16B", "I;16L")
-SIZE_HINT = "set data.img_size to the side in pixels to resize all images to"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EncodedImages(Dataset[Tensor]):
-    """Images that are decoded whenever they are read; item i is uint8 (C, H, W).
-
-    Attributes:
-        items: the images, each as a path or as the bytes of a file, in any format that Pillow reads.
-        shape: (C, H, W) of every decoded image; load_source sets it.
-        img_size: side in pixels to resize to; None resizes nothing and refuses images of another size.
-    """
-
-    items: Sequence[str | bytes]
-    shape: tuple[int, int, int] = (0, 0, 0)
-    img_size: int | None = None
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, index: int) -> Tensor:
-        """Decode image `index` to uint8 (C, H, W)."""
-        item = self.items[index]
-        name = repr(item) if isinstance(item, str) else f"number {index}"
-        try:
-            image = decode(item)
-        except OSError as error:
-            raise ValueError(f"image {name} cannot be decoded: {error}") from error
-        if self.img_size is not None:
-            image = resize(image, self.img_size)
-        channels, height, width = self.shape
-        if image.shape[1:] != (height, width):
-            raise ValueError(
-                f"image {name} is {image.shape[1]}x{image.shape[2]} (height x width) where others are "
-                f"{height}x{width}; {SIZE_HINT}"
-            )
-        if image.shape[0] > channels:
-            raise ValueError(f"image {name} is in colour where others are grey; bring all to one mode")
-        return image.expand(channels, -1, -1)
-
-    def decode_all(self) -> Tensor:
-        """Decode all images on all cores, to uint8 (N, C, H, W)."""
-        pixels = torch.empty(len(self), *self.shape, dtype=torch.uint8)
-
-        def fill(start: int) -> None:
-            for index in range(start, min(start + CHUNK, len(self))):
-                pixels[index] = self[index]
-
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for _ in pool.map(fill, range(0, len(self), CHUNK)):
-                pass
-        return pixels
-
-    def shapes(self) -> set[tuple[int, int, int]]:
-        """Return (C, H, W) of a sample of images spread evenly over all, read from their headers."""
-        step = max(1, len(self) // PROBED)
-        return {_read_header(self.items[index]) for index in range(0, len(self), step)}
-
-
-def decode(item: str | bytes) -> Tensor:
-    """Decode the path or bytes of an image file to uint8 (C, H, W); C is 1 for grey images, otherwise 3.
-
-    Palettes, CMYK and images with transparency become RGB; transparency itself is dropped. 16-bit grey keeps
-    its upper 8 bits.
-
-    Raises:
-        OSError: this is not an image, or it is broken.
-    """
-    import numpy as np
+if TYPE_CHECKING:
     from PIL import Image
 
-    with Image.open(item if isinstance(item, str) else BytesIO(item)) as file:
-        if file.mode.startswith("I"):
-            return torch.from_numpy((np.asarray(file) >> 8).astype(np.uint8))[None]
-        mode = "L" if file.mode in GREY_MODES else "RGB"
-        pixels = torch.from_numpy(np.array(file if file.mode == mode else file.convert(mode)))
-    return pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)
+GREY_MODES = ("1", "L", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
+BACKGROUND = "white"
+_ORIENTATION = 0x0112  # EXIF's tag
+# Luminance in 16-bit fixed point, as in Pillow and in ITU-R BT.601.
+_LUMINANCE = (19595, 38470, 7471)
+
+
+class Header(NamedTuple):
+    """What the first bytes of an image file tell.
+
+    Attributes:
+        shape: (C, H, W) as it is shown; C is 1 for grey images, otherwise 3.
+        mode: Pillow's name of the file's pixels, such as RGB.
+        deep: whether the pixels have more than 8 bits.
+        several: whether the file has further frames or pages, which are not read.
+    """
+
+    shape: tuple[int, int, int]
+    mode: str
+    deep: bool
+    several: bool
+
+
+def read_header(item: str | bytes) -> Header:
+    """Read what the header of a path or of the bytes of an image file tells.
+
+    Raises:
+        Exception: whatever Pillow raises where this is not an image.
+    """
+    with _open(item) as file:
+        sides = (file.height, file.width)
+        turned = _orientation(file, loaded=False) in (5, 6, 7, 8)
+        height, width = reversed(sides) if turned else sides
+        channels = 1 if file.mode in GREY_MODES else 3
+        several = bool(getattr(file, "is_animated", False))
+        return Header((channels, height, width), file.mode, is_deep(file), several)
+
+
+def decode(item: str | bytes, *, background: str = BACKGROUND, ranges: Ranges | None = None) -> Tensor:
+    """Decode the path or bytes of an image file to uint8 (C, H, W); C is 1 for grey images, otherwise 3.
+
+    The image is turned upright by its EXIF orientation. Palettes, CMYK and images with transparency become
+    RGB. Of several frames or pages the first is read.
+
+    Args:
+        item: path or bytes, in any format that Pillow reads.
+        background: the colour behind transparent pixels: a name, or #rrggbb.
+        ranges: of images with more than 8 bits; None measures those of this image. See `vision.data.depth`.
+
+    Raises:
+        Exception: whatever Pillow raises where this is not an image, or it is broken.
+    """
+    with _open(item) as file:
+        values = deep_values(file)
+        if values is None:
+            pixels = np.array(_eight_bits(file, background))
+        else:
+            pixels = to_eight_bits(values, ranges or Ranges().with_values(values))
+        orientation = _orientation(file, loaded=True)
+    image = torch.from_numpy(pixels)
+    return _upright(image[None] if image.ndim == 2 else image.permute(2, 0, 1), orientation)
+
+
+def read_range(item: str | bytes) -> Ranges:
+    """Return the least and largest value of an image with more than 8 bits per channel.
+
+    Raises:
+        Exception: as `decode`.
+    """
+    with _open(item) as file:
+        return ranges_of(file)
+
+
+def to_channels(images: Tensor, channels: int) -> Tensor:
+    """uint8 (..., C, H, W) -> uint8 (..., channels, H, W): grey from RGB by its luminance, RGB from grey.
+
+    Raises:
+        ValueError: the images have other channels than grey or RGB.
+    """
+    given = images.shape[-3]
+    if given == channels:
+        return images
+    if given == 1:
+        return images.expand(*images.shape[:-3], channels, *images.shape[-2:])
+    if (given, channels) != (3, 1):
+        raise ValueError(f"images of {given} channels cannot be read with {channels}")
+    red, green, blue = (
+        plane * weight for plane, weight in zip(images.int().unbind(-3), _LUMINANCE, strict=True)
+    )
+    return ((red + green + blue + 2**15) >> 16).to(torch.uint8).unsqueeze(-3)
 
 
 def resize(images: Tensor, img_size: int) -> Tensor:
@@ -115,17 +128,55 @@ def resize(images: Tensor, img_size: int) -> Tensor:
     return resized.view(*images.shape[:-2], img_size, img_size)
 
 
-def sizes(shapes: Iterable[tuple[int, int, int]]) -> str:
-    """Return heights and widths for a message: "8x8, 10x12", four at most."""
-    listed = sorted({f"{height}x{width}" for _, height, width in shapes})
-    return first_few(listed, 4)
+def check_background(background: str) -> None:
+    """Raise a ValueError if data.background is not a colour."""
+    _colour(background)
 
 
-def _read_header(item: str | bytes) -> tuple[int, int, int]:
-    from PIL import Image, UnidentifiedImageError
+def _open(item: str | bytes) -> "Image.Image":
+    from PIL import Image
+
+    return Image.open(item if isinstance(item, str) else BytesIO(item))
+
+
+def _eight_bits(file: "Image.Image", background: str) -> "Image.Image":
+    """Return the image in mode L or RGB, transparent pixels on the background."""
+    from PIL import Image
+
+    mode = "L" if file.mode in GREY_MODES else "RGB"
+    if file.has_transparency_data:
+        layer = file.convert("RGBA")
+        file = Image.alpha_composite(Image.new("RGBA", layer.size, (*_colour(background), 255)), layer)
+    return file if file.mode == mode else file.convert(mode)
+
+
+def _colour(name: str) -> tuple[int, int, int]:
+    from PIL import ImageColor
 
     try:
-        with Image.open(item if isinstance(item, str) else BytesIO(item)) as file:
-            return 1 if file.mode in GREY_MODES else 3, file.height, file.width
-    except UnidentifiedImageError as error:
-        raise ValueError(f"an image cannot be read: {error}") from error
+        red, green, blue, *_ = ImageColor.getrgb(name)
+    except ValueError as error:
+        raise ValueError(
+            f"data.background must be the name of a colour, such as white, or #rrggbb, got {name!r}"
+        ) from error
+    return red, green, blue
+
+
+def _orientation(file: "Image.Image", *, loaded: bool) -> int:
+    """Return EXIF's orientation, from 1 (upright) to 8; 1 if the file has none, or none that can be read."""
+    if file.format == "TIFF":  # Pillow turns TIFF itself, and its header has the size that is shown
+        return 1
+    if file.format == "PNG" and not loaded and "exif" not in file.info:
+        return 1  # to look further, Pillow would decode the pixels
+    try:
+        return int(file.getexif().get(_ORIENTATION, 1))
+    except Exception:  # viewers show an image with broken EXIF data as it is
+        return 1
+
+
+def _upright(image: Tensor, orientation: int) -> Tensor:
+    """(C, H, W) -> (C, H, W) or (C, W, H): the image as the orientation says that it is shown."""
+    if orientation in (5, 6, 7, 8):
+        image = image.transpose(1, 2)
+    axes = {2: (2,), 3: (1, 2), 4: (1,), 6: (2,), 7: (1, 2), 8: (1,)}.get(orientation)
+    return image.flip(axes) if axes else image

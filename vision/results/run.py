@@ -36,11 +36,19 @@ NON_IDENTIFYING = (
     "data.download",
     "data.num_workers",
     "data.max_memory_fraction",
+    "data.on_constant",
     "training.threads",
 )
 # Settings that runs of earlier versions did not have, with the value at which they change nothing. At that
 # value they are left out, so that a run of an earlier version is the same run.
-UNUSED: dict[str, Any] = {"data.options": {}, "data.val_from": "subset", "training.min_steps": None}
+UNUSED: dict[str, Any] = {
+    "data.options": {},
+    "data.channels": "auto",
+    "data.background": "white",
+    "data.on_error": "raise",
+    "data.val_from": "subset",
+    "training.min_steps": None,
+}
 
 
 class ConfigMismatch(ValueError):

@@ -4,6 +4,7 @@
 ... def load_mine(config: DataConfig) -> Source: ...
 """
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import fields
@@ -13,7 +14,8 @@ from typing import Any, TypeVar
 import torch
 
 from vision.config import DataConfig, import_named
-from vision.data.images import Source, load_to_device
+from vision.data.images import Source
+from vision.data.loading import load_to_device
 
 KEPT = 2  # sources that stay in memory, so that a sweep's runs read theirs once
 # Settings of DataConfig that have no influence on which images are read.
@@ -27,6 +29,8 @@ NOT_READING = {
     "num_workers",
     "augment",
 }
+
+_logger = logging.getLogger(__name__)
 
 LoadT = TypeVar("LoadT", bound=Callable[[DataConfig], Source])
 
@@ -85,9 +89,10 @@ def load_source(config: DataConfig, *, device: torch.device | str = "cpu") -> So
     if key not in _loaded:
         while len(_loaded) >= KEPT:
             _loaded.popitem(last=False)
-        _loaded[key] = load_to_device(
-            load(config), img_size=config.img_size, memory_share=config.max_memory_fraction, device=device
-        )
+        source = load_to_device(load(config), config, device=device)
+        for line in source.report.lines():
+            _logger.warning("%s: %s", config.name, line)
+        _loaded[key] = source
     _loaded.move_to_end(key)
     return _loaded[key]
 

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, cast
 import torch
 
 from vision.config import DataConfig
-from vision.data.decoding import EncodedImages
+from vision.data.encoded import EncodedImages
 from vision.data.images import Images, Source
 from vision.data.sources.registry import register_source
 from vision.data.subsets import stratified_split

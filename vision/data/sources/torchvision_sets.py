@@ -13,7 +13,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from vision.config import DataConfig
-from vision.data.decoding import EncodedImages
+from vision.data.encoded import EncodedImages
 from vision.data.images import Images, Source
 from vision.data.sources.registry import register_source
 from vision.data.subsets import stratified_split

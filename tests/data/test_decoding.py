@@ -1,0 +1,170 @@
+"""An image file is read as an image viewer shows it: orientation, transparency, and more than 8 bits."""
+
+import struct
+import zlib
+from io import BytesIO
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageOps
+
+from vision.config import DataConfig
+from vision.data import load_source
+from vision.data.decoding import decode, read_header, to_channels
+from vision.data.depth import Ranges
+
+PICTURE = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
+ORIENTATION = 0x0112
+
+
+def encoded(image: Image.Image, kind: str, **options) -> bytes:
+    file = BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def png_of_16_bits(values: np.ndarray, kind: int) -> bytes:
+    """A PNG of (H, W, C) values; kind is 0 for grey, 2 for RGB, 4 for grey with alpha, 6 for RGBA."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    height, width, _ = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
+    start = b"\x89PNG\r\n\x1a\n"
+    return start + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def shown(image: Image.Image) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(image.convert("RGB")).copy()).permute(2, 0, 1)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("PNG", {}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"}), ("WEBP", {"lossless": True})],
+)
+def test_orientation_is_applied(orientation, kind, options):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    file = encoded(Image.fromarray(PICTURE), kind, exif=exif, **options)
+    with Image.open(BytesIO(file)) as opened:
+        expected = shown(ImageOps.exif_transpose(opened))
+    assert torch.equal(decode(file), expected)
+    assert read_header(file).shape == expected.shape
+
+
+def test_a_photograph_held_upright(tmp_path):
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    path = tmp_path / "portrait.jpg"
+    Image.new("RGB", (40, 30)).save(path, exif=exif)
+    assert decode(str(path)).shape == read_header(str(path)).shape == (3, 40, 30)
+
+
+def test_broken_exif_data_are_ignored():
+    file = encoded(Image.fromarray(PICTURE), "WEBP", lossless=True, exif=b"Exif\0\0MM\0\x2a\0\0\xff\xff")
+    assert torch.equal(decode(file), torch.from_numpy(PICTURE.copy()).permute(2, 0, 1))
+
+
+def test_transparency_shows_the_background():
+    alpha = np.zeros((5, 7, 1), np.uint8)
+    alpha[:, 3:] = 255
+    file = encoded(Image.fromarray(np.concatenate((PICTURE, alpha), axis=2)), "PNG")
+    for background, colour in (("white", (255, 255, 255)), ("#102030", (16, 32, 48))):
+        image = decode(file, background=background)
+        assert (image[:, :, :3] == torch.tensor(colour)[:, None, None]).all()
+        assert torch.equal(image[:, :, 3:], torch.from_numpy(PICTURE[:, 3:].copy()).permute(2, 0, 1))
+    half = Image.new("RGBA", (2, 2), (100, 100, 100, 51))
+    assert decode(encoded(half, "PNG"), background="black").unique().tolist() == [20]
+
+
+def test_transparent_palettes_and_levels():
+    palette = Image.new("P", (2, 2))
+    palette.putpalette([255, 0, 0, 0, 0, 255])
+    palette.putpixel((1, 0), 1)
+    image = decode(encoded(palette, "PNG", transparency=0), background="white")
+    assert image[:, 0, 0].tolist() == [255, 255, 255] and image[:, 0, 1].tolist() == [0, 0, 255]
+    grey = Image.fromarray(np.array([[7, 50]], np.uint8))
+    assert decode(encoded(grey, "PNG", transparency=7)).tolist() == [[[255, 50]]]
+
+
+@pytest.mark.parametrize(("bits", "shift"), [(8, 0), (10, 2), (12, 4), (16, 8)])
+def test_integers_are_scaled_by_their_bits(bits, shift):
+    values = np.linspace(0, 2**bits - 1, 35).astype(np.uint16).reshape(5, 7)
+    for kind in ("PNG", "TIFF"):
+        image = decode(encoded(Image.fromarray(values), kind))
+        assert image.tolist() == [(values >> shift).tolist()]
+    as_32_bits = encoded(Image.fromarray(values.astype(np.int32)), "TIFF")
+    assert decode(as_32_bits).tolist() == [(values >> shift).tolist()]
+
+
+@pytest.mark.parametrize(("kind", "channels"), [(2, 3), (4, 2), (6, 4)])
+def test_png_of_16_bits_in_colour(tmp_path, kind, channels):
+    values = np.random.default_rng(1).integers(0, 65536, (5, 7, channels))
+    if channels in (2, 4):
+        values[..., -1] = 65535  # opaque
+    image = decode(png_of_16_bits(values, kind)).permute(1, 2, 0).numpy()
+    colours = values[..., : channels - 1 if channels in (2, 4) else channels]
+    assert (image == colours >> 8).all()
+    for index in range(10):
+        folder = tmp_path / f"kind{index % 2}"
+        folder.mkdir(exist_ok=True)
+        values[..., :3] = 4095 - index
+        values[..., 0, 0] = 0
+        (folder / f"{index}.png").write_bytes(png_of_16_bits(values, kind))
+    with pytest.raises(ValueError, match=r"have no value above 4095 of 65535, .* convert them to 8 bits"):
+        load_source(DataConfig(name="x", source="image_folder", root=str(tmp_path)))
+
+
+def test_floats_are_scaled_by_their_range():
+    def read(*values: float) -> list[int]:
+        return decode(encoded(Image.fromarray(np.array([values], np.float32)), "TIFF"))[0, 0].tolist()
+
+    assert read(0.0, 0.2, 1.0) == [0, 51, 255]
+    assert read(0.0, 0.2, 200.4) == [0, 0, 200]
+    assert read(-1.0, 0.0, 3.0) == [0, 64, 255]
+    assert read(0.0, 500.0, 1000.0) == [0, 128, 255]
+    with pytest.raises(ValueError, match="not finite"):
+        read(0.0, float("nan"))
+
+
+def test_the_range_is_that_of_all_images(tmp_path):
+    for index, brightest in enumerate((100, 4000, 1000, 500)):
+        folder = tmp_path / f"kind{index % 2}"
+        folder.mkdir(exist_ok=True)
+        values = np.array([[0, brightest], [brightest, 0]], np.uint16)
+        for copy in range(5):
+            values[1, 1] = copy
+            Image.fromarray(values).save(folder / f"{index}-{copy}.png")
+    for memory in (0.5, 1e-12):
+        config = DataConfig(name="x", source="image_folder", root=str(tmp_path), max_memory_fraction=memory)
+        source = load_source(config)
+        pixels = source.train.pixels
+        levels = {int(pixels[index].max()) for index in range(len(pixels))}
+        assert levels == {100 >> 4, 4000 >> 4, 1000 >> 4, 500 >> 4}
+
+
+def test_values_outside_the_range_are_clipped():
+    file = encoded(Image.fromarray(np.array([[0, 5000]], np.uint16)), "PNG")
+    assert decode(file, ranges=Ranges(integers=(0, 4095))).tolist() == [[[0, 255]]]
+
+
+def test_the_first_frame_is_read():
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "lime")]
+    for kind in ("GIF", "TIFF", "WEBP", "PNG"):
+        options = {"lossless": True} if kind == "WEBP" else {}
+        file = encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options)
+        assert read_header(file).several
+        assert decode(file)[:, 0, 0].tolist() == [255, 0, 0]
+
+
+def test_grey_of_colour_is_pillows():
+    colour = torch.from_numpy(PICTURE.copy()).permute(2, 0, 1)
+    grey = torch.from_numpy(np.asarray(Image.fromarray(PICTURE).convert("L")).copy())
+    assert torch.equal(to_channels(colour, 1), grey[None])
+    assert torch.equal(to_channels(grey[None], 3), grey.expand(3, -1, -1))
+    with pytest.raises(ValueError, match="images of 4 channels cannot be read with 3"):
+        to_channels(torch.zeros(4, 2, 2, dtype=torch.uint8), 3)

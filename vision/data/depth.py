@@ -1,0 +1,120 @@
+"""Images with more than 8 bits per channel: 16-bit, 32-bit and float files, brought to 8 bits.
+
+The range is measured over all such images of a data set, so that their brightness stays comparable:
+
+- Integers are divided by 2^(k - 8), where k is the number of bits of the largest value, at least 8. A 12-bit
+  image in a 16-bit file is thus divided by 16, and one that uses all 16 bits by 256.
+- Floats in [0, 1] are multiplied by 255, and those in [0, 255] are rounded.
+- Other floats, and integers with negative values, are scaled from their least and largest value to 0 and 255.
+
+Of 16-bit images in colour Pillow reads the upper 8 bits. They are refused where these use only dark levels.
+
+>>> to_eight_bits(np.array([[0, 2048, 4095]]), Ranges(integers=(0, 4095)))
+array([[  0, 128, 255]], dtype=uint8)
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """The least and largest value of the images with more than 8 bits, by their kind.
+
+    Attributes:
+        integers: of grey images of 16 or 32 bits.
+        floats: of grey images of floats.
+        upper_bits: of the upper 8 bits of 16-bit images in colour.
+    """
+
+    integers: Range | None = None
+    floats: Range | None = None
+    upper_bits: Range | None = None
+
+    def with_values(self, values: NDArray[Any]) -> "Ranges":
+        """Return ranges that include the values of a grey image.
+
+        Raises:
+            ValueError: a value is not finite.
+        """
+        low, high = float(values.min()), float(values.max())
+        if not np.isfinite((low, high)).all():
+            raise ValueError("it has values that are not finite")
+        is_float = values.dtype.kind == "f"
+        return self.joined(Ranges(floats=(low, high)) if is_float else Ranges(integers=(low, high)))
+
+    def joined(self, other: "Ranges") -> "Ranges":
+        """Return ranges that include both."""
+        pairs = zip(_ranges(self), _ranges(other), strict=True)
+        return Ranges(*(_union(one, another) for one, another in pairs))
+
+    def check(self) -> None:
+        """Raise a ValueError if 16-bit images in colour use fewer than 16 bits."""
+        if self.upper_bits is not None and self.upper_bits[1] < 128:
+            most = 256 * self.upper_bits[1] + 255
+            raise ValueError(
+                f"the 16-bit images in colour have no value above {most:.0f} of 65535, and only their upper "
+                "8 bits can be read; convert them to 8 bits"
+            )
+
+
+def is_deep(file: "Image.Image") -> bool:
+    """Return whether the pixels of an opened file have more than 8 bits per channel."""
+    return file.mode[0] in "IF" or _is_deep_colour(file)
+
+
+def deep_values(file: "Image.Image") -> NDArray[Any] | None:
+    """Return the values (H, W) of a grey file with more than 8 bits; None for any other file."""
+    if file.mode[0] not in "IF":
+        return None
+    values = np.asarray(file)
+    return values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
+
+
+def ranges_of(file: "Image.Image") -> Ranges:
+    """Return the range of a file with more than 8 bits.
+
+    Raises:
+        ValueError: a value is not finite.
+    """
+    values = deep_values(file)
+    if values is not None:
+        return Ranges().with_values(values)
+    shown = np.asarray(file.convert("RGB"))
+    return Ranges(upper_bits=(float(shown.min()), float(shown.max())))
+
+
+def to_eight_bits(values: NDArray[Any], ranges: Ranges) -> NDArray[np.uint8]:
+    """Scale values of any shape to 0 to 255, by the range of their kind; values outside it are clipped."""
+    low, high = (ranges.floats if values.dtype.kind == "f" else ranges.integers) or (0.0, 0.0)
+    if values.dtype.kind != "f" and low >= 0:
+        return (values >> max(0, int(high).bit_length() - 8)).clip(0, 255).astype(np.uint8)
+    if values.dtype.kind == "f" and low >= 0 and high <= 255:
+        low, high = 0.0, 1.0 if high <= 1 else 255.0
+    scaled = (values - low) * (255 / (high - low or 1.0))
+    return scaled.round().clip(0, 255).astype(np.uint8)
+
+
+def _is_deep_colour(file: Any) -> bool:
+    tiles = getattr(file, "tile", None)
+    return (
+        file.format in ("PNG", "TIFF") and file.mode[0] == "R" and bool(tiles) and ";16" in str(tiles[0][3])
+    )
+
+
+def _ranges(ranges: Ranges) -> tuple[Range | None, ...]:
+    return ranges.integers, ranges.floats, ranges.upper_bits
+
+
+def _union(one: Range | None, other: Range | None) -> Range | None:
+    if one is None or other is None:
+        return one or other
+    return min(one[0], other[0]), max(one[1], other[1])

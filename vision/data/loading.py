@@ -1,0 +1,146 @@
+"""From what a source returns to images of one shape in memory.
+
+>>> from vision.data.sources.digits import load_digits
+>>> config = DataConfig(name="digits", source="digits", img_size=6)
+>>> load_to_device(load_digits(config), config, device=torch.device("cpu")).train.shape
+(1, 6, 6)
+"""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vision.config import DataConfig
+from vision.data.decoding import check_background, resize, to_channels
+from vision.data.depth import Ranges
+from vision.data.encoded import SIZE_HINT, EncodedImages
+from vision.data.images import Images, Source
+from vision.data.split import CHUNK, Split, read_split
+from vision.text import first_few
+
+Shape = tuple[int, int, int]
+
+
+def load_to_device(source: Source, config: DataConfig, *, device: torch.device) -> Source:
+    """Bring all images to one shape, and to the device's memory if they fit; otherwise they stay encoded.
+
+    Images given as a tensor stay a tensor, in the host's memory if the device has no room. The report of the
+    returned source says what was left out, and what a user should know.
+
+    Raises:
+        ValueError: there is one class, pixels or labels are not what they should be, images have different
+            sizes and data.img_size is null, an image cannot be read, or images are constant.
+    """
+    check_background(config.background)
+    if len(source.classes) < 2:
+        raise ValueError(
+            f"data.name={config.name!r} has only the class {', '.join(source.classes)!r}; a classifier needs "
+            "two or more: give each class a folder or a label of its own"
+        )
+    splits = [
+        read_split(name, images, source.classes, config)
+        for name, images in (("train", source.train), ("test", source.test))
+    ]
+    shape, remarks = _common_shape(splits, config)
+    total = sum(len(split.images) for split in splits) * shape[0] * shape[1] * shape[2]
+    free = min(_free_memory(device), _free_memory(torch.device("cpu")))
+    fits = total <= config.max_memory_fraction * free
+    ranges = _ranges(splits)
+    for split in splits:
+        _bring_to_shape(split, shape, ranges, config, decode=fits)
+    report = source.report.with_remarks(*remarks)
+    for split in splits:
+        report = report.joined(split.report).with_remarks(*split.missing_classes(source.classes))
+    train, test = (_placed(split.images, device if fits else None) for split in splits)
+    return Source(train, test, source.classes, report)
+
+
+def _common_shape(splits: Sequence[Split], config: DataConfig) -> tuple[Shape, list[str]]:
+    """Return (C, H, W) for all images, and a remark if some are grey and some in colour."""
+    shapes = Counter[Shape]()
+    for split in splits:
+        shapes.update(header.shape for header in split.headers)
+        if isinstance(split.images.pixels, Tensor):
+            shapes[split.images.shape] += len(split.images)
+    sizes = {shape[1:] for shape in shapes}
+    if config.img_size is None and len(sizes) > 1:
+        listed = first_few(sorted(f"{height}x{width}" for height, width in sizes), 4)
+        raise ValueError(f"images have different sizes ({listed}, height x width); {SIZE_HINT}")
+    height, width = (config.img_size, config.img_size) if config.img_size else next(iter(sizes))
+    if config.channels != "auto":
+        return (int(config.channels), height, width), []
+    grey = sum(count for shape, count in shapes.items() if shape[0] == 1)
+    remarks: list[str] = []
+    if 0 < grey < shapes.total():
+        remarks.append(
+            f"{grey:,} images are grey and {shapes.total() - grey:,} in colour, so all are read in colour; "
+            "data.channels=1 makes all grey"
+        )
+    return (max(shape[0] for shape in shapes), height, width), remarks
+
+
+def _ranges(splits: Sequence[Split]) -> Ranges:
+    """Return the range of the images of all splits that have more than 8 bits."""
+    ranges = Ranges()
+    for split in splits:
+        deep = [index for index, header in enumerate(split.headers) if header.deep]
+        if deep and isinstance(split.images.pixels, EncodedImages):
+            ranges = ranges.joined(split.images.pixels.measured(deep))
+    ranges.check()
+    return ranges
+
+
+def _bring_to_shape(split: Split, shape: Shape, ranges: Ranges, config: DataConfig, *, decode: bool) -> None:
+    """Bring the images of a split to one shape; encoded ones become a tensor if `decode`."""
+    pixels = split.images.pixels
+    refuse = config.on_constant == "error"
+    if isinstance(pixels, Tensor):
+        pixels = _resized(pixels, shape)
+        split.check_constant(pixels, refuse=refuse)
+        split.images = Images(pixels, split.images.labels)
+        return
+    reading = {"shape": shape, "img_size": config.img_size, "background": config.background, "ranges": ranges}
+    encoded = replace(pixels, **reading)
+    split.images = Images(encoded, split.images.labels)
+    if decode:
+        pixels, unreadable = encoded.decode_all()
+        stay = split.leave_out(unreadable, config)
+        pixels = pixels if stay.all() else pixels[stay]
+        split.check_constant(pixels, refuse=refuse)
+        split.images = Images(pixels, split.images.labels)
+        return
+    if config.on_error == "skip":
+        split.leave_out(encoded.broken(), config)
+        assert isinstance(split.images.pixels, EncodedImages)
+        encoded = split.images.pixels
+    split.images = Images(replace(encoded, refuse_constant=refuse), split.images.labels)
+
+
+def _resized(pixels: Tensor, shape: Shape) -> Tensor:
+    """uint8 (N, C, H, W) -> uint8 (N, *shape)."""
+    if pixels.shape[2:] != shape[1:]:
+        pixels = torch.cat([resize(chunk, shape[1]) for chunk in torch.split(pixels, CHUNK)])
+    return to_channels(pixels, shape[0])
+
+
+def _placed(images: Images, device: torch.device | None) -> Images:
+    """Return images with their pixels on the device, if there is one for them."""
+    if device is None or not isinstance(images.pixels, Tensor):
+        return images
+    return Images(images.pixels.contiguous().to(device), images.labels)
+
+
+def _free_memory(device: torch.device) -> int:
+    """Return the free bytes; on Linux they include what the page cache can give back."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        fields = dict(line.split(":") for line in meminfo.read_text().splitlines())
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2

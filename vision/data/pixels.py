@@ -1,0 +1,105 @@
+"""Checks of the pixels and labels that a source returns, and conversions that cannot be misunderstood.
+
+>>> images = Images(torch.ones(2, 8, 8, 3), torch.tensor([0, 1]))
+>>> checked_images(images, ("a", "b"), "train")[1]
+['train: float pixels in [0, 1] are scaled to 0 to 255', 'train: pixels (N, H, W, C) become (N, C, H, W)']
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vision.data.encoded import EncodedImages
+from vision.data.images import Images
+
+_LITTLE_SUPPORTED = (torch.uint16, torch.uint32, torch.uint64)  # torch has no minimum of these
+WANTED = "pixels must be uint8 (N, C, H, W), from 0 to 255"
+
+
+def checked_images(images: Images, classes: tuple[str, ...], split: str) -> tuple[Images, list[str]]:
+    """Return the images with pixels uint8 (N, C, H, W) and labels int64 (N,), and what was converted.
+
+    Arrays of numpy become tensors. Float pixels in [0, 1], bool pixels, and numbers from 0 to 255 of another
+    type become uint8. (N, H, W) gets an axis of channels. (N, H, W, C) with 1, 3 or 4 channels is transposed
+    where the second axis is too long for channels.
+
+    Args:
+        images: of one split.
+        classes: the names of the classes, label 0 first.
+        split: what messages call it.
+
+    Raises:
+        ValueError: the pixels or labels are anything else; the message says what they are.
+    """
+    labels = _checked_labels(images.labels, classes, split)
+    if isinstance(images.pixels, EncodedImages):
+        return Images(images.pixels, labels), []
+    pixels, made_bytes = _bytes(_tensor(images.pixels, f"{split}: {WANTED}"), split)
+    pixels, made_planes = _channels_first(pixels, split)
+    return Images(pixels, labels), [f"{split}: {text}" for text in (*made_bytes, *made_planes)]
+
+
+def _tensor(values: Any, wanted: str) -> Tensor:
+    if isinstance(values, Tensor):
+        return values
+    try:
+        return torch.as_tensor(np.asarray(values))  # pyright: ignore[reportUnknownMemberType]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{wanted}; got {type(values).__name__}: {error}") from error
+
+
+def _bytes(pixels: Tensor, split: str) -> tuple[Tensor, list[str]]:
+    if pixels.dtype == torch.uint8 or not pixels.numel():
+        return pixels, []
+    if pixels.dtype == torch.bool:
+        return pixels.to(torch.uint8) * 255, ["bool pixels become 0 and 255"]
+    if pixels.dtype.is_complex:
+        raise ValueError(f"{split}: {WANTED}; got {pixels.dtype}")
+    given = _short(pixels.dtype)
+    if pixels.dtype in _LITTLE_SUPPORTED:
+        pixels = pixels.long()
+    low, high = float(pixels.min()), float(pixels.max())
+    if pixels.dtype.is_floating_point and low >= 0 and high <= 1:
+        scaled = torch.cat(
+            [(part.double() * 255).round().to(torch.uint8) for part in torch.split(pixels, 1024)]
+        )
+        return scaled, ["float pixels in [0, 1] are scaled to 0 to 255"]
+    if (
+        low >= 0
+        and high <= 255
+        and all(torch.equal(part, part.round()) for part in torch.split(pixels, 1024))
+    ):
+        return pixels.to(torch.uint8), [f"{given} pixels from 0 to 255 become uint8"]
+    raise ValueError(
+        f"{split}: {WANTED}; got {given} from {low:g} to {high:g}: scale them to 0 to 255, "
+        "before any normalization"
+    )
+
+
+def _channels_first(pixels: Tensor, split: str) -> tuple[Tensor, list[str]]:
+    if pixels.ndim == 3:
+        return pixels[:, None], ["pixels (N, H, W) become (N, 1, H, W)"]
+    if pixels.ndim != 4 or 0 in pixels.shape:
+        raise ValueError(f"{split}: {WANTED}; got the shape {tuple(pixels.shape)}")
+    if pixels.shape[3] in (1, 3, 4) and pixels.shape[1] > 4:
+        return pixels.permute(0, 3, 1, 2).contiguous(), ["pixels (N, H, W, C) become (N, C, H, W)"]
+    return pixels, []
+
+
+def _checked_labels(labels: Any, classes: tuple[str, ...], split: str) -> Tensor:
+    wanted = f"{split}: labels must be int64 (N,) with N > 0"
+    labels = _tensor(labels, wanted)
+    if labels.dtype.is_floating_point or labels.dtype.is_complex or labels.ndim != 1 or not len(labels):
+        raise ValueError(f"{wanted}, got {_short(labels.dtype)} {tuple(labels.shape)}")
+    if labels.min() < 0 or labels.max() >= len(classes):
+        raise ValueError(
+            f"{split}: labels must be from 0 to {len(classes) - 1} for {len(classes)} classes, "
+            f"got {int(labels.min())} to {int(labels.max())}"
+        )
+    return labels.long()
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,121 @@
+"""A split of a data set on its way into memory: its headers are read, and what is broken is left out.
+
+>>> images = Images(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]))
+>>> read_split("train", images, ("a", "b"), DataConfig(name="x", source="x")).report.sizes
+{'8x8': 2}
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from vision.config import DataConfig
+from vision.data.decoding import Header
+from vision.data.encoded import EncodedImages, Unreadable, is_constant
+from vision.data.images import Images
+from vision.data.pixels import checked_images
+from vision.data.report import Report, named
+
+CHUNK = 1024
+UNREADABLE = "unreadable images"
+
+
+@dataclass(slots=True)
+class Split:
+    """A split on its way into memory.
+
+    Attributes:
+        name: train or test.
+        images: those that are left.
+        headers: of encoded images, in their order; none for images given as a tensor.
+        report: what was found.
+    """
+
+    name: str
+    images: Images
+    headers: list[Header] = field(default_factory=list[Header])
+    report: Report = field(default_factory=Report)
+
+    def leave_out(self, unreadable: Sequence[Unreadable], config: DataConfig) -> Tensor:
+        """Remove images that cannot be read, or raise an error that names the first.
+
+        Returns:
+            Which images stay, bool (N,).
+
+        Raises:
+            ValueError: data.on_error=raise, or no image is left.
+        """
+        stay = torch.ones(len(self.images), dtype=torch.bool)
+        if not unreadable:
+            return stay
+        if config.on_error == "raise":
+            more = f", and {len(unreadable) - 1:,} more" if len(unreadable) > 1 else ""
+            raise ValueError(
+                f"{unreadable[0].reason}{more}; remove what is broken, or set data.on_error=skip to leave it "
+                "out"
+            )
+        stay[[one.index for one in unreadable]] = False
+        if not stay.any():
+            raise ValueError(f"no image of the {self.name} split can be read: {unreadable[0].reason}")
+        assert isinstance(self.images.pixels, EncodedImages)
+        names = [self.images.pixels.name(one.index) for one in unreadable]
+        self.report = self.report.with_skipped(UNREADABLE, names)
+        self.images = self.images.pick(stay.nonzero().flatten())
+        return stay
+
+    def check_constant(self, pixels: Tensor, *, refuse: bool) -> None:
+        """Refuse, or note, images of one value everywhere, and a split whose images are all equal.
+
+        Args:
+            pixels: uint8 (N, C, H, W), of the images of this split.
+            refuse: raise an error.
+        """
+        if len(pixels) > 1 and all(bool((part == pixels[:1]).all()) for part in torch.split(pixels, CHUNK)):
+            found = f"all {len(pixels):,} images of the {self.name} split are equal"
+        else:
+            flags = torch.cat([is_constant(part) for part in torch.split(pixels, CHUNK)])
+            names = [self.image_name(int(index)) for index in flags.nonzero().flatten()]
+            if not names:
+                return
+            found = f"{len(names):,} of the {self.name} images have one value everywhere: {named(names)}"
+        if refuse:
+            raise ValueError(f"{found}; remove them, or set data.on_constant=warn")
+        self.report = self.report.with_remarks(found)
+
+    def image_name(self, index: int) -> str:
+        """Return what messages call image `index`."""
+        pixels = self.images.pixels
+        return pixels.name(index) if isinstance(pixels, EncodedImages) else f"number {index}"
+
+    def missing_classes(self, classes: tuple[str, ...]) -> list[str]:
+        """Return a remark if there is no image of some class."""
+        counts = self.images.labels.bincount(minlength=len(classes))
+        missing = [name for name, count in zip(classes, counts, strict=True) if not count]
+        return [f"the {self.name} split has no image of {named(missing)}"] if missing else []
+
+
+def read_split(name: str, images: Images, classes: tuple[str, ...], config: DataConfig) -> Split:
+    """Check a split, read its headers, and leave out the images without a readable one.
+
+    Raises:
+        ValueError: pixels or labels are not what they should be, or an image cannot be read.
+    """
+    images, converted = checked_images(images, classes, name)
+    split = Split(name, images, report=Report().with_remarks(*converted))
+    if not isinstance(images.pixels, EncodedImages):
+        height, width = images.shape[1:]
+        split.report = replace(split.report, sizes={f"{height}x{width}": len(images)})
+        return split
+    headers = images.pixels.headers()
+    split.leave_out([one for one in headers if isinstance(one, Unreadable)], config)
+    split.headers = [one for one in headers if isinstance(one, Header)]
+    modes = Counter(header.mode for header in split.headers)
+    sizes = Counter(f"{header.shape[1]}x{header.shape[2]}" for header in split.headers)
+    split.report = replace(split.report, modes=dict(modes.most_common()), sizes=dict(sizes.most_common()))
+    if several := sum(header.several for header in split.headers):
+        text = f"{several:,} of the {name} files have several frames or pages; the first one is read"
+        split.report = split.report.with_remarks(text)
+    return split
