@@ -38,6 +38,7 @@ def test_a_run_leaves_all_that_its_record_needs(small_run):
     metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [m["step"] for m in metrics] == [4, 8, 12] and "val_accuracy" in metrics[0]
     assert max(r["step"] for r in reported) == 12
+    assert kept["val_accuracy"] == metrics[-1]["val_accuracy"] and kept["late_loss_fall"] is None
     test = load_source(small_run.data).test
     predictions, labels = (np.load(folder / f"test_{name}.npy") for name in ("predictions", "labels"))
     assert np.array_equal(labels, test.labels.numpy()) and predictions.dtype == labels.dtype == np.uint8
@@ -102,6 +103,17 @@ def test_validation_images_from_outside_the_subset(small_run):
     assert outside["settings"]["data.val_from"] == "rest" and "data.val_from" not in inside["settings"]
     with pytest.raises(ValueError, match=r"train_size=all leaves none"):
         run(replace(small_run, train_size="all"))
+
+
+def test_a_record_tells_whether_the_loss_still_fell(small_run):
+    small_run.training.num_evaluations = 6
+    record = run(small_run)
+    text = (Path(record["folder"]) / "metrics.jsonl").read_text()
+    losses = [json.loads(line)["train_loss"] for line in text.splitlines()]
+    assert len(losses) == 6
+    # the middles 1/12, 9/12 and 11/12 are in the first, the fourth and the last fifth
+    share = (losses[4] - losses[5]) / (losses[0] - losses[5])
+    assert record["late_loss_fall"] == pytest.approx(share, abs=1e-4)
 
 
 def test_a_diverging_run_is_kept_as_failed_with_step_and_learning_rate(small_run):

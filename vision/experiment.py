@@ -123,8 +123,9 @@ def _train_and_score(config: RunConfig, folder: Path, on_progress: ProgressCallb
         test_loss=test.loss,
         train_accuracy=train.accuracy,
         train_loss=train.loss,
-        val_loss=trained.val_loss,
-        val_accuracy=trained.val_accuracy,
+        late_loss_fall=results.late_loss_fall(trained.curve),
+        val_loss=trained.curve[-1]["val_loss"],
+        val_accuracy=trained.curve[-1]["val_accuracy"],
         classes=list(source.classes),
         n_test=len(inputs.test),
         n_train=len(subset.train),
@@ -183,13 +184,12 @@ def _load_start(model: nn.Module, run_folder: str) -> None:
 
 
 class _Trained(NamedTuple):
-    """The trained model, and the validation scores after the last step; None without validation images."""
+    """The trained model, and the lines of its metrics.jsonl."""
 
     model: nn.Module
     steps: int
     seconds: float
-    val_loss: float | None
-    val_accuracy: float | None
+    curve: list[dict[str, Any]]
 
 
 def _train(
@@ -204,17 +204,17 @@ def _train(
     """Train the model, validate it on the way, and write metrics.jsonl."""
     train, val = inputs.source.train, inputs.subset.val
     steps = budget_steps(config.training, len(inputs.subset.train))
-    metrics: dict[str, Any] = {}
+    curve: list[dict[str, Any]] = []
 
     def on_evaluation(current: nn.Module, record: dict[str, Any]) -> None:
         scores = score(current, inputs.eval_batches(train, val)) if len(val) else None
-        metrics.update(
-            record,
-            val_loss=scores.loss if scores else None,
-            val_accuracy=scores.accuracy if scores else None,
-        )
-        results.append_metrics(folder, metrics)
-        on_progress({**metrics, "steps": steps})
+        validated = {
+            "val_loss": scores.loss if scores else None,
+            "val_accuracy": scores.accuracy if scores else None,
+        }
+        curve.append(record | validated)
+        results.append_metrics(folder, curve[-1])
+        on_progress({**curve[-1], "steps": steps})
 
     start = perf_counter()
     trained = fit(
@@ -226,8 +226,7 @@ def _train(
         on_step=lambda step: on_progress({"step": step, "steps": steps}),
         on_evaluation=on_evaluation,
     )
-    seconds = perf_counter() - start
-    return _Trained(trained, steps, seconds, metrics["val_loss"], metrics["val_accuracy"])
+    return _Trained(trained, steps, perf_counter() - start, curve)
 
 
 def _save_classes(path: Path, indices: Tensor, classes: Sequence[str]) -> None:

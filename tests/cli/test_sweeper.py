@@ -15,6 +15,7 @@ def test_a_failed_run_stops_no_other_and_is_counted(sweep, vision):
     assert shown.returncode == 1
     assert "4 finished, 2 failed, 0 running, 0 missing" in shown.stdout
     assert "train_size must be an integer" in shown.stdout
+    assert "of 4 finished runs: training accuracy below 0.9 in 4; a longer budget may" in shown.stdout
     failure = json.loads((sweep / "outputs/tiny/runs/CNN/n5/s0/failure.json").read_text())
     assert "Traceback" in failure["traceback"] and "ValueError" in failure["error"]
 

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def status(folder: Path) -> int:
-    """Print the number of runs in each state, and the failed and missing ones.
+    """Print the number of runs in each state, the failed and missing ones, and how many need more steps.
 
     Returns:
         0 if all runs are finished, otherwise 1.
@@ -39,4 +39,19 @@ def status(folder: Path) -> int:
         print_line(f"failed: {folder / run}: {results.why_failed(folder / run)}")
     for run in states["missing"]:
         print_line(f"missing: {folder / run}")
+    if states["finished"]:
+        _print_undertrained(folder)
     return int(any(runs for state, runs in states.items() if state != "finished"))
+
+
+def _print_undertrained(folder: Path) -> None:
+    """Print how many finished runs their budget may limit; nothing if none."""
+    try:
+        records = results.collect(folder)
+    except ValueError as error:  # a damaged record
+        print_line(f"unreadable: {error}")
+        return
+    counts = {sign: count for sign, count in results.undertrained(records).items() if count}
+    if counts:
+        signs = ", ".join(f"{sign} in {count}" for sign, count in counts.items())
+        print_line(f"of {len(records)} finished runs: {signs}; a longer budget may change them")

@@ -1,5 +1,7 @@
 """The results of runs: the folder of one run, and the records of many. Nothing here imports torch."""
 
+from vision.results.convergence import late_loss_fall as late_loss_fall
+from vision.results.convergence import undertrained as undertrained
 from vision.results.outputs import logits as logits
 from vision.results.outputs import predictions as predictions
 from vision.results.record import RECORD_VERSION as RECORD_VERSION

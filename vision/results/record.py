@@ -48,6 +48,13 @@ class Record:
         float, _Doc("Accuracy on the first 10,000 training images, without augmentation.", "fraction")
     ]
     train_loss: Annotated[float, _Doc("Mean cross-entropy on the same training images.", "nats")]
+    late_loss_fall: Annotated[
+        float | None,
+        _Doc(
+            "Share of the training loss's fall that came in the last fifth of the steps; null if unknown.",
+            "fraction",
+        ),
+    ] = None
     val_loss: Annotated[
         float | None, _Doc("Mean cross-entropy on the validation images; null without any.", "nats")
     ]
