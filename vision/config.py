@@ -11,6 +11,9 @@ from typing import Any
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+CUDA_GRAPH = ("auto", "never")
+MEMORY_FORMATS = ("auto", "contiguous", "channels_last")
+SCHEDULES = ("cosine", "constant", "multistep", "step", "poly", "tanh", "wsd", "rsqrt")
 VAL_FROM = ("subset", "rest")
 CHANNELS, ON_ERROR, ON_CONSTANT = ("auto", "1", "3"), ("raise", "skip"), ("error", "warn")
 # Old names of settings, with the present ones. The old ones are understood for one more version: on the
@@ -128,15 +131,24 @@ class ModelConfig:
 
 @dataclass(kw_only=True, slots=True)
 class TrainingConfig:
-    """How a model is trained: AdamW, and a cosine schedule with warm-up.
+    """How a model is trained.
 
     Attributes:
         steps: optimizer steps; null if `epochs` is given.
         epochs: passes over the training images; null if `steps` is given.
         min_steps: least number of optimizer steps of a budget in epochs; null sets none.
         batch_size: images per step.
+        accumulation_steps: parts of a batch that go through the model one after another, to save memory.
+            Their gradients are averaged. Batch norms see one part at a time.
+        optimizer: a name of `timm.optim.list_optimizers()`, such as adamw, sgd or lion.
+        momentum: of sgd and other optimizers that have one; null is the optimizer's default (sgd: 0.9).
+        optimizer_options: further arguments of the optimizer, such as {nesterov: false}.
         lr: peak learning rate.
-        weight_decay: AdamW's decoupled weight decay; norms, biases and position embeddings have none.
+        layer_decay: factor by which the learning rate falls from each block to the one before it; null is 1.
+        weight_decay: weight decay; norms, biases and position embeddings have none.
+        schedule: cosine, constant, multistep, step, poly, tanh, wsd or rsqrt, as in timm.
+        schedule_options: arguments of timm's create_scheduler_v2. Milestones and lengths are fractions of all
+            steps, such as {decay_milestones: [0.5, 0.75], decay_rate: 0.1}.
         warmup_fraction: fraction of the steps over which the learning rate rises linearly.
         label_smoothing: probability that is spread evenly over all classes in the target.
         clip_grad: largest gradient norm; null does not clip.
@@ -144,6 +156,9 @@ class TrainingConfig:
             evaluates the weights themselves.
         num_evaluations: number of validation passes, including one after the last step.
         compile: run the model under torch.compile.
+        cuda_graph: auto or never. With auto, steps on a CUDA device are replayed as one CUDA graph where that
+            is possible; the record has the reason where it is not.
+        memory_format: auto, contiguous or channels_last; auto is channels_last on a CUDA device.
         precision: auto, float32 or bfloat16 (autocast); auto is bfloat16 where the device supports it.
         device: auto, cpu, cuda or mps; auto is the first of cuda, mps and cpu that is available.
         threads: CPU threads; null leaves torch's default.
@@ -153,14 +168,23 @@ class TrainingConfig:
     epochs: float | None = None
     min_steps: int | None = None
     batch_size: int = 64
+    accumulation_steps: int = 1
+    optimizer: str = "adamw"
+    momentum: float | None = None
+    optimizer_options: dict[str, Any] = field(default_factory=dict[str, Any])
     lr: float = 1e-3
+    layer_decay: float | None = None
     weight_decay: float = 0.05
+    schedule: str = "cosine"
+    schedule_options: dict[str, Any] = field(default_factory=dict[str, Any])
     warmup_fraction: float = 0.1
     label_smoothing: float = 0.1
     clip_grad: float | None = 1.0
     ema_decay: float | None = None
     num_evaluations: int = 5
     compile: bool = False
+    cuda_graph: str = "auto"
+    memory_format: str = "auto"
     precision: str = "auto"
     device: str = "auto"
     threads: int | None = None
@@ -246,15 +270,24 @@ def check(config: RunConfig) -> None:
     _choice("data.channels", data.channels, CHANNELS)
     _choice("data.on_error", data.on_error, ON_ERROR)
     _choice("data.on_constant", data.on_constant, ON_CONSTANT)
+    _choice("training.cuda_graph", training.cuda_graph, CUDA_GRAPH)
+    _choice("training.memory_format", training.memory_format, MEMORY_FORMATS)
+    _choice("training.schedule", training.schedule, SCHEDULES)
     _choice("data.val_from", data.val_from, VAL_FROM)
-    for name in ("steps", "min_steps", "batch_size", "num_evaluations", "threads"):
+    for name in ("steps", "min_steps", "batch_size", "accumulation_steps", "num_evaluations", "threads"):
         _at_least(f"training.{name}", getattr(training, name), 1)
-    for name in ("epochs", "lr", "clip_grad"):
+    if training.accumulation_steps > training.batch_size:
+        raise ValueError(
+            f"training.accumulation_steps={training.accumulation_steps} parts need at least as many images "
+            f"per batch, got training.batch_size={training.batch_size}"
+        )
+    for name in ("epochs", "lr", "clip_grad", "layer_decay"):
         _above_zero(f"training.{name}", getattr(training, name))
     _at_least("training.weight_decay", training.weight_decay, 0)
     _fraction("training.warmup_fraction", training.warmup_fraction)
     _fraction("training.label_smoothing", training.label_smoothing)
     _fraction("training.ema_decay", training.ema_decay)
+    _fraction("training.momentum", training.momentum)
     _fraction("data.val_fraction", data.val_fraction)
     _at_least("data.img_size", data.img_size, 1)
     _at_least("data.test_size", data.test_size, 1)

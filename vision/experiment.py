@@ -138,6 +138,7 @@ def _train_and_score(config: RunConfig, folder: Path, on_progress: ProgressCallb
         settings=results.settings(config),
         device=_device_name(device),
         precision=str(resolve_precision(config.training.precision, device)).removeprefix("torch."),
+        cuda_graph=trained.cuda_graph,
         threads=torch.get_num_threads(),
         subset_sha256=subset.sha256,
         config_sha256=results.fingerprint(config),
@@ -187,6 +188,7 @@ class _Trained(NamedTuple):
     """The trained model, and the lines of its metrics.jsonl."""
 
     model: nn.Module
+    cuda_graph: str
     steps: int
     seconds: float
     curve: list[dict[str, Any]]
@@ -226,7 +228,7 @@ def _train(
         on_step=lambda step: on_progress({"step": step, "steps": steps}),
         on_evaluation=on_evaluation,
     )
-    return _Trained(trained, steps, perf_counter() - start, curve)
+    return _Trained(*trained, steps, perf_counter() - start, curve)
 
 
 def _save_classes(path: Path, indices: Tensor, classes: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
-"""One training step in four ways: eager, compiled, forward and backward captured, the whole step captured.
+"""One training step in several ways: eager, captured, compiled, or with parts of it captured.
 
-Each way is a function, Work -> a step without arguments, so that a later choice can be made by measurement.
-A way that cannot be had raises; the caller records the message and keeps the eager step.
+Each way is a function, Work -> a step without arguments, so that they can be timed side by side.
+A way that cannot be had raises.
 
 >>> work = make_work("field_vit", torch.device("cpu"), batch=8)
 >>> float(WAYS["eager"](work)()) > 0
@@ -10,23 +10,22 @@ True
 
 import copy
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import timm
 import torch
-import torch.nn.functional as F
-from timm.optim import param_groups_weight_decay  # pyright: ignore[reportPrivateImportUsage]
 from torch import Tensor, nn
 
 import vision
+from vision.config import TrainingConfig
+from vision.training import Step, create_optimizer, resolve_precision
+from vision.training.cuda_graph import CAPTURED, EAGER_STEPS, CapturedStep
 
-WARM_UP = 3  # steps on a side stream before a capture, so that lazy work is done outside of it
-MAX_NORM, SMOOTHING, LR, WEIGHT_DECAY = 1.0, 0.1, 1e-3, 0.05
 CUDA_ONLY = "needs a CUDA device"
 
-StepFunction = Callable[[], Tensor]
+StepFunction = Callable[[], Any]
 
 
 @dataclass
@@ -38,14 +37,14 @@ class Work:
         images: (B, C, H, W) float32; a captured step reads this tensor again and again.
         targets: int64 (B,).
         device: of all three.
-        dtype: of autocast; float32 is without.
+        config: the recipe.
     """
 
     model: nn.Module
     images: Tensor
     targets: Tensor
     device: torch.device
-    dtype: torch.dtype
+    config: TrainingConfig
 
 
 def make_work(
@@ -54,8 +53,8 @@ def make_work(
     *,
     batch: int,
     img_size: int = 32,
-    dtype: torch.dtype = torch.float32,
-    channels_last: bool = False,
+    precision: str = "float32",
+    memory_format: str = "contiguous",
     **arguments: Any,
 ) -> Work:
     """Return a model of timm's registry and a random batch, the same for the same arguments.
@@ -65,20 +64,19 @@ def make_work(
         device: where both are.
         batch: number of images.
         img_size: side of an image in pixels.
-        dtype: of autocast.
-        channels_last: memory format of the model and of the images.
+        precision: of the recipe.
+        memory_format: of the recipe.
         arguments: of the model; params solves for its widths.
     """
     assert vision.__name__  # its import adds our models to the registry
     torch.manual_seed(0)
     given = vision_arguments(name, img_size, arguments)
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    model: Any = timm.create_model(name, **given).to(device).train()
-    model = model.to(memory_format=layout)
+    model = timm.create_model(name, **given).to(device).train()
     generator = torch.Generator().manual_seed(1)
     images = torch.randn(batch, 3, img_size, img_size, generator=generator)
     targets = torch.randint(10, (batch,), generator=generator)
-    return Work(model, images.to(device, memory_format=layout), targets.to(device), device, dtype)
+    config = TrainingConfig(precision=precision, memory_format=memory_format, batch_size=batch)
+    return Work(model, images.to(device), targets.to(device), device, config)
 
 
 def vision_arguments(name: str, img_size: int, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -94,18 +92,37 @@ def copy_of(work: Work) -> Work:
 
 
 def eager(work: Work) -> StepFunction:
-    """Return the step as PyTorch runs it, one launch after another."""
-    return _step(work, work.model, _optimizer(work, capturable=False))
+    """Return the step of `vision train`, run one launch after another."""
+    return partial(_step(work), work.images, work.targets)
+
+
+def graphed_step(work: Work) -> StepFunction:
+    """Return the step of `vision train`, optimizer included, as one CUDA graph, from its fourth call on."""
+    _needs_cuda(work)
+    step = CapturedStep(_step(work))
+
+    def captured() -> Tensor:
+        loss = step(work.images, work.targets)
+        if step.calls > EAGER_STEPS and step.outcome != CAPTURED:
+            raise RuntimeError(step.outcome)
+        return loss
+
+    return captured
+
+
+def compiled_and_graphed(work: Work) -> StepFunction:
+    """Return the captured step of a model under torch.compile."""
+    return graphed_step(replace(work, config=replace(work.config, compile=True)))
 
 
 def compiled(work: Work) -> StepFunction:
     """Return the step with forward and backward under torch.compile(mode="reduce-overhead")."""
     model: Any = torch.compile(work.model, mode="reduce-overhead")
-    step = _step(work, model, _optimizer(work, capturable=False))
+    step = _step(work, model)
 
     def marked() -> Tensor:
         torch.compiler.cudagraph_mark_step_begin()
-        return step()
+        return step(work.images, work.targets)
 
     return marked
 
@@ -113,47 +130,28 @@ def compiled(work: Work) -> StepFunction:
 def graphed_model(work: Work) -> StepFunction:
     """Return the step with forward and backward as CUDA graphs, by torch.cuda.make_graphed_callables."""
     _needs_cuda(work)
-    with _autocast(work, cache=False):
+    dtype = resolve_precision(work.config.precision, work.device)
+    # Without its cache: a cached cast of the weights would be shared by graphs that do not know of it.
+    with torch.autocast("cuda", dtype=dtype, enabled=dtype != torch.float32, cache_enabled=False):
         model: Any = torch.cuda.make_graphed_callables(work.model, (work.images,))
-    return _step(work, model, _optimizer(work, capturable=False), cache=False)
+    return partial(_step(work, model), work.images, work.targets)
 
 
-def graphed_step(work: Work) -> StepFunction:
-    """Return the whole step, optimizer included, as one CUDA graph over static tensors."""
-    _needs_cuda(work)
-    optimizer = _optimizer(work, capturable=True)
-    body = _step(work, work.model, optimizer, zero_grad=False)
-    before = copy.deepcopy(work.model.state_dict())
-    return captured(body, optimizer, after_warm_up=lambda: _undo(work.model, before, optimizer))
-
-
-def captured(
-    body: StepFunction, optimizer: torch.optim.Optimizer, *, after_warm_up: Callable[[], None] = lambda: None
-) -> StepFunction:
-    """Return a step that replays one CUDA graph of `body`, which clears no gradients itself.
-
-    Args:
-        body: forward, loss, backward and optimizer over static tensors; returns the loss.
-        optimizer: capturable.
-        after_warm_up: called before the capture, as the warm-up trained.
-    """
+def replayed(function: StepFunction) -> StepFunction:
+    """Return any function of fixed tensors on a CUDA device as one CUDA graph."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
-        for _ in range(WARM_UP):
-            optimizer.zero_grad(set_to_none=True)
-            body()
+        for _ in range(EAGER_STEPS):
+            function()
     torch.cuda.current_stream().wait_stream(side)
-    after_warm_up()
-    # Gradients that are None now are allocated inside the graph, and each replay writes them from nothing.
-    optimizer.zero_grad(set_to_none=True)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        loss = body()
+        result = function()
 
-    def replay() -> Tensor:
+    def replay(kept: StepFunction = function) -> Any:  # and with it the tensors that the graph reads
         graph.replay()
-        return loss
+        return result
 
     return replay
 
@@ -161,6 +159,7 @@ def captured(
 WAYS: dict[str, Callable[[Work], StepFunction]] = {
     "eager": eager,
     "graphed_step": graphed_step,
+    "compiled_and_graphed": compiled_and_graphed,
     "graphed_model": graphed_model,
     "compiled": compiled,
 }
@@ -174,49 +173,9 @@ def relative_difference(one: nn.Module, other: nn.Module) -> float:
         return (difference / sum(float(b.double().square().sum()) for _, b in pairs)) ** 0.5
 
 
-def _step(
-    work: Work,
-    model: Callable[[Tensor], Tensor],
-    optimizer: torch.optim.Optimizer,
-    *,
-    zero_grad: bool = True,
-    cache: bool = True,
-) -> StepFunction:
-    parameters = list(work.model.parameters())
-
-    def step() -> Tensor:
-        with _autocast(work, cache=cache):
-            logits = model(work.images)
-        loss = F.cross_entropy(logits.float(), work.targets, label_smoothing=SMOOTHING)
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, MAX_NORM)
-        optimizer.step()
-        if zero_grad:
-            optimizer.zero_grad(set_to_none=True)
-        return loss.detach()
-
-    return step
-
-
-def _undo(model: nn.Module, before: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
-    """Put weights and buffers back, and the optimizer's averages to 0, without new memory."""
-    model.load_state_dict(before)
-    for state in optimizer.state.values():
-        for value in state.values():
-            value.zero_()
-
-
-def _optimizer(work: Work, *, capturable: bool) -> torch.optim.Optimizer:
-    """AdamW; one that can be captured reads its learning rate from a tensor on the device."""
-    groups = param_groups_weight_decay(work.model, WEIGHT_DECAY)
-    lr = torch.tensor(LR, device=work.device) if capturable else LR
-    return torch.optim.AdamW(groups, lr=lr, fused=True, capturable=capturable)
-
-
-def _autocast(work: Work, *, cache: bool = True) -> AbstractContextManager[Any]:
-    return torch.autocast(
-        work.device.type, dtype=work.dtype, enabled=work.dtype != torch.float32, cache_enabled=cache
-    )
+def _step(work: Work, model: nn.Module | None = None) -> Step:
+    optimizer = create_optimizer(work.model, work.config, work.device)
+    return Step(model or work.model, optimizer, work.config, work.device)
 
 
 def _needs_cuda(work: Work) -> None:

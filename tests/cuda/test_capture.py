@@ -1,8 +1,5 @@
 """The step that is captured as a CUDA graph, and the other ways that the benchmark times, against eager."""
 
-import contextlib
-import itertools
-
 import pytest
 import torch
 from gpu import capture
@@ -12,8 +9,8 @@ STEPS = 8
 NOISE = 0.02
 
 
-def work_on(device: torch.device, name: str, dtype: torch.dtype = torch.float32) -> capture.Work:
-    return capture.make_work(name, device, batch=8, img_size=16, dtype=dtype, params=20_000)
+def work_on(device: torch.device, name: str, precision: str = "float32") -> capture.Work:
+    return capture.make_work(name, device, batch=8, img_size=16, precision=precision, params=20_000)
 
 
 def trained(work: capture.Work, way: str) -> tuple[torch.nn.Module, list[float]]:
@@ -32,66 +29,32 @@ def test_the_eager_step_learns_its_batch_and_is_repeatable(device, name):
 
 
 @pytest.mark.cuda
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("way", ["graphed_step", "graphed_model", "compiled"])
 @pytest.mark.parametrize("name", ["field_vit", "field_cnn"])
-def test_every_way_trains_as_the_eager_step_does(cuda, name, way, dtype):
-    work = work_on(cuda, name, dtype)
+# torch.cuda.make_graphed_callables warms up on another stream than the one that it captures on.
+@pytest.mark.filterwarnings("ignore:The AccumulateGrad node's stream does not match:UserWarning")
+def test_every_way_trains_as_the_eager_step_does(cuda, name, way, precision):
+    work = work_on(cuda, name, precision)
     (eager, wanted), (other, losses) = trained(work, "eager"), trained(work, way)
-    assert losses == pytest.approx(wanted, rel=1e-3 if dtype == torch.float32 else 0.05)
-    assert capture.relative_difference(other, eager) < (NOISE if dtype == torch.float32 else 0.1)
+    assert losses == pytest.approx(wanted, rel=1e-3 if precision == "float32" else 0.05)
+    assert capture.relative_difference(other, eager) < (NOISE if precision == "float32" else 0.1)
 
 
 @pytest.mark.cuda
-def test_a_captured_step_reads_a_new_batch_from_its_buffers(cuda):
-    work = work_on(cuda, "field_vit")
-    step = capture.graphed_step(work)
-    losses = []
-    for seed in (1, 2, 1):
-        generator = torch.Generator().manual_seed(seed)
-        work.images.copy_(torch.randn(work.images.shape, generator=generator))
-        losses.append(float(step()))
-    assert losses[0] != losses[1]
+def test_a_replayed_function_keeps_the_tensors_that_it_reads(cuda):
+    """A graph that outlives its tensors reads memory that others have been given since."""
+
+    def tripled():
+        x = torch.full((1000,), 2.0, device=cuda)
+        return capture.replayed(lambda: x * 3)
+
+    replay = tripled()
+    others = [torch.zeros(1000, device=cuda) for _ in range(50)]
+    assert replay().eq(6).all() and not any(other.any() for other in others)
 
 
 @pytest.mark.parametrize("way", ["graphed_step", "graphed_model"])
 def test_a_capture_without_cuda_is_an_error(way):
     with pytest.raises(RuntimeError, match="needs a CUDA device"):
         capture.WAYS[way](work_on(torch.device("cpu"), "field_cnn"))
-
-
-class FakeGraph:
-    """Replays by calling what was recorded; stands in for torch.cuda.CUDAGraph on a CPU."""
-
-    def __init__(self) -> None:
-        self.replays = 0
-
-    def replay(self) -> None:
-        self.replays += 1
-
-
-def test_the_warm_up_of_a_capture_leaves_no_trace(monkeypatch):
-    """The capture's own code on a CPU, with torch.cuda's names replaced: weights and averages start again."""
-    stream = type("Stream", (), {"wait_stream": lambda self, other: None})
-    for name, stand_in in {
-        "Stream": stream,
-        "current_stream": stream,
-        "stream": lambda stream: contextlib.nullcontext(),
-        "CUDAGraph": FakeGraph,
-        "graph": lambda graph: contextlib.nullcontext(),
-    }.items():
-        monkeypatch.setattr(torch.cuda, name, stand_in)
-    monkeypatch.setattr(capture, "_needs_cuda", lambda work: None)
-    work = work_on(torch.device("cpu"), "resnet18_small")
-    own = capture.copy_of(work)
-    losses = [capture.graphed_step(own)() for _ in range(1)]
-    # The fake capture runs the step once: exactly what one eager step does from the same weights.
-    other, eager = trained_once(work)
-    assert float(losses[0]) == pytest.approx(eager, rel=1e-5)
-    assert capture.relative_difference(own.model, other) < 1e-5
-
-
-def trained_once(work: capture.Work) -> tuple[torch.nn.Module, float]:
-    own = capture.copy_of(work)
-    step = capture.eager(own)
-    return own.model, float(next(step() for _ in itertools.count()))

@@ -31,7 +31,7 @@ def network() -> nn.Module:
 def train(device: torch.device, config: TrainingConfig, model: nn.Module | None = None) -> nn.Module:
     model = (model or network()).to(device)
     steps = config.steps or 0
-    return fit(model, batches(steps, device), config, steps=steps, device=device)
+    return fit(model, batches(steps, device), config, steps=steps, device=device).model
 
 
 def weights(model: nn.Module) -> torch.Tensor:
@@ -53,7 +53,7 @@ def test_it_learns_in_bfloat16(device):
 
 def test_the_moving_average_is_on_the_device_and_lags(device):
     model = network().to(device)
-    average = fit(model, batches(10, device), recipe(ema_decay=0.99, steps=10), steps=10, device=device)
+    average = fit(model, batches(10, device), recipe(ema_decay=0.99, steps=10), steps=10, device=device).model
     assert average is not model and all(p.device.type == device.type for p in average.parameters())
     assert not torch.equal(weights(average), weights(model))
 

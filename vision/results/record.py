@@ -75,6 +75,9 @@ class Record:
     ]
     device: Annotated[str, _Doc("Name of the GPU or CPU that trained the model.")]
     precision: Annotated[str, _Doc("dtype of autocast: float32 or bfloat16.")]
+    cuda_graph: Annotated[
+        str, _Doc('"captured" if training replayed one CUDA graph for each step, otherwise why not.')
+    ]
     threads: Annotated[int, _Doc("CPU threads of torch.", "threads")]
     subset_sha256: Annotated[str, _Doc("SHA-256 of the training subset's indices.")]
     config_sha256: Annotated[str, _Doc("SHA-256 of `settings`.")]

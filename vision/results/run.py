@@ -38,6 +38,8 @@ NON_IDENTIFYING = (
     "data.max_memory_fraction",
     "data.on_constant",
     "training.threads",
+    "training.cuda_graph",
+    "training.memory_format",
 )
 # Settings that runs of earlier versions did not have, with the value at which they change nothing. At that
 # value they are left out, so that a run of an earlier version is the same run.
@@ -48,6 +50,13 @@ UNUSED: dict[str, Any] = {
     "data.on_error": "raise",
     "data.val_from": "subset",
     "training.min_steps": None,
+    "training.accumulation_steps": 1,
+    "training.optimizer": "adamw",
+    "training.momentum": None,
+    "training.optimizer_options": {},
+    "training.layer_decay": None,
+    "training.schedule": "cosine",
+    "training.schedule_options": {},
 }
 
 

@@ -7,14 +7,15 @@ turns.
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import torch
 
 from gpu import capture
 from gpu.timing import Row, ratio, summary, synchronize
-from vision.config import AugmentConfig, TrainingConfig
+from vision.config import AugmentConfig
 from vision.data import Images, train_batches
-from vision.training import Batch, fit, resolve_precision
+from vision.training import Batch, fit
 
 CASES = (("field_vit", 200_000, 64), ("field_vit", 2_700_000, 512), ("resnet18_small", None, 512))
 SKIPPED = 10  # steps of a round that are not measured
@@ -25,19 +26,19 @@ def loop(device: torch.device, tiny: bool) -> Iterator[Row]:
     for model, params, batch in CASES[:1] if tiny else CASES:
         if tiny:
             params, batch = 20_000, 8
-        yield from _case(device, model, params, batch, *((12, 2) if tiny else (110, 5)))
+        yield from _case(device, model, params, batch, *((12, 2) if tiny else (210, 5)))
 
 
 def _case(
     device: torch.device, model: str, params: int | None, batch: int, steps: int, rounds: int
 ) -> Iterator[Row]:
     arguments: Row = {"params": params} if params else {}
-    dtype = resolve_precision("auto", device)
-    work = capture.make_work(model, device, batch=batch, dtype=dtype, **arguments)
+    work = capture.make_work(model, device, batch=batch, precision="auto", memory_format="auto", **arguments)
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (10_000, 3, 32, 32), dtype=torch.uint8, generator=generator).to(device)
     images = Images(pixels, torch.arange(10_000) % 10)
-    bare = capture.eager(capture.copy_of(work))
+    alone = capture.graphed_step if device.type == "cuda" else capture.eager
+    bare = alone(capture.copy_of(work))
     ways = {
         "vision train": lambda: _fit(work, images, steps),
         "bare": lambda: _bare(bare, device, steps),
@@ -49,7 +50,7 @@ def _case(
             seconds = measured() / batch
             if turn:  # the first warms up
                 taken[way].append(seconds)
-    case = {"model": model, "params": params, "batch": batch, "dtype": str(dtype), "steps": steps - SKIPPED}
+    case = {"model": model, "params": params, "batch": batch, "steps": steps - SKIPPED}
     over = {**ratio(taken["bare"], taken["vision train"]), "of": "images/s of vision train over bare"}
     for way, seconds in taken.items():
         speed = summary([1 / one for one in seconds], scale=1.0, unit="images_per_s")
@@ -58,7 +59,7 @@ def _case(
 
 def _fit(work: capture.Work, images: Images, steps: int) -> float:
     """Train a copy through the loop: seconds per step past the first ones."""
-    config = TrainingConfig(steps=steps, batch_size=len(work.images))
+    config = replace(work.config, steps=steps)
     begun: list[float] = []
     model = capture.copy_of(work).model
     batches = _watched(_batches(work, images, steps), begun, work.device)

@@ -15,9 +15,10 @@ AGREEMENT_STEPS = 10
 def step(device: torch.device, tiny: bool, *, model: str, way: str) -> Iterator[Row]:
     """Yield ms per step of both ways, how many times faster the second is, and how well the weights agree."""
     params, batch, rounds = (20_000, 8, 3) if tiny else (PARAMS, BATCH, 25)
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    work = capture.make_work(model, device, batch=batch, dtype=dtype, params=params)
-    case = {"model": model, "params": params, "batch": batch, "dtype": str(dtype)}
+    work = capture.make_work(
+        model, device, batch=batch, precision="auto", memory_format="auto", params=params
+    )
+    case = {"model": model, "params": params, "batch": batch}
     begin = {**case, "way": "eager"}
     eager = capture.eager(capture.copy_of(work))
     try:

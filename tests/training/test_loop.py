@@ -29,9 +29,8 @@ def trained(config: TrainingConfig, records: list | None = None, model: nn.Modul
     torch.manual_seed(0)
     model = model or nn.Linear(4, 4)
     keep = (lambda m, r: records.append(r)) if records is not None else None
-    return fit(
-        model, batches(config.steps or 0), config, steps=config.steps or 0, device=CPU, on_evaluation=keep
-    )
+    steps = config.steps or 0
+    return fit(model, batches(steps), config, steps=steps, device=CPU, on_evaluation=keep).model
 
 
 def test_it_learns_and_reports():
@@ -85,7 +84,7 @@ def test_the_moving_average_is_what_is_evaluated():
         steps=5,
         device=CPU,
         on_evaluation=lambda m, r: seen.append(m),
-    )
+    ).model
     assert result is not model and seen[-1] is result
     assert isinstance(result, nn.Linear)
     assert not torch.equal(result.weight, model.weight)

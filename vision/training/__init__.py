@@ -1,0 +1,15 @@
+"""Train a model for a number of steps, and score it. Nothing here knows files or names of models."""
+
+from vision.training.budget import budget_steps as budget_steps
+from vision.training.devices import resolve_device as resolve_device
+from vision.training.devices import resolve_memory_format as resolve_memory_format
+from vision.training.devices import resolve_precision as resolve_precision
+from vision.training.evaluation import Scores as Scores
+from vision.training.evaluation import evaluate as evaluate
+from vision.training.loop import Batch as Batch
+from vision.training.loop import NonFiniteLoss as NonFiniteLoss
+from vision.training.loop import Trained as Trained
+from vision.training.loop import fit as fit
+from vision.training.optimization import create_optimizer as create_optimizer
+from vision.training.optimization import create_schedule as create_schedule
+from vision.training.step import Step as Step

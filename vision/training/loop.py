@@ -1,0 +1,126 @@
+"""The training loop.
+
+>>> model = nn.Linear(2, 2)
+>>> batches = [(torch.zeros(4, 2), torch.zeros(4, dtype=torch.int64))]
+>>> fit(model, batches, TrainingConfig(steps=1), steps=1, device=torch.device("cpu")).cuda_graph
+'the device is cpu'
+"""
+
+# timm's ModelEmaV3 has no types.
+# pyright: reportUnknownMemberType=false
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, cast
+
+import torch
+from timm.utils.model_ema import ModelEmaV3
+from torch import Tensor, nn
+
+from vision.config import TrainingConfig
+from vision.training.budget import evaluation_steps
+from vision.training.cuda_graph import CapturedStep, why_not
+from vision.training.optimization import create_optimizer, create_schedule
+from vision.training.step import Step
+
+Batch = tuple[Tensor, Tensor]
+
+
+class NonFiniteLoss(RuntimeError):
+    """The loss is infinite or not a number. `step` counts from 1; `lr` is the learning rate of that step."""
+
+    def __init__(self, step: int, lr: float, loss: float) -> None:
+        super().__init__(
+            f"the loss is {loss} at step {step}, learning rate {lr:.3g}; a smaller training.lr may help"
+        )
+        self.step, self.lr, self.loss = step, lr, loss
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.step, self.lr, self.loss)
+
+
+class Trained(NamedTuple):
+    """What a training leaves.
+
+    Attributes:
+        model: the moving average of the weights if training.ema_decay is set, otherwise the model itself.
+        cuda_graph: "captured" if the steps were replayed as one CUDA graph, otherwise why they ran eagerly.
+    """
+
+    model: nn.Module
+    cuda_graph: str
+
+
+def fit(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    config: TrainingConfig,
+    *,
+    steps: int,
+    device: torch.device,
+    on_step: Callable[[int], None] | None = None,
+    on_evaluation: Callable[[nn.Module, dict[str, float]], None] | None = None,
+) -> Trained:
+    """Train `model` in place.
+
+    Args:
+        model: on `device`.
+        batches: at least `steps` batches of images (B, C, H, W) and targets. Targets are class indices (B,)
+            or, with Mixup or CutMix, probabilities (B, num_classes).
+        config: the recipe.
+        steps: optimizer steps; further batches are not read.
+        device: where the batches are.
+        on_step: called after each step with its number, from 1.
+        on_evaluation: called `config.num_evaluations` times, the last time after the last step. Its
+            arguments are the model to evaluate, and step, lr and the mean training loss since the last call.
+
+    Raises:
+        NonFiniteLoss: a loss is not finite; reports the first such step.
+        ValueError: the optimizer or the schedule cannot be made.
+    """
+    optimizer = create_optimizer(model, config, device)
+    schedule = create_schedule(optimizer, config, steps=steps)
+    eager = Step(model, optimizer, config, device)
+    reason = why_not(config.cuda_graph, device)
+    captured = None if reason else CapturedStep(eager)
+    make_step = captured or eager
+    ema = ModelEmaV3(model, decay=config.ema_decay, use_warmup=True) if config.ema_decay else None
+    evaluated: nn.Module = cast(nn.Module, ema.module) if ema else model
+    evaluated_after = evaluation_steps(steps, config.num_evaluations)
+    history: list[_Step] = []
+
+    model.train()
+    for step, (images, targets) in enumerate(batches, start=1):
+        schedule.step_update(step - 1)
+        lr = optimizer.param_groups[0]["lr"]
+        loss = make_step(images, targets)
+        if ema:
+            ema.update(model, step=step)
+        history.append(_Step(step, lr, loss))
+        if device.type == "cpu" and not math.isfinite(loss.item()):
+            raise NonFiniteLoss(step, lr, loss.item())
+        if step in evaluated_after:
+            _check_finite(history)
+            mean_loss = float(torch.stack([past.loss for past in history]).mean())
+            history.clear()
+            if on_evaluation:
+                on_evaluation(evaluated, {"step": step, "lr": lr, "train_loss": mean_loss})
+                model.train()
+        if on_step:
+            on_step(step)
+        if step == steps:
+            break
+    return Trained(evaluated, captured.outcome if captured else str(reason))
+
+
+class _Step(NamedTuple):
+    step: int
+    lr: float
+    loss: Tensor
+
+
+def _check_finite(history: list[_Step]) -> None:
+    finite = torch.stack([past.loss for past in history]).isfinite()
+    if not bool(finite.all()):
+        first = history[int(finite.int().argmin())]
+        raise NonFiniteLoss(first.step, first.lr, float(first.loss))
