@@ -6,6 +6,7 @@ vision compare outputs/data_size-cifar10
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -46,17 +47,19 @@ def compare(source: Path, *, choose: str | None, to: str | None = None) -> int:
 def _table(accuracies: pd.DataFrame) -> Table:
     """Return one row for each accuracy, with a section for each training-set size."""
     from vision.report.wording.models import accuracy_cell
+    from vision.report.wording.published import how_trained
 
     table = Table("images", "model", "parameters", "accuracy, %", "how", "source", box=SIMPLE_HEAD)
-    for size, rows in accuracies.groupby("train_size"):
-        for row in rows.to_dict("records"):
+    for size, group in accuracies.groupby("train_size"):
+        rows: list[dict[Any, Any]] = group.to_dict("records")
+        for row in rows:
             params = "" if pd.isna(row["params"]) else f"{row['params']:,.0f}"
             table.add_row(
                 f"{size:,}",
                 row["model"],
                 params,
                 accuracy_cell(*(row[name] for name in ("accuracy", "low", "high", "n"))),
-                row["how"],
+                how_trained(row),
                 row["source"],
             )
         table.add_section()

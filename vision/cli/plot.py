@@ -62,6 +62,7 @@ def plot(
         FileNotFoundError: the source does not exist or has no finished run.
     """
     from vision.report.exclusions import with_metric
+    from vision.report.wording import captions
     from vision.statistics import accuracy_curves
     from vision.statistics.records import check_runs
 
@@ -81,7 +82,7 @@ def plot(
     for sentence in sentences:
         print_line(sentence)
     out.mkdir(parents=True, exist_ok=True)
-    title = _title(records, x, metric, xlabel)
+    title = captions.curves_title(metric, xlabel or short_name(x), list(dict.fromkeys(records["data"])))
     notes = _notes(runs, curves, x, sum(map(len, states.values())), exclusions)
     figures = _draw(out, curves, title=title, notes=notes, **axes, metric=metric, xlabel=xlabel)
     for file in (*figures, *_write(out, curves, records if states else None)):
@@ -120,19 +121,14 @@ def _missing(curves: pd.DataFrame, states: dict[str, list[str]]) -> Iterator[str
         yield gaps.not_included(states)
 
 
-def _title(records: pd.DataFrame, x: str, metric: str, xlabel: str | None) -> str:
-    against = xlabel or {"train_size": "training-set size", "label": "model"}.get(x, short_name(x))
-    data = ", ".join(dict.fromkeys(records["data"]))
-    return f"{metric.replace('_', ' ').capitalize()} against {against}: {data}"
-
-
 def _notes(runs: pd.DataFrame, curves: pd.DataFrame, x: str, total: int, exclusions: list[str]) -> str:
     """Return the small print below the figure."""
     from vision.report.small_print import small_print
+    from vision.report.wording import captions
 
     parts = [small_print(runs, curves, total=total or None, interval=INTERVAL)]
     if x != "train_size" and pd.api.types.is_numeric_dtype(curves[x]):
-        parts.append("ring: the best of its line")
+        parts.append(captions.BEST_OF_LINE)
     return "; ".join([*parts, *(sentence.rstrip(".") for sentence in exclusions)])
 
 

@@ -17,6 +17,7 @@ from vision.report.table_cells import Cell, Table, cell, count_cell, interval_ce
 from vision.report.wording import captions
 from vision.report.wording.lead import lead
 from vision.report.wording.models import accuracy_cell, images_cell, images_interval, law_cell, other_laws
+from vision.report.wording.published import how_trained
 from vision.statistics import compare_with_published, published_results
 from vision.statistics.published import SAME_TASK
 from vision.text import percent, points
@@ -134,7 +135,7 @@ def _laws(sweep: Sweep) -> Table:
 
 def _published(sweep: Sweep) -> Table | None:
     theirs = published_results()
-    theirs = theirs[theirs["data"] == SAME_TASK.get(sweep.data, ("",))[0]]
+    theirs = theirs[theirs["data"] == SAME_TASK.get(sweep.data)]
     if not set(theirs["train_size"].tolist()) & set(sweep.sizes):
         return None
     rows: list[list[Cell]] = []
@@ -143,7 +144,7 @@ def _published(sweep: Sweep) -> Table | None:
         size, params = (cell(row[name]) for name in ("train_size", "params"))
         numbers = (row[name] for name in ("accuracy", "low", "high", "n"))
         accuracy = Cell(accuracy_cell(*numbers), row["accuracy"])
-        rows.append([size, Cell(row["model"]), params, accuracy, Cell(row["how"]), Cell(row["source"])])
+        rows.append([size, Cell(row["model"]), params, accuracy, Cell(how_trained(row)), Cell(row["source"])])
     heads = ("images", "model", "parameters", "accuracy, %", "how", "source")
     return Table("published", "Published results", captions.PUBLISHED_TABLE, heads, rows)
 

@@ -10,20 +10,12 @@ import pandas as pd
 from vision.statistics.curves import accuracy_curves
 
 FILE = Path(__file__).with_name("published.csv")
-# Our data sets, the data set of the published figures, and what differs.
-SAME_TASK = {
-    "cifar10": ("cifar10", ""),
-    "cifar10-jpeg": ("cifar10", "re-encoded as JPEG of quality 75"),
-    "cifar100": ("cifar100", ""),
-}
-SETUP = {
-    "steps": "{:,.0f} steps",
-    "training.batch_size": "batch {:g}",
-    "training.lr": "lr {:g}",
-    "training.weight_decay": "weight decay {:g}",
-    "data.augment.crop_padding": "crop {:g}",
-    "n_train": "{:,.0f} of the images trained on",
-}
+# Our data sets, and the data set of the published results.
+SAME_TASK = {"cifar10": "cifar10", "cifar10-jpeg": "cifar10", "cifar100": "cifar100"}
+SETUP = (
+    *("data", "steps", "n_train", "training.batch_size", "training.lr", "training.weight_decay"),
+    "data.augment.crop_padding",
+)
 
 
 def published_results() -> pd.DataFrame:
@@ -42,8 +34,8 @@ def compare_with_published(records: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns train_size, model, params, accuracy, low, high (in percent; ours is the mean with its 95%
-        t interval over seeds), n (ours only), how and source ("this suite" for ours). Sorted by size, ours
-        first. Only sizes that both have.
+        t interval over seeds), n (ours only), how (empty for ours) and source ("this suite" for ours).
+        Ours also have the columns of SETUP. Sorted by size, ours first. Only sizes that both have.
 
     Raises:
         ValueError: No results are published for the data set, or none for one of these sizes.
@@ -54,7 +46,7 @@ def compare_with_published(records: pd.DataFrame) -> pd.DataFrame:
             f"no published results for {', '.join(unknown)}; there are some for {', '.join(SAME_TASK)}"
         )
     theirs = published_results()
-    theirs = theirs[theirs["data"].isin([SAME_TASK[name][0] for name in names])]
+    theirs = theirs[theirs["data"].isin([SAME_TASK[name] for name in names])]
     ours = _our_results(records)
     known, own = set(theirs["train_size"].tolist()), set(ours["train_size"].tolist())
     if not known & own:
@@ -75,15 +67,8 @@ def _our_results(records: pd.DataFrame) -> pd.DataFrame:
         percents = {name: 100 * point[name] for name in ("low", "high")}
         row = {**percents, "train_size": point["train_size"], "model": point["label"]}
         row |= {"params": run.get("params"), "accuracy": 100 * point["mean"], "n": point["n"]}
-        rows.append({**row, "source": "this suite", "how": _setup(run)})
+        rows.append({**row, "source": "this suite", "how": None, **{name: run.get(name) for name in SETUP}})
     return pd.DataFrame(rows)
-
-
-def _setup(run: pd.Series) -> str:
-    """Return the budget, the recipe, the images without validation, and how the data differ."""
-    known = {name: run.get(name) for name in SETUP}
-    parts = [text.format(known[name]) for name, text in SETUP.items() if pd.notna(known[name])]
-    return ", ".join([*parts, SAME_TASK[str(run["data"])][1]]).removesuffix(", ")
 
 
 def _listed(sizes: set[int]) -> str:

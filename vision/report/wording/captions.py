@@ -4,6 +4,8 @@
 'Mean test accuracy of each model, with its 95% interval over seeds.'
 """
 
+from collections.abc import Sequence
+
 from vision.report.wording.lead import TESTED_SEPARATELY
 
 OVERFIT_FIGURE = (
@@ -24,7 +26,14 @@ PUBLISHED_TABLE = (
     "Published results for the same number of images. Model size, budget, augmentation and data differ."
 )
 CHOSEN_TABLE = "Chosen on the validation images. The test images were not used."
+BEST_OF_LINE = "ring: the best of its line"
 SETTINGS_TABLE = "Settings that differ between models, other than size and seeds. All others are equal."
+
+
+def curves_title(metric: str, x: str, data: Sequence[str]) -> str:
+    """Return the title of curves of any column over any setting."""
+    against = {"train_size": "training-set size", "label": "model"}.get(x, x)
+    return f"{metric.replace('_', ' ').capitalize()} against {against}: {', '.join(data)}"
 
 
 def accuracy_figure(*, intervals: bool) -> str:
