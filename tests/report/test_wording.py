@@ -10,7 +10,7 @@ from vision.report.findings import findings, headline
 from vision.report.read_sweep import read_sweep
 from vision.report.wording import captions, gaps
 from vision.report.wording.lead import lead
-from vision.statistics import crossover
+from vision.statistics import compare_models
 
 MOST_WORDS = 25
 
@@ -34,15 +34,19 @@ def test_the_answer_reads_as_it_is_meant_to():
         for seed in range(5)
     ]
     table = pd.DataFrame(rows, columns=["label", "train_size", "seed", "test_accuracy"])
-    first, *others = lead(crossover(table, "CNN", "ViT"))
+    first, *others = lead(compare_models(table, "CNN", "ViT"))
     number = r"\+\d\.\d"
     assert re.fullmatch(
         rf"The CNN is ahead at 500 images \({number} points, 95% interval {number} to {number}\)\.", first
     )
-    assert others == [
-        "At the other sizes the difference is not significant.",
-        "The data neither show nor rule out a crossing.",
-    ]
+    assert others[0] == "At the other sizes the difference is not significant."
+    below = r"below \d\.\d( to \d\.\d)? points"
+    reliably = "could not have been detected reliably"
+    assert re.fullmatch(rf"Leads {below}, depending on the size, {reliably} there\.", others[1])
+    assert others[2] == "The data neither show nor rule out a crossing."
+    average = r"Averaged over the sizes, the lead of .* is not significant: .* points \(.*\)\."
+    assert re.fullmatch(average, others[3])
+    assert re.fullmatch(rf"An average lead {below} {reliably}\.", others[4])
 
 
 def test_no_sentence_is_longer_than_25_words(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from vision.statistics import (
     accuracy_curves,
     check_columns,
-    crossover,
+    compare_models,
     data_equivalence,
     paired_differences,
     scaling_fit,
@@ -34,7 +34,7 @@ def test_a_csv_of_four_columns_is_enough_for_every_analysis():
     curves = accuracy_curves(runs)
     assert set(curves["data"]) == {"unnamed"} and (curves["n"] == 3).all() and len(curves) == 8
     assert paired_differences(runs, "A", "B")["n"].tolist() == [3] * 4
-    found = crossover(runs, "A", "B")
+    found = compare_models(runs, "A", "B")
     assert found.answer == "crosses" and found.crossings[0].leader == "B"
     assert found.crossings[0].size == pytest.approx((4 / 0.6) ** (1 / 0.3), rel=1e-6)
     assert scaling_fit(runs, "A", draws=10).parameters["b"] == pytest.approx(0.4)
@@ -83,7 +83,7 @@ def test_a_run_counts_once_and_two_results_of_it_are_refused():
 
 def test_runs_of_several_data_sets_are_not_thrown_together():
     both = pd.concat([elsewhere().assign(data="digits"), elsewhere().assign(data="svhn")])
-    for call in (crossover, paired_differences, data_equivalence):
+    for call in (compare_models, paired_differences, data_equivalence):
         with pytest.raises(ValueError, match="got digits, svhn; select one by the column `data`"):
             call(both, "A", "B")
     with pytest.raises(ValueError, match="no runs of C; the records have runs of A, B"):
@@ -102,7 +102,7 @@ def test_subsets_are_what_repeats_at_the_sizes_that_have_several():
 
 def test_runs_of_one_model_that_differ_in_settings_are_refused_by_every_analysis():
     runs = elsewhere().assign(**{"training.lr": lambda t: t["seed"].map(lambda seed: 0.1 if seed else 0.2)})
-    for call in (crossover, paired_differences, data_equivalence):
+    for call in (compare_models, paired_differences, data_equivalence):
         with pytest.raises(ValueError, match=r"the runs of A differ in training.lr \(0.1, 0.2\); select one"):
             call(runs, "A", "B")
     with pytest.raises(ValueError, match=r"the runs of A differ in training.lr"):

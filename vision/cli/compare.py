@@ -32,6 +32,7 @@ def compare(source: Path, *, choose: str | None, to: str | None = None) -> int:
         choose: settings that validation chooses, joined by commas.
         to: deprecated, has no effect.
     """
+    from vision.report.findings import headline
     from vision.report.read_sweep import read_sweep
     from vision.statistics import compare_with_published
 
@@ -39,7 +40,7 @@ def compare(source: Path, *, choose: str | None, to: str | None = None) -> int:
         print("vision compare: --to is deprecated; leave it out", file=sys.stderr)
     sweep = read_sweep(source, choose=names(choose))
     console().print(_table(compare_with_published(sweep.records)))
-    for line in sweep.left_out:
+    for line in (headline(sweep), *sweep.left_out):
         print_line(line)
     return 0
 

@@ -78,7 +78,8 @@ def plot(
         console().print(cost_table(records))
     console().print(score_table(curves, **axes, metric=metric))
     compares_models = (x, line, metric) == ("train_size", "label", "test_accuracy")
-    sentences = (*exclusions, *(_findings(runs) if compares_models else ()), *_missing(curves, states))
+    answers = _findings(source, runs) if compares_models else ()
+    sentences = (*exclusions, *answers, *_missing(curves, states))
     for sentence in sentences:
         print_line(sentence)
     out.mkdir(parents=True, exist_ok=True)
@@ -102,14 +103,17 @@ def _chosen(records: pd.DataFrame, choose: str | None, axes: dict[str, str]) -> 
     return chosen.drop(columns=settings)  # they may differ along a line
 
 
-def _findings(records: pd.DataFrame) -> Iterator[str]:
+def _findings(source: Path, records: pd.DataFrame) -> Iterator[str]:
     """Yield which model is ahead at which size, for each two models of a data set."""
     from vision.report.findings import pair_answers
+    from vision.report.read_sweep import compared_first
+    from vision.report.sweep import Sweep
 
     groups = records.groupby("data", sort=False)
     for data, runs in groups:
         where = f" on {data}" if len(groups) > 1 else ""
-        yield from pair_answers(runs, list(dict.fromkeys(runs["label"])), where=where)
+        pair = compared_first(list(dict.fromkeys(runs["label"])))
+        yield from pair_answers(Sweep(source, runs, states={}, pair=pair), where=where)
 
 
 def _missing(curves: pd.DataFrame, states: dict[str, list[str]]) -> Iterator[str]:

@@ -69,7 +69,7 @@ def _gain(sweep: Sweep) -> NamedFigure | None:
     tables = {other: table for other, table in sweep.differences.items() if other in shown}
     if not tables:
         return None
-    comparison = sweep.pair_crossover
+    comparison = sweep.pair_comparison
     crossings = comparison.crossings if comparison else ()
     figure = plots.plot_difference(
         tables,

@@ -5,40 +5,36 @@
 """
 
 import math
-from collections.abc import Sequence
-from contextlib import suppress
-from itertools import combinations
 from typing import Any
-
-import pandas as pd
 
 from vision import results
 from vision.report.exclusions import missing_file_sentences
-from vision.report.sweep import Sweep
+from vision.report.sweep import MAX_MODELS, Sweep
 from vision.report.wording import gaps
+from vision.report.wording.crossings import far_apart
 from vision.report.wording.lead import TESTED_SEPARATELY, lead, lead_details, pair_answer
 from vision.report.wording.models import best_model, worth
-from vision.statistics import crossover, ranking
+from vision.statistics import ranking
 from vision.text import first_few
 
-MAX_MODELS = 4  # up to which each model is compared with each
+FITTED = 0.9  # training accuracy below which the budget, not the data, limits a model
 MAX_RUNS = 10  # failed and missing runs that are listed
 
 
 def headline(sweep: Sweep) -> str:
     """Return the answer: of the two models that are compared first, or the best ones by size."""
-    comparison = sweep.pair_crossover
+    comparison = sweep.pair_comparison
     return " ".join(lead(comparison) if comparison else _best_at_the_ends(sweep))
 
 
 def findings(sweep: Sweep) -> list[str]:
     """Return further findings: support for the answer, the best models, the other pairs of few models."""
     items: list[str] = []
-    if comparison := sweep.pair_crossover:
+    if comparison := sweep.pair_comparison:
         items.append(" ".join(lead_details(comparison)))
         if len(sweep.labels) > 2:
             items.append(" ".join(_best_at_the_ends(sweep)))
-    pairs = pair_answers(sweep.records, sweep.labels, skip=sweep.pair)
+    pairs = pair_answers(sweep, skip=sweep.pair)
     items += pairs
     if sweep.pair is not None and (row := _bounded_equivalence(sweep)):
         items.append(" ".join(worth(row, *sweep.pair)))
@@ -47,16 +43,11 @@ def findings(sweep: Sweep) -> list[str]:
     return items
 
 
-def pair_answers(
-    records: pd.DataFrame, labels: Sequence[str], *, skip: Sequence[str] | None = None, where: str = ""
-) -> list[str]:
-    """Return the answer for each two of a few models that have several seeds, other than the pair `skip`."""
-    answers: list[str] = []
-    for first, second in combinations(labels, 2) if len(labels) <= MAX_MODELS else ():
-        if {first, second} != set(skip or ()):
-            with suppress(ValueError):  # with one seed nothing can be tested
-                answers.append(pair_answer(crossover(records, first, second), where))
-    return answers
+def pair_answers(sweep: Sweep, *, skip: tuple[str, str] | None = None, where: str = "") -> list[str]:
+    """Return the answer for each two of a few models that can be tested, other than the pair `skip`."""
+    if len(sweep.labels) > MAX_MODELS:
+        return []
+    return [pair_answer(found, where) for pair, found in sweep.comparisons.items() if pair != skip]
 
 
 def warnings(sweep: Sweep) -> list[str]:
@@ -72,8 +63,22 @@ def warnings(sweep: Sweep) -> list[str]:
         items.append(f"Missing: {first_few(missing, MAX_RUNS)}.")
     items += sweep.left_out + missing_file_sentences(sweep.missing_files)
     items += [gaps.lacking_runs(label, sizes) for label, sizes in _missing_sizes(sweep).items()]
-    items += [gaps.not_paired(sweep.first, other, why) for other, why in sweep.unpaired.items()]
-    return items + _too_few(sweep)
+    items += [gaps.not_compared(sweep.first, other, why) for other, why in sweep.not_compared.items()]
+    return items + _too_few(sweep) + _weak_points(sweep)
+
+
+def _weak_points(sweep: Sweep) -> list[str]:
+    """Return what the sizes and the budget of the sweep keep from being measured."""
+    apart = far_apart(sweep.pair_comparison.sizes) if sweep.pair_comparison else []
+    items = [" ".join(apart)] if apart else []
+    if "train_accuracy" not in sweep.records:
+        return items
+    points = sweep.records.groupby(["label", "train_size"])["train_accuracy"].mean().dropna()
+    low = points[points < FITTED]
+    if len(low):
+        label, size = low.index[int(low.to_numpy().argmin())]
+        items.append(gaps.low_training_accuracy(len(low), len(points), float(low.min()), label, size))
+    return items
 
 
 def _too_few(sweep: Sweep) -> list[str]:
@@ -101,8 +106,6 @@ def _best_at_the_ends(sweep: Sweep) -> list[str]:
     table = table[table["models"] >= min(2, int(table["models"].max()))]
     rows: list[dict[Any, Any]] = table.iloc[[0, -1] if len(table) > 1 else [0]].to_dict("records")
     sentences = [text for row in rows for text in best_model(row, models=len(sweep.labels))]
-    if len(rows) > 1 and table["models"].max() > 1:
-        sentences.append("Each size is tested separately.")
     return sentences
 
 

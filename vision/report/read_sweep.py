@@ -52,7 +52,7 @@ def read_sweep(
         source=source,
         records=records,
         states=results.status(source) if source.is_dir() else {},
-        pair=_pair(list(dict.fromkeys(records["label"].tolist())), pair),
+        pair=compared_first(list(dict.fromkeys(records["label"].tolist())), pair),
         chosen=chosen,
         left_out=left_out,
         missing_files=missing_files(source, records),
@@ -74,7 +74,12 @@ def _check_mixed(records: pd.DataFrame) -> None:
         raise ValueError(f"{reason}; give the folder of one sweep{choose}") from error
 
 
-def _pair(labels: list[str], asked: Sequence[str] | None) -> tuple[str, str] | None:
+def compared_first(labels: list[str], asked: Sequence[str] | None = None) -> tuple[str, str] | None:
+    """Return the two models that are compared first, as asked for or by default; None for many models.
+
+    Raises:
+        ValueError: What is asked for is no two of the labels.
+    """
     if asked is not None:
         # A label may itself contain a comma.
         halves = ((",".join(asked[:i]), ",".join(asked[i:])) for i in range(1, len(asked)))

@@ -6,20 +6,23 @@
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
 
 from vision.statistics import (
-    Crossover,
+    Comparison,
     ScalingFit,
     accuracy_curves,
-    crossover,
+    compare_models,
     data_equivalence,
     paired_differences,
     scaling_fit,
 )
 from vision.statistics.scaling import MIN_SIZES
+
+MAX_MODELS = 4  # up to which each model is compared with each
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,38 +95,48 @@ class Sweep:
         return accuracy_curves(self.records)
 
     @cached_property
+    def comparisons(self) -> dict[tuple[str, str], Comparison]:
+        """The first model compared with each other, then, of a few models, each other pair.
+
+        Pairs with fewer than two runs each at every size are not among them.
+        """
+        pairs = [(self.first, other) for other in self.others]
+        if len(self.labels) <= MAX_MODELS:
+            pairs += combinations(self.others, 2)
+        found: dict[tuple[str, str], Comparison] = {}
+        for pair in pairs:
+            with suppress(ValueError):
+                found[pair] = compare_models(self.records, *pair)
+        return found
+
+    @property
+    def pair_comparison(self) -> Comparison | None:
+        """The comparison of the two models of the pair."""
+        return self.comparisons.get(self.pair) if self.pair else None
+
+    @cached_property
     def differences(self) -> dict[str, pd.DataFrame]:
-        """Paired differences of the first model to each other model that has pairs of runs with it."""
-        return {name: table for name, table in self._pairs.items() if isinstance(table, pd.DataFrame)}
+        """Differences of the first model to each other model by size, also where there is one pair."""
+        return {name: table for name, table in self._differences.items() if isinstance(table, pd.DataFrame)}
 
     @cached_property
-    def unpaired(self) -> dict[str, str]:
-        """Models without pairs of runs with the first one, and why."""
-        return {name: why for name, why in self._pairs.items() if isinstance(why, str)}
+    def not_compared(self) -> dict[str, str]:
+        """Models whose runs cannot be compared with those of the first one, and why."""
+        return {name: why for name, why in self._differences.items() if isinstance(why, str)}
 
     @cached_property
-    def _pairs(self) -> dict[str, pd.DataFrame | str]:
+    def _differences(self) -> dict[str, pd.DataFrame | str]:
         tables: dict[str, pd.DataFrame | str] = {}
         for other in self.others:
+            comparison = self.comparisons.get((self.first, other))
+            if comparison is not None and not comparison.paired:
+                tables[other] = comparison.table()
+                continue
             try:
                 tables[other] = paired_differences(self.records, self.first, other)
             except ValueError as error:
                 tables[other] = str(error)
         return tables
-
-    @cached_property
-    def crossovers(self) -> dict[str, Crossover]:
-        """Where the lead between the first model and each other with enough pairs of runs changes."""
-        comparisons: dict[str, Crossover] = {}
-        for other in self.others:
-            with suppress(ValueError):
-                comparisons[other] = crossover(self.records, self.first, other)
-        return comparisons
-
-    @property
-    def pair_crossover(self) -> Crossover | None:
-        """Where the lead between the models of the pair changes."""
-        return self.crossovers.get(self.pair[1]) if self.pair else None
 
     @cached_property
     def equivalence(self) -> pd.DataFrame | None:

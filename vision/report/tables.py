@@ -3,6 +3,7 @@
 >>> [table.title for table in make_tables(sweep, linked_from=None)[0]]  # doctest: +SKIP
 """
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,10 +75,15 @@ def _score(point: dict[Any, Any] | None) -> Cell:
 def _crossings(sweep: Sweep) -> Table:
     rows = [
         [Cell(other), Cell(" ".join(lead(found))), _probability_cell(found.crossing_probability)]
-        for other, found in sweep.crossovers.items()
+        for (first, other), found in sweep.comparisons.items()
+        if first == sweep.first
     ]
     caption = captions.crossings_table(sweep.first, several=len(rows) > 1)
     return Table("crossings", "Who is ahead", caption, ("other model", "answer", "probability"), rows)
+
+
+def _lead_cell(least: float) -> Cell:
+    return Cell("") if math.isnan(least) else Cell(f"{100 * least:.1f}", 100 * least)
 
 
 def _probability_cell(probability: float) -> Cell:
@@ -87,13 +93,17 @@ def _probability_cell(probability: float) -> Cell:
 def _differences(sweep: Sweep) -> Table:
     rows: list[list[Cell]] = []
     for other, table in sweep.differences.items():
+        comparison = sweep.comparisons.get((sweep.first, other))
+        tested = {one.train_size: one for one in comparison.by_size} if comparison else {}
         differences: list[dict[Any, Any]] = table.to_dict("records")
         for row in differences:
             gain = Cell(points(row["mean"]), 100 * row["mean"])
             ends = interval_cell(row["low"], row["high"])
-            n = count_cell(row["n"])
-            rows.append([Cell(other), count_cell(row["train_size"]), gain, ends, p_value(row["p"]), n])
-    heads = ("other model", "images", f"{sweep.first} ahead by", "interval", "p", "n")
+            size = tested.get(row["train_size"])
+            p, least = (size.adjusted_p, size.detectable) if size else (math.nan, math.nan)
+            cells = [count_cell(row["train_size"]), gain, ends, p_value(p), _lead_cell(least)]
+            rows.append([Cell(other), *cells, count_cell(row["n"])])
+    heads = ("other model", "images", f"{sweep.first} ahead by", "interval", "p", "detectable", "n")
     caption = captions.differences_table(sweep.first)
     return Table("differences", "Paired differences", caption, heads, rows)
 

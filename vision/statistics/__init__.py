@@ -1,8 +1,9 @@
 """Statistics of runs: curves, intervals, comparisons and scaling laws, computed from a table of records."""
 
-from vision.statistics.crossover import Crossing as Crossing
-from vision.statistics.crossover import Crossover as Crossover
-from vision.statistics.crossover import crossover as crossover
+from vision.statistics.comparison import Comparison as Comparison
+from vision.statistics.comparison import SizeComparison as SizeComparison
+from vision.statistics.comparison import compare_models as compare_models
+from vision.statistics.crossing import Crossing as Crossing
 from vision.statistics.curves import accuracy_curves as accuracy_curves
 from vision.statistics.curves import choose_by_validation as choose_by_validation
 from vision.statistics.data_equivalence import data_equivalence as data_equivalence

@@ -1,16 +1,17 @@
-"""Where the difference in accuracy and the ratio of errors disagree about who leads or where it goes.
+"""Where the difference in accuracy and the ratio of errors disagree about where the lead goes.
 
->>> opposite_trends(paired_runs(records, "CNN", "ViT"), first_leads=True)  # doctest: +SKIP
+>>> opposite_trends(samples.first, samples.second, first_leads=True)  # doctest: +SKIP
 """
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from vision.statistics.intervals import percentile_interval
-from vision.statistics.resampling import pivot_by_seed, wild_bootstrap
+from vision.statistics.records import MIN_ERROR
+from vision.statistics.resampling import wild_bootstrap
 
 DRAWS = 2000
 
@@ -32,20 +33,24 @@ class OppositeTrends:
     gap_grows: bool
 
 
-def opposite_trends(pairs: pd.DataFrame, *, first_leads: bool, seed: int = 0) -> OppositeTrends | None:
+def opposite_trends(
+    first: pd.DataFrame, second: pd.DataFrame, *, first_leads: bool, seed: int = 0
+) -> OppositeTrends | None:
     """Return the trends of gap and error ratio if both are significant and opposite, else None.
 
     A trend is a slope over log size, significant where its 95% interval over seeds excludes 0. If the two
     are opposite, one extrapolation predicts a crossing and the other does not.
 
     Args:
-        pairs: As `paired_runs` returns them, two or more at each size.
+        first: Accuracies of the first model: one row per seed, one column per size, two or more seeds each.
+        second: The same of the second model, with the same seeds and subsets.
         first_leads: Whether the first model is the better one.
         seed: Seed of the draws.
     """
     sign = 1 if first_leads else -1
-    gaps = sign * pivot_by_seed(pairs, ["train_size"], "difference")
-    ratios = -sign * pivot_by_seed(pairs, ["train_size"], "log_ratio")
+    gaps = (first - second) * sign
+    one, other = ((1 - table).clip(lower=MIN_ERROR).map(math.log) for table in (first, second))
+    ratios = (other - one) * sign
     if gaps.shape[1] < 2:
         return None
     trends = [_trend(table, seed) for table in (gaps, ratios)]
@@ -58,26 +63,6 @@ def opposite_trends(pairs: pd.DataFrame, *, first_leads: bool, seed: int = 0) ->
         error_ratio=(float(ratio[0]), float(ratio[-1])),
         gap_grows=trends[0] > 0,
     )
-
-
-def against_mean_accuracy(
-    sizes: Sequence[int], leaders: Sequence[str | None], differences: Sequence[float], first: str
-) -> dict[int, float]:
-    """Return the sizes at which the leader by error ratio has the lower mean accuracy, and by how much.
-
-    The ratio of errors weighs small and large errors alike; the mean accuracy does not.
-
-    Args:
-        sizes: Training-set sizes.
-        leaders: Label that leads significantly by the ratio of errors at each, or None.
-        differences: Mean accuracy of the first model minus the second's at each.
-        first: Label of the first model.
-    """
-    return {
-        size: abs(difference)
-        for size, leader, difference in zip(sizes, leaders, differences, strict=True)
-        if leader and (difference < 0 if leader == first else difference > 0)
-    }
 
 
 def _trend(values: pd.DataFrame, seed: int) -> int:

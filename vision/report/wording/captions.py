@@ -65,11 +65,11 @@ def scores_table(*, intervals: bool) -> str:
 
 
 def crossings_table(first: str, *, several: bool) -> str:
-    """Return the caption of the table of crossovers."""
+    """Return the caption of the table of who is ahead."""
     separately = f" {TESTED_SEPARATELY}" if several else ""
     return (
-        f"Who is ahead, {first} or another model, by the ratio of errors of runs with the same subset and "
-        "seed. The probability is that of a change of the lead between the smallest size and another. "
+        f"Who is ahead, {first} or another model, in accuracy. "
+        "The probability is that of a change of the lead between the smallest size and another. "
         f"It is given for the size where it is largest.{separately}"
     )
 
@@ -77,8 +77,9 @@ def crossings_table(first: str, *, several: bool) -> str:
 def differences_table(first: str) -> str:
     """Return the caption of the table of paired differences."""
     return (
-        f"Accuracy of {first} minus the other's, in points, for runs with the same subset and seed: "
-        "mean, 95% t interval and p. Each size is tested separately."
+        f"Accuracy of {first} minus the other's, in points: mean and 95% t interval. "
+        "Runs with the same subset and seed are paired. The p values are adjusted for all sizes (Holm). "
+        "Detectable is the smallest lead that is found with a probability of 80%."
     )
 
 

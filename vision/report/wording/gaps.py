@@ -6,7 +6,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from vision.text import first_few, listing, sizes
+from vision.text import first_few, listing, percent, sizes
 
 SHOWN = 3
 STATES = {"failed": "has failed", "running": "is running", "missing": "is missing"}
@@ -56,9 +56,18 @@ def lacking_runs(label: str, without: Sequence[int]) -> str:
     return f"{label} has no runs with {sizes(without)} images."
 
 
-def not_paired(first: str, other: str, reason: str) -> str:
+def not_compared(first: str, other: str, reason: str) -> str:
     """Return why two models are not compared."""
-    return f"{first} and {other} are not compared run by run: {reason}."
+    return f"{first} and {other} are not compared: {reason}."
+
+
+def low_training_accuracy(low: int, of: int, least: float, label: str, size: int) -> str:
+    """Return that models have not learned their own training images at some points."""
+    where = f"all {of}" if low == of else f"{low} of {of}"
+    return (
+        f"Training accuracy is below 90% at {where} points, and lowest for {label} at {size:,} images "
+        f"({percent(least)}). These points measure the budget, not the data."
+    )
 
 
 def one_model(label: str) -> str:

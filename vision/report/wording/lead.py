@@ -1,178 +1,185 @@
 """Which of two models is ahead, in sentences.
 
->>> the("CNN"), the("local attention")
-('the CNN', 'local attention')
+>>> undetectable([])
+[]
 """
 
-import math
+from vision.report.wording.crossings import crossing_sentences
+from vision.report.wording.names import sentence, the
+from vision.statistics import Comparison, SizeComparison
+from vision.text import points, sizes
 
-from vision.statistics import Crossing, Crossover
-from vision.text import listing, points, sizes
-
-WITH_ARTICLE = ("CNN", "ViT")
 FEW_SIZES = 2  # sizes whose lead is reported with its interval
-TESTED_SEPARATELY = "Each pair of models is tested separately, at level 0.05 over its sizes."
+TESTED_SEPARATELY = (
+    "Each pair of models is tested separately. Its average lead is one test at level 0.05. "
+    "Its sizes have level 0.05 together (Holm)."
+)
 
 
-def the(label: str) -> str:
-    """Return a model's label for use in a sentence: acronyms take an article, names do not."""
-    return f"the {label}" if label in WITH_ARTICLE else label
-
-
-def sentence(text: str) -> str:
-    """Return text that starts with a capital letter and ends with a full stop."""
-    return f"{text[0].upper()}{text[1:]}."
-
-
-def lead(comparison: Crossover) -> list[str]:
-    """Return the answer for two models: who is ahead where, and whether the lead changes."""
-    answers = {"crosses": _crosses, "ahead": _ahead_everywhere, "open": _open}
+def lead(comparison: Comparison) -> list[str]:
+    """Return the answer for two models: who is ahead where, on average, and whether the lead changes."""
+    answers = {
+        "identical": _identical,
+        "crosses": crossing_sentences,
+        "ahead": _ahead_everywhere,
+        "average": _ahead_on_average,
+        "open": _open,
+    }
     answer = answers.get(comparison.answer, _ahead_somewhere)
-    return [*answer(comparison), *_left_out(comparison), *_contradictions(comparison)]
+    return [*answer(comparison), *_left_out(comparison)]
 
 
-def lead_details(comparison: Crossover) -> list[str]:
-    """Return what supports the answer: the mean difference, the chance of a crossing, the number of runs."""
+def lead_details(comparison: Comparison) -> list[str]:
+    """Return what supports the answer: average lead, chance of a crossing, number of runs, contradictions."""
     details: list[str] = []
-    if comparison.answer not in ("open", "crosses"):
-        details += _average(comparison)
-    if comparison.answer in ("not reached", "undecided"):
+    if comparison.answer == "crosses":
+        details += average_lead(comparison)
+    if comparison.answer in ("not reached", "undecided") and len(comparison.sizes) > 1:
         details.append(
             f"The probability that the curves cross between {comparison.sizes[0]:,} and "
             f"{comparison.at_size:,} images is {comparison.crossing_probability:.2f}."
         )
-    where = "Each size has" if len(comparison.sizes) > 1 else "This size has"
-    return [*details, f"{where} at least {comparison.pairs} pairs of runs."]
+    return [*details, *_runs(comparison), *_contradictions(comparison)]
 
 
-def pair_answer(comparison: Crossover, where: str = "") -> str:
+def pair_answer(comparison: Comparison, where: str = "") -> str:
     """Return the whole answer for two models in one line, such as "CNN against ViT: ..."."""
     sentences = " ".join([*lead(comparison), *lead_details(comparison)])
     return f"{' against '.join(comparison.models)}{where}: {sentences}"
 
 
-def _crosses(comparison: Crossover) -> list[str]:
-    sentences: list[str] = []
-    for index, crossing in enumerate(comparison.crossings):
-        start = f"then {the(crossing.leader)}" if index else the(crossing.leader)
-        sentences.append(
-            sentence(
-                f"{start} is ahead up to about {_two_digits(crossing.size)} images "
-                f"(95% interval {_two_digits(crossing.low)} to {_two_digits(crossing.high)})"
-            )
-        )
-        sentences += _several_changes(crossing)
-    first, second = comparison.models
-    last = second if comparison.crossings[-1].leader == first else first
-    return [*sentences, f"From there {the(last)} is ahead."]
-
-
-def _several_changes(crossing: Crossing) -> list[str]:
-    if crossing.times < 2:
+def average_lead(comparison: Comparison) -> list[str]:
+    """Return the global test: the average lead with its interval, and what it could not have detected."""
+    if len(comparison.sizes) < 2:
         return []
-    first, last = crossing.between
-    return [f"The means cross {crossing.times} times between {first:,} and {last:,} images."]
+    mean, low, high = comparison.average
+    models = comparison.models if mean >= 0 else comparison.models[::-1]
+    ahead, behind = map(the, models)
+    sign = 1 if mean >= 0 else -1
+    ends = " to ".join(map(points, sorted((sign * low, sign * high))))
+    gain = f"{points(sign * mean)} points (95% interval {ends})"
+    if comparison.leader:
+        return [f"Averaged over the sizes, {ahead} is ahead of {behind} by {gain}."]
+    return [
+        f"Averaged over the sizes, the lead of {ahead} over {behind} is not significant: {gain}.",
+        *_undetected_average(comparison),
+    ]
 
 
-def _ahead_everywhere(comparison: Crossover) -> list[str]:
+def undetectable(rows: list[SizeComparison]) -> list[str]:
+    """Return below which size a lead could not have been found at these training-set sizes."""
+    known = [min(100 * row.detectable, 100.0) for row in rows if row.detectable == row.detectable]
+    if not known:
+        return []
+    least, most = f"{min(known):.1f}", f"{max(known):.1f}"
+    span = least if least == most else f"{least} to {most}"
+    by_size = "" if least == most else ", depending on the size,"
+    return [f"Leads below {span} points{by_size} could not have been detected reliably there."]
+
+
+def _undetected_average(comparison: Comparison) -> list[str]:
+    if comparison.detectable != comparison.detectable:
+        return []
+    least = f"{min(100 * comparison.detectable, 100.0):.1f}"
+    return [f"An average lead below {least} points could not have been detected reliably."]
+
+
+def _identical(comparison: Comparison) -> list[str]:
+    first, second = map(the, comparison.models)
+    largest = 100 * comparison.largest_difference
+    most = f" by more than {largest:.2f} points" if largest else ""
+    return [sentence(f"{first} and {second} are identical: no pair of runs differs{most}")]
+
+
+def _ahead_everywhere(comparison: Comparison) -> list[str]:
     leader = comparison.leaders[0] or ""
     if len(comparison.sizes) == 1:
-        return [sentence(f"{the(leader)} is ahead at {_lead_at(comparison, 0, leader)}")]
+        return [sentence(f"{the(leader)} is ahead at {_lead_at(comparison.by_size[0], comparison, leader)}")]
     span = f"every size from {comparison.sizes[0]:,} to {comparison.sizes[-1]:,} images"
-    indices = list(range(len(comparison.sizes)))
-    return [sentence(f"{the(leader)} is ahead at {span}"), _lead_range(comparison, indices, leader)]
+    return [sentence(f"{the(leader)} is ahead at {span}"), *average_lead(comparison)]
 
 
-def _ahead_somewhere(comparison: Crossover) -> list[str]:
-    leader = next(name for name in comparison.leaders if name)
-    led = [index for index, name in enumerate(comparison.leaders) if name]
-    others = [size for size, name in zip(comparison.sizes, comparison.leaders, strict=True) if not name]
+def _ahead_somewhere(comparison: Comparison) -> list[str]:
+    led = [row for row in comparison.by_size if row.leader]
+    others = [row for row in comparison.by_size if not row.leader]
+    leader = led[0].leader or ""
     if len(led) <= FEW_SIZES:
-        where = " and at ".join(_lead_at(comparison, index, leader, short=index != led[0]) for index in led)
-        sentences = [sentence(f"{the(leader)} is ahead at {where}")]
+        where = " and at ".join(
+            _lead_at(row, comparison, leader, short=place > 0) for place, row in enumerate(led)
+        )
     else:
-        where = f"{sizes(comparison.sizes[index] for index in led)} images"
-        sentences = [sentence(f"{the(leader)} is ahead at {where}"), _lead_range(comparison, led, leader)]
-    rest = "the other sizes" if len(others) > 1 else f"{others[0]:,} images"
-    sentences.append(f"At {rest} the difference is not significant.")
-    if comparison.answer == "undecided":
-        return [*sentences, "The data neither show nor rule out a crossing."]
-    return [*sentences, f"A crossing by {comparison.sizes[-1]:,} images is unlikely."]
-
-
-def _open(comparison: Crossover) -> list[str]:
-    first, second = map(the, comparison.models)
-    span = f"{comparison.sizes[0]:,} images"
-    if len(comparison.sizes) > 1:
-        span = f"any size from {comparison.sizes[0]:,} to {comparison.sizes[-1]:,} images"
-    said = f"The difference between {first} and {second} is not significant at {span}."
-    return [said, *_average(comparison)]
-
-
-def _lead_at(comparison: Crossover, index: int, leader: str, *, short: bool = False) -> str:
-    """Return "500 images (+3.0 points, 95% interval +2.2 to +3.8)", from the leader's side."""
-    difference = comparison.differences[index]
-    sign = 1 if leader == comparison.models[0] else -1
-    low, high = sorted((sign * difference.low, sign * difference.high))
-    ends = f"{points(low)} to {points(high)}"
-    lead = points(sign * difference.mean)
-    size = f"{comparison.sizes[index]:,}"
-    return f"{size} ({lead}, {ends})" if short else f"{size} images ({lead} points, 95% interval {ends})"
-
-
-def _lead_range(comparison: Crossover, indices: list[int], leader: str) -> str:
-    sign = 1 if leader == comparison.models[0] else -1
-    leads = [sign * comparison.differences[index].mean for index in indices]
-    return f"Its mean lead there is between {points(min(leads))} and {points(max(leads))} points."
-
-
-def _average(comparison: Crossover) -> list[str]:
-    """Return the mean difference over the sizes: one test may show what many tests do not."""
-    if comparison.average is None or len(comparison.sizes) < 2:
-        return []
-    mean, low, high = map(points, comparison.average)
-    first, second = map(the, comparison.models)
+        where = f"{sizes(row.train_size for row in led)} images"
+    rest = "the other sizes" if len(others) > 1 else f"{others[0].train_size:,} images"
+    crossing = "The data neither show nor rule out a crossing."
+    if comparison.answer == "not reached":
+        crossing = f"A crossing by {comparison.sizes[-1]:,} images is unlikely."
     return [
-        f"On average over the sizes the accuracy of {first} minus that of {second} is {mean} points "
-        f"(95% interval {low} to {high})."
+        sentence(f"{the(leader)} is ahead at {where}"),
+        f"At {rest} the difference is not significant.",
+        *undetectable(others),
+        crossing,
+        *average_lead(comparison),
     ]
 
 
-def _left_out(comparison: Crossover) -> list[str]:
+def _ahead_on_average(comparison: Comparison) -> list[str]:
+    none = "At no single size is the difference significant."
+    return [*average_lead(comparison), none, *undetectable(list(comparison.by_size))]
+
+
+def _open(comparison: Comparison) -> list[str]:
+    first, second = map(the, comparison.models)
+    rows = list(comparison.by_size)
+    if len(rows) == 1:
+        mean, low, high = map(points, rows[0].lead)
+        return [
+            f"The difference between {first} and {second} is not significant at {rows[0].train_size:,} "
+            f"images ({mean} points, 95% interval {low} to {high}).",
+            *undetectable(rows),
+        ]
+    span = f"any size from {rows[0].train_size:,} to {rows[-1].train_size:,} images"
+    said = f"The difference between {first} and {second} is not significant at {span}."
+    return [said, *undetectable(rows), *average_lead(comparison)]
+
+
+def _lead_at(row: SizeComparison, comparison: Comparison, leader: str, *, short: bool = False) -> str:
+    """Return "500 images (+3.0 points, 95% interval +2.2 to +3.8)", from the leader's side."""
+    sign = 1 if leader == comparison.models[0] else -1
+    low, high = sorted((sign * row.lead.low, sign * row.lead.high))
+    ends, gain = f"{points(low)} to {points(high)}", points(sign * row.lead.mean)
+    if short:
+        return f"{row.train_size:,} ({gain}, {ends})"
+    return f"{row.train_size:,} images ({gain} points, 95% interval {ends})"
+
+
+def _runs(comparison: Comparison) -> list[str]:
+    where = "Each size has" if len(comparison.sizes) > 1 else "This size has"
+    least = min(min(row.runs) for row in comparison.by_size)
+    if comparison.paired:
+        return [f"{where} at least {least} pairs of runs."]
+    return [
+        "The models have no seeds in common, so their runs are compared as independent (Welch's t test).",
+        f"{where} at least {least} runs of each.",
+    ]
+
+
+def _left_out(comparison: Comparison) -> list[str]:
     if not comparison.left_out:
         return []
+    few = "pairs of runs have the same seed and subset" if comparison.paired else "runs of each are there"
+    return [f"The models are not compared at {sizes(comparison.left_out)} images: fewer than two {few}."]
+
+
+def _contradictions(comparison: Comparison) -> list[str]:
+    """Return a warning where accuracy gap and error ratio disagree about where the lead goes."""
+    if (trends := comparison.trends) is None:
+        return []
+    gap, ratio = ("grows", "shrinks") if trends.gap_grows else ("shrinks", "grows")
+    first, last = (f"{size:,}" for size in trends.sizes)
+    gaps = " to ".join(f"{100 * value:.1f}" for value in trends.gap)
+    ratios = " to ".join(f"{value:.2f}" for value in trends.error_ratio)
     return [
-        f"The models are not compared at {sizes(comparison.left_out)} images: fewer than two pairs of runs "
-        "have the same seed and subset."
+        f"Note: from {first} to {last} images the accuracy gap {gap} from {gaps} points.",
+        f"Over the same sizes the ratio of errors {ratio} from {ratios}.",
+        f"Beyond {last} images one of them predicts a crossing and the other does not.",
     ]
-
-
-def _contradictions(comparison: Crossover) -> list[str]:
-    """Return warnings where accuracy and error ratio disagree about who leads, or where it goes."""
-    sentences: list[str] = []
-    if against := comparison.against_accuracy:
-        leads = listing(f"{100 * lead:.1f}" for lead in against.values())
-        sentences += [
-            f"Note: at {sizes(against)} images the other model has the higher mean accuracy, "
-            f"by {leads} points.",
-            "Runs with large errors weigh more in the mean accuracy than in the ratio of errors.",
-        ]
-    if trends := comparison.trends:
-        gap, ratio = ("grows", "shrinks") if trends.gap_grows else ("shrinks", "grows")
-        first, last = (f"{size:,}" for size in trends.sizes)
-        gaps, ratios = (
-            (f"{100 * value:.1f}" for value in trends.gap),
-            (f"{v:.2f}" for v in trends.error_ratio),
-        )
-        sentences += [
-            f"Note: from {first} to {last} images the accuracy gap {gap} from {' to '.join(gaps)} points.",
-            f"Over the same sizes the ratio of errors {ratio} from {' to '.join(ratios)}.",
-            f"Beyond {last} images one of them predicts a crossing and the other does not.",
-        ]
-    return sentences
-
-
-def _two_digits(size: float) -> str:
-    """Return a number of images with two significant digits."""
-    digits = max(0, math.floor(math.log10(size)) - 1)
-    return f"{round(size / 10**digits) * 10**digits:,}"

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vision.report.wording.lead import sentence, the
+from vision.report.wording.names import sentence, the
 from vision.statistics import LAWS, ScalingFit
 from vision.text import listing, percent
 
