@@ -165,7 +165,11 @@ class EncodedImages(Dataset[Tensor]):
         return sorted(found, key=lambda one: one.index)
 
     def _broken(self, index: int, error: Exception) -> str:
+        from PIL import UnidentifiedImageError
+
         reason = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, UnidentifiedImageError):
+            reason = "it is not an image in a format that Pillow reads"
         return f"image {self.name(index)} cannot be decoded: {reason}"
 
     def _for_each(self, read: Callable[[int], T], keep: Callable[[int, T], object]) -> None:

@@ -15,6 +15,7 @@ from vision.data.encoded import EncodedImages
 from vision.data.images import Images
 
 _LITTLE_SUPPORTED = (torch.uint16, torch.uint32, torch.uint64)  # torch has no minimum of these
+CHUNK = 1024
 WANTED = "pixels must be uint8 (N, C, H, W), from 0 to 255"
 
 

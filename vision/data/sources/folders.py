@@ -12,10 +12,13 @@ import torch
 from vision.config import DataConfig
 from vision.data.encoded import EncodedImages
 from vision.data.images import Images, Source
+from vision.data.report import named
+from vision.data.sources.folder_layout import EXPECTED, Folder
 from vision.data.sources.registry import register_source
 from vision.data.subsets import stratified_split
 
 TEST_SHARE = 0.2
+UNUSED = "folders of splits that are not used"
 
 
 @register_source("image_folder")
@@ -23,48 +26,42 @@ def load_folder(config: DataConfig) -> Source:
     """Read root/train and root/test (or root/val); a root with only classes is split.
 
     The split of a single folder is stratified, holds out a fifth for the test and depends only on
-    the files' names. Classes are named by their folders, in alphabetical order.
+    the files' names. Classes are named by their folders, in alphabetical order. The splits may have other
+    usual names, and lie one folder deeper. What is no data is left out, see `folder_layout`.
 
     Raises:
         FileNotFoundError: data.root is not a folder, or a part of the layout is missing.
-        ValueError: the test folder has a class that is missing in the training folder.
+        ValueError: the layout is not recognized, or the test folder has a class that is missing in the
+            training folder.
     """
     root = Path(config.root).absolute()
     if not root.is_dir():
         raise FileNotFoundError(f"data.root={config.root!r} is not a folder: {root}")
-    if not (root / "train").is_dir():
-        images, classes = _read(root)
+    folder = Folder(root, f"data.root={config.root!r}")
+    splits = folder.splits()
+    folder.note_hidden(folder.root)
+    if not splits:
+        images, classes = _labelled(folder.classes(folder.root))
         train, test = stratified_split(images.labels, TEST_SHARE)
-        return Source(images.pick(train), images.pick(test), classes)
-    test_folder = next((root / name for name in ("test", "val") if (root / name).is_dir()), None)
-    if test_folder is None:
-        raise FileNotFoundError(f"data.root={config.root!r} has a folder train, but no test or val: {root}")
-    train, classes = _read(root / "train")
-    test, test_classes = _read(test_folder)
-    unknown = sorted(set(test_classes) - set(classes))
-    if unknown:
-        raise ValueError(
-            f"{test_folder} has classes that are missing in {root / 'train'}: {', '.join(unknown)}"
-        )
-    position = torch.tensor([classes.index(name) for name in test_classes])
-    return Source(train, Images(test.pixels, position[test.labels]), classes)
-
-
-def _is_image(path: str) -> bool:
-    from PIL import Image
-
-    Image.init()
-    return Image.registered_extensions().get(Path(path).suffix.lower()) in Image.OPEN
-
-
-def _read(folder: Path) -> tuple[Images, tuple[str, ...]]:
-    from torchvision.datasets import ImageFolder  # pyright: ignore[reportMissingTypeStubs]
-
-    try:
-        found = ImageFolder(str(folder), is_valid_file=_is_image)
-    except FileNotFoundError as error:
+        return Source(images.pick(train), images.pick(test), classes, folder.report)
+    held_out = next((splits[name] for name in ("test", "val") if name in splits), None)
+    if held_out is None:
         raise FileNotFoundError(
-            f"data.root must have one folder of images per class in {folder}: {error}"
-        ) from error
-    paths, labels = zip(*found.samples, strict=True)
-    return Images(EncodedImages(paths), torch.tensor(labels)), tuple(found.classes)
+            f"{folder.named} has a folder {splits['train'].name}, but no test or val: {root}; {EXPECTED}"
+        )
+    train, classes = _labelled(folder.classes(splits["train"]))
+    test, test_classes = _labelled(folder.classes(held_out))
+    if unknown := sorted(set(test_classes) - set(classes)):
+        raise ValueError(f"{held_out} has classes that are missing in {splits['train']}: {named(unknown)}")
+    position = torch.tensor([classes.index(name) for name in test_classes])
+    unused = [path.name for path in splits.values() if path not in (splits["train"], held_out)]
+    report = folder.report.with_skipped(UNUSED, unused)
+    return Source(train, Images(test.pixels, position[test.labels]), classes, report)
+
+
+def _labelled(classes: dict[str, list[str]]) -> tuple[Images, tuple[str, ...]]:
+    """Return the images of all classes, labelled by the position of their class."""
+    paths = [path for files in classes.values() for path in files]
+    counts = torch.tensor([len(files) for files in classes.values()])
+    labels = torch.arange(len(classes)).repeat_interleave(counts)
+    return Images(EncodedImages(paths), labels), tuple(classes)
