@@ -31,6 +31,7 @@ WRONG = {
     "model=vot": ["vot", "vit"],
     "training.precision=half": ["training.precision", "half", "bfloat16"],
     "model=timm model.name=convnxt_atto": ["model.name", "convnxt_atto", "convnext_atto"],
+    "output_dir=taken": ["output_dir must be a folder", "taken is a file"],
     "data=parquet": ["data.name must be given"],
     "-m training.lr=0.1,0.2": ["share the folder", "training.lr=0.1", "sweep="],
     "-m model=vit,cnn training.warmup_fraction=2": ["training.warmup_fraction", "got 2"],
@@ -40,6 +41,7 @@ WRONG = {
 
 @pytest.mark.parametrize("line", WRONG)
 def test_wrong_input_is_refused_by_name_before_anything_is_written(line, tmp_path, vision):
+    (tmp_path / "taken").touch()
     refused = vision(tmp_path, "train", "debug=tiny", *line.split())
     assert refused.returncode != 0 and "Traceback" not in refused.stderr
     for word in WRONG[line]:

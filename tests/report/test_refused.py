@@ -92,6 +92,16 @@ def test_a_folder_for_a_page_is_refused_before_the_work(tmp_path, capsys):
     assert re.search(r"out must be a file such as .*report.html, got the folder", capsys.readouterr().err)
 
 
+def test_a_page_replaces_no_other_kind_of_file(tmp_path, capsys):
+    given = records().to_csv(index=False)
+    for name in ("runs.csv", "other.csv"):
+        (tmp_path / name).write_text(given)
+    out = tmp_path / "other.csv"
+    assert main(["report", str(tmp_path / "runs.csv"), "--out", str(out)]) == 2
+    assert re.search(r"out must end in .html, .*got .*other.csv", capsys.readouterr().err)
+    assert out.read_text() == given
+
+
 def test_the_records_are_never_written_over(tmp_path, capsys):
     given = records().to_csv(index=False)
     for name, command in (("runs", ["report", "--out", "runs.csv"]), ("curves", ["plot"])):
@@ -100,6 +110,21 @@ def test_the_records_are_never_written_over(tmp_path, capsys):
         more = [str(tmp_path / part) if part.endswith(".csv") else part for part in command[1:]]
         assert main([command[0], str(path), *more]) == 2
         assert re.search(r"another f(ile|older)", capsys.readouterr().err) and path.read_text() == given
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("report", "--figures"), ("plot", "--out"), ("inspect", "--out"), ("convert", "--out")],
+)
+def test_a_file_where_a_folder_must_be_is_refused_before_the_work(tmp_path, capsys, command, option):
+    records().to_csv(tmp_path / "runs.csv", index=False)
+    (tmp_path / "taken").touch()
+    source = "resnet10t" if command in ("inspect", "convert") else str(tmp_path / "runs.csv")
+    assert main([command, source, option, str(tmp_path / "taken" / "deep")]) == 2
+    shown = capsys.readouterr()
+    assert (
+        shown.out == "" and f"{option} must be a folder, got" in shown.err and "taken is a file" in shown.err
+    )
 
 
 @pytest.mark.parametrize("command", ["report", "plot"])

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vision.cli.console import print_line
-from vision.cli.model_arguments import add_images, add_model
+from vision.cli.model_arguments import add_images, add_model, check_input_size
+from vision.cli.output_paths import check_folder
 
 if TYPE_CHECKING:  # torch is imported when a model is converted, and not for --help
     from torch import Tensor, nn
@@ -18,20 +19,21 @@ if TYPE_CHECKING:  # torch is imported when a model is converted, and not for --
     from vision.plots import Figure
 
 MOST_IMAGES = 8
-LARGEST_INPUT = 1024  # the explicit pass stores a weight for each head, query and position of the window
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `vision convert`."""
     parser.epilog = "example: vision convert resnet18 --data photos --out outputs/resnet18"
     add_model(parser)
-    parser.add_argument("--classes", type=int, metavar="N", help="number of the model's outputs")
+    parser.add_argument(
+        "--classes", type=int, metavar="N", help="number of outputs (default: the model's own)"
+    )
     add_images(parser, "compare on", MOST_IMAGES)
     heads = "one head per kernel position, or as few as the kernel's rank needs (default: %(default)s)"
     parser.add_argument("--heads", choices=("kernel", "min"), default="kernel", help=heads)
     pooling = "max pools as exact hard attention, or as a softmax (default: %(default)s)"
     parser.add_argument("--pooling", choices=("exact", "soft"), default="exact", help=pooling)
-    precision = "of the model and the images (default: %(default)s)"
+    precision = "precision of the model and the images (default: %(default)s)"
     parser.add_argument("--precision", choices=("float32", "float64"), default="float32", help=precision)
     strict = "fail if any module that mixes tokens cannot be converted"
     parser.add_argument("--strict", action="store_true", help=strict)
@@ -59,7 +61,11 @@ def convert(
         ValueError: an option is wrong, weights do not fit, or the model cannot be converted.
         FileNotFoundError: a file or folder that an option names does not exist.
     """
-    _check(input_size, classes)
+    check_input_size(input_size)
+    if classes is not None and classes < 1:
+        raise ValueError(f"--classes must be 1 or more, got {classes}")
+    if out is not None:
+        check_folder("--out", out)
     import torch
 
     from vision.cli import convert_measure, convert_table
@@ -88,13 +94,6 @@ def convert(
     if out is not None:
         _write(out, source.name, converted, measurements, pixels)
     return 0
-
-
-def _check(input_size: int | None, classes: int | None) -> None:
-    if input_size is not None and not 1 <= input_size <= LARGEST_INPUT:
-        raise ValueError(f"--input-size must be from 1 to {LARGEST_INPUT} pixels, got {input_size}")
-    if classes is not None and classes < 1:
-        raise ValueError(f"--classes must be 1 or more, got {classes}")
 
 
 def _write(

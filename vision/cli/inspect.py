@@ -6,7 +6,8 @@ vision inspect outputs/demo/ViT/n1200/s0 --against outputs/demo/CNN/n1200/s0
 import argparse
 from pathlib import Path
 
-from vision.cli.model_arguments import add_images, add_model
+from vision.cli.model_arguments import add_images, add_model, check_input_size
+from vision.cli.output_paths import check_folder
 
 MOST_IMAGES = 64  # CKA compares all of them
 
@@ -41,6 +42,8 @@ def inspect(
         ValueError: an option is wrong, or the models do not take the same images.
         FileNotFoundError: a file or folder that an option names does not exist.
     """
+    check_input_size(input_size)
+    check_folder("--out", out)
     from vision.cli.console import console
     from vision.cli.inspect_figures import attention_distances, distance_table, write_figures
     from vision.cli.inspect_models import read_inputs

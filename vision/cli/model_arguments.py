@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+LARGEST_INPUT = 1024  # an explicit pass stores a weight for each head, query and position of the window
+
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add NAME, --checkpoint, --pretrained and --input-size."""
@@ -13,7 +15,14 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pretrained", action="store_true", help="use the weights that the library publishes"
     )
-    parser.add_argument("--input-size", type=int, metavar="N", help="side of the images in pixels")
+    size = "side of the images in pixels (default: the model's own)"
+    parser.add_argument("--input-size", type=int, metavar="N", help=size)
+
+
+def check_input_size(input_size: int | None) -> None:
+    """Raise a ValueError if --input-size is out of range."""
+    if input_size is not None and not 1 <= input_size <= LARGEST_INPUT:
+        raise ValueError(f"--input-size must be from 1 to {LARGEST_INPUT} pixels, got {input_size}")
 
 
 def add_images(parser: argparse.ArgumentParser, purpose: str, most: int) -> None:

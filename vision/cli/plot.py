@@ -11,6 +11,7 @@ import pandas as pd
 
 from vision import results
 from vision.cli.console import console, print_line
+from vision.cli.output_paths import check_folder
 from vision.cli.plot_tables import choice_table, cost_table, score_table
 from vision.cli.sweep_arguments import add_choose, add_source, current_names, names, output_folder
 from vision.text import short_name
@@ -67,6 +68,7 @@ def plot(
     from vision.statistics.records import check_runs
 
     out = out or output_folder(source)
+    check_folder("--out", out)
     if (out / CURVES).resolve() == source.resolve():
         raise ValueError(f"the averages would overwrite {source}; give another folder with --out")
     records = check_runs(results.read_records(source))

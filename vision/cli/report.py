@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from vision.cli.console import console, print_line
+from vision.cli.output_paths import check_folder
 from vision.cli.sweep_arguments import add_choose, add_source, names, output_folder
 
 
@@ -31,6 +32,8 @@ def report(
     from vision.report import write_report
 
     out = out or output_folder(source) / "report.html"
+    if figures is not None:
+        check_folder("--figures", figures)
     with console().status("drawing"):
         page = write_report(source, out, pair=names(pair), choose=names(choose), figures=figures, links=links)
     for line in (page.answer, *page.warnings, *page.findings, f"wrote {out}"):

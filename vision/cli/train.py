@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -14,6 +15,7 @@ from hydra.core.plugins import Plugins
 from omegaconf import DictConfig
 
 from vision.cli.old_names import accept_old_names, current_overrides
+from vision.cli.output_paths import check_folder
 from vision.cli.progress import Progress
 from vision.cli.schema import conf_folder, store_schema, to_run_config
 
@@ -24,6 +26,9 @@ def train(arguments: Sequence[str]) -> int:
     """Run `vision train` with Hydra's arguments; returns the exit status."""
     try:
         arguments = current_overrides(arguments)
+        for word in arguments:
+            if word.startswith("output_dir="):
+                check_folder("output_dir", Path(word.removeprefix("output_dir=")))
     except ValueError as error:
         print(f"vision train: {error}", file=sys.stderr)
         return 2

@@ -66,8 +66,8 @@ def _read(path: Path) -> dict[str, Tensor]:
     except Exception as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(
-            f"{path} has no weights that can be read safely; save model.state_dict() alone. "
-            f"{type(error).__name__}: {reason}"
+            f"{path} cannot be read as weights; save them with torch.save(model.state_dict(), FILE) "
+            f"({type(error).__name__}: {reason})"
         ) from error
     other = [name for name, value in state.items() if not isinstance(value, Tensor)]
     if other or not state:

@@ -21,6 +21,8 @@ from vision.report.sweep import Sweep
 from vision.report.table_cells import Table
 from vision.report.tables import make_tables
 
+PAGE_SUFFIXES = (".html", ".htm")
+
 
 @dataclass(frozen=True, slots=True)
 class PageFigure:
@@ -66,12 +68,14 @@ def write_report(
 
     Raises:
         FileNotFoundError: As `read_sweep`.
-        ValueError: As `read_sweep`; or `out` is a folder or the table itself.
+        ValueError: As `read_sweep`; or `out` is a folder, the table itself, or not an .html file.
     """
     if out.is_dir():
         raise ValueError(f"out must be a file such as {out / 'report.html'}, got the folder {out}")
     if out.resolve() == source.resolve():
         raise ValueError(f"out must be another file than the records, such as report.html, got {out}")
+    if out.suffix not in PAGE_SUFFIXES:
+        raise ValueError(f"out must end in .html, such as report.html, got {out}")
     sweep = read_sweep(source, pair=pair, choose=choose)
     drawn, failed_figures = draw_figures(sweep)
     if figures is not None:

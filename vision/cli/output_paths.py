@@ -1,0 +1,15 @@
+"""Where commands write, checked before any work is done.
+
+>>> check_folder("--out", Path("pyproject.toml/figures"))
+Traceback (most recent call last):
+ValueError: --out must be a folder, got pyproject.toml/figures, where ...pyproject.toml is a file
+"""
+
+from pathlib import Path
+
+
+def check_folder(option: str, folder: Path) -> None:
+    """Raise a ValueError if a folder, or a folder above it, is an existing file."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise ValueError(f"{option} must be a folder, got {folder}, where {existing} is a file")
