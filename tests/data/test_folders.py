@@ -1,4 +1,4 @@
-"""Folders of images: splits under their usual names, what is no data, and layouts that are refused."""
+"""Folders of images: splits under their usual names, what is not data, and layouts that are refused."""
 
 import unicodedata
 import zlib

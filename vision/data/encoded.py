@@ -168,7 +168,9 @@ class EncodedImages(Dataset[Tensor]):
         from PIL import UnidentifiedImageError
 
         reason = " ".join(str(error).split()) or type(error).__name__
-        if isinstance(error, UnidentifiedImageError):
+        if self.names is not None and self.items[index] == b"":
+            reason = "it is empty"
+        elif isinstance(error, UnidentifiedImageError):
             reason = "it is not an image in a format that Pillow reads"
         return f"image {self.name(index)} cannot be decoded: {reason}"
 

@@ -1,4 +1,4 @@
-"""Where a folder has its splits, classes and images, and what in it is no data.
+"""Where a folder has its splits, classes and images, and what in it is not data.
 
 >>> split_of("Training_Set"), split_of("valid"), split_of("cats")
 ('train', 'val', None)
@@ -139,7 +139,7 @@ class Folder:
                 self._skip(OTHER, (Path(here, name) for name in files if not _is_image(Path(name))))
 
     def note_hidden(self, folder: Path) -> None:
-        """Count what lies directly in a folder and is no data."""
+        """Count what lies directly in a folder and is not data."""
         paths = sorted(folder.iterdir())
         self._skip(HIDDEN, (path for path in paths if _is_hidden(path.name)))
         self._skip(OTHER, (path for path in _files(folder) if not _is_image(path)))

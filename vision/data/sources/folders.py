@@ -27,7 +27,7 @@ def load_folder(config: DataConfig) -> Source:
 
     The split of a single folder is stratified, holds out a fifth for the test and depends only on
     the files' names. Classes are named by their folders, in alphabetical order. The splits may have other
-    usual names, and lie one folder deeper. What is no data is left out, see `folder_layout`.
+    usual names, and lie one folder deeper. What is not data is left out, see `folder_layout`.
 
     Raises:
         FileNotFoundError: data.root is not a folder, or a part of the layout is missing.
