@@ -16,7 +16,7 @@ from vision.fields import Field, neighbourhood
 
 BATCH = {8: 512, 16: 256, 32: 64, 64: 16}
 HEADS, WIDTH, KERNEL = 6, 32, 3
-WAYS = ("dense", "shift", "flex", "shift compiled")
+WAYS = ("dense", "shift", "flex")
 
 
 def attention(device: torch.device, tiny: bool, *, side: int) -> Iterator[Row]:
@@ -44,7 +44,7 @@ def _case(device: torch.device, tiny: bool, side: int, with_bias: bool) -> Itera
     case |= {"bias": with_bias}
     steps: dict[str, Step] = {}
     found: dict[str, Row] = {}
-    for way in WAYS[:3] if tiny else WAYS:
+    for way in WAYS:
         step = _step(_attend(way, field), inputs, direction)
         try:
             found[way] = _first(step, device)
@@ -61,9 +61,9 @@ def _case(device: torch.device, tiny: bool, side: int, with_bias: bool) -> Itera
 
 def _attend(way: str, field: Field) -> Callable[..., Tensor]:
     def call(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
-        return attend(q, k, v, field, bias, backend=way.split()[0])
+        return attend(q, k, v, field, bias, backend=way)
 
-    return torch.compile(call) if way.endswith("compiled") else call
+    return call
 
 
 def _step(call: Callable[..., Tensor], inputs: list[Tensor], direction: Tensor) -> Step:

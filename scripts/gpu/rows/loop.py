@@ -26,7 +26,7 @@ def loop(device: torch.device, tiny: bool) -> Iterator[Row]:
     for model, params, batch in CASES[:1] if tiny else CASES:
         if tiny:
             params, batch = 20_000, 8
-        yield from _case(device, model, params, batch, *((12, 2) if tiny else (210, 5)))
+        yield from _case(device, model, params, batch, *((12, 2) if tiny else (110, 3)))
 
 
 def _case(
