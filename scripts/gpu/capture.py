@@ -175,7 +175,7 @@ def relative_difference(one: nn.Module, other: nn.Module) -> float:
 
 def _step(work: Work, model: nn.Module | None = None) -> Step:
     optimizer = create_optimizer(work.model, work.config, work.device)
-    return Step(model or work.model, optimizer, work.config, work.device)
+    return Step(work.model if model is None else model, optimizer, work.config, work.device)
 
 
 def _needs_cuda(work: Work) -> None:

@@ -10,6 +10,7 @@ torch.Size([64, 64])
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor, nn
@@ -74,6 +75,14 @@ class Call:
         one_type = self.q.dtype == self.k.dtype == self.v.dtype and self.q.dtype in kernel.DTYPES
         plain = (type(x) in (Tensor, nn.Parameter) and x.is_cpu for x in (self.q, self.k, self.v))
         return one_type and not is_traced() and all(plain)
+
+    @property
+    def flex_compatible(self) -> bool:
+        """Whether FlexAttention has a kernel for q, k and v, given that they are on a CUDA device."""
+        widths = (self.q.shape[3], self.v.shape[3])
+        half = {self.q.dtype, self.k.dtype, self.v.dtype} in ({torch.bfloat16}, {torch.float16})
+        plain = half and all(16 <= width <= 256 for width in widths)
+        return plain and not is_traced() and find_spec("triton") is not None
 
     @property
     def linear_bias(self) -> bool:

@@ -29,6 +29,8 @@ _MIN_SPARSITY, _MIN_SPARSITY_OTHER_WIDTHS = 1.4, 7.0
 _NATIVE_WIDTHS = (16, 32, 64)
 _MIN_SAVED = 150_000  # multiply-adds saved from which the call of the kernel pays
 _GATHER_FROM = 64  # keys per neighbour from which gather and shift are faster than a dense mask
+# On CUDA, without a bias, flex is faster from there on, and shift from here on only (docs/performance.md).
+_SHIFT_FROM_ON_CUDA = 450
 
 
 def backend_names() -> tuple[str, ...]:
@@ -84,8 +86,9 @@ def attend(
 
             - native, for a field by offsets: in eager mode on a CPU with a C++ compiler, in float32, float64
               or bfloat16, if the field leaves out enough pairs (`_native_pays`);
-            - shift, for a field by offsets with 64 K <= N_key: under torch.compile, or on other devices (not
-              measured);
+            - flex, for a field by offsets with 64 K <= N_key and no bias: in eager mode on a CUDA device with
+              triton, in bfloat16 or float16, heads of 16 to 256 channels;
+            - shift, for a field by offsets with 64 K <= N_key, or 450 K <= N_key on CUDA without a bias;
             - gather, for a field by indices, or one field by offsets or indices per head, with 64 K <= N_key;
             - dense: otherwise, and for full fields, masks and dense biases.
 
@@ -148,7 +151,12 @@ def _choose(call: Call) -> str:
         return "dense"
     if not _why_not("native", call) and _native_pays(call):
         return "native"
-    return "shift" if _GATHER_FROM * call.one_field.columns <= call.k.shape[2] else "dense"
+    keys_per_neighbour = call.k.shape[2] / max(1, call.one_field.columns)
+    if call.q.is_cuda and call.bias is None:
+        if keys_per_neighbour >= _GATHER_FROM and call.flex_compatible:
+            return "flex"
+        return "shift" if keys_per_neighbour >= _SHIFT_FROM_ON_CUDA else "dense"
+    return "shift" if keys_per_neighbour >= _GATHER_FROM else "dense"
 
 
 def _native_pays(call: Call) -> bool:

@@ -8,7 +8,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -33,7 +33,7 @@ def attention(q: Tensor, k: Tensor, v: Tensor, field: Field, bias: Tensor | None
 
 
 @cached(maxsize=256)
-def _block_mask(field: Field, device: torch.device) -> Any:
+def _build_block_mask(field: Field, device: torch.device) -> Any:
     from torch.nn.attention.flex_attention import create_block_mask  # 1.7 s to import
 
     allowed = field.mask(device)
@@ -42,6 +42,10 @@ def _block_mask(field: Field, device: torch.device) -> Any:
         return allowed[query, key]
 
     return create_block_mask(is_allowed, None, None, field.queries.size, field.keys.size, device)
+
+
+# Dynamo cannot trace how a block mask is built: a compiled model has a graph before and one after it.
+_block_mask: Callable[[Field, torch.device], Any] = cast(Any, torch.compiler).disable(_build_block_mask)
 
 
 def _score_mod(q: Tensor, k: Tensor, field: Field, bias: Tensor | None) -> ScoreMod | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import timm
+import torch
 from timm.models import save_for_hf  # pyright: ignore[reportUnknownVariableType]
 from torch import nn
 
@@ -55,7 +56,8 @@ def save_model(
     `timm.data.resolve_model_data_config` returns the preprocessing, which `pretrained_cfg` then holds.
 
     Args:
-        model: built by an entry point that calls `timm.models.build_model_with_cfg`.
+        model: built by an entry point that calls `timm.models.build_model_with_cfg`. Its weights become
+            contiguous, if training has left them in channels_last.
         folder: where to write.
         arguments: the constructor's, as numbers, strings, lists and dicts of them.
         input_size: (C, H, W) of the images that it was trained on.
@@ -65,6 +67,7 @@ def save_model(
     images = {"mean": tuple(mean), "std": tuple(std), "input_size": input_size, "crop_pct": 1.0}
     registered: Any = model
     registered.pretrained_cfg = {**registered.pretrained_cfg, **images}
+    registered.to(memory_format=torch.contiguous_format)  # safetensors stores no other
     save_for_hf(registered, str(folder), model_args=dict(arguments), safe_serialization=True)
 
 
