@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
+from matplotlib.text import Annotation, Text
+from matplotlib.transforms import BboxBase
 from numpy.typing import NDArray
 
 SIZES = (100, 1000, 10_000)
@@ -64,6 +66,16 @@ def png(figure: Figure) -> bytes:
 def legend_texts(figure: Figure) -> list[str]:
     """Return the texts of all legends."""
     return [text.get_text() for body in figure.subfigs for one in body.legends for text in one.get_texts()]
+
+
+def end_labels(panel: Axes) -> list[Annotation]:
+    """Return the names at the ends of a panel's lines."""
+    return [text for text in panel.texts if isinstance(text, Annotation)]
+
+
+def text_boxes(texts: Sequence[Text]) -> list[BboxBase]:
+    """Return the boxes of texts in pixels, without the lines that lead to them."""
+    return [Text.get_window_extent(text) for text in texts]
 
 
 def bands(panel: Axes) -> list[PolyCollection]:

@@ -17,7 +17,7 @@ from vision.cli.sweep_arguments import add_choose, add_source, current_names, na
 from vision.text import short_name
 
 CURVES = "curves.csv"
-INTERVAL = "mean, 95% t interval"
+INTERVAL, MEDIAN = "mean, 95% t interval", "median (thin line)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +64,7 @@ def plot(
     """
     from vision.report.exclusions import with_metric
     from vision.report.wording import captions
-    from vision.statistics import accuracy_curves
+    from vision.statistics import accuracy_curves, all_or_nothing, run_scores
     from vision.statistics.records import check_runs
 
     out = out or output_folder(source)
@@ -86,8 +86,12 @@ def plot(
         print_line(sentence)
     out.mkdir(parents=True, exist_ok=True)
     title = captions.curves_title(metric, xlabel or short_name(x), list(dict.fromkeys(records["data"])))
-    notes = _notes(runs, curves, x, sum(map(len, states.values())), exclusions)
-    figures = _draw(out, curves, title=title, notes=notes, **axes, metric=metric, xlabel=xlabel)
+    scores = run_scores(runs, **axes, metric=metric)
+    apart = all_or_nothing(scores)
+    notes = _notes(runs, curves, x, sum(map(len, states.values())), exclusions, apart=apart)
+    figures = _draw(
+        *(out, curves, scores), title=title, notes=notes, **axes, metric=metric, xlabel=xlabel, apart=apart
+    )
     for file in (*figures, *_write(out, curves, records if states else None)):
         print_line(f"wrote {file}")
     return 0
@@ -127,13 +131,15 @@ def _missing(curves: pd.DataFrame, states: dict[str, list[str]]) -> Iterator[str
         yield gaps.not_included(states)
 
 
-def _notes(runs: pd.DataFrame, curves: pd.DataFrame, x: str, total: int, exclusions: list[str]) -> str:
+def _notes(
+    runs: pd.DataFrame, curves: pd.DataFrame, x: str, total: int, exclusions: list[str], *, apart: bool
+) -> str:
     """Return the small print below the figure."""
     from vision.report.small_print import small_print
     from vision.report.wording import captions
 
-    parts = [small_print(runs, curves, total=total or None, interval=INTERVAL)]
-    if x != "train_size" and pd.api.types.is_numeric_dtype(curves[x]):
+    parts = [small_print(runs, curves, total=total or None, interval=MEDIAN if apart else INTERVAL)]
+    if x != "train_size" and not apart and pd.api.types.is_numeric_dtype(curves[x]):
         parts.append(captions.BEST_OF_LINE)
     return "; ".join([*parts, *(sentence.rstrip(".") for sentence in exclusions)])
 
@@ -141,6 +147,7 @@ def _notes(runs: pd.DataFrame, curves: pd.DataFrame, x: str, total: int, exclusi
 def _draw(
     out: Path,
     curves: pd.DataFrame,
+    scores: pd.DataFrame,
     *,
     title: str,
     notes: str,
@@ -149,12 +156,22 @@ def _draw(
     panel: str,
     metric: str,
     xlabel: str | None,
+    apart: bool,
 ) -> list[Path]:
     from vision.plots import plot_accuracy, save
 
-    metric = metric.replace("_", " ")
     figure = plot_accuracy(
-        curves, title=title, notes=notes, metric=metric, x=x, line=line, panel=panel, xlabel=xlabel
+        curves,
+        title=title,
+        notes=notes,
+        metric=metric.replace("_", " "),
+        x=x,
+        line=line,
+        panel=panel,
+        xlabel=xlabel,
+        centre="median" if apart else "mean",
+        runs=scores,
+        intervals=not apart,
     )
     return save(figure, out / "accuracy")
 

@@ -46,7 +46,9 @@ def draw_figures(sweep: Sweep) -> tuple[list[NamedFigure], list[str]]:
 
 def _accuracy(sweep: Sweep) -> NamedFigure:
     curves = sweep.curves
-    figure = plots.plot_accuracy(curves, title=f"Test accuracy on {sweep.data}", notes=_notes(sweep, curves))
+    figure = plots.plot_accuracy(
+        curves, title=f"Test accuracy on {sweep.data}", notes=_notes(sweep, curves), runs=sweep.scores
+    )
     return NamedFigure("accuracy", figure, captions.accuracy_figure(intervals=max(curves["n"]) > 1))
 
 
@@ -59,6 +61,7 @@ def _error(sweep: Sweep) -> NamedFigure | None:
         fits,
         title=f"Test error on {sweep.data}",
         notes=_notes(sweep, sweep.curves),
+        runs=sweep.scores,
         all_lines=_all_lines(sweep),
     )
     return NamedFigure("error", figure, captions.error_figure(laws=bool(fits)))
@@ -71,11 +74,13 @@ def _gain(sweep: Sweep) -> NamedFigure | None:
         return None
     comparison = sweep.pair_comparison
     crossings = comparison.crossings if comparison else ()
+    over = f" over {next(iter(tables))}" if len(tables) == 1 else ""
     figure = plots.plot_difference(
         tables,
         first=sweep.first,
         second=next(iter(tables)) if len(tables) == 1 else "the other",
-        title=f"Gain of {sweep.first} on {sweep.data}",
+        title=f"Gain of {sweep.first}{over} on {sweep.data}",
+        pairs=sweep.pairs_of_runs,
         notes=_notes(sweep, pd.concat(tables.values())),
         crossings=[(one.low, one.size, one.high) for one in crossings],
         all_lines=_all_lines(sweep),

@@ -18,6 +18,8 @@ from vision.statistics import (
     compare_models,
     data_equivalence,
     paired_differences,
+    paired_runs,
+    run_scores,
     scaling_fit,
 )
 from vision.statistics.scaling import MIN_SIZES
@@ -95,6 +97,11 @@ class Sweep:
         return accuracy_curves(self.records)
 
     @cached_property
+    def scores(self) -> pd.DataFrame:
+        """The test accuracy of each run, by model and size."""
+        return run_scores(self.records)
+
+    @cached_property
     def comparisons(self) -> dict[tuple[str, str], Comparison]:
         """The first model compared with each other, then, of a few models, each other pair.
 
@@ -123,6 +130,15 @@ class Sweep:
     def not_compared(self) -> dict[str, str]:
         """Models whose runs cannot be compared with those of the first one, and why."""
         return {name: why for name, why in self._differences.items() if isinstance(why, str)}
+
+    @cached_property
+    def pairs_of_runs(self) -> dict[str, pd.DataFrame]:
+        """The pairs of runs of the first model and each other model that has runs to pair."""
+        found: dict[str, pd.DataFrame] = {}
+        for other in self.others:
+            with suppress(ValueError):
+                found[other] = paired_runs(self.records, self.first, other)
+        return {other: pairs for other, pairs in found.items() if len(pairs)}
 
     @cached_property
     def _differences(self) -> dict[str, pd.DataFrame | str]:

@@ -20,5 +20,7 @@ from vision.statistics.published import compare_with_published as compare_with_p
 from vision.statistics.published import published_results as published_results
 from vision.statistics.ranking import ranking as ranking
 from vision.statistics.records import check_columns as check_columns
+from vision.statistics.run_scores import all_or_nothing as all_or_nothing
+from vision.statistics.run_scores import run_scores as run_scores
 from vision.statistics.scaling import ScalingFit as ScalingFit
 from vision.statistics.scaling import scaling_fit as scaling_fit

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from figure_cases import SIZES, bands, labelled, legend_texts, one_run, x_of, y_of
+from figure_cases import SIZES, bands, end_labels, labelled, legend_texts, one_run, x_of, y_of
 from matplotlib.colors import same_color
 from matplotlib.patches import Rectangle
 
@@ -25,7 +25,7 @@ def test_gain_is_in_points_and_hollow_where_its_interval_holds_0():
     assert x_of(hollow).tolist() == [1000] and same_color(hollow.get_markerfacecolor(), PAPER)
     box = bands(panel)[0].get_paths()[0].get_extents()
     assert (box.y0, box.y1) == pytest.approx((-5, 6))
-    assert legend_texts(figure) == ["CNN over ViT", "interval holds 0"]
+    assert legend_texts(figure) == ["interval holds 0"]  # the words at zero name the only other model
     assert {"+4", "0", "−4"} <= {text.get_text() for text in panel.get_yticklabels()}
 
 
@@ -69,6 +69,8 @@ def test_several_second_models_have_a_line_each():
     looks = {(line.get_marker(), line.get_color()) for line in lines.values()}
     assert len(looks) == 2 and (COLOURS[0] not in {colour for _, colour in looks})
     assert [text.get_text() for text in figure.axes[0].texts][1] == "▼ the other ahead"
+    assert {text.get_text() for text in end_labels(figure.axes[0])} == {"ViT", "MLP"}
+    assert legend_texts(figure) == ["interval holds 0"]
     with pytest.raises(ValueError, match="differences to MLP must have columns"):
         plot_difference({"ViT": gains(), "MLP": gains()[["n"]]}, first="CNN", title="t")
 
@@ -77,3 +79,13 @@ def test_a_gain_of_one_run_is_hollow_and_has_no_band():
     (panel,) = plot_difference(one_run(gains()), first="CNN", second="ViT", title="t").axes
     (hollow,) = (one for one in panel.get_lines() if one.get_label() == "_hollow")
     assert not bands(panel) and x_of(hollow).tolist() == list(SIZES)
+
+
+def test_single_pairs_of_runs_are_faint_dots_within_the_panel():
+    pairs = pd.DataFrame({"train_size": [100, 100], "difference": [0.2, -0.12]})
+    figure = plot_difference(gains(), first="CNN", second="ViT", title="t", pairs={"ViT": pairs})
+    (panel,) = figure.axes
+    (dots,) = (line for line in panel.get_lines() if line.get_label() == "_runs")
+    np.testing.assert_allclose(y_of(dots), [20, -12])
+    low, high = panel.get_ylim()
+    assert low < -12 and high > 20 and figure.get_supxlabel() == "dots: single pairs of runs"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from figure_cases import MEANS, bands, curves, legend_texts, one_run, x_of, y_of
+from figure_cases import MEANS, bands, curves, end_labels, legend_texts, one_run, x_of, y_of
 from matplotlib.colors import same_color
 
 from vision.plots import plot_error
@@ -42,7 +42,7 @@ def test_error_is_1_minus_the_mean_with_its_interval_in_plain_percents():
     ticks = [text.get_text() for text in panel.get_yticklabels()]
     assert ticks == ["20%", "50%"]
     assert not any(text.get_text() for text in panel.get_yticklabels(minor=True))
-    assert legend_texts(figure) == ["CNN", "ViT"]
+    assert [text.get_text() for text in end_labels(panel)] == ["CNN", "ViT"] and not legend_texts(figure)
 
 
 def test_ticks_of_a_narrow_span_of_errors_are_percents_too():
@@ -90,3 +90,14 @@ def test_errors_that_cannot_be_drawn_are_refused():
         plot_error(curves(), [PowerLaw("MLP")], title="t")
     with pytest.raises(ValueError, match="one row for each label and train_size"):
         plot_error(pd.concat([curves(), curves(data="other")]), title="t")
+
+
+def test_an_error_on_linear_axes_has_round_percents_and_its_runs():
+    runs = pd.DataFrame({"label": "CNN", "train_size": [100, 100], "score": [0.05, 0.33]})
+    figure = plot_error(curves(), title="t", runs=runs, scale="linear")
+    (panel,) = figure.axes
+    assert panel.get_xscale() == panel.get_yscale() == "linear" and panel.get_ylim()[1] > 0.95
+    assert {"20%", "40%", "60%"} <= {text.get_text() for text in panel.get_yticklabels()}
+    assert panel.get_xlabel() == "training images"
+    dots = next(line for line in panel.get_lines() if line.get_label() == "_runs")
+    np.testing.assert_allclose(y_of(dots), [0.95, 0.67])

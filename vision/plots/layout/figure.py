@@ -8,8 +8,9 @@
 
 from textwrap import fill
 
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import SubFigure
 
+from vision.plots.layout.chart import Chart
 from vision.plots.layout.style import HEIGHT, MUTED, SMALL, STYLE, WIDTH
 
 LETTER = 0.54  # mean width of a letter, as a share of the font size
@@ -19,14 +20,14 @@ POINTS = 72  # per inch
 
 def new_figure(
     title: str, notes: str = "", *, width: float = WIDTH, height: float = HEIGHT
-) -> tuple[Figure, SubFigure]:
+) -> tuple[Chart, SubFigure]:
     """Return a figure and the part of it to draw into, which is `height` inches high.
 
     Title and notes are wrapped, and the figure is as much higher as they need.
     """
     above, below = wrapped(title, width, STYLE["figure.titlesize"]), wrapped(notes, width, SMALL)
     around = lines_high(above, STYLE["figure.titlesize"]) + lines_high(below, SMALL)
-    figure = Figure(figsize=(width, height + around), layout="constrained")
+    figure = Chart(figsize=(width, height + around), layout="constrained")
     body: SubFigure = figure.subfigures()  # type: ignore[assignment]
     figure.suptitle(above)
     if below:

@@ -1,7 +1,8 @@
 """Intervals as bands around a line or as error bars. A single run has no interval, and none is drawn.
 
 >>> from matplotlib.figure import Figure
->>> draw_band(Figure().subplots(), [50, 500], [0.2, 0.5], [0.3, 0.7], "#0072b2")
+>>> len(draw_band(Figure().subplots(), [50, 500], [0.2, 0.5], [0.3, 0.7], "#0072b2"))
+1
 """
 
 # matplotlib leaves the type of **kwargs open.
@@ -10,16 +11,24 @@
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from vision.plots.layout.style import BAND
 
 
-def draw_band(panel: Axes, x: Any, low: Any, high: Any, colour: str, *, opacity: float = BAND) -> None:
-    """Draw a band from low to high, in the unit of the axis, with gaps where either is missing."""
-    if np.isfinite(np.asarray(low, dtype=float)).any():
-        panel.fill_between(x, low, high, color=colour, alpha=opacity, linewidth=0)
+def draw_band(
+    panel: Axes, x: Any, low: Any, high: Any, colour: str, *, opacity: float = BAND
+) -> list[Artist]:
+    """Draw a band from low to high, in the unit of the axis, with gaps where either is missing.
+
+    Returns:
+        The band; nothing where no interval is known.
+    """
+    if not np.isfinite(np.asarray(low, dtype=float)).any():
+        return []
+    return [panel.fill_between(x, low, high, color=colour, alpha=opacity, linewidth=0)]
 
 
 def errorbar_lengths(centre: Any, low: Any, high: Any) -> NDArray[np.float64]:

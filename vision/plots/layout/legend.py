@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
+from vision.plots.layout.chart import LABEL, Chart
 from vision.plots.layout.figure import LETTER, POINTS
 from vision.plots.layout.style import STYLE
 
@@ -26,8 +27,24 @@ def legend_above(body: Figure | SubFigure, handles: Sequence[Any], *, title: str
     """Add a legend of lines or patches by their labels, in as many columns as fit."""
     if not handles:
         return
-    columns = columns_of([str(handle.get_label()) for handle in handles], body.bbox.width / body.dpi)
-    body.legend(handles=list(handles), loc="outside upper center", ncols=columns, title=title or None)
+    names = [str(handle.get_label()) for handle in handles]
+    columns = columns_of(names, body.bbox.width / body.dpi)
+    legend = body.legend(
+        handles=list(handles), loc="outside upper center", ncols=columns, title=title or None
+    )
+    chart = body if isinstance(body, Chart) else body.get_figure(root=True)
+    for name, handle, text in zip(names, legend.legend_handles, legend.get_texts(), strict=True):
+        if isinstance(chart, Chart) and handle is not None and name.strip() in chart.series:
+            chart.add(name.strip(), handle, text, kind=LABEL)
+
+
+def add_legend(
+    figure: Figure, body: SubFigure, panels: Sequence[Axes], names: Sequence[str], *, title: str = ""
+) -> None:
+    """Add a legend of the lines with these names, and make the figure as much higher; lay it out."""
+    legend_above(body, handles_of(panels, names), title=title)
+    figure.set_figheight(figure.get_figheight() + legend_height(names, body.bbox.width / body.dpi))
+    figure.draw_without_rendering()
 
 
 def handles_of(panels: Sequence[Axes], names: Sequence[str]) -> list[Any]:

@@ -25,6 +25,12 @@ class LineStyle(TypedDict):
     fillstyle: FillStyleType
 
 
+class SharedLineStyle(LineStyle, total=False):
+    """The same of a line that may coincide with others and shares its markers with them."""
+
+    markevery: tuple[int, int]
+
+
 LineStyles = dict[Any, LineStyle]  # by the line's name or number
 
 

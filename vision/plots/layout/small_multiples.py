@@ -25,14 +25,17 @@ def height_of(count: int, columns: int = COLUMNS, *, row: float = ROW) -> float:
 def small_multiples(
     body: FigureBase, count: int, columns: int = COLUMNS, *, same_x: bool = True
 ) -> list[Axes]:
-    """Return panels with the same axes; those at the bottom and at the left have tick labels."""
+    """Return panels with the same axes; those at the bottom and at the left have ticks with labels."""
     columns = min(columns, count)
     rows = -(-count // columns)
     panels = body.subplots(rows, columns, sharex=same_x, sharey=True, squeeze=False).flatten()
     for panel in panels[count:]:
         panel.remove()
-    for panel in panels[max(0, count - columns) : count]:
-        panel.tick_params(labelbottom=True)
+    for order, panel in enumerate(panels[:count]):
+        below = order >= count - columns
+        panel.tick_params(
+            bottom=below or not same_x, labelbottom=below or not same_x, left=order % columns == 0
+        )
     return list(panels[:count])
 
 

@@ -32,3 +32,12 @@ def rows_with(table: pd.DataFrame, column: str, value: Any) -> pd.DataFrame:
     """
     values: pd.Series[Any] = table[column]
     return table[values.isna() if pd.isna(value) else values == value]
+
+
+def is_ordered(column: "pd.Series[Any]") -> bool:
+    """Return whether a column holds numbers, none of them missing.
+
+    >>> is_ordered(pd.Series([3, 5])), is_ordered(pd.Series(["CNN", "ViT"]))
+    (True, False)
+    """
+    return pd.api.types.is_numeric_dtype(column) and not column.isna().any()

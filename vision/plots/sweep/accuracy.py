@@ -7,25 +7,30 @@
 # matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from vision.plots.layout.end_labels import WIDEST, by_last_value, label_width, place_end_labels
 from vision.plots.layout.figure import new_figure
-from vision.plots.layout.intervals import draw_band, errorbar_lengths
-from vision.plots.layout.legend import as_label, handles_of, legend_above, legend_height
-from vision.plots.layout.line_styles import LineStyle, LineStyles, line_styles
-from vision.plots.layout.small_multiples import height_of, name_axes, small_multiples
-from vision.plots.layout.style import BAND, WIDTH, styled
-from vision.plots.layout.tables import check_table, rows_with
+from vision.plots.layout.legend import add_legend
+from vision.plots.layout.line_styles import line_styles
+from vision.plots.layout.run_dots import MOST_LINES, NOTE, ROWS_NOTE
+from vision.plots.layout.small_multiples import COLUMNS, height_of, name_axes, small_multiples
+from vision.plots.layout.style import WIDTH, styled
+from vision.plots.layout.tables import check_table, is_ordered, rows_with
 from vision.plots.layout.ticks import set_x_ticks
+from vision.plots.sweep.accuracy_lines import Lines, draw_lines, line_ends
+from vision.plots.sweep.accuracy_rows import draw_rows
 from vision.text import short_name, value_text
 
 BODY = 3.2  # height of a single panel in inches
-FULL_OPACITY_LINES = 7  # with more lines the bands are fainter
-LOG_FROM = 8.0  # ratio of largest to smallest x from which the axis is logarithmic
+STACKED = 3  # panels up to which each has a row of its own if its labels need the width
+BESIDE = 0.3  # of the width of one of several panels side by side, for the names
+UNITS = {"label": "{}", "train_size": "{} images"}  # lines that are named at their ends, and how
 
 
 @styled
@@ -40,12 +45,15 @@ def plot_accuracy(
     panel: str = "data",
     xlabel: str | None = None,
     centre: str = "mean",
+    runs: pd.DataFrame | None = None,
+    intervals: bool = True,
+    scale: Literal["log", "linear"] = "log",
 ) -> Figure:
-    """Draw centre and interval against x: one colour per line, panels in rows of two.
+    """Draw centre and interval against x: one colour per line, named at its end where there is room.
 
     Lines of numbers, such as field sizes, run from dark to light. If x is not the training-set size, a ring
     marks the best x of each line whose interval excludes the lowest centre. If x is a name, such as a model,
-    each name has one row, with the best on top.
+    each name has one row, with the best on top. Lines that coincide share their dashes.
 
     Args:
         curves: as `vision.statistics.accuracy_curves` returns them with the same x, line and panel.
@@ -55,92 +63,77 @@ def plot_accuracy(
         x, line, panel: the columns for the x axis, the lines and the panels.
         xlabel: name of the x axis; None is the name of x.
         centre: the column to draw: mean, median or iqm.
+        runs: single runs to draw as faint dots, as `vision.statistics.run_scores` returns them.
+        intervals: False draws the runs large and side by side, with a thin line and no interval: for runs
+            that `vision.statistics.all_or_nothing` tells of.
+        scale: of an x axis of numbers whose largest is many times the smallest.
 
     Raises:
         ValueError: a column is missing, or the table has no rows.
     """
     check_table(curves, (panel, line, x, centre, "low", "high"), name="curves")
-    values = list(dict.fromkeys(curves[panel]))
-    ordered, styles = _is_ordered(curves[x]), line_styles(_in_order(curves[line]))
-    shown = [value_text(value) for value in styles]
-    names = curves.groupby(x, dropna=False)[centre].mean().sort_values().index.tolist()
-    body_height = BODY if ordered else 0.26 * len(names) + 0.6
-    height = body_height if len(values) == 1 else height_of(len(values), row=2.1 if ordered else body_height)
-    figure, body = new_figure(title, notes, height=height + legend_height(shown, WIDTH))
-    panels = small_multiples(body, len(values))
+    if runs is not None:
+        check_table(runs, (panel, line, x, "score"), name="runs")
+        runs = runs if curves[line].nunique() <= MOST_LINES else None
+    values, ordered = list(dict.fromkeys(curves[panel])), is_ordered(curves[x])
+    styles = line_styles(_in_order(curves, x, line, centre))
+    names = [value_text(value) for value in styles]
+    shown = [UNITS.get(line, "{}").format(name) for name in names]
+    columns = _columns(len(values), shown) if ordered and line in UNITS else 0
+    rows = curves[x].nunique()
+    height = _height(len(values), columns, rows, ordered=ordered)
+    figure, body = new_figure(title, notes if runs is None else _with_note(notes, ordered), height=height)
+    panels = small_multiples(body, len(values), columns or COLUMNS)
+    lines = Lines(styles, x=x, line=line, centre=centre, intervals=intervals, scale=scale)
     for one, value in zip(panels, values, strict=True):
         own = rows_with(curves, panel, value)
-        if ordered:
-            _along(one, own, x, line, styles, centre)
-        else:
-            _by_row(one, own, names, x, line, styles, centre)
+        own_runs = None if runs is None else rows_with(runs, panel, value)
+        (draw_lines if ordered else draw_rows)(one, own, lines, own_runs)
         if panel != "data" or len(values) > 1:
             one.set_title(value_text(value))
     where = f"{values[0]}, " if panel == "data" and len(values) == 1 else ""
-    sizes = f"training images ({where}log scale)"
+    sizes = f"training images ({where}{scale} scale)" if scale == "log" else "training images"
     along = xlabel or (sizes if x == "train_size" else _short(x))
     share = f"{metric} (%)"
     name_axes(body, panels, along if ordered else share, share if ordered else "")
-    heading = "" if line == "label" else _short(line)
-    legend_above(body, handles_of(panels, shown), title=heading)
+    texts = dict(zip(styles, shown, strict=True))
+    tables = {one: rows_with(curves, panel, value) for one, value in zip(panels, values, strict=True)}
+    _set_ticks(tables, x, ordered=ordered)  # those of matplotlib are too wide to lay out the figure
+    ends = {one: line_ends(own, lines, texts) if ordered else [] for one, own in tables.items()}
+    if not (columns and place_end_labels(ends)):
+        ranked = names if is_ordered(curves[line]) else by_last_value(ends, names)
+        add_legend(figure, body, panels, ranked, title="" if line == "label" else _short(line))
+    _set_ticks(tables, x, ordered=ordered)
     return figure
 
 
-def _along(panel: Axes, curves: pd.DataFrame, x: str, line: str, styles: LineStyles, centre: str) -> None:
-    for value, rows in _lines(curves, line, styles):
-        curve = rows.sort_values(x)
-        places, middle, look = curve[x], 100 * curve[centre], styles[value]
-        panel.plot(places, middle, label=as_label(value_text(value)), **look)
-        ends = 100 * curve["low"], 100 * curve["high"]
-        draw_band(
-            panel, places, *ends, look["color"], opacity=BAND * min(1.0, FULL_OPACITY_LINES / len(styles))
-        )
-        best = int(curve[centre].argmax())
-        is_best = not curve["low"].iloc[best] <= min(curve[centre])
-        if x != "train_size" and len(curve) > 1 and is_best:
-            panel.plot(
-                places.iloc[best],
-                middle.iloc[best],
-                "o",
-                markersize=10,
-                markerfacecolor="none",
-                color=look["color"],
-                zorder=5,
-            )
-    places = sorted(set(curves[x]))
-    wide = places[0] > 0 and places[-1] >= LOG_FROM * places[0]
-    panel.set_xscale("log" if x == "train_size" or wide else "linear")
-    set_x_ticks(panel, places)
+def _set_ticks(tables: Mapping[Axes, pd.DataFrame], x: str, *, ordered: bool) -> None:
+    for panel, curves in tables.items() if ordered else ():
+        set_x_ticks(panel, sorted(set(curves[x])))
 
 
-def _by_row(
-    panel: Axes, curves: pd.DataFrame, names: list[Any], x: str, line: str, styles: LineStyles, centre: str
-) -> None:
-    for value, curve in _lines(curves, line, styles):
-        rows, parts = [names.index(name) for name in curve[x]], [100 * curve[c] for c in ("low", "high")]
-        look: LineStyle = {**styles[value], "linestyle": "none"}
-        middle = 100 * curve[centre]
-        panel.errorbar(
-            middle, rows, xerr=errorbar_lengths(middle, *parts), label=as_label(value_text(value)), **look
-        )
-    panel.set_yticks(range(len(names)), [value_text(name) for name in names])
-    panel.grid(True, axis="both")
+def _columns(panels: int, names: list[str]) -> int:
+    """Return the number of columns in which panels have room for names at the ends of lines; 0 if none."""
+    if panels > 1 and label_width(names) <= BESIDE * WIDTH / COLUMNS:
+        return COLUMNS
+    return int(panels <= STACKED and label_width(names) <= WIDEST * WIDTH)
 
 
-def _lines(curves: pd.DataFrame, line: str, styles: LineStyles) -> list[tuple[Any, pd.DataFrame]]:
-    """Return the rows of each line in a panel, in the order of the legend."""
-    rows = [(value, rows_with(curves, line, value)) for value in styles]
-    return [(value, own) for value, own in rows if len(own)]
+def _height(panels: int, columns: int, rows: int, *, ordered: bool) -> float:
+    body = BODY if ordered else 0.26 * rows + 0.6
+    if panels == 1:
+        return body
+    return height_of(panels, columns or COLUMNS, row=2.1 if ordered else body)
 
 
-def _in_order(column: "pd.Series[Any]") -> list[Any]:
-    """Return distinct values: numbers ascending, names in the order of the table."""
-    values = list(dict.fromkeys(column.tolist()))
-    return sorted(values) if _is_ordered(column) else values
+def _with_note(notes: str, ordered: bool) -> str:
+    return f"{notes}; {NOTE if ordered else ROWS_NOTE}".removeprefix("; ")
 
 
-def _is_ordered(column: "pd.Series[Any]") -> bool:
-    return pd.api.types.is_numeric_dtype(column) and not column.isna().any()
+def _in_order(curves: pd.DataFrame, x: str, line: str, centre: str) -> list[Any]:
+    """Return the lines: numbers ascending, names in the order of the table."""
+    values = list(dict.fromkeys(curves[line].tolist()))
+    return sorted(values) if is_ordered(curves[line]) else values
 
 
 def _short(name: str) -> str:

@@ -16,11 +16,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FixedLocator, NullLocator
 
+from vision.plots.layout.chart import add_to_chart, mark_points
 from vision.plots.layout.figure import new_figure
 from vision.plots.layout.intervals import errorbar_lengths
 from vision.plots.layout.labels import place_labels
-from vision.plots.layout.legend import as_label, legend_above, legend_height
+from vision.plots.layout.legend import as_label, handles_of, legend_above, legend_height
 from vision.plots.layout.line_styles import LineStyle, LineStyles, line_styles
+from vision.plots.layout.point_texts import point_texts
 from vision.plots.layout.style import WIDTH, styled
 from vision.plots.layout.tables import check_table
 
@@ -68,7 +70,8 @@ def plot_cost(
         for panel in panels:
             for text in list(panel.texts):
                 text.remove()
-        legend_above(body, panels[0].get_legend_handles_labels()[0])
+        ranked = points.sort_values("mean", ascending=False)[line]
+        legend_above(body, handles_of(panels, [str(name) for name in ranked]))
         figure.set_figheight(figure.get_figheight() + legend_height([str(name) for name in styles], WIDTH))
     return figure
 
@@ -78,7 +81,10 @@ def _panel(panel: Axes, points: pd.DataFrame, cost: str, line: str, styles: Line
         mean, low, high = (100 * row[name] for name in ("mean", "low", "high"))
         look: LineStyle = {**styles[row[line]], "linestyle": "none"}
         span, label = errorbar_lengths([mean], [low], [high]), as_label(row[line])
-        panel.errorbar(row[cost], mean, yerr=span, label=label, **look, markersize=6, elinewidth=1.0)
+        bars = panel.errorbar(row[cost], mean, yerr=span, label=label, **look, markersize=6, elinewidth=1.0)
+        add_to_chart(panel, row[line], bars)
+        texts = point_texts([row[cost]], [mean], [low], [high], n=[row.get("n")], x=COSTS[cost], unit="%")
+        mark_points(panel, row[line], [row[cost]], [mean], texts)
     panel.set_xscale("log")
     least, most = float(np.min(points[cost])), float(np.max(points[cost]))
     margin = max(1.3, (LEAST_SPAN * least / most) ** 0.5)

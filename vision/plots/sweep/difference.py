@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,16 +19,22 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
+from vision.plots.layout.chart import add_to_chart, mark_points
+from vision.plots.layout.coincident import shared_strokes
+from vision.plots.layout.end_labels import WIDEST, End, by_last_value, label_width, place_end_labels
 from vision.plots.layout.figure import new_figure
 from vision.plots.layout.intervals import draw_band
 from vision.plots.layout.legend import as_label, legend_above, legend_height
-from vision.plots.layout.line_styles import LineStyle, LineStyles, line_styles
+from vision.plots.layout.line_styles import LineStyles, SharedLineStyle, line_styles
+from vision.plots.layout.point_texts import point_texts
+from vision.plots.layout.run_dots import draw_runs
 from vision.plots.layout.style import BAND, INK, MUTED, PAPER, WIDTH, styled
 from vision.plots.layout.tables import check_table
 from vision.plots.layout.ticks import set_x_ticks
 
 COLUMNS = ("train_size", "mean", "low", "high")
 ROOM = 0.16  # share of the axis above and below the lines, for the texts that name who is ahead
+PAIRS = "dots: single pairs of runs"
 Interval = tuple[float, float, float]
 
 
@@ -41,10 +48,12 @@ def plot_difference(
     notes: str = "",
     crossings: Sequence[Interval] = (),
     all_lines: Sequence[Any] = (),
+    pairs: Mapping[str, pd.DataFrame] | None = None,
 ) -> Figure:
     """Draw accuracy differences with intervals; above 0 the first model is ahead.
 
-    A hollow marker means that the interval contains 0, or that there is none.
+    Several other models are named at the ends of their lines where there is room. A hollow
+    marker means that the interval contains 0, or that there is none.
 
     Args:
         differences: columns train_size, and mean, low and high of the first model's accuracy minus the
@@ -56,6 +65,9 @@ def plot_difference(
         crossings: low end, estimate and high end of each training-set size at which the lead changes.
         all_lines: all lines of several figures, so that each has the same style in all of them.
 
+        pairs: single pairs of runs to draw as faint dots, by the label of the other model: tables with
+            train_size and difference, as `vision.statistics.paired_runs` returns them.
+
     Raises:
         ValueError: a column is missing, or the table has no rows.
     """
@@ -65,34 +77,65 @@ def plot_difference(
     # Hollow markers have a meaning here.
     own = line_styles([first, *tables], all_lines)
     styles: LineStyles = {name: {**look, "fillstyle": "full"} for name, look in own.items()}
-    handles = _legend(styles, first, list(tables), crossings)
-    height = legend_height([str(one.get_label()) for one in handles], WIDTH)
-    figure, body = new_figure(title, notes, height=3.1 + height)
+    drawn = {name: pairs[name] for name in tables if name in pairs} if pairs else {}
+    notes = "; ".join(part for part in (notes, PAIRS if drawn else "") if part)
+    figure, body = new_figure(title, notes, height=3.1)
     panel = body.subplots()
     panel.set(xscale="log", xlabel="training images (log scale)", ylabel=f"gain of {first} (points)")
     panel.axhline(0, color=INK, linewidth=0.9)
+    sizes = sorted({size for table in tables.values() for size in table["train_size"]})
+    strokes = shared_strokes(
+        {name: t.set_index("train_size")["mean"].reindex(sizes).tolist() for name, t in tables.items()}
+    )
     for name, table in tables.items():
-        _line(panel, table.sort_values("train_size"), styles[name], f"over {name}")
-    _ahead(panel, pd.concat(tables.values()), first, second)
-    set_x_ticks(panel, sorted({size for table in tables.values() for size in table["train_size"]}))
+        look: SharedLineStyle = {**styles[name], **strokes[name]}
+        if name in drawn:
+            draw_runs(panel, drawn[name]["train_size"], 100 * drawn[name]["difference"], look, name=name)
+        _line(panel, table.sort_values("train_size"), look, name)
+    _ahead(panel, pd.concat(tables.values()), drawn, first, second)
+    set_x_ticks(panel, sizes)
     for crossing in crossings:
         _cross(panel, crossing)
+    ends = (
+        []
+        if len(tables) == 1
+        else [_end(table, name, styles[name]["color"]) for name, table in tables.items()]
+    )
+    named = label_width(list(tables)) <= WIDEST * WIDTH and place_end_labels({panel: ends})
+    handles = _legend(styles, first, [] if named else by_last_value({panel: ends}, list(tables)), crossings)
     legend_above(body, handles)
+    names = [str(handle.get_label()) for handle in handles]
+    figure.set_figheight(figure.get_figheight() + legend_height(names, WIDTH))
+    set_x_ticks(panel, sizes)
     return figure
 
 
-def _line(panel: Axes, table: pd.DataFrame, look: LineStyle, label: str) -> None:
-    sizes, mean, low, high = (table[name] * (1 if name == "train_size" else 100) for name in COLUMNS)
-    draw_band(panel, sizes, low, high, look["color"])
-    panel.plot(sizes, mean, label=label, **look)
+def _end(table: pd.DataFrame, name: str, colour: str) -> End:
+    last = table.sort_values("train_size").iloc[-1]
+    return End(name, float(last["train_size"]), 100 * float(last["mean"]), colour)
+
+
+def _line(panel: Axes, table: pd.DataFrame, look: SharedLineStyle, name: str) -> None:
+    sizes, mean, low, high = (table[column] * (1 if column == "train_size" else 100) for column in COLUMNS)
+    band = draw_band(panel, sizes, low, high, look["color"])
+    line = panel.plot(sizes, mean, label=f"over {name}", **look)
     open_ = ~((low > 0) | (high < 0))  # missing ends compare as False
-    hollow: LineStyle = {**look, "linestyle": "none"}
-    panel.plot(sizes[open_], mean[open_], label="_hollow", **hollow, markerfacecolor=PAPER, zorder=3)
+    hollow: SharedLineStyle = {**look, "linestyle": "none"}
+    markers = panel.plot(
+        sizes[open_], mean[open_], label="_hollow", **hollow, markerfacecolor=PAPER, zorder=3
+    )
+    add_to_chart(panel, name, *band, *line, *markers)
+    n = table["n"].tolist() if "n" in table else None
+    texts = point_texts(sizes, mean, low, high, n=n, x="train_size", unit=" points", signed=True)
+    mark_points(panel, name, sizes, mean, texts)
 
 
-def _ahead(panel: Axes, table: pd.DataFrame, first: str, second: str) -> None:
-    ends = 100 * table[["mean", "low", "high"]].to_numpy()
-    low, high = min(0.0, float(pd.Series(ends.ravel()).min())), max(0.0, float(pd.Series(ends.ravel()).max()))
+def _ahead(
+    panel: Axes, table: pd.DataFrame, pairs: Mapping[str, pd.DataFrame], first: str, second: str
+) -> None:
+    single = [own["difference"].to_numpy() for own in pairs.values()]
+    ends = 100 * np.concatenate([table[["mean", "low", "high"]].to_numpy().ravel(), *single, [0.0]])
+    low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
     room = ROOM * max(high - low, 1.0)
     panel.set_ylim(low - room, high + room)
     panel.yaxis.set_major_formatter(FuncFormatter(_signed))

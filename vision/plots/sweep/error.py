@@ -8,48 +8,28 @@
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.typing import LineStyleType
 
+from vision.plots.layout.chart import add_to_chart, mark_points
+from vision.plots.layout.coincident import shared_strokes
+from vision.plots.layout.end_labels import WIDEST, End, by_last_value, label_width, place_end_labels
 from vision.plots.layout.figure import new_figure
-from vision.plots.layout.intervals import draw_band, errorbar_lengths
-from vision.plots.layout.legend import as_label, legend_above, legend_height
-from vision.plots.layout.line_styles import LineStyle, line_styles
+from vision.plots.layout.intervals import errorbar_lengths
+from vision.plots.layout.legend import add_legend, as_label
+from vision.plots.layout.line_styles import SharedLineStyle, line_styles
+from vision.plots.layout.point_texts import point_texts
+from vision.plots.layout.run_dots import MOST_LINES, NOTE, draw_runs
 from vision.plots.layout.style import STYLES, WIDTH, styled
 from vision.plots.layout.tables import check_table, rows_with
 from vision.plots.layout.ticks import percent_axis, set_x_ticks
+from vision.plots.sweep.fits import LEAST, THIN, Fit, draw_fit
 
-LEAST = 1e-4  # error to draw for a model that makes none
-POINTS = 100  # of a fitted curve
-THIN = 0.9
 MOST_FORMULAS = 3  # fits up to which the small print has their formulas
-
-
-class Fit(Protocol):
-    """Error of one line as a function of training-set size; its str begins with the formula."""
-
-    @property
-    def label(self) -> str:
-        """The line that was fitted."""
-        ...
-
-    @property
-    def sizes(self) -> Sequence[float]:
-        """The training-set sizes of the fit."""
-        ...
-
-    def predict(self, sizes: Any) -> Any:
-        """(N,) -> (N,): error at these sizes, as a share."""
-        ...
-
-    def band(self, sizes: Any) -> Any:
-        """(N,) -> two of (N,): the interval's lower and upper end."""
-        ...
 
 
 @styled
@@ -62,8 +42,12 @@ def plot_error(
     x: str = "train_size",
     line: str = "label",
     all_lines: Sequence[Any] = (),
+    runs: pd.DataFrame | None = None,
+    scale: Literal["log", "linear"] = "log",
 ) -> Figure:
     """Draw error with its interval, one marker and colour per line; a power law is a straight line.
+
+    The lines are named at their ends where there is room. Lines that coincide share their dashes.
 
     A fit is a thin line with a band, from the smallest to the largest of its sizes. The small print has the
     formulas of up to three fits. The points of a line without a fit are joined.
@@ -76,6 +60,8 @@ def plot_error(
         notes: small print below the figure.
         x, line: the columns for the x axis and for the lines.
         all_lines: all lines of several figures, so that each has the same style in all of them.
+        runs: single runs to draw as faint dots, as `vision.statistics.run_scores` returns them.
+        scale: of both axes.
 
     Raises:
         ValueError: a column is missing, the table has no rows, a line has a size twice,
@@ -86,22 +72,32 @@ def plot_error(
     _check(curves, fits, x, line)
     laws = "; ".join(str(fit).partition(";")[0] for fit in fits if len(fits) <= MOST_FORMULAS)
     formulas = f"; thin lines and bands: fits{f', {laws}' if laws else ''}" if fits else ""
-    names = [str(name) for name in lines]
-    figure, body = new_figure(
-        title, (notes + formulas).removeprefix("; "), height=3.3 + legend_height(names, WIDTH)
-    )
+    runs = runs if len(lines) <= MOST_LINES else None
+    dots = "" if runs is None else f"; {NOTE}"
+    figure, body = new_figure(title, (notes + formulas + dots).removeprefix("; "), height=3.3)
     panel, styles = body.subplots(), line_styles(lines, all_lines)
-    panel.set(xscale="log", xlabel=_x_label(x), ylabel="test error")
-    fitted = {fit.label for fit in fits}
-    for name in lines:
-        style = "none" if name in fitted else styles[name]["linestyle"]
-        look: LineStyle = {**styles[name], "linestyle": style}
-        _points(panel, rows_with(curves, line, name).sort_values(x), x, str(name), look)
+    panel.set(xscale=scale, xlabel=_x_label(x, scale), ylabel="test error")
+    places, fitted = sorted(set(curves[x])), {fit.label for fit in fits}
+    tables = {name: rows_with(curves, line, name).sort_values(x) for name in lines}
+    strokes = shared_strokes(
+        {name: rows.set_index(x)["mean"].reindex(places).tolist() for name, rows in tables.items()}
+    )
+    for name, rows in tables.items():
+        look: SharedLineStyle = {**styles[name], **strokes[name]}
+        if runs is not None:
+            own = rows_with(runs, line, name)
+            draw_runs(panel, own[x], (1 - own["score"]).clip(lower=LEAST), look, name=name)
+        _points(panel, rows, x, str(name), {**look, "linestyle": "none"} if name in fitted else look)
     for fit in fits:
-        _fit(panel, fit, styles[fit.label]["color"], STYLES[lines.index(fit.label) % len(STYLES)])
-    set_x_ticks(panel, sorted(set(curves[x])))
-    percent_axis(panel, *_limits(curves))
-    legend_above(body, panel.get_legend_handles_labels()[0])
+        usual = STYLES[lines.index(fit.label) % len(STYLES)]
+        draw_fit(panel, fit, styles[fit.label]["color"], strokes[fit.label].get("linestyle", usual))
+    percent_axis(panel, *_limits(curves, runs), scale=scale)
+    set_x_ticks(panel, places)
+    ends = {panel: [_end(rows, x, name, styles[name]["color"]) for name, rows in tables.items()]}
+    names = [str(name) for name in lines]
+    if label_width(names) > WIDEST * WIDTH or not place_end_labels(ends):
+        add_legend(figure, body, [panel], by_last_value(ends, names)[::-1])
+    set_x_ticks(panel, places)
     return figure
 
 
@@ -113,26 +109,29 @@ def _check(curves: pd.DataFrame, fits: Sequence[Fit], x: str, line: str) -> None
         raise ValueError(f"fits must be of {', '.join(map(str, labels))}, got one of {', '.join(unknown)}")
 
 
-def _points(panel: Axes, rows: pd.DataFrame, x: str, name: str, look: LineStyle) -> None:
+def _points(panel: Axes, rows: pd.DataFrame, x: str, name: str, look: SharedLineStyle) -> None:
     error = (1 - rows["mean"]).clip(lower=LEAST)
     span = errorbar_lengths(error, 1 - rows["high"], 1 - rows["low"])
     span[0] = np.minimum(span[0], error - LEAST / 2)  # a log scale has no 0
-    panel.errorbar(rows[x], error, yerr=span, label=as_label(name), elinewidth=THIN, **look)
+    bars = panel.errorbar(rows[x], error, yerr=span, label=as_label(name), elinewidth=THIN, **look)
+    add_to_chart(panel, name, bars)
+    ends = (100 * error, 100 * (1 - rows["high"]), 100 * (1 - rows["low"]))
+    n = rows["n"].tolist() if "n" in rows else None
+    mark_points(panel, name, rows[x], error, point_texts(rows[x], *ends, n=n, x=x, unit="% error"))
 
 
-def _fit(panel: Axes, fit: Fit, colour: str, style: LineStyleType) -> None:
-    sizes = np.geomspace(min(fit.sizes), max(fit.sizes), POINTS)
-    low, high = (np.clip(np.asarray(end, dtype=float), LEAST, None) for end in fit.band(sizes))
-    label = f"_fit of {fit.label}"
-    panel.plot(sizes, fit.predict(sizes), color=colour, linestyle=style, linewidth=THIN, label=label)
-    draw_band(panel, sizes, low, high, colour)
+def _end(rows: pd.DataFrame, x: str, name: Any, colour: str) -> End:
+    return End(name, float(rows[x].iloc[-1]), max(LEAST, 1 - float(rows["mean"].iloc[-1])), colour)
 
 
-def _limits(curves: pd.DataFrame) -> tuple[float, float]:
-    """Return limits a little beyond the intervals, or beyond the means if there are no intervals."""
-    ends = 1 - np.asarray(curves[["mean", "low", "high"]], dtype=float)
+def _limits(curves: pd.DataFrame, runs: pd.DataFrame | None) -> tuple[float, float]:
+    """Return limits a little beyond the intervals and runs, or beyond the means if there are neither."""
+    ends = 1 - np.asarray(curves[["mean", "low", "high"]], dtype=float).ravel()
+    if runs is not None:
+        ends = np.concatenate([ends, 1 - runs["score"].to_numpy(dtype=float)])
     return max(LEAST, float(np.nanmin(ends))) / 1.04, min(1.0, float(np.nanmax(ends)) * 1.04)
 
 
-def _x_label(x: str) -> str:
-    return "training images (log scale)" if x == "train_size" else f"{x.rpartition('.')[2]} (log scale)"
+def _x_label(x: str, scale: str) -> str:
+    name = "training images" if x == "train_size" else x.rpartition(".")[2]
+    return f"{name} (log scale)" if scale == "log" else name

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from vision.plots.layout.chart import add_to_chart, mark_points
 from vision.plots.layout.figure import new_figure
 from vision.plots.layout.legend import as_label, handles_of, legend_above, legend_height
 from vision.plots.layout.line_styles import LineStyles, line_styles
@@ -69,8 +70,17 @@ def plot_learning_curves(
         panel.set_title(f"{size:,} training images")
         panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     name_axes(body, panels, "optimizer steps", NAMES.get(metric, metric.replace("_", " ")))
-    legend_above(body, handles_of(panels, names))
+    ranked = _by_last_value(rows_with(learning, "train_size", sizes[-1]), metric, line)
+    legend_above(body, handles_of(panels, list(dict.fromkeys([*ranked, *names]))))
     return figure
+
+
+def _by_last_value(rows: pd.DataFrame, metric: str, line: str) -> list[str]:
+    """Return the lines by the mean over seeds of their last value, best first."""
+    last = rows[rows["step"] == rows.groupby(line)["step"].transform("max")]
+    means = last.groupby(line, sort=False)[metric].mean()
+    ranked = means.sort_values(ascending=metric.endswith("loss"), kind="stable")
+    return [str(name) for name in ranked.index]
 
 
 def _panel(panel: Axes, rows: pd.DataFrame, metric: str, line: str, styles: LineStyles) -> None:
@@ -78,15 +88,14 @@ def _panel(panel: Axes, rows: pd.DataFrame, metric: str, line: str, styles: Line
         look = styles[name]
         seeds = runs.pivot_table(index="step", columns="seed", values=metric).sort_index()
         for seed in seeds if seeds.shape[1] > 1 else ():
-            panel.plot(
-                seeds.index,
-                seeds[seed],
-                label="_a seed",
-                color=look["color"],
-                linestyle=look["linestyle"],
-                linewidth=0.7,
-                alpha=0.35,
-            )
+            faint: dict[str, Any] = {"linestyle": look["linestyle"], "linewidth": 0.7, "alpha": 0.35}
+            run = panel.plot(seeds.index, seeds[seed], label="_a seed", color=look["color"], **faint)
+            add_to_chart(panel, name, *run)
         mean = seeds.dropna().mean(axis=1)
         every = max(1, -(-len(mean) // MARKED))
-        panel.plot(mean.index, mean, label=as_label(name), markevery=every, **look)
+        add_to_chart(
+            panel, name, *panel.plot(mean.index, mean, label=as_label(name), markevery=every, **look)
+        )
+        unit = "%" if metric.endswith("accuracy") else ""
+        texts = [f"step {step:,}: {value:.{1 if unit else 3}f}{unit}" for step, value in mean.items()]
+        mark_points(panel, name, mean.index, mean, texts)

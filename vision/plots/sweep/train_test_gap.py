@@ -16,10 +16,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from vision.plots.layout.chart import mark_points
 from vision.plots.layout.figure import new_figure
 from vision.plots.layout.intervals import draw_band
 from vision.plots.layout.legend import legend_above, legend_height
 from vision.plots.layout.line_styles import LineStyle, line_styles
+from vision.plots.layout.point_texts import point_texts
 from vision.plots.layout.small_multiples import height_of, name_axes, small_multiples
 from vision.plots.layout.style import BAND, MUTED, PAPER, WIDTH, styled
 from vision.plots.layout.tables import check_table, rows_with
@@ -69,7 +71,7 @@ def plot_train_test_gap(
     panels, styles = small_multiples(body, len(lines)), line_styles(lines, all_lines)
     for panel, name in zip(panels, lines, strict=True):
         one, other = (rows_with(table, line, name).sort_values(x) for table in (train, test))
-        _panel(panel, one, other, x, styles[name])
+        _panel(panel, one, other, x, styles[name], str(name))
         panel.set_title(str(name))
         set_x_ticks(panel, sorted(set(test[x])))
     panels[0].set_ylim(0, 104)
@@ -82,7 +84,7 @@ def _points(table: pd.DataFrame, x: str, line: str) -> list[tuple[Any, ...]]:
     return sorted(table[[line, x]].itertuples(index=False, name=None), key=str)
 
 
-def _panel(panel: Axes, train: pd.DataFrame, test: pd.DataFrame, x: str, look: LineStyle) -> None:
+def _panel(panel: Axes, train: pd.DataFrame, test: pd.DataFrame, x: str, look: LineStyle, name: str) -> None:
     panel.set_xscale("log")
     panel.margins(x=0.12)  # room for the first gap's number
     colour, sizes = look["color"], list(test[x])
@@ -95,6 +97,11 @@ def _panel(panel: Axes, train: pd.DataFrame, test: pd.DataFrame, x: str, look: L
     panel.plot(sizes, 100 * train["mean"], label="train", **dashed, markerfacecolor=PAPER)
     draw_band(panel, sizes, 100 * test["low"], 100 * test["high"], colour)
     panel.plot(sizes, 100 * test["mean"], label="test", **solid)
+    for part, table in (("train", train), ("test", test)):
+        middle, low, high = (100 * table[column] for column in ("mean", "low", "high"))
+        n = table["n"].tolist() if "n" in table else None
+        texts = point_texts(sizes, middle, low, high, n=n, x=x, unit=f"% {part}")
+        mark_points(panel, name, sizes, middle, texts)
     for size, high, low in zip(sizes, 100 * train["mean"], 100 * test["mean"], strict=True):
         if high - low >= LEAST:
             panel.text(size, (high + low) / 2, f"{high - low:.0f}", ha="center", va="center")

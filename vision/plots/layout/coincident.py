@@ -1,0 +1,54 @@
+"""Lines that coincide: they share dashes and markers, so that each of them is seen.
+
+>>> shared_strokes({"a": [1.0, 2.0], "b": [1.0, 2.0], "c": [1.0, 3.0]})["b"]["markevery"]
+(1, 2)
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+from matplotlib.typing import LineStyleType
+
+DASH = 4.0  # length of one line's dash, in line widths
+SAME = 1e-3  # largest difference of coinciding lines, as a share of the range of all
+
+
+class Strokes(TypedDict, total=False):
+    """Keyword arguments of `Axes.plot` that differ where lines coincide."""
+
+    linestyle: LineStyleType
+    markevery: tuple[int, int]
+
+
+def shared_strokes(curves: Mapping[Any, Sequence[float]]) -> dict[Any, Strokes]:
+    """Return the dashes and markers of each line; nothing for a line that no other covers.
+
+    Args:
+        curves: The heights of each line at the same places, by name; NaN where it has none.
+    """
+    values = {name: np.asarray(heights, dtype=float) for name, heights in curves.items()}
+    known = np.concatenate([*values.values(), [np.nan]])
+    tolerance = SAME * float(np.nanmax(known) - np.nanmin(known)) if np.isfinite(known).any() else 0.0
+    strokes: dict[Any, Strokes] = {name: {} for name in values}
+    for group in _groups(values, tolerance):
+        for order, name in enumerate(group):
+            dashes = (DASH * order, (DASH, DASH * (len(group) - 1)))
+            strokes[name] = {"linestyle": dashes, "markevery": (order, len(group))}
+    return strokes
+
+
+def _groups(values: Mapping[Any, Any], tolerance: float) -> list[list[Any]]:
+    """Return the names of lines that coincide, in groups of two or more."""
+    groups: list[list[Any]] = []
+    for name, heights in values.items():
+        for group in groups:
+            first = values[group[0]]
+            if len(first) == len(heights) and np.allclose(
+                first, heights, rtol=0, atol=tolerance, equal_nan=True
+            ):
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    return [group for group in groups if len(group) > 1]

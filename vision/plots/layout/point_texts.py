@@ -1,0 +1,52 @@
+"""What a point says when one points at it: its place, value, interval and n.
+
+>>> point_texts([500], [36.2], [34.1], [38.3], n=[3], x="train_size", unit="%")
+['500 images: 36.2% (34.1 to 38.3, n = 3)']
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from vision.text import short_name, value_text
+
+
+def point_texts(
+    places: Iterable[Any],
+    middle: Iterable[float],
+    low: Iterable[float],
+    high: Iterable[float],
+    *,
+    n: Sequence[Any] | None,
+    x: str,
+    unit: str,
+    signed: bool = False,
+) -> list[str]:
+    """Return one text per point.
+
+    Args:
+        places: Where the points are on the x axis.
+        middle: Their values, in the unit.
+        low, high: Ends of their intervals; NaN where there is none.
+        n: Number of runs of each; None if unknown.
+        x: Name of the x axis.
+        unit: What follows a value, such as "%" or " points".
+        signed: Whether values are differences, written with their sign.
+    """
+    form = "{:+.1f}" if signed else "{:.1f}"
+    rows = list(zip(places, middle, low, high, strict=True))
+    counts = [None] * len(rows) if n is None else list(n)
+    return [
+        f"{_place(place, x)}: {form.format(value)}{unit}{_spread(form, start, end, count)}"
+        for (place, value, start, end), count in zip(rows, counts, strict=True)
+    ]
+
+
+def _place(place: Any, x: str) -> str:
+    return f"{value_text(place)} images" if x == "train_size" else f"{short_name(x)} {value_text(place)}"
+
+
+def _spread(form: str, low: float, high: float, count: Any) -> str:
+    ends = "" if low != low else f"{form.format(low)} to {form.format(high)}"
+    runs = "" if count is None else f"n = {count}"
+    inside = ", ".join(part for part in (ends, runs) if part)
+    return f" ({inside})" if inside else ""
