@@ -60,7 +60,7 @@ print("loaded", sorted(set(sys.argv[1].split()) & set(sys.modules)))
 
 ORDERS = [
     "import vision; assert not {'torch', 'timm', 'matplotlib'} & set(sys.modules); import timm",
-    "import timm; import vision",
+    pytest.param("import timm; import vision", marks=pytest.mark.slow),
     pytest.param("import vision.mixers; import timm", marks=pytest.mark.slow),
     pytest.param(
         "import vision, importlib.util; importlib.util.find_spec('timm'); import timm.layers",

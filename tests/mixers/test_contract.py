@@ -6,6 +6,7 @@ alone is in the file of that mixer, such as mixers/test_pooling.py.
 """
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -181,8 +182,9 @@ OTHER_PATHS = {
 }
 TRACED = [case for case in CASES if not case.options or OTHER_PATHS & set(case.options)]
 TRACED += [case for case in CASES if case.options == {"kernel_size": 3} or case.options == {"kernel_size": 5}]
-# The fast suite traces each mixer once; recurrent ones are unrolled, which takes seconds.
-QUICK = [case for case in TRACED if not case.options and case.mixer != "recurrent"]
+# The fast suite traces one mixer of each kind: content weights, position weights, a graph, a convolution.
+QUICK_MIXERS = ("self_attention", "static_attention", "graph_attention", "conv_attention")
+QUICK = [case for case in TRACED if not case.options and case.mixer in QUICK_MIXERS]
 each_traced = pytest.mark.parametrize(
     "case",
     [pytest.param(case, marks=() if case in QUICK else pytest.mark.slow) for case in TRACED],
@@ -218,10 +220,10 @@ def test_every_mixer_is_in_the_table():
 # Shapes, dtypes, gradients
 
 
-@pytest.mark.parametrize("grid", [Grid(1, 11), Grid(3, 3), GRID], ids=str)
 @each_case
-def test_shape_and_dtype_are_kept_and_everything_gets_a_gradient(case, grid):
-    for dtype in (torch.float64, torch.float32, torch.bfloat16):
+def test_shape_and_dtype_are_kept_and_everything_gets_a_gradient(case):
+    dtypes = (torch.float64, torch.float32, torch.bfloat16)
+    for grid, dtype in product((Grid(1, 11), Grid(3, 3), GRID), dtypes):
         mixer, x = make(case, grid, dtype=dtype), tokens(grid, dtype=dtype).requires_grad_()
         out = mixer(x)
         assert out.shape == x.shape and out.dtype == dtype and out.isfinite().all()
@@ -269,21 +271,22 @@ def test_each_output_depends_on_what_it_reads_and_nothing_else(case, grid):
         assert torch.equal(mixer.field.mask(), case.reads(grid, x))
 
 
-@each_grid
 @pytest.mark.parametrize("case", [case for case in CASES if case.border == "left out"], ids=str)
-def test_the_average_of_equal_tokens_is_the_same_up_to_the_border(case, grid):
+def test_the_average_of_equal_tokens_is_the_same_up_to_the_border(case):
     """A token beyond the border that took part in an average, as a zero, would pull at the outer ones."""
-    out = make(case, grid, dtype=torch.float64)(tokens(grid)[:, :1].expand(-1, grid.size, -1))
-    torch.testing.assert_close(out, out[:, :1].expand_as(out), rtol=0, atol=1e-12)
+    for grid in GRIDS:
+        out = make(case, grid, dtype=torch.float64)(tokens(grid)[:, :1].expand(-1, grid.size, -1))
+        torch.testing.assert_close(out, out[:, :1].expand_as(out), rtol=0, atol=1e-12, msg=str(grid))
 
 
-@each_grid
 @pytest.mark.parametrize("case", [case for case in CASES if case.border == "zero"], ids=str)
-def test_a_margin_of_zeros_changes_nothing(case, grid):
-    x, wide = tokens(grid), Grid(grid.rows + 6, grid.cols + 6)
-    mixer, other = make(case, grid, dtype=torch.float64), make(case, wide, dtype=torch.float64)
-    out = images(other(pad(images(x, grid), (3, 3, 3, 3)).flatten(2).transpose(1, 2)), wide)
-    torch.testing.assert_close(out[:, :, 3:-3, 3:-3], images(mixer(x), grid), rtol=0, atol=1e-12)
+def test_a_margin_of_zeros_changes_nothing(case):
+    for grid in GRIDS:
+        x, wide = tokens(grid), Grid(grid.rows + 6, grid.cols + 6)
+        mixer, other = make(case, grid, dtype=torch.float64), make(case, wide, dtype=torch.float64)
+        out = images(other(pad(images(x, grid), (3, 3, 3, 3)).flatten(2).transpose(1, 2)), wide)
+        inner = out[:, :, 3:-3, 3:-3]
+        torch.testing.assert_close(inner, images(mixer(x), grid), rtol=0, atol=1e-12, msg=str(grid))
 
 
 WITH_MAP = [case for case in CASES if case.mixer.endswith("attention") and case.mixer != "conv_attention"]

@@ -44,6 +44,7 @@ def test_a_model_of_700_000_parameters_trains_in_every_layout_and_precision(name
     torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_table_of_parameters_and_multiply_adds_is_recomputed():
     rows = re.findall(r"^\| `(\w+)` \| ([\d,]+ .*) \|$", PAGE.read_text(), re.MULTILINE)
     assert len(rows) == 8

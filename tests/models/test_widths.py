@@ -10,9 +10,12 @@ BACKBONES = [name for name in our_models() if name.startswith("field_")]
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-@pytest.mark.parametrize("params", [60_000, 1_000_000])
 @pytest.mark.parametrize(
-    "images", [{"img_size": 8, "patch_size": 2, "in_chans": 1}, {"img_size": 32, "num_classes": 100}]
+    ("params", "images"),
+    [
+        (60_000, {"img_size": 8, "patch_size": 2, "in_chans": 1}),
+        (1_000_000, {"img_size": 32, "num_classes": 100}),
+    ],
 )
 def test_compared_models_have_equal_parameters_within_2_percent(name, params, images):
     model = build(name, params=params, device="meta", **images)

@@ -14,4 +14,5 @@ def test_a_small_map_for_each_position_or_every_second(side, maps):
     panels = [panel for panel in figure.axes if panel.get_label() != "<colorbar>"]
     assert len(panels) == maps
     step = 1 if side == 3 else 2
-    assert np.array_equal(values_of(panels[1].images[0]), similarity[0, step]) and png(figure)
+    assert np.array_equal(values_of(panels[1].images[0]), similarity[0, step])
+    assert side > 3 or png(figure)  # drawing 64 maps takes a second
