@@ -3,17 +3,20 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import timm
 import torch
 import yaml
+from safetensors.torch import save_file
 
 from vision import results
 from vision.config import AugmentConfig, RunConfig, check
 from vision.data import eval_batches, load_source
 from vision.experiment import run
+from vision.models import load_model
 
 
 def test_a_run_leaves_all_that_its_record_needs(small_run):
@@ -44,6 +47,28 @@ def test_a_run_leaves_all_that_its_record_needs(small_run):
     assert np.array_equal(labels, test.labels.numpy()) and predictions.dtype == labels.dtype == np.uint8
     assert (predictions == labels).mean() == pytest.approx(kept["test_accuracy"])
     assert kept["record_version"] == results.RECORD_VERSION and kept["classes"] == [*"0123456789"]
+
+
+@pytest.mark.parametrize("way", ["checkpoint_path", "pretrained"])
+def test_a_run_that_starts_from_weights_of_timm_is_loaded_again(small_run, way, tmp_path):
+    start = timm.create_model("test_resnet", in_chans=1, num_classes=10)
+    save_file(start.state_dict(), tmp_path / "start.safetensors")
+    file = str(tmp_path / "start.safetensors")
+    overlay = {"file": file, "input_size": [1, 8, 8], "num_classes": 10}
+    given: Any = {
+        "checkpoint_path": {"checkpoint_path": file},
+        "pretrained": {"pretrained": True, "pretrained_cfg_overlay": overlay},
+    }[way]
+    training = replace(small_run.training, steps=1, lr=1e-9, warmup_fraction=0.0, num_evaluations=1)
+    model = replace(small_run.model, name="test_resnet", kwargs=given)
+    result = run(replace(small_run, model=model, training=training))
+    (tmp_path / "start.safetensors").unlink()
+    for loaded in (
+        timm.create_model(f"local-dir:{result['folder']}", pretrained=True),
+        load_model(result["folder"]),
+    ):
+        for key, value in loaded.named_parameters():
+            torch.testing.assert_close(value, start.state_dict()[key], rtol=1e-4, atol=1e-6)
 
 
 def test_the_weights_come_back_through_timm(small_run):

@@ -182,12 +182,14 @@ def _backbone(
     **defaults: Any,
 ) -> "Backbone":
     from vision.models.backbone import Backbone
+    from vision.models.resizing import checkpoint_filter_fn
 
     arguments: dict[str, Any] = {"mixer": mixer, **defaults, **kwargs}
     if num_heads is not None:
         arguments["mixer_options"] = {"num_heads": num_heads, **(kwargs.get("mixer_options") or {})}
     features = {"out_indices": 3, "feature_cls": "getter"}
-    return build_model_with_cfg(Backbone, name, pretrained, feature_cfg=features, **arguments)
+    options: dict[str, Any] = {"feature_cfg": features, "pretrained_filter_fn": checkpoint_filter_fn}
+    return build_model_with_cfg(Backbone, name, pretrained, **options, **arguments)
 
 
 def _complete_backbone(name: str, **given: Any) -> dict[str, Any]:

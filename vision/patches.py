@@ -45,31 +45,31 @@ class Grid:
         return torch.stack((index // self.cols, index % self.cols), dim=1)
 
 
-def patch_grid(img_size: Size, patch_size: int) -> Grid:
+def patch_grid(img_size: Size, patch_size: Size) -> Grid:
     """Return the grid of the patches of an image.
 
     Args:
         img_size: height and width in pixels, or one number for both.
-        patch_size: side of a square patch in pixels.
+        patch_size: height and width of a patch in pixels, or one number for both.
 
     Raises:
-        ValueError: the patch does not divide the image. The message lists the patch sizes that do.
+        ValueError: the patch does not divide the image. The message lists the square patches that do.
     """
-    height, width = pair(img_size)
-    if patch_size < 1 or height % patch_size or width % patch_size:
+    (height, width), (rows, cols) = pair(img_size), pair(patch_size)
+    if min(rows, cols) < 1 or height % rows or width % cols:
         shorter = min(height, width)
         fits = [p for p in range(1, shorter + 1) if height % p == 0 and width % p == 0]
         raise ValueError(
             f"patch_size must divide the image's height and width, got {patch_size=} for "
             f"{height} x {width} pixels; {', '.join(map(str, fits))} would fit"
         )
-    return Grid(height // patch_size, width // patch_size)
+    return Grid(height // rows, width // cols)
 
 
-def patchify(images: Tensor, patch_size: int) -> Tensor:
-    """(B, C, H, W) -> (B, N, P): cut images into square patches and flatten each.
+def patchify(images: Tensor, patch_size: Size) -> Tensor:
+    """(B, C, H, W) -> (B, N, P): cut images into patches and flatten each.
 
-    P = C * patch_size**2, in the order channel, row, column, like the weight of a convolution.
+    P is C times the pixels of a patch, in the order channel, row, column, like the weight of a convolution.
 
     Raises:
         ValueError: the images are not 4-dimensional, or the patch does not divide them.
@@ -77,27 +77,27 @@ def patchify(images: Tensor, patch_size: int) -> Tensor:
     if images.ndim != 4:
         raise ValueError(f"images must be (B, C, H, W), got shape {tuple(images.shape)}")
     batch, channels, height, width = images.shape
-    grid = patch_grid((height, width), patch_size)
-    x = images.reshape(batch, channels, grid.rows, patch_size, grid.cols, patch_size)
-    return x.permute(0, 2, 4, 1, 3, 5).reshape(batch, grid.size, channels * patch_size**2)
+    grid, (rows, cols) = patch_grid((height, width), patch_size), pair(patch_size)
+    x = images.reshape(batch, channels, grid.rows, rows, grid.cols, cols)
+    return x.permute(0, 2, 4, 1, 3, 5).reshape(batch, grid.size, channels * rows * cols)
 
 
-def unpatchify(patches: Tensor, grid: Grid, patch_size: int) -> Tensor:
+def unpatchify(patches: Tensor, grid: Grid, patch_size: Size) -> Tensor:
     """(B, N, P) -> (B, C, H, W): the exact inverse of `patchify`.
 
     Raises:
-        ValueError: the number of patches is not the grid's, or patch_size**2 does not divide P.
+        ValueError: the number of patches is not the grid's, or the pixels of a patch do not divide P.
     """
     if patches.ndim != 3:
         raise ValueError(f"patches must be (B, N, P), got shape {tuple(patches.shape)}")
-    batch, count, width = patches.shape
-    if count != grid.size or width % patch_size**2:
+    (batch, count, width), (rows, cols) = patches.shape, pair(patch_size)
+    if count != grid.size or width % (rows * cols):
         raise ValueError(
-            f"patches must be (B, {grid.size}, C * {patch_size**2}) for {grid} and {patch_size=}, "
+            f"patches must be (B, {grid.size}, C * {rows * cols}) for {grid} and {patch_size=}, "
             f"got shape {tuple(patches.shape)}"
         )
-    x = patches.reshape(batch, grid.rows, grid.cols, -1, patch_size, patch_size)
-    return x.permute(0, 3, 1, 4, 2, 5).reshape(batch, -1, grid.rows * patch_size, grid.cols * patch_size)
+    x = patches.reshape(batch, grid.rows, grid.cols, -1, rows, cols)
+    return x.permute(0, 3, 1, 4, 2, 5).reshape(batch, -1, grid.rows * rows, grid.cols * cols)
 
 
 def tokens_to_images(x: Tensor, grid: Grid) -> Tensor:
@@ -110,7 +110,7 @@ def images_to_tokens(images: Tensor) -> Tensor:
     return images.flatten(2).transpose(1, 2)
 
 
-def shuffle_patches(images: Tensor, patch_size: int, generator: torch.Generator) -> Tensor:
+def shuffle_patches(images: Tensor, patch_size: Size, generator: torch.Generator) -> Tensor:
     """(B, C, H, W) -> (B, C, H, W): shuffle the patches of each image, in a new order for each.
 
     Attention maps a set to a set. A network on these patches that adds no positions and averages its tokens
@@ -118,7 +118,7 @@ def shuffle_patches(images: Tensor, patch_size: int, generator: torch.Generator)
 
     Args:
         images: any images (B, C, H, W).
-        patch_size: side of a patch in pixels; must divide the images.
+        patch_size: height and width of a patch in pixels, or one number for both; must divide the images.
         generator: random generator on any device. The orders depend only on its state, B and N.
 
     Raises:
@@ -134,12 +134,12 @@ def shuffle_patches(images: Tensor, patch_size: int, generator: torch.Generator)
 class PatchEmbed(nn.Module):
     """(B, C, H, W) -> (B, N, embed_dim): one linear map on every flattened patch.
 
-    The stem of ViT (Dosovitskiy et al., 2021). Its weight, reshaped to (embed_dim, C, patch_size,
-    patch_size), is the weight of the equivalent strided convolution.
+    The stem of ViT (Dosovitskiy et al., 2021). Its weight, reshaped to (embed_dim, C, rows, cols) of a patch,
+    is the weight of the equivalent strided convolution.
 
     Args:
         img_size: height and width in pixels, or one number for both; forward accepts no other size.
-        patch_size: side of a patch in pixels; must divide the image.
+        patch_size: height and width of a patch in pixels, or one number for both; must divide the image.
         in_chans: channels of the images.
         embed_dim: width of a token.
     """
@@ -147,7 +147,7 @@ class PatchEmbed(nn.Module):
     def __init__(
         self,
         img_size: Size,
-        patch_size: int,
+        patch_size: Size,
         in_chans: int = 3,
         embed_dim: int = 64,
         *,
@@ -157,8 +157,9 @@ class PatchEmbed(nn.Module):
         super().__init__()
         self.grid = patch_grid(img_size, patch_size)
         self.patch_size = patch_size
-        self.shape = (in_chans, self.grid.rows * patch_size, self.grid.cols * patch_size)
-        self.proj = nn.Linear(in_chans * patch_size**2, embed_dim, device=device, dtype=dtype)
+        self.shape = (in_chans, *pair(img_size))
+        rows, cols = pair(patch_size)
+        self.proj = nn.Linear(in_chans * rows * cols, embed_dim, device=device, dtype=dtype)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, N, embed_dim).

@@ -59,6 +59,31 @@ def test_a_folder_without_one_of_its_files_is_an_error_that_names_it(saved, file
             read(saved[1])
 
 
+def test_arguments_of_timms_factory_are_not_saved(saved, tmp_path):
+    model, folder = saved
+    start = {"pretrained": True, "pretrained_cfg_overlay": {"file": str(folder / WEIGHTS)}}
+    started = build("field_cnn", **ARGUMENTS, **start).eval()
+    save_model(started, tmp_path / "s1", arguments={**ARGUMENTS, **start}, **IMAGES)
+    assert read_saved(tmp_path / "s1").arguments == read_saved(folder).arguments
+    (folder / WEIGHTS).unlink()
+    images = torch.randn(2, 1, 8, 8)
+    assert torch.equal(load_model(tmp_path / "s1").eval()(images), model(images))
+
+
+def test_a_folder_that_holds_arguments_of_timms_factory_is_read(saved):
+    model, folder = saved
+    arguments = read_saved(folder).arguments
+    config = json.loads((folder / CONFIG).read_text())
+    config["model_args"] |= {"pretrained": True, "checkpoint_path": "gone.safetensors"}
+    (folder / CONFIG).write_text(json.dumps(config))
+    assert read_saved(folder).arguments == arguments
+    loaded, images = load_model(folder).eval(), torch.randn(2, 1, 8, 8)
+    assert torch.equal(loaded(images), model(images))
+    assert tuple(resolve_model_data_config(loaded)["mean"]) == IMAGES["mean"]
+    wider: Any = load_model(folder, img_size=12, in_chans=3, num_classes=3).eval()
+    assert wider(torch.randn(2, 3, 12, 12)).shape == (2, 3)
+
+
 def test_folders_of_earlier_versions_without_arguments_are_read(saved):
     config = json.loads((saved[1] / CONFIG).read_text())
     del config["model_args"]

@@ -6,24 +6,28 @@ torch.Size([2, 10])
 """
 
 from math import lcm
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
+from timm.layers.pool1d import global_pool_nlc
 from timm.models import (
     checkpoint,  # pyright: ignore[reportUnknownVariableType]
     checkpoint_seq,  # pyright: ignore[reportUnknownVariableType]
 )
 from timm.models._features import feature_take_indices
+from timm.models._input import update_model_input_size
 from torch import Tensor, nn
 
 from vision.mixers import create_mixer, option_names
 from vision.models.block import Block
 from vision.models.conv_stem import ConvStem
+from vision.models.resizing import give_weights
 from vision.models.widths import Widths, fit_widths
-from vision.patches import Grid, PatchEmbed, Size
+from vision.patches import Grid, PatchEmbed, Size, pair
 from vision.positions import POSITIONS, create_position
 
 STEMS = {"patches": PatchEmbed, "convolutions": ConvStem}
+POOLS = ("avg", "max", "avgmax", "")
 # Positions inside attention, and the option of the mixer that turns each on.
 _INSIDE = {"relative": "relative_bias", "quadratic": "quadratic_bias", "rotary": "rotary"}
 
@@ -36,10 +40,11 @@ class Backbone(nn.Module):
 
     Args:
         img_size: height and width of the images in pixels, or one number for both.
-        patch_size: side of a patch in pixels.
+        patch_size: height and width of a patch in pixels, or one number for both.
         stem: "patches" maps each patch linearly to a token; "convolutions" is CCT's stem, `ConvStem`.
         in_chans: channels of the images.
         num_classes: width of the head; 0 returns the pooled features.
+        global_pool: avg, max or avgmax of the tokens before the head, or "" for a head on every token.
         embed_dim: width of a token.
         depth: number of blocks.
         mlp_ratio: width of the MLP's hidden layer over embed_dim.
@@ -52,19 +57,25 @@ class Backbone(nn.Module):
         drop_rate: dropout before the head.
         drop_path_rate: stochastic depth of the last block; it grows linearly from 0 at the first.
 
+    Attributes:
+        arguments: those of the constructor, with the widths that were solved; without device and dtype.
+
     Raises:
         ValueError: the mixer, position or stem is unknown, the patch does not divide the image, or no width
             gives `params` parameters.
     """
 
+    _traits: ClassVar = {"first_conv": None}  # timm's loader leaves the stem to `checkpoint_filter_fn`
+
     def __init__(
         self,
         *,
         img_size: Size = 32,
-        patch_size: int = 4,
+        patch_size: Size = 4,
         stem: str = "patches",
         in_chans: int = 3,
         num_classes: int = 10,
+        global_pool: str = "avg",
         embed_dim: int = 64,
         depth: int = 4,
         mlp_ratio: float = 4.0,
@@ -79,17 +90,22 @@ class Backbone(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        _check_pool(global_pool)
         options, added = _place_position(pos_embed, mixer, mixer_options or {})
         alternate = {**options, **(alternate_options or {})}
+        images = {"img_size": img_size, "patch_size": patch_size, "stem": stem, "in_chans": in_chans}
+        mixing = {"mixer": mixer, "mixer_options": options, "alternate_options": alternate_options}
         if params is not None:
-            images = {"img_size": img_size, "patch_size": patch_size, "stem": stem, "in_chans": in_chans}
-            mixing = {"mixer": mixer, "mixer_options": options, "alternate_options": alternate_options}
             rest = {"num_classes": num_classes, "depth": depth, "pos_embed": added}
             embed_dim, mlp_ratio = solve_widths(params, mlp_ratio=mlp_ratio, **images, **mixing, **rest)
+        sizes = {"embed_dim": embed_dim, "depth": depth, "mlp_ratio": mlp_ratio, "pos_embed": added}
+        rates = {"drop_rate": drop_rate, "drop_path_rate": drop_path_rate}
+        head = {"num_classes": num_classes, "global_pool": global_pool}
+        self.arguments: dict[str, Any] = {**images, **mixing, **sizes, **rates, **head}
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
         mlp_dim = round(embed_dim * mlp_ratio)
 
-        self.num_classes, self.in_chans = num_classes, in_chans
+        self.num_classes, self.in_chans, self.global_pool = num_classes, in_chans, global_pool
         self.num_features = self.head_hidden_size = self.embed_dim = embed_dim
         self.grad_checkpointing = False
         self.patch_embed = _stem(stem)(img_size, patch_size, in_chans, embed_dim, **dd)
@@ -99,7 +115,8 @@ class Backbone(nn.Module):
             mixer_i = create_mixer(mixer, embed_dim, self.grid, **(alternate if i % 2 else options), **dd)
             self.blocks.append(Block(embed_dim, mixer_i, mlp_dim=mlp_dim, drop_path=float(rate), **dd))
         self.feature_info = [
-            {"num_chs": embed_dim, "reduction": patch_size, "module": f"blocks.{i}"} for i in range(depth)
+            {"num_chs": embed_dim, "reduction": max(pair(patch_size)), "module": f"blocks.{i}"}
+            for i in range(depth)
         ]
         self.norm = nn.LayerNorm(embed_dim, **dd)
         self.head_drop = nn.Dropout(drop_rate)
@@ -118,8 +135,10 @@ class Backbone(nn.Module):
         return self.norm(x)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(B, N, C) -> (B, num_classes), or (B, C) with `pre_logits`."""
-        x = self.head_drop(x.mean(dim=1))
+        """(B, N, C) -> (B, num_classes), or (B, C) with `pre_logits`; with global_pool "" (B, N, ...)."""
+        pool = self.global_pool
+        x = x.mean(dim=1) if pool == "avg" else global_pool_nlc(x, pool, num_prefix_tokens=0)
+        x = self.head_drop(x)
         return x if pre_logits else self.head(x)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -130,6 +149,7 @@ class Backbone(nn.Module):
         self,
         x: Tensor,
         indices: int | list[int] | None = None,
+        return_prefix_tokens: bool = False,
         norm: bool = False,
         stop_early: bool = False,
         output_fmt: str = "NCHW",
@@ -140,6 +160,7 @@ class Backbone(nn.Module):
         Args:
             x: images.
             indices: the last n blocks for an int n, the blocks with these indices, or None for all.
+            return_prefix_tokens: has no effect, as in timm's ViTs without a class token.
             norm: apply the last norm to the tokens of every chosen block.
             stop_early: skip the blocks after the last chosen one.
             output_fmt: NCHW, or NLC for (B, N, C).
@@ -175,14 +196,44 @@ class Backbone(nn.Module):
         return self.head
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Replace the head by a new one with `num_classes` outputs, of the same device and dtype."""
-        if global_pool not in (None, "avg"):
-            raise ValueError(f"global_pool must be 'avg': masked models pool by mean, got {global_pool!r}")
-        like = next(self.patch_embed.parameters())
+        """Replace the head by a new one with `num_classes` outputs, of the same device and dtype.
+
+        Args:
+            num_classes: width of the head; 0 removes it.
+            global_pool: as in the constructor; None keeps the present one.
+        """
+        if global_pool is not None:
+            _check_pool(global_pool)
+            self.global_pool = global_pool
         self.num_classes = num_classes
-        dd: dict[str, Any] = {"device": like.device, "dtype": like.dtype}
+        self.arguments |= {"num_classes": num_classes, "global_pool": self.global_pool}
+        dd = self._like()
         self.head = nn.Linear(self.num_features, num_classes, **dd) if num_classes else nn.Identity()
         self.head.apply(_init_weights).train(self.training)
+
+    def set_input_size(self, img_size: Size | None = None, patch_size: Size | None = None) -> None:
+        """Change the size of the images and patches, in place: positions are resized, patches resampled.
+
+        Weights that do not depend on the size stay the same parameters.
+
+        Args:
+            img_size: height and width in pixels, or one number for both; None keeps them.
+            patch_size: sides of a patch in pixels, or one number for both; None keeps them.
+
+        Raises:
+            ValueError: the patch does not divide the image, or the stem or mixer has another size for good.
+        """
+        given = {"img_size": img_size, "patch_size": patch_size}
+        arguments = self.arguments | {key: size for key, size in given.items() if size is not None}
+        other = type(self)(**arguments, **self._like())
+        give_weights(self, other)
+        self.arguments, self.patch_embed, self.pos_embed = arguments, other.patch_embed, other.pos_embed
+        for block, new in zip(self.blocks, other.blocks, strict=False):
+            cast(Any, block).mixer = cast(Any, new).mixer
+        self.train(self.training)
+        for info in self.feature_info:
+            info["reduction"] = max(pair(self.patch_embed.patch_size))
+        update_model_input_size(self, pair(arguments["img_size"]), patch_size=patch_size)
 
     def no_weight_decay(self) -> set[str]:
         """Return the names of the parameters without weight decay, besides norms and biases."""
@@ -199,6 +250,11 @@ class Backbone(nn.Module):
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Recompute activations in the backward pass instead of keeping them."""
         self.grad_checkpointing = enable
+
+    def _like(self) -> dict[str, Any]:
+        """Return device and dtype of the weights."""
+        weight = next(self.patch_embed.parameters())
+        return {"device": weight.device, "dtype": weight.dtype}
 
 
 def solve_widths(params: int, *, mlp_ratio: float = 4.0, **arguments: Any) -> tuple[int, float]:
@@ -222,6 +278,11 @@ def solve_widths(params: int, *, mlp_ratio: float = 4.0, **arguments: Any) -> tu
     multiple = lcm(options.get("num_heads", 1), options.get("groups", 1))
     embed_dim, mlp_dim = fit_widths(count, params, mlp_ratio=mlp_ratio, multiple=multiple)
     return embed_dim, mlp_dim / embed_dim
+
+
+def _check_pool(name: str) -> None:
+    if name not in POOLS:
+        raise ValueError(f"global_pool must be avg, max, avgmax or '' (no class token), got {name!r}")
 
 
 def _stem(name: str) -> type[PatchEmbed] | type[ConvStem]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vision.patches import Size, check_images, images_to_tokens, patch_grid
+from vision.patches import Size, check_images, images_to_tokens, pair, patch_grid
 
 
 class ConvStem(nn.Module):
@@ -33,7 +33,7 @@ class ConvStem(nn.Module):
     def __init__(
         self,
         img_size: Size,
-        patch_size: int,
+        patch_size: Size,
         in_chans: int = 3,
         embed_dim: int = 64,
         *,
@@ -42,14 +42,15 @@ class ConvStem(nn.Module):
     ) -> None:
         super().__init__()
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
-        depth = patch_size.bit_length() - 1
-        if patch_size < 2 or patch_size != 2**depth:
+        side, other = pair(patch_size)
+        depth = side.bit_length() - 1
+        if side != other or side < 2 or side != 2**depth:
             raise ValueError(
                 f"patch_size must be a power of two, at least 2, with a convolutional stem: each of its "
                 f"max pools halves the sides; got {patch_size=}"
             )
-        self.grid, self.patch_size = patch_grid(img_size, patch_size), patch_size
-        self.shape = (in_chans, self.grid.rows * patch_size, self.grid.cols * patch_size)
+        self.grid, self.patch_size = patch_grid(img_size, patch_size), side
+        self.shape = (in_chans, *pair(img_size))
         widths = [in_chans, *[max(1, embed_dim // 2)] * (depth - 1), embed_dim]
         self.layers = nn.Sequential()
         for width, wider in pairwise(widths):

@@ -5,6 +5,7 @@
 """
 
 import difflib
+import inspect
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -19,6 +20,8 @@ from vision.models.stage_widths import stage_widths
 from vision.patches import Size
 
 Completer = Callable[..., dict[str, Any]]
+# Arguments of timm.create_model itself, such as pretrained: they choose weights, not the model.
+FACTORY_ARGUMENTS = frozenset(inspect.signature(timm.create_model).parameters) - {"model_name", "kwargs"}
 
 
 def our_models() -> list[str]:
@@ -54,14 +57,17 @@ def complete_arguments(
         img_size: height and width in pixels, or one number for both.
         in_chans: channels of the images.
         num_classes: width of the head.
-        given: further arguments, which are kept. `params`, a number of parameters, becomes widths.
+        given: further arguments, which are kept. `params`, a number of parameters, becomes widths. Those of
+            `timm.create_model` itself, such as pretrained, are not passed to the model.
 
     Raises:
         ValueError: the name is unknown, `params` is given together with the widths, or no width gives it.
     """
     check_name(name)
     complete = _completer(name) or _complete_timm
-    return complete(name, img_size=img_size, in_chans=in_chans, num_classes=num_classes, **given)
+    factory = {key: given.pop(key) for key in FACTORY_ARGUMENTS & given.keys()}
+    known = {"img_size": img_size, "in_chans": in_chans, "num_classes": num_classes}
+    return complete(name, **known, **given) | factory
 
 
 def create_model(name: str, **arguments: Any) -> nn.Module:

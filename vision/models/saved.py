@@ -19,6 +19,8 @@ import torch
 from timm.models import save_for_hf  # pyright: ignore[reportUnknownVariableType]
 from torch import nn
 
+from vision.models.registry import FACTORY_ARGUMENTS
+
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
@@ -59,7 +61,8 @@ def save_model(
         model: built by an entry point that calls `timm.models.build_model_with_cfg`. Its weights become
             contiguous, if training has left them in channels_last.
         folder: where to write.
-        arguments: the constructor's, as numbers, strings, lists and dicts of them.
+        arguments: the constructor's, as numbers, strings, lists and dicts of them. Those of
+            `timm.create_model` itself, such as pretrained, are left out: the folder has weights of its own.
         input_size: (C, H, W) of the images that it was trained on.
         mean: mean of each channel that these images were normalized with.
         std: standard deviation of each channel.
@@ -68,7 +71,7 @@ def save_model(
     registered: Any = model
     registered.pretrained_cfg = {**registered.pretrained_cfg, **images}
     registered.to(memory_format=torch.contiguous_format)  # safetensors stores no other
-    save_for_hf(registered, str(folder), model_args=dict(arguments), safe_serialization=True)
+    save_for_hf(registered, str(folder), model_args=_own(arguments), safe_serialization=True)
 
 
 def read_saved(folder: str | Path) -> SavedModel:
@@ -87,7 +90,7 @@ def read_saved(folder: str | Path) -> SavedModel:
     config = json.loads((folder / CONFIG).read_text())
     return SavedModel(
         name=config["architecture"],
-        arguments=config.get("model_args", {}),
+        arguments=_own(config.get("model_args", {})),
         num_classes=config["num_classes"],
         images={key: config["pretrained_cfg"][key] for key in ("mean", "std", "input_size")},
         weights=folder / WEIGHTS,
@@ -105,5 +108,15 @@ def load_model(folder: str | Path, **changes: Any) -> nn.Module:
     Raises:
         ValueError: config.json or model.safetensors is missing.
     """
-    read_saved(folder)
-    return timm.create_model(f"local-dir:{folder}", pretrained=True, **changes)
+    saved = read_saved(folder)
+    config = json.loads((Path(folder) / CONFIG).read_text())
+    if saved.arguments == config.get("model_args", {}):
+        return timm.create_model(f"local-dir:{folder}", pretrained=True, **changes)
+    # Earlier versions saved the factory's arguments too, which timm then finds twice.
+    known = {**config["pretrained_cfg"], "num_classes": saved.num_classes, "file": str(saved.weights)}
+    return timm.create_model(saved.name, True, pretrained_cfg=known, **{**saved.arguments, **changes})
+
+
+def _own(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a model's constructor, without those of timm's factory."""
+    return {key: value for key, value in arguments.items() if key not in FACTORY_ARGUMENTS}

@@ -90,6 +90,11 @@ class QuadraticBias(nn.Module):
         self.centres = nn.Parameter(torch.empty(num_heads, 2, device=device, dtype=dtype))
         nn.init.normal_(self.centres, std=spread)
 
+    @property
+    def grid(self) -> Grid:
+        """Grid of the queries."""
+        return self.field.queries
+
     def forward(self) -> Tensor:
         """Return (num_heads, K) for a field by offsets, else (1, num_heads, N_query, N_key)."""
         return quadratic_scores(self.field, self.alpha, self.centres)

@@ -48,6 +48,11 @@ class RelativeBias(nn.Module):
         self.table = nn.Parameter(torch.empty(num_heads, count, device=device, dtype=dtype))
         nn.init.trunc_normal_(self.table, std=0.02)
 
+    @property
+    def grid(self) -> Grid:
+        """Grid of the queries."""
+        return self.field.queries
+
     def forward(self) -> Tensor:
         """Return (num_heads, K) for a field by offsets, else (1, num_heads, N_query, N_key)."""
         return self.table if self.index is None else self.table[:, self.index].unsqueeze(0)

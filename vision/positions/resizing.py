@@ -22,6 +22,11 @@ PositionT = TypeVar("PositionT", bound=nn.Module)
 class Resizable(Protocol):
     """A position that can be brought to another grid."""
 
+    @property
+    def grid(self) -> Grid:
+        """Grid of the tokens."""
+        ...
+
     def resized(self, grid: Grid) -> Self:
         """Return a module of the same kind on another grid; this one stays as it is."""
         ...

@@ -24,7 +24,7 @@ class OnTokens(nn.Module):
     """
 
     grid: Grid
-    patch_size: int
+    patch_size: int | tuple[int, int]
 
     def __init__(self, layer: AttentionLayer, size: Size | None) -> None:
         super().__init__()

@@ -29,7 +29,7 @@ from vision.convert.layers.pooling import AverageAttention, MaximumAttention
 from vision.convert.modules import has_forward_of, hooks
 from vision.convert.tracing.observe import FunctionCall
 from vision.mixers import ConvAttention, Convolution
-from vision.patches import PatchEmbed
+from vision.patches import PatchEmbed, pair
 
 Shape = tuple[int, ...]
 # Hooks that compute a weight before each forward. The layer keeps the value that they computed last.
@@ -212,12 +212,12 @@ def _token_convolution(
 def _patch_embed(
     module: PatchEmbed, shape: Shape, calls: Sequence[FunctionCall], settings: Settings
 ) -> nn.Module:
-    patch, linear = module.patch_size, module.proj
+    patch, linear = pair(module.patch_size), module.proj
     conv = nn.Conv2d(shape[0], linear.out_features, patch, patch)
-    weight = linear.weight.detach().clone().view(-1, shape[0], patch, patch)
+    weight = linear.weight.detach().clone().view(-1, shape[0], *patch)
     conv.weight, conv.bias = nn.Parameter(weight), linear.bias
     layer = OnTokens(_built(conv, shape[1:], convolution_window(conv), settings), None)
-    layer.grid, layer.patch_size = module.grid, patch
+    layer.grid, layer.patch_size = module.grid, module.patch_size
     return layer
 
 
