@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vision.config import TrainingConfig
+from vision.config import AugmentConfig, TrainingConfig
+from vision.data import DrawnBatches, Images, train_batches
 from vision.experiment import run
 from vision.training import NonFiniteLoss, fit
 from vision.training.cuda_graph import CAPTURED
@@ -109,6 +110,31 @@ def test_a_batch_of_another_size_runs_eagerly_in_between(cuda, difference):
         model, outcome, _ = trained(cuda, Network(), recipe(**own), sizes=sizes)
         assert outcome == CAPTURED
         assert difference(state(model), state(eager)) < 1e-4, optimizer
+
+
+def test_batches_are_made_within_the_graph(cuda, difference):
+    """The order and the augmentation of images in the device's memory are those of the eager run."""
+    pixels = torch.randint(256, (90, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images = Images(pixels.to(cuda), torch.arange(90) % 5)
+
+    def after(cuda_graph: str) -> nn.Module:
+        drawn = train_batches(
+            images,
+            torch.arange(90),
+            batch_size=16,
+            mean=[0.5] * 3,
+            std=[0.2] * 3,
+            seed=3,
+            augment=AugmentConfig(crop_padding=2, flip=True),
+            device=cuda,
+        )
+        assert isinstance(drawn, DrawnBatches)
+        model, config = Network().to(cuda), recipe(cuda_graph=cuda_graph)
+        done = fit(model, drawn, config, steps=250, device=cuda)
+        assert (done.cuda_graph == CAPTURED) == (cuda_graph == "auto")
+        return done.model
+
+    assert difference(state(after("auto")), state(after("never"))) < 1e-3
 
 
 def test_probabilities_as_targets(cuda, difference):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vision.config import AugmentConfig
-from vision.data.augmentation import Augmentation, Normalize, random_crop, random_flip
+from vision.data.augmentation import Augmentation, Normalize, crop, draw_crops, draw_flips, flip
 
 CPU = torch.device("cpu")
 
@@ -34,7 +34,7 @@ def augmentation(seed=0, *, batch_size=64, num_classes: int | None = 10, **chang
 
 def test_flip_hits_about_half_of_one_batch():
     images = noise(1000)
-    flipped = random_flip(images, generator())
+    flipped = flip(images, draw_flips(1000, generator()))
     mirrored = (flipped == images.flip(-1)).flatten(1).all(1)
     same = (flipped == images).flatten(1).all(1)
     assert (mirrored ^ same).all()
@@ -46,12 +46,13 @@ def test_every_crop_is_a_window_and_offsets_differ():
     height, width = images.shape[-2:]
     framed = torch.nn.functional.pad(images, (padding,) * 4)
     seen = set()
-    for source, crop in zip(framed, random_crop(images, padding, generator()), strict=True):
+    windows = crop(images, padding, draw_crops(200, padding, width, generator()))
+    for source, window in zip(framed, windows, strict=True):
         fits = [
             (top, left)
             for top in range(2 * padding + 1)
             for left in range(2 * padding + 1)
-            if torch.equal(source[:, top : top + height, left : left + width], crop)
+            if torch.equal(source[:, top : top + height, left : left + width], window)
         ]
         assert len(fits) == 1
         seen.add(fits[0])

@@ -7,6 +7,7 @@
 >>> batches = train_batches(source.train, subset.train, batch_size=64, mean=mean, std=std, seed=0)
 """
 
+from vision.data.batches import DrawnBatches as DrawnBatches
 from vision.data.batches import channel_statistics as channel_statistics
 from vision.data.batches import eval_batches as eval_batches
 from vision.data.batches import train_batches as train_batches

@@ -1,11 +1,14 @@
 """Random changes to a batch on its device, one draw per image, all from an explicit generator.
 
->>> random_flip(torch.zeros(8, 3, 32, 32, dtype=torch.uint8), torch.Generator().manual_seed(0)).shape
+Flip and crop are in two parts: a draw on the CPU, and a change of the images that depends on it alone.
+
+>>> choices = draw_flips(8, torch.Generator().manual_seed(0))
+>>> flip(torch.zeros(8, 3, 32, 32, dtype=torch.uint8), choices).shape
 torch.Size([8, 3, 32, 32])
 """
 
 import random
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -52,14 +55,33 @@ class Augmentation:
         self.erase = _random_erasing(config, device) if config.random_erasing else None
         self.mix = _mixup(config, batch_size, num_classes) if config.mixup or config.cutmix else None
 
+    @property
+    def is_geometric(self) -> bool:
+        """Whether flip and crop are the only random changes, so that `geometry` is the whole of it."""
+        return self.erase is None and self.mix is None
+
+    def draw(self, count: int, width: int) -> list[Tensor]:
+        """Return what decides flip and crop of `count` images: int64 (B,) for each of the two, on the CPU."""
+        draws: list[Tensor] = []
+        if self.config.flip:
+            draws.append(draw_flips(count, self.generator))
+        if self.config.crop_padding:
+            draws.append(draw_crops(count, self.config.crop_padding, width, self.generator))
+        return draws
+
+    def geometry(self, images: Tensor, draws: Sequence[Tensor]) -> Tensor:
+        """uint8 (B, C, H, W) -> float32 (B, C, H, W): flip, crop and normalize, by draws on any device."""
+        remaining = list(draws)
+        if self.config.flip:
+            images = flip(images, remaining.pop(0))
+        if self.config.crop_padding:
+            images = crop(images, self.config.crop_padding, remaining.pop(0))
+        return self.normalize(images)
+
     def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Change one batch; each call draws again."""
-        if self.config.flip:
-            images = random_flip(images, self.generator)
-        if self.config.crop_padding:
-            images = random_crop(images, self.config.crop_padding, self.generator)
-        x = self.normalize(images)
-        if self.erase is None and self.mix is None:
+        x = self.geometry(images, self.draw(len(images), images.shape[-1]))
+        if self.is_geometric:
             return x, labels
         with _global_draws_from(self.generator):
             if self.erase is not None:
@@ -88,26 +110,31 @@ class Normalize:
         return images.float().sub_(self.shift).mul_(self.scale)
 
 
-def random_flip(images: Tensor, generator: torch.Generator) -> Tensor:
-    """(B, C, H, W) -> (B, C, H, W): each image mirrored left to right with probability one half."""
-    count = len(images)
-    mirrored = torch.randint(2, (count,), generator=generator)
-    source = torch.arange(count) + count * mirrored
-    return torch.cat((images, images.flip(-1))).index_select(0, to_device(source, images.device))
+def draw_flips(count: int, generator: torch.Generator) -> Tensor:
+    """Return int64 (B,) for `flip`: n keeps image n, n + B mirrors it; each with probability one half."""
+    return torch.arange(count) + count * torch.randint(2, (count,), generator=generator)
 
 
-def random_crop(images: Tensor, padding: int, generator: torch.Generator) -> Tensor:
-    """(B, C, H, W) -> (B, C, H, W): a random window of each image, padded with zeros.
+def flip(images: Tensor, choices: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, C, H, W): each image as it is or mirrored left to right, as `draw_flips` chose."""
+    return torch.cat((images, images.flip(-1))).index_select(0, to_device(choices, images.device))
 
-    The window has the size of the image. The padding is `padding` pixels wide and black.
+
+def draw_crops(count: int, padding: int, width: int, generator: torch.Generator) -> Tensor:
+    """Return int64 (B,) for `crop`: the first pixel of each window, row by row in the padded image."""
+    rows, columns = torch.randint(2 * padding + 1, (2, count), generator=generator)
+    return rows * (width + 2 * padding) + columns
+
+
+def crop(images: Tensor, padding: int, firsts: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, C, H, W): a window of each image, padded with `padding` black pixels.
+
+    The window has the size of the image and begins where `draw_crops` chose.
     """
     count, channels, height, width = images.shape
-    offsets = torch.randint(2 * padding + 1, (2, count), generator=generator)
-    first = offsets[0] * (width + 2 * padding) + offsets[1]
     framed = F.pad(images, (padding,) * 4)
-    starts = _row_starts(*framed.shape, height, images.device) + to_device(first, images.device).view(
-        -1, 1, 1
-    )
+    firsts = to_device(firsts, images.device).view(-1, 1, 1)
+    starts = _row_starts(*framed.shape, height, images.device) + firsts
     # Each row of this view is `width` adjacent pixels, so a crop is a choice of rows. This is ten times as
     # fast as advanced indexing.
     runs = framed.view(-1).unfold(0, width, 1)

@@ -12,6 +12,7 @@ torch.Size([4, 1, 8, 8])
 
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ from vision.data.images import Images, to_device
 
 Batch = tuple[Tensor, Tensor]
 MEASURED_AT_ONCE = 1024
+SENT_AT_ONCE = 100  # steps whose draws are sent to a GPU in one copy
 
 
 def train_batches(
@@ -76,6 +78,8 @@ def train_batches(
         device=device,
     )
     order = _Shuffled(indices, batch_size, seed=2 * seed, steps=steps)
+    if change.is_geometric and isinstance(images.pixels, Tensor) and _is_on(device, images.pixels):
+        return DrawnBatches(images.pixels, images.labels.to(device), order, change)
     return (change(x, y) for x, y in _read(images, order, device=device, workers=workers))
 
 
@@ -116,6 +120,51 @@ def channel_statistics(
     means = share @ levels
     deviations = (share * (levels - means[:, None]).square()).sum(dim=1).sqrt()
     return [float(mean) for mean in means], [float(std) for std in deviations]
+
+
+def _is_on(device: torch.device, tensor: Tensor) -> bool:
+    """Return whether a tensor is on a device, which may be given without its index."""
+    return tensor.device == torch.empty(0, device=device).device
+
+
+class DrawnBatches(Iterator[Batch]):
+    """Batches of images in the device's memory, each a function of one tensor that is drawn on the CPU.
+
+    A CUDA graph can make them: it reads the draw of each step from a fixed tensor.
+
+    Args:
+        pixels: uint8 (N, C, H, W), on the device.
+        labels: int64 (N,), on the device.
+        order: indices (B,) of each batch.
+        augmentation: flip, crop and normalization.
+
+    Attributes:
+        draws: those of the batches that have not been made yet: int64 (D, B), on the device.
+    """
+
+    def __init__(
+        self, pixels: Tensor, labels: Tensor, order: Iterable[Tensor], augmentation: Augmentation
+    ) -> None:
+        self._pixels, self._labels, self._augmentation = pixels, labels, augmentation
+        self.draws = self._draw(order)
+
+    def __next__(self) -> Batch:
+        """Return the next batch."""
+        return self.make(next(self.draws))
+
+    def make(self, draw: Tensor) -> Batch:
+        """Return images float32 (B, C, H, W) and labels (B,), by operations on the device alone."""
+        indices, *changes = draw.unbind(0)
+        images = self._augmentation.geometry(self._pixels.index_select(0, indices), changes)
+        return images, self._labels.index_select(0, indices)
+
+    def _draw(self, order: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Draw the steps in order; on a GPU many of them are sent in one copy."""
+        at_once = SENT_AT_ONCE if self._pixels.is_cuda else 1
+        order, width = iter(order), self._pixels.shape[-1]
+        while indices := list(islice(order, at_once)):
+            draws = [torch.stack([i, *self._augmentation.draw(len(i), width)]) for i in indices]
+            yield from to_device(torch.stack(draws), self._pixels.device).unbind(0)
 
 
 class _Shuffled(Iterable[Tensor]):

@@ -8,7 +8,7 @@ than running them.
 """
 
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import torch
@@ -22,7 +22,7 @@ _SYNCHRONIZES = "called a synchronizing CUDA operation"
 
 
 class CapturedStep:
-    """images (B, C, H, W) and targets -> the loss, detached; the weights are updated.
+    """images (B, C, H, W) and targets, or what they are made from -> the loss, detached; weights are updated.
 
     The first steps run eagerly, on a stream of their own. Then forward, loss, backward, clipping and, where
     it allows this, the optimizer are captured, and each further step is one replay. Batches are copied to
@@ -31,13 +31,16 @@ class CapturedStep:
 
     Args:
         step: the eager step, on a CUDA device.
+        make_batch: what makes a batch from the arguments of a call; it is captured too. None takes the
+            arguments themselves.
 
     Attributes:
         outcome: "captured", or why the steps run eagerly.
         calls: steps made.
     """
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Step, make_batch: Callable[..., tuple[Tensor, Tensor]] | None = None) -> None:
+        self._make_batch = make_batch
         self.step, self.outcome = step, "fewer steps than run before a capture"
         self._optimizer = step.optimizer
         self._captures_update = _make_capturable(step.optimizer)
@@ -45,17 +48,17 @@ class CapturedStep:
         self._synchronizations: list[str] = []
         self.calls = 0
 
-    def __call__(self, images: Tensor, targets: Tensor) -> Tensor:
+    def __call__(self, *inputs: Tensor) -> Tensor:
         """Make the step."""
         self.calls += 1
         if self.calls <= EAGER_STEPS:
-            return self._warm_up(images, targets)
+            return self._warm_up(*inputs)
         if self.calls == EAGER_STEPS + 1:
-            self._try_to_capture(images, targets)
-        if self._graph is None or (images.shape, targets.shape) != self._shapes:
-            return self.step(images, targets)
-        self._images.copy_(images, non_blocking=True)
-        self._targets.copy_(targets, non_blocking=True)
+            self._try_to_capture(*inputs)
+        if self._graph is None or [x.shape for x in inputs] != [x.shape for x in self._inputs]:
+            return self.step(*self._batch(*inputs))
+        for kept, given in zip(self._inputs, inputs, strict=True):
+            kept.copy_(given, non_blocking=True)
         for tensor, group in zip(self._rates, self._optimizer.param_groups, strict=True):
             tensor.fill_(group["lr"])
         self._graph.replay()
@@ -65,46 +68,49 @@ class CapturedStep:
             self.step.update()
         return self._loss.clone()
 
-    def _warm_up(self, images: Tensor, targets: Tensor) -> Tensor:
+    def _batch(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        images, targets = self._make_batch(*inputs) if self._make_batch else inputs
+        return images, targets
+
+    def _warm_up(self, *inputs: Tensor) -> Tensor:
         """Make the step on a side stream, as the capture will; note where it waits for the device."""
         main, side = torch.cuda.current_stream(), torch.cuda.Stream()
         side.wait_stream(main)
         with torch.cuda.stream(side):
             with _noted_synchronizations() as self._synchronizations:
-                loss = self._captured_part(images, targets)
+                loss = self._captured_part(*inputs)
             if not self._captures_update:
                 self.step.update()
         main.wait_stream(side)
         return loss
 
-    def _captured_part(self, images: Tensor, targets: Tensor) -> Tensor:
-        loss = self.step.backward(images, targets)
+    def _captured_part(self, *inputs: Tensor) -> Tensor:
+        loss = self.step.backward(*self._batch(*inputs))
         if self._captures_update:
             self.step.update()
         return loss
 
-    def _try_to_capture(self, images: Tensor, targets: Tensor) -> None:
+    def _try_to_capture(self, *inputs: Tensor) -> None:
         if self._synchronizations:
             self.outcome = f"the step waits for the device at {self._synchronizations[0]}"
             return
         try:
-            self._capture(images, targets)
+            self._capture(*inputs)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
             self.outcome = f"the capture failed: {str(error).splitlines()[0]}"
             self._optimizer.zero_grad(set_to_none=True)
 
-    def _capture(self, images: Tensor, targets: Tensor) -> None:
+    def _capture(self, *inputs: Tensor) -> None:
         """Record one step; nothing is computed by this."""
-        self._images, self._targets = images.clone(), targets.clone()
-        self._shapes = images.shape, targets.shape
+        self._inputs = [x.clone() for x in inputs]
         rates = [group["lr"] for group in self._optimizer.param_groups]
-        self._rates = [torch.full((), rate, device=images.device) for rate in rates]
+        self._rates = [torch.full((), rate, device=inputs[0].device) for rate in rates]
         graph = torch.cuda.CUDAGraph()
         # Other threads, such as those that read images, may go on with calls that a capture does not allow.
         with self._rates_on_the_device(), torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            self._loss = self._captured_part(self._images, self._targets)
+            self._loss = self._captured_part(*self._inputs)
         # An optimizer outside of the graph reads the gradients that each replay leaves here.
         parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
         self._gradients = [(parameter, parameter.grad) for parameter in parameters]

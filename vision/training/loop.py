@@ -10,8 +10,8 @@
 # pyright: reportUnknownMemberType=false
 
 import math
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 import torch
 from timm.utils.model_ema import ModelEmaV3
@@ -37,6 +37,17 @@ class NonFiniteLoss(RuntimeError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.step, self.lr, self.loss)
+
+
+@runtime_checkable
+class Drawn(Protocol):
+    """Batches that a CUDA graph can make, each from one tensor, such as `vision.data.DrawnBatches`."""
+
+    draws: Iterator[Tensor]
+
+    def make(self, draw: Tensor) -> Batch:
+        """Return the batch of a draw, by operations on the device alone."""
+        ...
 
 
 class Trained(NamedTuple):
@@ -66,7 +77,8 @@ def fit(
     Args:
         model: on `device`.
         batches: at least `steps` batches of images (B, C, H, W) and targets. Targets are class indices (B,)
-            or, with Mixup or CutMix, probabilities (B, num_classes).
+            or, with Mixup or CutMix, probabilities (B, num_classes). Those of `Drawn` are made within the
+            CUDA graph.
         config: the recipe.
         steps: optimizer steps; further batches are not read.
         device: where the batches are.
@@ -82,7 +94,8 @@ def fit(
     schedule = create_schedule(optimizer, config, steps=steps)
     eager = Step(model, optimizer, config, device)
     reason = why_not(config.cuda_graph, device)
-    captured = None if reason else CapturedStep(eager)
+    drawn = batches if reason is None and isinstance(batches, Drawn) else None
+    captured = None if reason else CapturedStep(eager, drawn.make if drawn else None)
     make_step = captured or eager
     ema = ModelEmaV3(model, decay=config.ema_decay, use_warmup=True) if config.ema_decay else None
     evaluated: nn.Module = cast(nn.Module, ema.module) if ema else model
@@ -90,10 +103,10 @@ def fit(
     history: list[_Step] = []
 
     model.train()
-    for step, (images, targets) in enumerate(batches, start=1):
+    for step, inputs in enumerate(((draw,) for draw in drawn.draws) if drawn else batches, start=1):
         schedule.step_update(step - 1)
         lr = optimizer.param_groups[0]["lr"]
-        loss = make_step(images, targets)
+        loss = make_step(*inputs)
         if ema:
             ema.update(model, step=step)
         history.append(_Step(step, lr, loss))

@@ -6,7 +6,7 @@ turns.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -61,20 +61,28 @@ def _fit(work: capture.Work, images: Images, steps: int) -> float:
     """Train a copy through the loop: seconds per step past the first ones."""
     config = replace(work.config, steps=steps)
     begun: list[float] = []
+
+    def on_step(step: int) -> None:
+        if step == SKIPPED:
+            synchronize(work.device)
+            begun.append(time.perf_counter())
+
     model = capture.copy_of(work).model
-    batches = _watched(_batches(work, images, steps), begun, work.device)
-    fit(model, batches, config, steps=steps, device=work.device)
+    batches = _batches(work, images, steps)
+    fit(model, batches, config, steps=steps, device=work.device, on_step=on_step)
     synchronize(work.device)
     return (time.perf_counter() - begun[0]) / (steps - SKIPPED)
 
 
 def _batches_alone(work: capture.Work, images: Images, steps: int) -> float:
     """Make the batches and do nothing with them: seconds per batch past the first ones."""
-    begun: list[float] = []
-    for _ in _watched(_batches(work, images, steps), begun, work.device):
-        pass
+    start = 0.0
+    for number, _ in enumerate(_batches(work, images, steps), start=1):
+        if number == SKIPPED:
+            synchronize(work.device)
+            start = time.perf_counter()
     synchronize(work.device)
-    return (time.perf_counter() - begun[0]) / (steps - SKIPPED)
+    return (time.perf_counter() - start) / (steps - SKIPPED)
 
 
 def _batches(work: capture.Work, images: Images, steps: int) -> Iterator[Batch]:
@@ -89,15 +97,6 @@ def _batches(work: capture.Work, images: Images, steps: int) -> Iterator[Batch]:
         steps=steps,
         device=work.device,
     )
-
-
-def _watched(batches: Iterable[Batch], begun: list[float], device: torch.device) -> Iterator[Batch]:
-    """The batches; the clock starts when the first of the measured ones is asked for."""
-    for number, batch in enumerate(batches, start=1):
-        yield batch
-        if number == SKIPPED:
-            synchronize(device)
-            begun.append(time.perf_counter())
 
 
 def _bare(step: capture.StepFunction, device: torch.device, steps: int) -> float:
