@@ -40,7 +40,7 @@ pytestmark = [
 
 
 def saved(folder, name: str, **options: Any) -> Any:
-    """A model in evaluation mode, with its weights drawn anew, saved in a folder."""
+    """A model in evaluation mode, with random weights, saved in a folder."""
     arguments = {"in_chans": 3, **SMALL, **options}
     torch.manual_seed(0)
     model = build(name, **arguments).eval()
