@@ -32,7 +32,7 @@ BANNED = {
     r"nor excluded": "nor rule out",
     r"\"{3}\(\) ->": "no arrow where no tensor goes in",
     r"(?<!there )\bis no (?!longer\b|better\b|worse\b)": "is not a",
-    r"(?<!CNN )\bset free\b|\bfreed\b": "softened",
+    r"(?<!CNN )\bset free\b": "softened",
     r"\ba row a (run|mixer|model)\b|\ba process a core\b": "one row per run",
     r"\bwhole numbers?\b": "integer",
     r"\blikewise\b": "the same",

@@ -78,7 +78,7 @@ def compared_first(labels: list[str], asked: Sequence[str] | None = None) -> tup
     """Return the two models that are compared first, as asked for or by default; None for many models.
 
     Raises:
-        ValueError: What is asked for is no two of the labels.
+        ValueError: What is asked for is not two of the labels.
     """
     if asked is not None:
         # A label may itself contain a comma.

@@ -3,7 +3,7 @@
 >>> seeds = pd.DataFrame({100: [0.02, 0.04, 0.03], 1000: [0.01, 0.02, 0.03]})
 >>> lead = mean_lead(seeds)
 >>> round(lead.mean, 3), round(lead.p, 3)
-(0.025, 0.013)
+(0.025, 0.038)
 """
 
 from collections.abc import Sequence
