@@ -16,6 +16,10 @@ from torch import Tensor
 from vision.fields import Field
 from vision.tracing import cached
 
+# A field of few keys leaves out more of small blocks: on an H200 a 3 x 3 field on 32 x 32 tokens took 0.38 ms
+# with blocks of 64, and 0.57 ms with FlexAttention's own of 128.
+BLOCK, SMALL_BLOCK = 128, 64
+_SMALL = {f"BLOCK_{name}": SMALL_BLOCK for name in ("M", "N", "M1", "N1", "M2", "N2")}
 ScoreMod = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
@@ -28,12 +32,17 @@ def attention(q: Tensor, k: Tensor, v: Tensor, field: Field, bias: Tensor | None
         field: any field; its block mask is cached per device.
         bias: (H, K) per head and offset, or broadcastable to (B, H, N_query, N_key).
     """
-    block_mask = None if field.is_full else _block_mask(field, q.device)
-    return _compiled()(q, k, v, score_mod=_score_mod(q, k, field, bias), block_mask=block_mask)
+    score_mod = _score_mod(q, k, field, bias)
+    if field.is_full:
+        return _flex_attention()(q, k, v, score_mod=score_mod)
+    small = q.dtype in (torch.bfloat16, torch.float16) and max(q.shape[3], v.shape[3]) <= 64
+    block_mask = _block_mask(field, q.device, SMALL_BLOCK if small else BLOCK)
+    options = _SMALL if small else None
+    return _flex_attention()(q, k, v, score_mod=score_mod, block_mask=block_mask, kernel_options=options)
 
 
 @cached(maxsize=256)
-def _build_block_mask(field: Field, device: torch.device) -> Any:
+def _build_block_mask(field: Field, device: torch.device, block: int) -> Any:
     from torch.nn.attention.flex_attention import create_block_mask  # 1.7 s to import
 
     allowed = field.mask(device)
@@ -41,11 +50,12 @@ def _build_block_mask(field: Field, device: torch.device) -> Any:
     def is_allowed(b: Tensor, h: Tensor, query: Tensor, key: Tensor) -> Tensor:
         return allowed[query, key]
 
-    return create_block_mask(is_allowed, None, None, field.queries.size, field.keys.size, device)
+    sizes = (None, None, field.queries.size, field.keys.size)
+    return create_block_mask(is_allowed, *sizes, device, BLOCK_SIZE=block)
 
 
 # Dynamo cannot trace how a block mask is built: a compiled model has a graph before and one after it.
-_block_mask: Callable[[Field, torch.device], Any] = cast(Any, torch.compiler).disable(_build_block_mask)
+_block_mask: Callable[[Field, torch.device, int], Any] = cast(Any, torch.compiler).disable(_build_block_mask)
 
 
 def _score_mod(q: Tensor, k: Tensor, field: Field, bias: Tensor | None) -> ScoreMod | None:
@@ -69,9 +79,15 @@ def _score_mod(q: Tensor, k: Tensor, field: Field, bias: Tensor | None) -> Score
     return add
 
 
+def _flex_attention() -> Any:
+    """Return FlexAttention, compiled: else it would build every score. A compiled model compiles it."""
+    from torch.nn.attention.flex_attention import flex_attention
+
+    return flex_attention if torch.compiler.is_compiling() else _compiled()
+
+
 @lru_cache(maxsize=1)
 def _compiled() -> Any:
-    # Uncompiled, it builds every score. Inside a compiled model, it is inlined.
     from torch.nn.attention.flex_attention import flex_attention
 
     return torch.compile(flex_attention)

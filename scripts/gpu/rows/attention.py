@@ -4,7 +4,6 @@ On CUDA each way is captured as a graph, as `vision train` does, so that no laun
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +16,7 @@ from vision.fields import Field, neighbourhood
 
 BATCH = {8: 512, 16: 256, 32: 64, 64: 16}
 HEADS, WIDTH, KERNEL = 6, 32, 3
-WAYS = ("dense", "shift", "flex", "flex in blocks of 64")
+WAYS = ("dense", "shift", "flex")
 
 
 def attention(device: torch.device, tiny: bool, *, side: int, bias: bool) -> Iterator[Row]:
@@ -40,7 +39,7 @@ def attention(device: torch.device, tiny: bool, *, side: int, bias: bool) -> Ite
     case |= {"bias": bias}
     steps: dict[str, Step] = {}
     found: dict[str, Row] = {}
-    for way in WAYS[:2] if tiny else WAYS[: 3 if bias else 4]:
+    for way in WAYS[:2] if tiny else WAYS:
         step = _step(_attend(way, field), inputs, direction)
         try:
             found[way] = _first(step, device)
@@ -56,28 +55,10 @@ def attention(device: torch.device, tiny: bool, *, side: int, bias: bool) -> Ite
 
 
 def _attend(way: str, field: Field) -> Callable[..., Tensor]:
-    if way == WAYS[3]:
-        return _flex_in_small_blocks(field)
-
     def call(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
         return attend(q, k, v, field, bias, backend=way)
 
     return call
-
-
-def _flex_in_small_blocks(field: Field) -> Callable[..., Tensor]:
-    """FlexAttention whose blocks are half as long as its own choice: they leave out more of a small field."""
-    from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-
-    allowed = field.mask(torch.device("cuda"))
-    mask = create_block_mask(
-        lambda b, h, query, key: allowed[query, key],
-        *(None, None, field.queries.size, field.keys.size),
-        BLOCK_SIZE=64,
-    )
-    options: Any = {f"BLOCK_{name}": 64 for name in ("M", "N", "M1", "N1", "M2", "N2")}
-    compiled: Any = torch.compile(flex_attention)
-    return lambda q, k, v: compiled(q, k, v, block_mask=mask, kernel_options=options)
 
 
 def _step(call: Callable[..., Tensor], inputs: list[Tensor], direction: Tensor) -> Step:
