@@ -85,32 +85,54 @@ def _train_and_score(config: RunConfig, folder: Path, on_progress: ProgressCallb
         torch.set_num_threads(config.training.threads)
     device = resolve_device(config.training.device)
     score = partial(evaluate, device=device, precision=config.training.precision)
+
     inputs = load_inputs(config.data, config.train_size, device=device)
-    source, subset = inputs.source, inputs.subset
-
     _seed_everything(config.seed)
-    model, arguments = _build_model(config.model, source)
+    model, arguments = _build_model(config.model, inputs.source)
     model.to(device)
-
     trained = _train(model, inputs, config, folder, score=score, on_progress=on_progress)
+    scores = _final_scores(trained, inputs, config, score)
+    _save(trained.model, arguments, inputs, scores.test, folder, logits=config.save_logits)
+    return _record(config, inputs, trained, scores, arguments=arguments, started=started)
+
+
+class _FinalScores(NamedTuple):
+    """The scores of the trained model on the test images, and on the first training images."""
+
+    test: Scores
+    train: Scores
+
+
+def _final_scores(trained: "_Trained", inputs: Inputs, config: RunConfig, score: _Score) -> _FinalScores:
     test = score(trained.model, inputs.eval_batches(inputs.test))
     if not math.isfinite(test.loss):
         raise NonFiniteLoss(trained.steps, config.training.lr, test.loss)
-    train = score(trained.model, inputs.eval_batches(source.train, subset.train[:TRAIN_IMAGES_SCORED]))
+    first = inputs.subset.train[:TRAIN_IMAGES_SCORED]
+    return _FinalScores(test, score(trained.model, inputs.eval_batches(inputs.source.train, first)))
 
-    save_model(
-        trained.model,
-        folder,
-        arguments=arguments,
-        input_size=source.train.shape,
-        mean=inputs.mean,
-        std=inputs.std,
-    )
-    _save_classes(folder / results.PREDICTIONS, test.predictions, source.classes)
-    _save_classes(folder / results.LABELS, inputs.test.labels, source.classes)
-    if config.save_logits:
+
+def _save(
+    model: nn.Module, arguments: dict[str, Any], inputs: Inputs, test: Scores, folder: Path, *, logits: bool
+) -> None:
+    """Write the model, and its predictions next to the true classes."""
+    shape, classes = inputs.source.train.shape, inputs.source.classes
+    save_model(model, folder, arguments=arguments, input_size=shape, mean=inputs.mean, std=inputs.std)
+    _save_classes(folder / results.PREDICTIONS, test.predictions, classes)
+    _save_classes(folder / results.LABELS, inputs.test.labels, classes)
+    if logits:
         _save_logits(folder / results.LOGITS, test.logits)
 
+
+def _record(
+    config: RunConfig,
+    inputs: Inputs,
+    trained: "_Trained",
+    scores: _FinalScores,
+    *,
+    arguments: dict[str, Any],
+    started: str,
+) -> results.Record:
+    source, subset, last = inputs.source, inputs.subset, trained.curve[-1]
     size, origin = cost(trained.model, source.train.shape), provenance()
     return results.Record(
         data=config.data.name,
@@ -119,13 +141,13 @@ def _train_and_score(config: RunConfig, folder: Path, on_progress: ProgressCallb
         train_size=subset.size,
         seed=config.seed,
         subset_seed=config.data.subset_seed,
-        test_accuracy=test.accuracy,
-        test_loss=test.loss,
-        train_accuracy=train.accuracy,
-        train_loss=train.loss,
+        test_accuracy=scores.test.accuracy,
+        test_loss=scores.test.loss,
+        train_accuracy=scores.train.accuracy,
+        train_loss=scores.train.loss,
         late_loss_fall=results.late_loss_fall(trained.curve),
-        val_loss=trained.curve[-1]["val_loss"],
-        val_accuracy=trained.curve[-1]["val_accuracy"],
+        val_loss=last["val_loss"],
+        val_accuracy=last["val_accuracy"],
         classes=list(source.classes),
         n_test=len(inputs.test),
         n_train=len(subset.train),
@@ -136,8 +158,8 @@ def _train_and_score(config: RunConfig, folder: Path, on_progress: ProgressCallb
         macs=size.macs,
         model_arguments=arguments,
         settings=results.settings(config),
-        device=_device_name(device),
-        precision=str(resolve_precision(config.training.precision, device)).removeprefix("torch."),
+        device=_device_name(inputs.device),
+        precision=str(resolve_precision(config.training.precision, inputs.device)).removeprefix("torch."),
         cuda_graph=trained.cuda_graph,
         threads=torch.get_num_threads(),
         subset_sha256=subset.sha256,
