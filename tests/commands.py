@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 VISION = Path(sys.executable).parent / "vision"
 TINY = ["debug=tiny", "model.kwargs.params=20000", "+model.kwargs.depth=1", "training.threads=1"]
+DIVERGING = ["model=vit,cnn", "train_size=60", "seed=0", "training.lr=1e30", "training.clip_grad=null"]
 
 
 class Done(NamedTuple):

@@ -31,9 +31,10 @@ MAY_IMPORT = {
     "plots": {"text"},
     "report": {"text", "results", "statistics", "plots", "provenance"},
     "experiment": {"config", "data", "models", "soften", "training", "provenance", "results"},
+    "checks": {"config", "data", "models", "training", "results", "experiment"},
     "cli": {
         *("text", "config", "patches", "data", "models", "convert", "soften", "provenance", "results"),
-        *("statistics", "inspection", "plots", "report", "experiment"),
+        *("statistics", "inspection", "plots", "report", "experiment", "checks"),
     },
     "__main__": {"cli"},
 }

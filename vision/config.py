@@ -5,9 +5,10 @@
 """
 
 import importlib
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, cast
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -16,6 +17,8 @@ MEMORY_FORMATS = ("auto", "contiguous", "channels_last")
 SCHEDULES = ("cosine", "constant", "multistep", "step", "poly", "tanh", "wsd", "rsqrt")
 VAL_FROM = ("subset", "rest")
 CHANNELS, ON_ERROR, ON_CONSTANT = ("auto", "1", "3"), ("raise", "skip"), ("error", "warn")
+# Bounds beyond which a setting is a slip: the machine would hang, or nothing could be learned.
+MAX_THREADS, MAX_SMOOTHING, MAX_ALPHA = 1024, 0.9, 100
 # Old names of settings, with the present ones. The old ones are understood for one more version: on the
 # command line, in YAML files, and in the configs and records of finished runs.
 RENAMED = {
@@ -204,6 +207,7 @@ class RunConfig:
         sweep: name of the folder below `output_dir` that gathers runs to be compared.
         output_dir: folder of all results.
         save_logits: keep the logits of the test images, 2 bytes for each image and class.
+        retry_failed: run failed and damaged runs again; otherwise they stay as they are.
     """
 
     data: DataConfig
@@ -214,6 +218,7 @@ class RunConfig:
     sweep: str = "runs"
     output_dir: str = "outputs"
     save_logits: bool = True
+    retry_failed: bool = False
 
     def __post_init__(self) -> None:
         # One spelling per size: 500, "500" and 500.0 are one run in one folder.
@@ -254,6 +259,8 @@ def import_named(setting: str, module: str | None) -> None:
 
 def check(config: RunConfig) -> None:
     """Raise a ValueError that names the first setting out of range."""
+    for name in ("data", "model", "training"):
+        _storable(name, asdict(getattr(config, name)))
     training, data = config.training, config.data
     if (training.steps is None) == (training.epochs is None):
         raise ValueError(
@@ -301,11 +308,36 @@ def check(config: RunConfig) -> None:
     for name, seed in (("seed", config.seed), ("data.subset_seed", data.subset_seed)):
         if not 0 <= seed < 2**32:
             raise ValueError(f"{name} must be from 0 to {2**32 - 1}, got {seed}")
+    if training.threads is not None and training.threads > MAX_THREADS:
+        raise ValueError(f"training.threads must be at most {MAX_THREADS}, got {training.threads}")
+    if training.label_smoothing > MAX_SMOOTHING:
+        raise ValueError(
+            f"training.label_smoothing must be at most {MAX_SMOOTHING}, as more leaves nothing to learn, got "
+            f"{training.label_smoothing}"
+        )
+    for name in ("mixup", "cutmix"):
+        if (alpha := getattr(data.augment, name)) > MAX_ALPHA:
+            raise ValueError(f"data.augment.{name} must be at most {MAX_ALPHA}, got {alpha}")
     for name in ("crop_padding", "mixup", "cutmix"):
         _at_least(f"data.augment.{name}", getattr(data.augment, name), 0)
     erasing = data.augment.random_erasing
     if not 0 <= erasing <= 1:
         raise ValueError(f"data.augment.random_erasing must be from 0 to 1, got {erasing}")
+
+
+def _storable(name: str, value: Any) -> None:
+    """Refuse what JSON cannot hold, as the settings of a run are stored in its record."""
+    if isinstance(value, dict):
+        for key, inner in cast(dict[Any, Any], value).items():
+            _storable(f"{name}.{key}", inner)
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(cast(list[Any], value)):
+            _storable(f"{name}[{number}]", inner)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number, got {value}")
+    elif not (value is None or isinstance(value, str | bool | int | float)):
+        kinds = "a number, a text, true, false, null, or lists and dictionaries of these"
+        raise ValueError(f"{name} must be {kinds}, got {value!r} ({type(value).__name__})")
 
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -64,18 +64,34 @@ def run(config: RunConfig, on_progress: ProgressCallback | None = None) -> dict[
     Raises:
         ValueError: a setting is wrong; the message names it, its value and what would be right.
         ConfigMismatch: the folder holds a finished run of another config.
+        FailedBefore: the same run failed before, and `retry_failed` is off.
+        RunInProgress: another process computes this run.
+        DiskFull: there is no room for its files; it is not recorded as failed.
         NonFiniteLoss: training diverged. This error, and any other after the first checks, is kept with
             its traceback in the run's folder.
     """
     check_run(config)
     folder = results.run_folder(config)
+    results.adopt_finished(folder)
+    if config.retry_failed:
+        results.set_aside_damaged(folder)
     finished = results.load_finished(folder, config)
     if finished is not None:
         return {**finished, "folder": str(folder), "skipped": True}
+    failed = results.load_failed(folder, config)
+    if failed is not None and not config.retry_failed:
+        raise results.FailedBefore(folder, failed["error"])
     results.write_plan(Path(config.output_dir) / config.sweep, [folder])
-    with results.atomic_run_folder(folder, config) as partial_folder:
-        record = _train_and_score(config, partial_folder, on_progress or (lambda progress: None)).to_json()
-        results.write_json(partial_folder / results.RESULT, record)
+    with results.atomic_run_folder(folder, config) as attempt:
+
+        def report(progress: dict[str, Any]) -> None:
+            attempt.check()
+            if on_progress:
+                on_progress(progress)
+
+        record = results.write_result(
+            attempt.folder, _train_and_score(config, attempt.folder, report).to_json()
+        )
     return {**record, "folder": str(folder), "skipped": False}
 
 
@@ -88,7 +104,8 @@ def _train_and_score(config: RunConfig, folder: Path, on_progress: ProgressCallb
 
     inputs = load_inputs(config.data, config.train_size, device=device)
     _seed_everything(config.seed)
-    model, arguments = _build_model(config.model, inputs.source)
+    model, arguments = build_model(config.model, inputs.source)
+    results.reserve(folder, folder_size(model, len(inputs.test), len(inputs.source.classes)))
     model.to(device)
     trained = _train(model, inputs, config, folder, score=score, on_progress=on_progress)
     scores = _final_scores(trained, inputs, config, score)
@@ -116,6 +133,7 @@ def _save(
 ) -> None:
     """Write the model, and its predictions next to the true classes."""
     shape, classes = inputs.source.train.shape, inputs.source.classes
+    results.release(folder)
     save_model(model, folder, arguments=arguments, input_size=shape, mean=inputs.mean, std=inputs.std)
     _save_classes(folder / results.PREDICTIONS, test.predictions, classes)
     _save_classes(folder / results.LABELS, inputs.test.labels, classes)
@@ -173,21 +191,32 @@ def _record(
     )
 
 
-def _build_model(config: ModelConfig, source: Source) -> tuple[nn.Module, dict[str, Any]]:
-    """Return the model with its first weights, and all arguments of its constructor."""
+def folder_size(model: nn.Module, test_images: int, classes: int) -> int:
+    """Return about how many bytes the files of a run need: weights, outputs for the test images, and 1 MB."""
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+    return weights + (8 + 2 * classes) * test_images + 2**20
+
+
+def model_arguments(config: ModelConfig, source: Source) -> dict[str, Any]:
+    """Return all arguments of the model's constructor for the images of a source."""
     channels, height, width = source.train.shape
-    arguments = complete_arguments(
+    return complete_arguments(
         config.name,
         img_size=height if height == width else (height, width),
         in_chans=channels,
         num_classes=len(source.classes),
         **config.kwargs,
     )
+
+
+def build_model(config: ModelConfig, source: Source) -> tuple[nn.Module, dict[str, Any]]:
+    """Return the model with its first weights, and all arguments of its constructor."""
+    arguments = model_arguments(config, source)
     model = create_model(config.name, **arguments)
-    if not hasattr(model, "pretrained_cfg"):
+    if not (hasattr(model, "pretrained_cfg") and hasattr(model, "num_features")):
         raise ValueError(
-            f"model.name={config.name!r} cannot be saved: its entry point must build it "
-            "with timm.models.build_model_with_cfg, see docs/extending.md"
+            f"model.name={config.name!r} cannot be saved: its entry point must build it with "
+            "timm.models.build_model_with_cfg, and it needs num_features, see docs/extending.md"
         )
     if config.init_from:
         _load_start(model, config.init_from)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from commands import TINY, Done
+from commands import DIVERGING, TINY, Done
 
 SERVER = Path(__file__).with_name("command_server.py")
 
@@ -38,10 +38,12 @@ def vision() -> Iterator[Callable[..., Done]]:
 
 @pytest.fixture(scope="session")
 def sweep(tmp_path_factory: pytest.TempPathFactory, vision: Callable[..., Done]) -> Path:
-    """Two models, three sizes of which one is too small, so that two of six runs fail."""
+    """Two models and two sizes, and a third size at which both diverge, so that two of six runs fail."""
     folder = tmp_path_factory.mktemp("sweep")
-    done = vision(folder, "train", "-m", *TINY, "model=vit,cnn", "train_size=5,20,40", "seed=0")
-    assert done.returncode == 1, done.stderr
-    assert "4 of 6 runs finished" in done.stderr and "Traceback" not in done.stderr
-    assert "train_size must be an integer from 10" in done.stderr
+    failed = vision(folder, "train", "-m", *TINY, *DIVERGING)
+    assert failed.returncode == 1, failed.stderr
+    assert "0 of 2 runs finished" in failed.stderr and "Traceback" not in failed.stderr
+    assert "failed: outputs/tiny/runs/ViT/n60/s0: NonFiniteLoss: the loss is " in failed.stderr
+    done = vision(folder, "train", "-m", *TINY, "model=vit,cnn", "train_size=20,40", "seed=0")
+    assert done.returncode == 0 and "4 of 4 runs finished" in done.stderr, done.stderr
     return folder

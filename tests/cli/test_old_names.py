@@ -163,14 +163,14 @@ def old_run(config: RunConfig, tmp_path: Path, changes: dict[str, object]) -> Pa
     names = {new: old for old, new in RENAMED.items()}
     settings = {names.get(name, name): value for name, value in results.settings(config).items()} | changes
     folder = results.run_folder(config)
-    with results.atomic_run_folder(folder, config) as partial:
+    with results.atomic_run_folder(folder, config) as attempt:
         tree = OmegaConf.create({})
         for name, value in settings.items():
             OmegaConf.update(tree, name, value)
-        (partial / results.CONFIG).write_text(yaml.safe_dump(OmegaConf.to_container(tree)))
+        (attempt.folder / results.CONFIG).write_text(yaml.safe_dump(OmegaConf.to_container(tree)))
         record = {"label": "CNN", "train_size": 60, "seed": config.seed, "config_sha256": "old"}
         record |= {"record_version": 2, "settings": settings, "test_accuracy": 0.5}
-        results.write_json(partial / results.RESULT, record)
+        results.write_json(attempt.folder / results.RESULT, record)
     return folder
 
 
@@ -189,9 +189,9 @@ def test_a_finished_run_with_old_names_is_the_same_run(small_run, tmp_path):
 def test_old_and_new_records_have_the_same_columns(small_run, tmp_path):
     old_run(small_run, tmp_path, {})
     new = replace(small_run, seed=1)
-    with results.atomic_run_folder(results.run_folder(new), new) as partial:
+    with results.atomic_run_folder(results.run_folder(new), new) as attempt:
         record = {"label": "CNN", "train_size": 60, "seed": 1, "settings": results.settings(new)}
-        results.write_json(partial / results.RESULT, {"record_version": 3, **record})
+        results.write_json(attempt.folder / results.RESULT, {"record_version": 3, **record})
     records = results.collect(small_run.output_dir)
     assert not set(RENAMED) & set(records)
     assert records["training.num_evaluations"].tolist() == [3, 3]

@@ -7,26 +7,41 @@ import time
 
 import pandas as pd
 import pytest
-from commands import TINY, VISION
+from commands import DIVERGING, TINY, VISION
 
 
 def test_a_failed_run_stops_no_other_and_is_counted(sweep, vision):
     shown = vision(sweep, "status", "outputs/tiny/runs")
     assert shown.returncode == 1
     assert "4 finished, 2 failed, 0 running, 0 missing" in shown.stdout
-    assert "train_size must be an integer" in shown.stdout
     assert "of 4 finished runs: training accuracy below 0.9 in 4; a longer budget may" in shown.stdout
-    failure = json.loads((sweep / "outputs/tiny/runs/CNN/n5/s0/failure.json").read_text())
-    assert "Traceback" in failure["traceback"] and "ValueError" in failure["error"]
+    assert "failed: outputs/tiny/runs/CNN/n60/s0: NonFiniteLoss: the loss is " in shown.stdout
+    assert "2 runs were planned earlier, such as CNN/n60/s0" in shown.stdout
+    failure = json.loads((sweep / "outputs/tiny/runs/CNN/n60/s0/failure.json").read_text())
+    assert "Traceback" in failure["traceback"] and failure["step"] >= 1
 
 
 def test_running_a_sweep_again_runs_only_what_is_missing(sweep, vision):
     before = {p: p.stat().st_mtime_ns for p in sweep.rglob("result.json")}
-    again = vision(sweep, "train", "-m", *TINY, "model=vit,cnn", "train_size=5,20,40", "seed=0")
-    assert again.returncode == 1 and "6 runs, 4 finished before, 2 to do" in again.stderr
     finished = vision(sweep, "train", "-m", *TINY, "model=vit,cnn", "train_size=20,40", "seed=0")
     assert finished.returncode == 0 and "4 runs, 4 finished before, 0 to do" in finished.stderr
     assert {p: p.stat().st_mtime_ns for p in sweep.rglob("result.json")} == before
+
+
+def test_failed_runs_are_run_again_only_when_asked(sweep, vision):
+    path = sweep / "outputs/tiny/runs/CNN/n60/s0/failure.json"
+    first = json.loads(path.read_text())["time"], path.stat().st_ino
+    again = vision(sweep, "train", "-m", *TINY, *DIVERGING)
+    assert (
+        again.returncode == 1
+        and "2 failed before (retry_failed=true runs them again), 0 to do" in again.stderr
+    )
+    assert (json.loads(path.read_text())["time"], path.stat().st_ino) == first
+    retried = vision(sweep, "train", "-m", *TINY, *DIVERGING, "retry_failed=true")
+    assert retried.returncode == 1 and "2 runs, 0 finished before, 2 to do" in retried.stderr
+    assert path.stat().st_ino != first[1]
+    one = vision(sweep, "train", *TINY, *DIVERGING[1:], "model=cnn")
+    assert one.returncode == 1 and "failed before: NonFiniteLoss" in one.stderr
 
 
 @pytest.mark.slow

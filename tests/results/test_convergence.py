@@ -1,6 +1,5 @@
 """Whether the training loss had stopped to fall, from the lines of metrics.jsonl."""
 
-import pandas as pd
 import pytest
 
 from vision.results import late_loss_fall, undertrained
@@ -36,8 +35,10 @@ def test_lines_count_by_their_steps():
 
 
 def test_runs_are_counted_by_what_tells():
-    records = pd.DataFrame({"train_accuracy": [0.5, 1.0, 0.95], "late_loss_fall": [0.2, None, 0.06]})
+    losses = [{"late_loss_fall": 0.2}, {"late_loss_fall": None}, {"late_loss_fall": 0.06}]
+    accuracies = [{"train_accuracy": 0.5}, {"train_accuracy": 1.0}, {"train_accuracy": 0.95}]
+    runs = [loss | accuracy for loss, accuracy in zip(losses, accuracies, strict=True)]
     counts = {"training accuracy below 0.9": 1, "training loss still falling": 2}
-    assert undertrained(records) == counts
-    assert undertrained(records.drop(columns="late_loss_fall")) == {"training accuracy below 0.9": 1}
-    assert undertrained(pd.DataFrame({"test_accuracy": [0.1]})) == {}
+    assert undertrained(runs) == counts
+    assert undertrained(accuracies) == {"training accuracy below 0.9": 1}
+    assert undertrained([{"test_accuracy": 0.1}]) == {}

@@ -23,6 +23,7 @@ def test_status_counts_finished_failed_and_missing_runs(small_run):
         "failed": ["CNN/n60/s1"],
         "running": [],
         "missing": ["CNN/n60/s2"],
+        "damaged": [],
     }
     assert results.status(sweep) == expected
     assert results.status(sweep.parent)["missing"] == ["test/CNN/n60/s2"]
@@ -51,7 +52,7 @@ def test_a_record_of_a_later_version_is_refused_by_name(small_run):
     record = json.loads((folder / results.RESULT).read_text())
     assert results.collect(small_run.output_dir)["record_version"].tolist() == [1]
     results.write_json(folder / results.RESULT, record | {"record_version": results.RECORD_VERSION + 1})
-    with pytest.raises(ValueError, match=r"s0/result.json is a record of version 4.* reads those up to 3"):
+    with pytest.raises(ValueError, match=r"s0/result.json is a record of version 5.* reads those up to 4"):
         results.collect(small_run.output_dir)
 
 

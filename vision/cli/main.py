@@ -14,7 +14,9 @@ from importlib.metadata import version
 
 COMMANDS = {
     "train": "train one model, or with -m a sweep of many",
-    "status": "count the finished, failed, running and missing runs of a sweep",
+    "status": "count the finished, failed, running and missing runs of a sweep, and watch it",
+    "verify": "check the finished runs of a sweep against their checksums",
+    "clean": "remove what interrupted and superseded runs have left",
     "plot": "draw accuracy against training-set size or against any setting",
     "report": "write one page about a sweep: findings, figures, tables and methods",
     "compare": "print a sweep's accuracies next to published ones",

@@ -15,11 +15,13 @@ SWEEP = "VISION_SWEEP"
 SECONDS_BETWEEN_LINES = 10.0
 
 
-def announce(folders: Sequence[Path], *, finished: int) -> None:
+def announce(folders: Sequence[Path], *, finished: int, failed: int) -> None:
     """Print how many runs a sweep has to do, and pass it on to its runs, which may be other processes."""
     total, sweeps = len(folders), sorted({str(folder.parents[2]) for folder in folders})
-    print(f"{total} runs, {finished} finished before, {total - finished} to do", file=sys.stderr)
-    counted = {"total": total, "before": finished, "sweeps": sweeps, "there": _results(sweeps)}
+    again = f"{failed} failed before (retry_failed=true runs them again), " if failed else ""
+    to_do = total - finished - failed
+    print(f"{total} runs, {finished} finished before, {again}{to_do} to do", file=sys.stderr)
+    counted = {"total": total, "before": finished + failed, "sweeps": sweeps, "there": _results(sweeps)}
     os.environ[SWEEP] = json.dumps({**counted, "started": time.time()})
 
 
@@ -47,22 +49,31 @@ class Progress:
         for name in ("train_loss", "val_accuracy"):
             if self._known.get(name) is not None:
                 figures.append(f"{name} {self._known[name]:.3f}")
-        self._line(", ".join(figures))
+        self.line(", ".join(figures))
 
     def finish(self, result: dict[str, Any]) -> None:
         """Print the result of the run, and the progress of the sweep."""
         how = (
             "finished before" if result["skipped"] else f"after {result['train_seconds']:.1f} s{self._left()}"
         )
-        self._line(f"test accuracy {result['test_accuracy']:.3f} {how}")
+        self.line(f"test accuracy {result['test_accuracy']:.3f} {how}")
         if not self.in_sweep:
             print(result["folder"])
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: str) -> None:
         """Print why the run failed and where its traceback is."""
         where = results.run_folder(self._config) / results.FAILURE
         kept = f" (traceback in {where})" if where.exists() else ""
-        self._line(f"failed: {type(error).__name__}: {error}{kept}")
+        self.line(f"failed: {error}{kept}")
+
+    def line(self, text: str) -> None:
+        """Print a line about the run."""
+        label = self._config.model.label or self._config.model.name
+        print(
+            f"{label} n={self._config.train_size} seed={self._config.seed}: {text}",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def _left(self) -> str:
         if self._sweep is None:
@@ -71,14 +82,6 @@ class Progress:
         done, total = self._sweep["before"] + new, self._sweep["total"]
         seconds = (time.time() - self._sweep["started"]) / max(1, new) * (total - done)
         return f" [{done}/{total}, about {_duration(seconds)} left]"
-
-    def _line(self, text: str) -> None:
-        label = self._config.model.label or self._config.model.name
-        print(
-            f"{label} n={self._config.train_size} seed={self._config.seed}: {text}",
-            file=sys.stderr,
-            flush=True,
-        )
 
 
 def _results(sweeps: Sequence[str]) -> int:

@@ -1,23 +1,35 @@
-"""`vision status`: how many runs of a sweep are finished, failed, running and missing.
+"""`vision status`: how many runs of a sweep are finished, failed, running and missing, and why they failed.
 
-vision status outputs/data_size-digits
+vision status outputs/data_size-digits --watch
 """
 
 import argparse
+import time
 from pathlib import Path
 
 from vision import results
-from vision.cli.console import print_line
+from vision.cli.console import console, print_line
+
+SECONDS_BETWEEN_LOOKS = 2.0
+MOST_LINES = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `vision status`."""
-    parser.epilog = "example: vision status outputs/data_size-digits"
+    parser.epilog = "example: vision status outputs/data_size-digits --watch"
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of a sweep")
+    watch = "show a table by model and size with the runs that go on, until all are finished"
+    parser.add_argument("--watch", action="store_true", help=watch)
+    parser.add_argument("--all", action="store_true", dest="every", help="list every run, not the first few")
 
 
-def status(folder: Path) -> int:
-    """Print the number of runs in each state, the failed and missing ones, and how many need more steps.
+def status(folder: Path, *, watch: bool = False, every: bool = False) -> int:
+    """Print the number of runs in each state, those that are not finished, and how many need more steps.
+
+    Args:
+        folder: the sweep's.
+        watch: show a table, and renew it until no run is left; ends with Ctrl-C.
+        every: list all runs of a state; otherwise the first 20.
 
     Returns:
         0 if all runs are finished, otherwise 1.
@@ -34,24 +46,64 @@ def status(folder: Path) -> int:
         raise FileNotFoundError(
             f"there is no run below {folder.absolute()}; give the folder of a sweep, such as outputs/NAME"
         )
-    print_line(", ".join(f"{len(runs)} {state}" for state, runs in states.items()))
-    for run in states["failed"]:
-        print_line(f"failed: {folder / run}: {results.why_failed(folder / run)}")
-    for run in states["missing"]:
-        print_line(f"missing: {folder / run}")
-    if states["finished"]:
-        _print_undertrained(folder)
+    if watch:
+        states = _watch(folder, states)
+    print_line(", ".join(f"{len(runs)} {state}" for state, runs in states.items() if _counts(state, runs)))
+    for line in _lines(folder, states, MOST_LINES if not every else None):
+        print_line(line)
     return int(any(runs for state, runs in states.items() if state != "finished"))
 
 
-def _print_undertrained(folder: Path) -> None:
-    """Print how many finished runs their budget may limit; nothing if none."""
+def _counts(state: str, runs: list[str]) -> bool:
+    return bool(runs) or state != "damaged"
+
+
+def _lines(folder: Path, states: dict[str, list[str]], most: int | None) -> list[str]:
+    """Return a line for each run that is not finished, with what is known of it."""
+    damages = results.damages(folder) if states["damaged"] else {}
+    texts = {
+        "failed": [f"{folder / run}: {results.why_failed(folder / run)}" for run in states["failed"][:most]],
+        "running": [_running(folder, run) for run in states["running"][:most]],
+        "missing": [str(folder / run) for run in states["missing"][:most]],
+        "damaged": [f"{folder / run}: {damages.get(run, '')}" for run in states["damaged"][:most]],
+    }
+    lines: list[str] = []
+    for state, shown in texts.items():
+        lines += [f"{state}: {text}" for text in shown]
+        if more := len(states[state]) - len(shown):
+            lines.append(f"{state}: and {more} more; --all lists them")
+    if states["failed"] or states["damaged"]:
+        lines.append("retry_failed=true, given to the sweep's command, runs failed and damaged runs again")
+    signs = [f"{sign} in {n}" for sign, n in results.count_undertrained(folder).items() if n]
+    if signs:
+        finished = len(states["finished"])
+        lines.append(f"of {finished} finished runs: {', '.join(signs)}; a longer budget may change them")
+    if dropped := results.not_asked_for(folder):
+        lines.append(
+            f"{len(dropped)} runs were planned earlier, such as {dropped[0]}, and are not in the sweep as "
+            f"last issued; `vision clean {folder}` removes what they left"
+        )
+    return lines
+
+
+def _running(folder: Path, run: str) -> str:
+    holder, step, silent = results.progress_of(folder / run)
+    far = f", no sign of life for {silent:.0f} s" if silent > results.silent_seconds() else ""
+    return f"{folder / run}: {holder}{f', step {step}' if step else ''}{far}"
+
+
+def _watch(folder: Path, states: dict[str, list[str]]) -> dict[str, list[str]]:
+    from rich.live import Live
+
+    from vision.cli.status_table import StatusTable
+
+    table = StatusTable(folder)
     try:
-        records = results.collect(folder)
-    except ValueError as error:  # a damaged record
-        print_line(f"unreadable: {error}")
-        return
-    counts = {sign: count for sign, count in results.undertrained(records).items() if count}
-    if counts:
-        signs = ", ".join(f"{sign} in {count}" for sign, count in counts.items())
-        print_line(f"of {len(records)} finished runs: {signs}; a longer budget may change them")
+        with Live(table.render(states), console=console(), auto_refresh=False) as live:
+            while states["missing"] or states["running"]:
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+                states = results.status(folder)
+                live.update(table.render(states), refresh=True)
+    except KeyboardInterrupt:
+        pass
+    return states

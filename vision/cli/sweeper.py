@@ -10,13 +10,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from vision import results
 from vision.cli.progress import announce
 from vision.cli.schema import to_run_config
+from vision.cli.sweep_runs import SweepRun, SweepRuns
+from vision.cli.worker import CallFailed, shared_worker
 from vision.config import RunConfig, check
 
 # These change no other part of a config: configs that differ only in them are composed once.
@@ -26,55 +30,79 @@ FAST_OVERRIDES = ("train_size", "seed")
 class ResumingSweeper(BasicSweeper):
     """Hydra's basic sweeper, which skips finished runs and writes the plan of the sweep.
 
-    A wrong setting, two runs for one folder, or a finished run with another config stops the sweep before
-    its first run. A run that fails does not stop the others; the command then exits with status 1.
+    A wrong setting, data or a model that cannot be had, two runs for one folder, or a finished run with
+    another config stops the sweep before its first run. A run that fails does not stop the others; the
+    command then exits with status 1. Runs that another process computes are left to it, and waited for.
     """
 
-    def get_job_batch(self) -> Sequence[Sequence[str]]:
-        """Return the overrides of the unfinished runs of this batch."""
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run what is missing; exit with status 1 if a run of the sweep is not finished at the end."""
+        started = time.perf_counter()
+        self._composed = lru_cache(maxsize=None)(self._compose)
         try:
-            return self._unfinished(super().get_job_batch())
-        except ValueError as error:
+            runs = self._issue(arguments)
+        except (ValueError, OSError, results.DiskFull, CallFailed) as error:
             print(f"vision train: {error}", file=sys.stderr)
             raise SystemExit(2) from error
+        returned = self._launch_until_done(runs)
+        for line in runs.unfinished():
+            print(line, file=sys.stderr)
+        seconds = time.perf_counter() - started
+        print(f"{runs.finished} of {len(runs.all)} runs finished, {seconds:.0f} s", file=sys.stderr)
+        if runs.finished < len(runs.all):
+            raise SystemExit(1)
+        return returned
 
-    def _unfinished(self, batch: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
-        runs = [self._config(overrides) for overrides in batch]
-        if len({run.data.train_sizes for run in runs}) > 1 and not self._sizes_given:
+    def _issue(self, arguments: list[str]) -> SweepRuns:
+        """Compose, check and plan all runs; nothing is written if one is wrong."""
+        assert self.hydra_context is not None
+        given = [*self._parse_config(), *arguments]
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        [batch] = self.split_arguments(parser.parse_overrides(given), None)
+        composed = [SweepRun(overrides, self._config(overrides)) for overrides in batch]
+        sizes_given = any(argument.startswith("train_size=") for argument in arguments)
+        if len({run.config.data.train_sizes for run in composed}) > 1 and not sizes_given:
             raise ValueError(
                 "data sets with different data.train_sizes cannot share one sweep over them; "
                 "give train_size=..., or one data set at a time"
             )
-        batch, runs = _without_repeats(batch, runs)
-        folders = [results.run_folder(run) for run in runs]
-        done = [
-            results.load_finished(folder, run) is not None for folder, run in zip(folders, runs, strict=True)
-        ]
-        _check_unfinished([run for run, is_done in zip(runs, done, strict=True) if not is_done])
-        self._note_plan(runs, folders)
-        announce(folders, finished=sum(done))
-        return [overrides for overrides, is_done in zip(batch, done, strict=True) if not is_done]
+        runs = SweepRuns(_without_repeats(composed))
+        self._check([run.config for run in runs.to_do()])
+        runs.write_plan()
+        announce([run.folder for run in runs.all], finished=runs.finished, failed=runs.failed_before)
+        return runs
 
-    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
-        """Do nothing: `get_job_batch` has composed and checked every config."""
+    def _check(self, to_do: list[RunConfig]) -> None:
+        """Check what needs torch, timm and the data, which a finished sweep does not import."""
+        if not to_do:
+            return
+        from vision.cli.run_job import check_runs
 
-    def sweep(self, arguments: list[str]) -> Any:
-        """Run what is missing; exit with status 1 if a run of the sweep failed."""
-        self._composed = lru_cache(maxsize=None)(self._compose)
-        self._planned: list[Path] = []
-        self._sizes_given = any(argument.startswith("train_size=") for argument in arguments)
-        started = time.perf_counter()
-        returned = super().sweep(arguments)
-        failed = [folder for folder in self._planned if not (folder / results.RESULT).exists()]
-        for folder in failed:
-            print(f"failed: {folder}, see {folder / results.FAILURE}", file=sys.stderr)
-        seconds = time.perf_counter() - started
-        print(
-            f"{len(self._planned) - len(failed)} of {len(self._planned)} runs finished, {seconds:.0f} s",
-            file=sys.stderr,
-        )
-        if failed:
-            raise SystemExit(1)
+        try:
+            shared_worker().call(check_runs, to_do)
+        except results.RunDied as died:
+            raise ValueError(f"the check of the data and the models ended early: {died}") from died
+        if type(self.launcher) is not BasicLauncher:  # whose jobs go to the same worker, and its data
+            shared_worker().close()
+
+    def _launch_until_done(self, runs: SweepRuns) -> list[Any]:
+        assert self.launcher is not None
+        returned: list[Any] = []
+        while ready := runs.wait_for_ready():
+            for start in range(0, len(ready), self.max_batch_size or len(ready)):
+                batch = ready[start : start + (self.max_batch_size or len(ready))]
+                overrides = [run.overrides for run in batch]
+                try:
+                    done = self.launcher.launch(overrides, initial_job_idx=len(returned))
+                except KeyboardInterrupt:
+                    runs.clear_up()
+                    raise
+                except Exception as error:  # the launcher lost a process of its own; what is left goes on
+                    print(f"the launcher failed: {type(error).__name__}: {error}", file=sys.stderr)
+                    continue
+                returned += done
+                if full := [why for job in done if (why := _why_to_stop(job))]:
+                    runs.stop(full[0])
         return returned
 
     def _config(self, overrides: Sequence[str]) -> RunConfig:
@@ -93,35 +121,25 @@ class ResumingSweeper(BasicSweeper):
             del config["hydra"]
         return config
 
-    def _note_plan(self, runs: Sequence[RunConfig], folders: Sequence[Path]) -> None:
-        self._planned += folders
-        sweeps = [Path(run.output_dir) / run.sweep for run in runs]
-        for sweep in set(sweeps):
-            results.write_plan(sweep, [f for f, s in zip(folders, sweeps, strict=True) if s == sweep])
+
+def _why_to_stop(job: JobReturn) -> str:
+    """Return what `vision.cli.train` returned: why the sweep has to stop, or nothing."""
+    try:
+        return str(job.return_value or "")
+    except Exception as error:
+        print(f"a job failed: {type(error).__name__}: {error}", file=sys.stderr)
+        return ""
 
 
-def _check_unfinished(runs: Sequence[RunConfig]) -> None:
-    """Check the settings of runs that need torch and timm, which a finished sweep does not import."""
-    if runs:
-        from vision.experiment import check_run
-
-        for run in runs:
-            check_run(run)
-
-
-def _without_repeats(
-    batch: Sequence[Sequence[str]], runs: Sequence[RunConfig]
-) -> tuple[list[Sequence[str]], list[RunConfig]]:
+def _without_repeats(runs: Sequence[SweepRun]) -> list[SweepRun]:
     """Return each run once, however it was spelled; refuse two different runs for one folder."""
-    first: dict[Path, tuple[Sequence[str], RunConfig]] = {}
-    for overrides, run in zip(batch, runs, strict=True):
-        folder = results.run_folder(run)
-        first_overrides, other = first.setdefault(folder, (overrides, run))
-        if results.fingerprint(other) != results.fingerprint(run):
-            differing = sorted(set(first_overrides) ^ set(overrides))
+    first: dict[Path, SweepRun] = {}
+    for run in runs:
+        other = first.setdefault(run.folder, run)
+        if results.fingerprint(other.config) != results.fingerprint(run.config):
+            differing = sorted(set(other.overrides) ^ set(run.overrides))
             raise ValueError(
-                f"two runs would share the folder {folder}, but differ in {', '.join(differing)}; "
+                f"two runs would share the folder {run.folder}, but differ in {', '.join(differing)}; "
                 "separate them by the name of the sweep, for example sweep='lr-${training.lr}'"
             )
-    unique = list(first.values())
-    return [overrides for overrides, _ in unique], [run for _, run in unique]
+    return list(first.values())

@@ -5,7 +5,6 @@ vision train -m experiment=data_size data=digits
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig
 
+from vision import results
 from vision.cli.old_names import accept_old_names, current_overrides
 from vision.cli.output_paths import check_folder
 from vision.cli.progress import Progress
@@ -44,6 +44,9 @@ def train(arguments: Sequence[str]) -> int:
     except ValueError as error:  # Hydra's own flags, used against each other
         print(f"vision train: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("vision train: interrupted; the same command goes on with what is left", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -70,21 +73,22 @@ def _register_sweeper() -> None:
     ConfigStore.instance().store(group="hydra/sweeper", name="resuming", node=node, provider="vision")
 
 
-def _run(composed: DictConfig) -> None:
-    from vision.experiment import check_run, run
+def _run(composed: DictConfig) -> str:
+    """Run one job; returns why a sweep has to stop, or nothing."""
+    from vision.cli.run_job import check_runs, run_here, run_in_worker
 
     try:
         config = to_run_config(composed)
-        check_run(config)
-    except ValueError as error:
+        progress = Progress(config)
+        if progress.in_sweep:  # which has checked its runs
+            return run_in_worker(config, progress)
+        if config.retry_failed:
+            results.set_aside_damaged(results.run_folder(config))
+        if results.load_finished(results.run_folder(config), config) is None:
+            check_runs([config])
+    except (ValueError, OSError, results.DiskFull) as error:
         print(f"vision train: {error}", file=sys.stderr)
         raise SystemExit(2) from error
-    progress = Progress(config)
-    try:
-        progress.finish(run(config, progress))
-    except Exception as error:
-        progress.fail(error)
-        if "VISION_DEBUG" in os.environ:
-            traceback.print_exc()
-        if not progress.in_sweep:
-            raise SystemExit(1) from error
+    if status := run_here(config, progress):
+        raise SystemExit(status)
+    return ""

@@ -1,37 +1,13 @@
-"""The results of runs: the folder of one run, and the records of many. Nothing here imports torch."""
+"""The results of runs: the folder of one run, and the records of many. Nothing here imports torch.
 
-from vision.results.convergence import late_loss_fall as late_loss_fall
-from vision.results.convergence import undertrained as undertrained
-from vision.results.outputs import logits as logits
-from vision.results.outputs import predictions as predictions
-from vision.results.record import RECORD_VERSION as RECORD_VERSION
-from vision.results.record import Column as Column
-from vision.results.record import Record as Record
-from vision.results.record import columns as columns
-from vision.results.run import CONFIG as CONFIG
-from vision.results.run import FAILURE as FAILURE
-from vision.results.run import LABELS as LABELS
-from vision.results.run import LOGITS as LOGITS
-from vision.results.run import METRICS as METRICS
-from vision.results.run import NON_IDENTIFYING as NON_IDENTIFYING
-from vision.results.run import PARTIAL as PARTIAL
-from vision.results.run import PREDICTIONS as PREDICTIONS
-from vision.results.run import RESULT as RESULT
-from vision.results.run import ConfigMismatch as ConfigMismatch
-from vision.results.run import RunInProgress as RunInProgress
-from vision.results.run import append_metrics as append_metrics
-from vision.results.run import atomic_run_folder as atomic_run_folder
-from vision.results.run import fingerprint as fingerprint
-from vision.results.run import load_finished as load_finished
-from vision.results.run import read_failure as read_failure
-from vision.results.run import read_result as read_result
-from vision.results.run import run_folder as run_folder
-from vision.results.run import settings as settings
-from vision.results.run import why_failed as why_failed
-from vision.results.run import write_json as write_json
-from vision.results.sweep import collect as collect
-from vision.results.sweep import learning_curves as learning_curves
-from vision.results.sweep import read_plan as read_plan
-from vision.results.sweep import read_records as read_records
-from vision.results.sweep import status as status
-from vision.results.sweep import write_plan as write_plan
+The names in `__init__.pyi` are imported on first use, so that what needs no table does not import pandas.
+
+>>> columns()["train_seconds"].unit
+'s'
+"""
+
+import lazy_loader  # pyright: ignore[reportMissingTypeStubs]
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(  # pyright: ignore[reportUnknownVariableType]
+    __name__, __file__
+)

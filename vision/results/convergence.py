@@ -4,11 +4,10 @@
 0.0
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 FITTED = 0.9  # training accuracy below which a budget, not the data, may limit a model
 FLAT = 0.05  # largest late_loss_fall of a curve that is called flat
@@ -38,12 +37,17 @@ def late_loss_fall(curve: Sequence[dict[str, Any]]) -> float | None:
     return round((before - last) / (first - last), 4) if first > last else None
 
 
-def undertrained(records: pd.DataFrame) -> dict[str, int]:
+def undertrained(records: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """Count the runs whose budget may limit them, by what tells: low training accuracy, late fall."""
+    runs = list(records)
+    accuracies, falls = (_known(runs, name) for name in ("train_accuracy", "late_loss_fall"))
     counts: dict[str, int] = {}
-    if "train_accuracy" in records:
-        counts["training accuracy below 0.9"] = int((records["train_accuracy"] < FITTED).sum())
-    if "late_loss_fall" in records and records["late_loss_fall"].notna().any():
-        late = pd.to_numeric(records["late_loss_fall"])
-        counts["training loss still falling"] = int((late > FLAT).sum())
+    if accuracies:
+        counts["training accuracy below 0.9"] = sum(accuracy < FITTED for accuracy in accuracies)
+    if falls:
+        counts["training loss still falling"] = sum(fall > FLAT for fall in falls)
     return counts
+
+
+def _known(runs: Iterable[Mapping[str, Any]], name: str) -> list[float]:
+    return [value for run in runs if (value := run.get(name)) is not None and value == value]

@@ -5,12 +5,14 @@
 ((24, 360, 10), (360,))
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from vision.results.run import LABELS, LOGITS, PREDICTIONS
+from vision.results.checksums import check_file, read_result
+from vision.results.files import LABELS, LOGITS, PREDICTIONS
 
 
 def predictions(sweep: Path | str, records: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -18,11 +20,11 @@ def predictions(sweep: Path | str, records: pd.DataFrame) -> tuple[np.ndarray, n
 
     Raises:
         FileNotFoundError: a run has no labels next to its predictions, such as runs of record version 1.
-        ValueError: two runs were tested on different images.
+        ValueError: two runs were tested on different images, or a file cannot be read.
     """
     folders = [Path(sweep) / folder for folder in records["folder"]]
     labels = _labels(folders)
-    return np.stack([np.load(folder / PREDICTIONS) for folder in folders]), labels
+    return np.stack([_load(folder / PREDICTIONS) for folder in folders]), labels
 
 
 def logits(sweep: Path | str, records: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -37,7 +39,7 @@ def logits(sweep: Path | str, records: pd.DataFrame) -> tuple[np.ndarray, np.nda
 
     Raises:
         FileNotFoundError: a run has no logits: it is older than they are, or had save_logits=false.
-        ValueError: two runs were tested on different images.
+        ValueError: two runs were tested on different images, or a file cannot be read.
     """
     folders = [Path(sweep) / folder for folder in records["folder"]]
     if without := [folder for folder in folders if not (folder / LOGITS).exists()]:
@@ -46,12 +48,32 @@ def logits(sweep: Path | str, records: pd.DataFrame) -> tuple[np.ndarray, np.nda
             "than this file, or had save_logits=false; leave them out, or train them again in another sweep"
         )
     labels = _labels(folders)
-    return np.stack([np.load(folder / LOGITS).astype(np.float32) for folder in folders]), labels
+    return np.stack([_load(folder / LOGITS).astype(np.float32) for folder in folders]), labels
+
+
+def altered_files(sweep: Path | str, folders: Iterable[str], name: str) -> list[str]:
+    """Return those of the run folders whose file of this name is not the one that the run wrote."""
+    return [folder for folder in folders if not _is_unaltered(Path(sweep) / folder, name)]
+
+
+def _is_unaltered(folder: Path, name: str) -> bool:
+    try:
+        check_file(folder, name, read_result(folder))
+    except (ValueError, OSError):
+        return False
+    return True
+
+
+def _load(path: Path) -> np.ndarray:
+    try:
+        return np.load(path)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
 
 
 def _labels(folders: list[Path]) -> np.ndarray:
     """Return the true classes of the test images, which all runs must share."""
-    labels = [np.load(folder / LABELS) for folder in folders]
+    labels = [_load(folder / LABELS) for folder in folders]
     for folder, other in zip(folders, labels, strict=True):
         if not np.array_equal(other, labels[0]):
             raise ValueError(f"{folder} was tested on other images than {folders[0]}; they cannot be paired")

@@ -4,17 +4,15 @@
 Column(type='float', unit='s', description='Wall-clock time of training, validation on the way included.')
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
-import pandas as pd
-
-from vision.config import DISTANCE, OLD_DISTANCE, RENAMED
-
 # 1: without record_version, classes, and labels next to the predictions. 2: with old names of settings.
-RECORD_VERSION = 3
-REQUIRED = ("label", "train_size", "seed")  # a table of records must have these
+# 3: without checksums.
+RECORD_VERSION = 4
+REQUIRED = ("label", "train_size", "seed")  # without these a record is no row of a table
+NOT_IN_TABLES = ("settings", "files_sha256", "record_sha256")
 
 
 class Column(NamedTuple):
@@ -89,6 +87,10 @@ class Record:
     commit: Annotated[
         str | None, _Doc('Commit of the code; "+changes" is appended if files differed from it.')
     ]
+    files_sha256: Annotated[dict[str, str], _Doc("SHA-256 of each file next to the record, by name.")] = (
+        field(default_factory=dict[str, str])
+    )
+    record_sha256: Annotated[str, _Doc("SHA-256 of everything else in the record.")] = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as a dictionary that JSON can hold."""
@@ -98,11 +100,11 @@ class Record:
 def columns() -> dict[str, Column]:
     """Return the columns of a record by name, in order.
 
-    Tables made from several records (`vision.results.collect`) have two kinds of columns more: `folder`,
-    and one column for each of the `settings` under its dotted name, such as `training.lr`.
+    Tables made from several records (`vision.results.collect`) have no checksums, and two kinds of columns
+    more: `folder`, and one column for each of the `settings` under its dotted name, such as `training.lr`.
     """
     hints = get_type_hints(Record, include_extras=True)
-    return {field.name: _column(*get_args(hints[field.name])) for field in fields(Record)}
+    return {column.name: _column(*get_args(hints[column.name])) for column in fields(Record)}
 
 
 def table_row(record: dict[str, Any]) -> dict[str, Any]:
@@ -111,28 +113,11 @@ def table_row(record: dict[str, Any]) -> dict[str, Any]:
     Each setting becomes a column under its dotted name. Settings with several values, such as data.mean,
     become text, as they are in a CSV file.
     """
-    row = {name: value for name, value in record.items() if name != "settings"}
+    row = {name: value for name, value in record.items() if name not in NOT_IN_TABLES}
     settings: dict[str, Any] = record.get("settings") or {}
     # Settings without a dot (train_size, seed) are columns of the record itself.
     dotted = {name: value for name, value in settings.items() if "." in name}
     return row | {name: f"{v}" if isinstance(v, (list, dict)) else v for name, v in dotted.items()}
-
-
-def current_columns(records: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of records of any version with the present names of settings."""
-    for old, new in RENAMED.items():
-        if old in records and new in records:
-            records = records.assign(**{new: records[new].combine_first(records[old])}).drop(columns=old)
-    records = records.rename(columns=RENAMED)
-    if not {"data.source", OLD_DISTANCE} <= set(records):
-        return records
-    old_runs = (records["data.source"] == "far_marker") & records[OLD_DISTANCE].notna()
-    if not old_runs.any():
-        return records
-    distance = pd.to_numeric(records[OLD_DISTANCE].where(old_runs))
-    if DISTANCE in records:
-        distance = pd.to_numeric(records[DISTANCE]).combine_first(distance)
-    return records.assign(**{OLD_DISTANCE: records[OLD_DISTANCE].mask(old_runs), DISTANCE: distance})
 
 
 def check_version(source: Path, version: float) -> None:

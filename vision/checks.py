@@ -1,0 +1,151 @@
+"""What can be said of runs before the first one: whether their data, devices and models exist and fit.
+
+>>> check_together([config])  # doctest: +SKIP
+[1234567]
+"""
+
+import os
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from vision import results
+from vision.config import RunConfig
+from vision.data import Inputs, Source, load_inputs
+from vision.experiment import build_model, check_run, folder_size, model_arguments
+from vision.models import create_model
+from vision.training import resolve_device
+
+# float32 weights, their gradients, and the two moments of AdamW
+BYTES_PER_PARAMETER = 16
+
+_T = TypeVar("_T")
+
+
+def check_together(runs: Sequence[RunConfig]) -> list[int]:
+    """Check runs with their data and devices; each data set is read, and each model built, once.
+
+    Returns:
+        About how many bytes the files of each run need.
+
+    Raises:
+        ValueError, OSError: the first run that cannot be run; the message names the setting.
+        DiskFull: there is no room for the files of all of them.
+    """
+    for run in runs:
+        check_run(run)
+    for run in {(run.output_dir, run.sweep): run for run in runs}.values():
+        results.check_writable(Path(run.output_dir) / run.sweep, "output_dir")
+    checked: dict[Hashable, Any] = {}
+    order = sorted(range(len(runs)), key=lambda number: repr(runs[number].data))
+    sizes = {number: _check_with_data(runs[number], checked) for number in order}
+    if runs:
+        results.check_room(Path(runs[0].output_dir), sum(sizes.values()), f"the files of {len(runs)} runs")
+    return [sizes[number] for number in range(len(runs))]
+
+
+def _check_with_data(run: RunConfig, checked: dict[Hashable, Any]) -> int:
+    def once(key: Hashable, check: Callable[[], _T]) -> _T:
+        if key not in checked:
+            checked[key] = check()
+        return checked[key]
+
+    device = resolve_device(run.training.device)
+    # Mean and std are given, as measuring them reads every image; which subset is drawn makes no difference.
+    data = replace(run.data, mean=[0.5], std=[0.5], subset_seed=0)
+    inputs = once((repr(data), run.train_size), lambda: _load(replace(run, data=data), device))
+    _check_images(run, inputs.source.train.shape, device)
+    key = (repr(run.model), inputs.source.train.shape, len(inputs.source.classes), len(inputs.test))
+    return once(key, lambda: _check_model(run, inputs, device))
+
+
+def _load(run: RunConfig, device: torch.device) -> Inputs:
+    try:
+        return load_inputs(run.data, run.train_size, device=device)
+    except (ValueError, OSError):
+        raise
+    except Exception as error:  # a source of the user's, or a library that reads files
+        raise ValueError(
+            f"data.source={run.data.source} cannot be read: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _check_images(run: RunConfig, shape: tuple[int, int, int], device: torch.device) -> None:
+    channels, height, width = shape
+    padding, side = run.data.augment.crop_padding, min(height, width)
+    if padding >= side:
+        raise ValueError(
+            f"data.augment.crop_padding must be below the images' side of {side} pixels, got {padding}"
+        )
+    needed, memory = 4 * run.training.batch_size * channels * height * width, _memory(device)
+    if needed > memory:
+        raise ValueError(
+            f"training.batch_size={run.training.batch_size} needs {_gigabytes(needed)} for the images of a "
+            f"batch alone, and {device} has {_gigabytes(memory)} of memory; give a smaller one"
+        )
+
+
+def _check_model(run: RunConfig, inputs: Inputs, device: torch.device) -> int:
+    source, name = inputs.source, run.model.name
+    shape = source.train.shape
+    try:
+        _check_size(run, source, device)
+        start = run.model.init_from
+        if start and not (Path(start) / results.RESULT).is_file():
+            start = None  # a run of this sweep, perhaps; it is looked for when this one begins
+        model, _ = build_model(replace(run.model, init_from=start), source)
+        with torch.no_grad():
+            outputs = model.eval()(torch.zeros(1, *shape))
+    except (ValueError, OSError):
+        raise
+    except Exception as error:
+        size = " x ".join(map(str, shape))
+        raise ValueError(
+            f"model.name={name!r} with model.kwargs={run.model.kwargs} cannot be built for images of {size}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    expected = (1, len(source.classes))
+    if tuple(getattr(outputs, "shape", ())) != expected:
+        got = getattr(outputs, "shape", None)
+        raise ValueError(
+            f"model.name={name!r} must return one logit for each of the {expected[1]} classes, {expected}, "
+            f"got {type(outputs).__name__ if got is None else tuple(got)}"
+        )
+    return folder_size(model, len(inputs.test), expected[1])
+
+
+def _check_size(run: RunConfig, source: Source, device: torch.device) -> None:
+    """Refuse a model that no memory holds, before it is built."""
+    asked = run.model.kwargs.get("params")
+    _check_parameters(run, asked if isinstance(asked, int | float) else 0, device)
+    model: nn.Module | None = None
+    with suppress(Exception), torch.device("meta"):  # some models cannot be built without memory
+        model = create_model(run.model.name, **model_arguments(run.model, source))
+    if model is not None:
+        _check_parameters(run, sum(parameter.numel() for parameter in model.parameters()), device)
+
+
+def _check_parameters(run: RunConfig, params: float, device: torch.device) -> None:
+    needed, memory = BYTES_PER_PARAMETER * params, _memory(device)
+    if needed > memory:
+        raise ValueError(
+            f"model.name={run.model.name!r} with model.kwargs={run.model.kwargs} has {params:,.0f} "
+            f"parameters and needs {_gigabytes(needed)} to train, and {device} has {_gigabytes(memory)} of "
+            "memory"
+        )
+
+
+def _memory(device: torch.device) -> int:
+    """Return the bytes of memory of the device."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[1]
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / 1e9:,.1f} GB"

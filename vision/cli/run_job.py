@@ -1,0 +1,122 @@
+"""One run of `vision train`, in this process or in a worker, and what the user sees of it.
+
+>>> run_here(config, Progress(config))  # doctest: +SKIP
+"""
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from vision import results
+from vision.cli.progress import Progress
+from vision.cli.worker import INTERRUPTED, CallFailed, shared_worker
+from vision.config import RunConfig
+
+SECONDS_BETWEEN_LOOKS = 1.0
+
+
+def check_runs(configs: Sequence[RunConfig]) -> None:
+    """Check runs with their data and models, as `vision.checks.check_together`."""
+    from vision.checks import check_together
+
+    check_together(configs)
+
+
+def compute(config: RunConfig, on_progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Compute a run, as `vision.experiment.run`; here so that a caller need not import torch."""
+    from vision.experiment import run
+
+    return run(config, on_progress)
+
+
+def run_here(config: RunConfig, progress: Progress) -> int:
+    """Run in this process; returns the exit status."""
+    watch, told = results.Watch(), False
+    while True:
+        try:
+            progress.finish(compute(config, progress))
+            return 0
+        except results.RunInProgress as error:
+            if not told:
+                told = True
+                progress.line(f"waiting: {error}")
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+            _take_over(config, watch)
+        except (results.FailedBefore, results.DiskFull) as error:
+            progress.line(str(error))
+            return 1
+        except (Exception, SystemExit) as error:
+            progress.fail(f"{type(error).__name__}: {error}")
+            _debug("".join(traceback.format_exception(error)))
+            return 1
+
+
+def run_in_worker(config: RunConfig, progress: Progress) -> str:
+    """Run in the worker of this process; a run that ends the worker is recorded as failed.
+
+    Returns:
+        A sentence if the disk is full, so that the sweep has to stop; otherwise nothing.
+    """
+    worker = shared_worker()
+    try:
+        progress.finish(worker.call(compute, config, on_progress=progress))
+    except KeyboardInterrupt:
+        _discard(config)
+        raise
+    except results.RunDied as died:
+        return _record_death(config, progress, died)
+    except results.RunInProgress as error:
+        progress.line(f"left to another process: {error}")
+    except results.FailedBefore:
+        progress.line("failed before, perhaps in another process")
+    except results.DiskFull as error:
+        progress.line(str(error))
+        return str(error)
+    except (CallFailed, ValueError, OSError) as error:
+        progress.fail(str(error) if isinstance(error, CallFailed) else f"{type(error).__name__}: {error}")
+        _debug(error.details if isinstance(error, CallFailed) else "")
+    return ""
+
+
+def _record_death(config: RunConfig, progress: Progress, died: results.RunDied) -> str:
+    if died.exit_status in INTERRUPTED:
+        progress.line(f"interrupted: {died}; the same command runs it again")
+        _discard(config)
+        return ""
+    try:
+        with results.atomic_run_folder(results.run_folder(config), config):
+            raise died
+    except results.RunInProgress as error:
+        progress.line(f"left to another process: {error}")
+    except results.DiskFull as error:
+        progress.line(str(error))
+        return str(error)
+    except results.RunDied:
+        progress.fail(f"RunDied: {died}")
+    return ""
+
+
+def _discard(config: RunConfig) -> None:
+    """Remove what an interrupted run of this process has left."""
+    try:
+        with results.claim_run(results.run_folder(config)):
+            pass
+    except (results.RunInProgress, OSError):
+        pass
+
+
+def _take_over(config: RunConfig, watch: results.Watch) -> None:
+    """Remove the attempts of another machine whose heartbeat stands still."""
+    try:
+        with results.claim_run(results.run_folder(config), watch):
+            pass
+    except results.RunInProgress:
+        pass
+
+
+def _debug(details: str) -> None:
+    if "VISION_DEBUG" in os.environ and details:
+        print(details, file=sys.stderr)

@@ -1,0 +1,174 @@
+"""A process that calls functions one after another. If one ends the process, the caller learns how.
+
+Runs are computed in such a process, so that one which calls os._exit, crashes in an extension or is killed
+for its memory ends neither the sweep nor the launcher's own process. It is kept between runs, which
+therefore share imports and data that are in memory.
+
+>>> shared_worker().call(run, config, on_progress=print)  # doctest: +SKIP
+"""
+
+import atexit
+import faulthandler
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any
+
+from vision.results import RunDied
+
+SECONDS_BETWEEN_REPORTS, SECONDS_BETWEEN_LOOKS = 0.5, 1.0
+INTERRUPTED = (-signal.SIGINT, -signal.SIGTERM)
+
+
+class CallFailed(RuntimeError):
+    """The function raised an error. `details` is its traceback."""
+
+    def __init__(self, message: str, details: str) -> None:
+        super().__init__(message)
+        self.details = details
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.details)
+
+
+class Worker:
+    """A process for calls; it starts with the first one, and again after it has ended."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe: Connection | None = None
+        atexit.register(self.close)
+
+    def call(
+        self, function: Callable[..., Any], *arguments: Any, on_progress: Callable[[Any], None] | None = None
+    ) -> Any:
+        """Return what a function of a module returns; functions and arguments are pickled.
+
+        Args:
+            function: it is called in the folder in which the caller is.
+            arguments: its arguments.
+            on_progress: called here with what the function gives its last argument, a function.
+
+        Raises:
+            RunDied: the process ended; the message tells how.
+            CallFailed: the function raised an error that is not one of this package.
+            Exception: the function raised it; it is of this package, or a ValueError or OSError.
+        """
+        try:
+            return self._call(function, arguments, on_progress)
+        except KeyboardInterrupt:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the process, whatever it does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _call(self, function: Any, arguments: tuple[Any, ...], on_progress: Any) -> Any:
+        process, pipe = self._started()
+        with suppress(BrokenPipeError):
+            pipe.send((os.getcwd(), function, arguments, on_progress is not None))
+        while process.poll() is None or pipe.poll():
+            # Processes that the worker started may keep its end of the pipe open, so its death is looked for.
+            if not pipe.poll(SECONDS_BETWEEN_LOOKS):
+                continue
+            try:
+                kind, content = pipe.recv()
+            except (EOFError, ConnectionResetError):
+                break
+            if kind == "progress":
+                on_progress(content)
+            elif kind == "returned":
+                return content
+            else:
+                raise content
+        status = process.wait()
+        self._process = None
+        raise RunDied(status, _how_it_ended(status))
+
+    def _started(self) -> tuple[subprocess.Popen[bytes], Connection]:
+        if self._process is None or self._process.poll() is not None:
+            # A plain process: those of multiprocessing depend on the launcher that this one belongs to.
+            self._pipe, other_end = Pipe()
+            end = other_end.fileno()
+            code = (
+                f"import sys; sys.path[:] = {sys.path!r}; from vision.cli.worker import serve; serve({end})"
+            )
+            command = [sys.executable, "-P", "-c", code]
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[end])
+            other_end.close()
+        assert self._pipe is not None
+        return self._process, self._pipe
+
+
+@lru_cache(maxsize=1)
+def shared_worker() -> Worker:
+    """Return the worker of this process."""
+    return Worker()
+
+
+def serve(end: int) -> None:
+    """Answer the calls that come through a pipe, given by the number of its end, until it is closed."""
+    pipe = Connection(end)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the caller, who decides
+    faulthandler.enable()
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    while True:
+        try:
+            folder, function, arguments, reports = pipe.recv()
+        except EOFError:
+            return
+        os.chdir(folder)
+        try:
+            extra = (_Reporter(pipe),) if reports else ()
+            answer = ("returned", function(*arguments, *extra))
+        except (Exception, SystemExit) as error:
+            answer = ("raised", _sendable(error))
+        pipe.send(answer)
+
+
+class _Reporter:
+    """Sends progress to the caller, but not every step of a fast model."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe, self._last = pipe, 0.0
+
+    def __call__(self, progress: dict[str, Any]) -> None:
+        if len(progress) > 2 or time.monotonic() - self._last > SECONDS_BETWEEN_REPORTS:
+            self._last = time.monotonic()
+            self._pipe.send(("progress", progress))
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(SECONDS_BETWEEN_REPORTS)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _sendable(error: BaseException) -> BaseException:
+    """Return an error that the caller can unpickle without importing what raised it."""
+    if type(error).__module__.startswith("vision.results") or type(error) in (ValueError, FileNotFoundError):
+        with suppress(Exception):
+            return pickle.loads(pickle.dumps(error))
+    return CallFailed(f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error)))
+
+
+def _how_it_ended(status: int) -> str:
+    if status >= 0:
+        return f"its process ended with exit status {status}"
+    name = signal.Signals(-status).name
+    memory = ", as the system does when memory runs out" if -status == signal.SIGKILL else ""
+    return f"its process was ended by {name}{memory}"

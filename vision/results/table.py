@@ -1,0 +1,105 @@
+"""The records of a sweep, or of a file, as one table.
+
+>>> collect("outputs/demo")[["label", "train_size", "test_accuracy"]]  # doctest: +SKIP
+"""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vision.config import DISTANCE, OLD_DISTANCE, RENAMED
+from vision.results.index import index
+from vision.results.record import check_version, table_row
+
+READERS: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+
+
+def read_records(source: Path | str) -> pd.DataFrame:
+    """Read the records of a sweep's folder (see `collect`), or of a .csv or .parquet file.
+
+    Returns:
+        One row per run. A table without a column `data` is of one data set, named after the file. Settings
+        of earlier versions have their present names.
+
+    Warns:
+        UserWarning: a run is damaged, and left out.
+
+    Raises:
+        FileNotFoundError: it does not exist, or has no finished run.
+        ValueError: the file is of another kind, cannot be read, has no rows, or has records of a later
+            version.
+    """
+    source = Path(source)
+    if source.suffix in READERS and not source.exists():
+        raise FileNotFoundError(f"there is no file {source.absolute()}; give a table with one row per run")
+    if not source.is_file():
+        return collect(source)
+    if source.suffix not in READERS:
+        raise ValueError(f"{source} is not a table of records; give a .csv, a .parquet, or a sweep's folder")
+    try:
+        records = READERS[source.suffix](source)
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"{source} cannot be read as a table ({error}); give one with one row per run"
+        ) from error
+    if records.empty:
+        raise ValueError(f"{source} has no rows; give a table with one row per run")
+    if "record_version" in records:
+        versions = pd.to_numeric(records["record_version"], errors="coerce")
+        if versions.notna().any():
+            check_version(source, float(versions.max()))
+    records = current_columns(records)
+    return records if "data" in records else records.assign(data=source.stem)
+
+
+def collect(sweep: Path | str) -> pd.DataFrame:
+    """Return one row for each finished run below `sweep`.
+
+    The columns are those of result.json (see `vision.results.columns`), `folder`, and each setting under its
+    dotted name, such as training.lr. A setting with several values, such as data.mean, is text.
+
+    Warns:
+        UserWarning: a run is damaged, and left out. `vision.results.damages` lists them.
+
+    Raises:
+        FileNotFoundError: there is no finished run.
+        ValueError: no record can be read.
+    """
+    sweep = Path(sweep)
+    if not sweep.is_dir():
+        raise FileNotFoundError(
+            f"{sweep.absolute()} is not a folder; give the folder of a sweep, such as outputs/NAME"
+        )
+    runs = index(sweep)
+    if not runs:
+        raise FileNotFoundError(
+            f"no finished run below {sweep.absolute()}; `vision status {sweep}` lists its runs by state"
+        )
+    sound, damaged = ([run for run in runs if bool(run.damage) == wanted] for wanted in (False, True))
+    if not sound:
+        raise ValueError(damaged[0].damage)
+    for run in damaged:
+        warnings.warn(f"left out: {run.damage}", stacklevel=2)
+    rows: list[dict[str, Any]] = [{**table_row(run.read()), "folder": run.folder} for run in sound]
+    records = current_columns(pd.DataFrame(rows))
+    return records.sort_values(["label", "train_size", "seed"], ignore_index=True)
+
+
+def current_columns(records: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of records of any version with the present names of settings."""
+    for old, new in RENAMED.items():
+        if old in records and new in records:
+            records = records.assign(**{new: records[new].combine_first(records[old])}).drop(columns=old)
+    records = records.rename(columns=RENAMED)
+    if not {"data.source", OLD_DISTANCE} <= set(records):
+        return records
+    old_runs = (records["data.source"] == "far_marker") & records[OLD_DISTANCE].notna()
+    if not old_runs.any():
+        return records
+    distance = pd.to_numeric(records[OLD_DISTANCE].where(old_runs))
+    if DISTANCE in records:
+        distance = pd.to_numeric(records[DISTANCE]).combine_first(distance)
+    return records.assign(**{OLD_DISTANCE: records[OLD_DISTANCE].mask(old_runs), DISTANCE: distance})

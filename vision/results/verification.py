@@ -1,0 +1,80 @@
+"""Everything that can be checked of a finished run without training it again.
+
+>>> verify(Path("outputs/demo"))  # doctest: +SKIP
+(24, {})
+"""
+
+import secrets
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from vision.results.checksums import check_file, checked_files, read_row
+from vision.results.files import LABELS, PREDICTIONS, RESULT
+from vision.results.index import index
+
+
+def verify(sweep: Path) -> tuple[int, dict[str, list[str]]]:
+    """Return the number of finished runs below a folder, and what is wrong with those that are not sound.
+
+    Of each run these are checked: its record's checksum, its place, whether it is a copy, the checksums of
+    its files, and its accuracy against its predictions. Runs of versions before 4 have no checksums.
+    """
+    problems: dict[str, list[str]] = {}
+    runs = index(sweep)
+    for run in runs:
+        # A record that cannot be read says nothing about the files.
+        found = [run.damage] if run.damage else []
+        if run.record:
+            found += _check_files(sweep / run.folder, run.read())
+        if found:
+            problems[run.folder] = found
+    return len(runs), problems
+
+
+def verify_run(folder: Path) -> list[str]:
+    """Return what is wrong with the finished run in one folder."""
+    try:
+        return _check_files(folder, read_row(folder))
+    except (ValueError, OSError) as error:
+        return [str(error)]
+
+
+def set_aside_damaged(folder: Path) -> list[str]:
+    """Rename result.json of a damaged run, which then counts as missing; returns what is wrong."""
+    problems = verify_run(folder) if (folder / RESULT).exists() else []
+    if problems:
+        (folder / RESULT).rename(folder / f"damaged-{secrets.token_hex(4)}-{RESULT}")
+    return problems
+
+
+def without_checksums(sweep: Path) -> list[str]:
+    """Return the finished runs whose records have no checksums, as those of versions before 4."""
+    return [run.folder for run in index(sweep) if run.record and not run.seal]
+
+
+def _check_files(folder: Path, record: dict[str, Any]) -> list[str]:
+    problems: list[str] = []
+    for name in checked_files(record):
+        try:
+            check_file(folder, name, record)
+        except FileNotFoundError:
+            problems.append(f"{folder / name} is missing")
+        except (ValueError, OSError) as error:
+            problems.append(str(error))
+    return problems or _check_accuracy(folder, record)
+
+
+def _check_accuracy(folder: Path, record: dict[str, Any]) -> list[str]:
+    if not ((folder / PREDICTIONS).exists() and (folder / LABELS).exists()):
+        return []
+    try:
+        predicted, labels = (cast(np.ndarray, np.load(folder / name)) for name in (PREDICTIONS, LABELS))
+        accuracy = float((predicted == labels).mean()) if predicted.shape == labels.shape else float("nan")
+    except (ValueError, OSError, EOFError) as error:
+        return [f"the predictions in {folder} cannot be read: {error}"]
+    stated = record.get("test_accuracy")
+    if isinstance(stated, (int, float)) and abs(accuracy - stated) < 1e-6:
+        return []
+    return [f"{folder / RESULT} says test_accuracy={stated}, but {PREDICTIONS} gives {accuracy:.6g}"]
