@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from vision.fields import convolution
 from vision.patches import Grid
-from vision.soften.soft_convolution import SoftConvolution, check_alpha, soft_convolution
+from vision.soften.soft_convolution import check_alpha, soft_convolution
+from vision.soften.soft_layer import SoftConvolution
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,7 +15,9 @@ from typing import Any
 from torch import nn
 
 from vision.convert.modules import named_modules
-from vision.soften.soft_convolution import SoftConvolution, soft_convolution, symmetric_padding
+from vision.soften.geometry import symmetric_padding
+from vision.soften.soft_convolution import soft_convolution
+from vision.soften.soft_layer import SoftConvolution
 
 
 def soften(model: nn.Module, alpha: float = 8.0, *, window: int | None = 1, only: str = "*") -> nn.Module:
