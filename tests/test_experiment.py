@@ -205,3 +205,23 @@ def test_a_share_of_the_test_images_is_the_same_for_every_run(small_run):
     small_run.data.test_size = 100_000
     with pytest.raises(ValueError, match=r"data.test_size=100000 cannot be drawn .* to 360"):
         run(replace(small_run, seed=2))
+
+
+def test_with_patience_the_weights_of_the_lowest_validation_loss_are_scored(small_run):
+    """Training on noise: the validation loss rises soon, and the run stops."""
+    data = replace(small_run.data, val_fraction=0.5)
+    recipe = {"steps": 400, "num_evaluations": 40, "patience": 3, "lr": 0.02, "label_smoothing": 0.0}
+    config = replace(small_run, data=data, training=replace(small_run.training, **recipe))
+    result = run(config)
+    lines = [json.loads(line) for line in (Path(result["folder"]) / "metrics.jsonl").read_text().splitlines()]
+    losses = [line["val_loss"] for line in lines]
+    assert result["steps"] == lines[-1]["step"] < 400
+    assert result["val_loss"] == min(losses) == losses[-4]
+    assert result["late_loss_fall"] is not None
+
+
+def test_patience_without_validation_images_is_refused(small_run):
+    data = replace(small_run.data, val_fraction=0.0)
+    config = replace(small_run, data=data, training=replace(small_run.training, patience=2))
+    with pytest.raises(ValueError, match=r"training.patience=2 needs validation images.*val_fraction=0"):
+        run(config)

@@ -14,7 +14,9 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 CUDA_GRAPH = ("auto", "never")
 MEMORY_FORMATS = ("auto", "contiguous", "channels_last")
+POLICIES = ("randaugment", "trivialaugment", "autoaugment")
 SCHEDULES = ("cosine", "constant", "multistep", "step", "poly", "tanh", "wsd", "rsqrt")
+COUNTS = ["steps", "min_steps", "batch_size", "accumulation_steps", "num_evaluations", "patience", "threads"]
 VAL_FROM = ("subset", "rest")
 CHANNELS, ON_ERROR, ON_CONSTANT = ("auto", "1", "3"), ("raise", "skip"), ("error", "warn")
 # Bounds beyond which a setting is a slip: the machine would hang, or nothing could be learned.
@@ -45,6 +47,9 @@ class AugmentConfig:
         mixup: alpha of Mixup's beta distribution (Zhang et al., 2018); 0 is off.
         cutmix: alpha of CutMix's beta distribution (Yun et al., 2019); 0 is off.
         random_erasing: probability of random erasing (Zhong et al., 2020).
+        policy: randaugment (Cubuk et al., 2020), trivialaugment (Müller and Hutter, 2021), autoaugment (Cubuk
+            et al., 2019, the policy of CIFAR-10), of torchvision, or null.
+        policy_options: arguments of torchvision's class, such as {num_ops: 2, magnitude: 9}.
     """
 
     crop_padding: int = 0
@@ -52,6 +57,8 @@ class AugmentConfig:
     mixup: float = 0.0
     cutmix: float = 0.0
     random_erasing: float = 0.0
+    policy: str | None = None
+    policy_options: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(kw_only=True, slots=True)
@@ -158,6 +165,9 @@ class TrainingConfig:
         ema_decay: decay of an exponential moving average of the weights, which is then evaluated; null
             evaluates the weights themselves.
         num_evaluations: number of validation passes, including one after the last step.
+        patience: stop after this many validation passes in a row without a lower validation loss, and keep
+            the weights of the lowest; null trains to the end.
+        freeze_backbone: train the classifier alone (a linear probe); batch norms keep their statistics.
         compile: run the model under torch.compile.
         cuda_graph: auto or never. With auto, steps on a CUDA device are replayed as one CUDA graph where that
             is possible; the record has the reason where it is not.
@@ -185,6 +195,8 @@ class TrainingConfig:
     clip_grad: float | None = 1.0
     ema_decay: float | None = None
     num_evaluations: int = 5
+    patience: int | None = None
+    freeze_backbone: bool = False
     compile: bool = False
     cuda_graph: str = "auto"
     memory_format: str = "auto"
@@ -281,8 +293,22 @@ def check(config: RunConfig) -> None:
     _choice("training.memory_format", training.memory_format, MEMORY_FORMATS)
     _choice("training.schedule", training.schedule, SCHEDULES)
     _choice("data.val_from", data.val_from, VAL_FROM)
-    for name in ("steps", "min_steps", "batch_size", "accumulation_steps", "num_evaluations", "threads"):
+    if data.augment.policy is not None:
+        _choice("data.augment.policy", data.augment.policy, POLICIES)
+    for name in (
+        "steps",
+        "min_steps",
+        "batch_size",
+        "accumulation_steps",
+        "num_evaluations",
+        "patience",
+        "threads",
+    ):
         _at_least(f"training.{name}", getattr(training, name), 1)
+    if training.patience is not None and not data.val_fraction:
+        raise ValueError(
+            f"training.patience={training.patience} needs validation images, got data.val_fraction=0"
+        )
     if training.accumulation_steps > training.batch_size:
         raise ValueError(
             f"training.accumulation_steps={training.accumulation_steps} parts need at least as many images "

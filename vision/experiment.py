@@ -150,7 +150,7 @@ def _record(
     arguments: dict[str, Any],
     started: str,
 ) -> results.Record:
-    source, subset, last = inputs.source, inputs.subset, trained.curve[-1]
+    source, subset, last = inputs.source, inputs.subset, trained.validated
     size, origin = cost(trained.model, source.train.shape), provenance()
     return results.Record(
         data=config.data.name,
@@ -236,13 +236,14 @@ def _load_start(model: nn.Module, run_folder: str) -> None:
 
 
 class _Trained(NamedTuple):
-    """The trained model, and the lines of its metrics.jsonl."""
+    """The trained model, the lines of its metrics.jsonl, and which of them is that of its weights."""
 
     model: nn.Module
-    cuda_graph: str
     steps: int
+    cuda_graph: str
     seconds: float
     curve: list[dict[str, Any]]
+    validated: dict[str, Any]
 
 
 def _train(
@@ -257,9 +258,15 @@ def _train(
     """Train the model, validate it on the way, and write metrics.jsonl."""
     train, val = inputs.source.train, inputs.subset.val
     steps = budget_steps(config.training, len(inputs.subset.train))
+    best = _Best(config.training.patience) if config.training.patience else None
+    if best and not len(val):
+        raise ValueError(
+            f"training.patience={config.training.patience} needs validation images; there are none with "
+            f"train_size={config.train_size} and data.val_fraction={config.data.val_fraction}"
+        )
     curve: list[dict[str, Any]] = []
 
-    def on_evaluation(current: nn.Module, record: dict[str, Any]) -> None:
+    def on_evaluation(current: nn.Module, record: dict[str, Any]) -> bool:
         scores = score(current, inputs.eval_batches(train, val)) if len(val) else None
         validated = {
             "val_loss": scores.loss if scores else None,
@@ -268,6 +275,7 @@ def _train(
         curve.append(record | validated)
         results.append_metrics(folder, curve[-1])
         on_progress({**curve[-1], "steps": steps})
+        return bool(best and scores and best.is_out_of_patience(current, scores.loss))
 
     start = perf_counter()
     trained = fit(
@@ -279,7 +287,26 @@ def _train(
         on_step=lambda step: on_progress({"step": step, "steps": steps}),
         on_evaluation=on_evaluation,
     )
-    return _Trained(*trained, steps, perf_counter() - start, curve)
+    if best:
+        trained.model.load_state_dict(best.weights)
+    validated = curve[best.evaluation if best else -1]
+    return _Trained(*trained, perf_counter() - start, curve, validated)
+
+
+class _Best:
+    """The weights of the lowest validation loss, and how many evaluations have passed since."""
+
+    def __init__(self, patience: int) -> None:
+        self.patience, self.lowest, self.weights = patience, math.inf, dict[str, Tensor]()
+        self.evaluation = self.seen = 0
+
+    def is_out_of_patience(self, model: nn.Module, loss: float) -> bool:
+        """Note one evaluation."""
+        if loss < self.lowest or not self.weights:
+            self.lowest, self.evaluation = loss, self.seen
+            self.weights = {name: value.clone() for name, value in model.state_dict().items()}
+        self.seen += 1
+        return self.seen - 1 - self.evaluation >= self.patience
 
 
 def _save_classes(path: Path, indices: Tensor, classes: Sequence[str]) -> None:

@@ -159,3 +159,36 @@ def test_mixing_needs_an_even_batch_and_the_number_of_classes():
         augmentation(mixup=0.5, batch_size=63)
     with pytest.raises(ValueError, match="num_classes is needed"):
         augmentation(cutmix=0.5, num_classes=None)
+
+
+POLICIES = [
+    {"policy": "randaugment", "policy_options": {"num_ops": 2, "magnitude": 9}},
+    {"policy": "trivialaugment"},
+    {"policy": "autoaugment"},
+]
+
+
+@pytest.mark.parametrize("changes", POLICIES, ids=lambda changes: changes["policy"])
+def test_a_policy_draws_for_each_image_from_the_generator(changes):
+    one_image = noise(1).repeat(64, 1, 1, 1)
+    labels = torch.arange(64) % 10
+    before = torch.get_rng_state()
+    x, y = augmentation(**changes)(one_image, labels)
+    assert torch.equal(torch.get_rng_state(), before), "the global generator is left as it was"
+    assert torch.equal(y, labels) and x.shape == one_image.shape and x.dtype == torch.float32
+    assert len({image.numpy().tobytes() for image in x}) > 20
+    again, _ = augmentation(**changes)(one_image, labels)
+    other, _ = augmentation(seed=1, **changes)(one_image, labels)
+    assert torch.equal(x, again) and not torch.equal(x, other)
+
+
+def test_a_policy_comes_before_normalization_and_erasing():
+    images = noise(64)
+    x, _ = augmentation(policy="trivialaugment", random_erasing=1.0)(images, torch.zeros(64).long())
+    erased = (x == 0).flatten(1).any(1)
+    assert erased.float().mean() > 0.9
+
+
+def test_options_that_a_policy_does_not_have_are_named():
+    with pytest.raises(ValueError, match=r"data.augment.policy=trivialaugment cannot .*policy_options=.*ops"):
+        augmentation(policy="trivialaugment", policy_options={"num_ops": 3})

@@ -141,3 +141,14 @@ def test_devices_and_precisions():
             resolve_device("cuda")
     assert resolve_precision("float32", CPU) == torch.float32
     assert resolve_precision("auto", CPU) in (torch.float32, torch.bfloat16)
+
+
+def test_an_evaluation_may_stop_the_training():
+    seen: list[float] = []
+
+    def stop(_: nn.Module, metrics: dict[str, float]) -> bool:
+        seen.append(metrics["step"])
+        return metrics["step"] >= 20
+
+    done = fit(nn.Linear(4, 4), batches(40), recipe(), steps=40, device=CPU, on_evaluation=stop)
+    assert done.steps == 24 and seen == [8, 16, 24]

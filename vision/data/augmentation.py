@@ -10,7 +10,7 @@ torch.Size([8, 3, 32, 32])
 import random
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -24,7 +24,9 @@ Change = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class Augmentation:
-    """uint8 (B, C, H, W), labels (B,) -> float32 (B, C, H, W), targets: flip, crop, normalize, erase, mix.
+    """uint8 (B, C, H, W), labels (B,) -> float32 (B, C, H, W), targets.
+
+    The order is flip, crop, policy, normalize, erase, mix.
 
     Targets are the labels, or probabilities (B, num_classes) where Mixup or CutMix is on. They are not
     smoothed: cross-entropy does that for both kinds.
@@ -51,6 +53,7 @@ class Augmentation:
         device: torch.device,
     ) -> None:
         self.config, self.generator = config, generator
+        self.policy = _policy(config) if config.policy else None
         self.normalize = Normalize(mean, std, device=device)
         self.erase = _random_erasing(config, device) if config.random_erasing else None
         self.mix = _mixup(config, batch_size, num_classes) if config.mixup or config.cutmix else None
@@ -58,7 +61,7 @@ class Augmentation:
     @property
     def is_geometric(self) -> bool:
         """Whether flip and crop are the only random changes, so that `geometry` is the whole of it."""
-        return self.erase is None and self.mix is None
+        return self.policy is None and self.erase is None and self.mix is None
 
     def draw(self, count: int, width: int) -> list[Tensor]:
         """Return what decides flip and crop of `count` images: int64 (B,) for each of the two, on the CPU."""
@@ -71,22 +74,28 @@ class Augmentation:
 
     def geometry(self, images: Tensor, draws: Sequence[Tensor]) -> Tensor:
         """uint8 (B, C, H, W) -> float32 (B, C, H, W): flip, crop and normalize, by draws on any device."""
+        return self.normalize(self._move(images, draws))
+
+    def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Change one batch; each call draws again."""
+        images = self._move(images, self.draw(len(images), images.shape[-1]))
+        if self.is_geometric:
+            return self.normalize(images), labels
+        with _global_draws_from(self.generator):
+            if self.policy is not None:
+                images = torch.stack([self.policy(image) for image in images])
+            x = self.normalize(images)
+            if self.erase is not None:
+                x = self.erase(x)
+            return self.mix(x, labels) if self.mix is not None else (x, labels)
+
+    def _move(self, images: Tensor, draws: Sequence[Tensor]) -> Tensor:
         remaining = list(draws)
         if self.config.flip:
             images = flip(images, remaining.pop(0))
         if self.config.crop_padding:
             images = crop(images, self.config.crop_padding, remaining.pop(0))
-        return self.normalize(images)
-
-    def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Change one batch; each call draws again."""
-        x = self.geometry(images, self.draw(len(images), images.shape[-1]))
-        if self.is_geometric:
-            return x, labels
-        with _global_draws_from(self.generator):
-            if self.erase is not None:
-                x = self.erase(x)
-            return self.mix(x, labels) if self.mix is not None else (x, labels)
+        return images
 
 
 class Normalize:
@@ -150,6 +159,28 @@ def _row_starts(
     return (plane * framed_height + torch.arange(height, device=device)) * framed_width
 
 
+def _policy(config: AugmentConfig) -> Callable[[Tensor], Tensor]:
+    """One image, uint8 (C, H, W), changed by operations that are drawn for it.
+
+    Raises:
+        ValueError: torchvision's class does not accept an option.
+    """
+    from torchvision.transforms import v2  # pyright: ignore[reportMissingTypeStubs]
+
+    kinds = {
+        "randaugment": v2.RandAugment,
+        "trivialaugment": v2.TrivialAugmentWide,
+        "autoaugment": partial(v2.AutoAugment, v2.AutoAugmentPolicy.CIFAR10),
+    }
+    try:
+        return kinds[str(config.policy)](**config.policy_options)
+    except TypeError as error:
+        raise ValueError(
+            f"data.augment.policy={config.policy} cannot be made with "
+            f"data.augment.policy_options={config.policy_options}: {error}"
+        ) from error
+
+
 def _random_erasing(config: AugmentConfig, device: torch.device) -> Callable[[Tensor], Tensor]:
     """One rectangle of the mean colour, which is 0 after normalization."""
     from timm.data.random_erasing import RandomErasing
@@ -170,13 +201,15 @@ def _mixup(config: AugmentConfig, batch_size: int, num_classes: int | None) -> C
 
 @contextmanager
 def _global_draws_from(generator: torch.Generator) -> Generator[None]:
-    """Seed the global generators, which timm draws from, by ours, and restore them afterwards."""
-    states = random.getstate(), np.random.get_state()
+    """Seed the CPU's global generators, which the libraries draw from, by ours; restore them afterwards."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     seed = int(torch.randint(2**32, (1,), generator=generator))
     random.seed(seed)
     np.random.seed(seed)
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed would reset the generators of GPUs as well
     try:
         yield
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
+        torch.set_rng_state(states[2])

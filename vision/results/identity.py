@@ -42,6 +42,8 @@ UNUSED: dict[str, Any] = {
     "data.on_error": "raise",
     "data.val_from": "subset",
     "training.min_steps": None,
+    "data.augment.policy": None,
+    "data.augment.policy_options": {},
     "training.accumulation_steps": 1,
     "training.optimizer": "adamw",
     "training.momentum": None,
@@ -49,6 +51,8 @@ UNUSED: dict[str, Any] = {
     "training.layer_decay": None,
     "training.schedule": "cosine",
     "training.schedule_options": {},
+    "training.patience": None,
+    "training.freeze_backbone": False,
 }
 
 
