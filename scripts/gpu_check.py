@@ -15,18 +15,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from comparison.plan import PLANS, choose
+from comparison.study import Study
+from comparison.workers import Costs, Workers
 from gpu import archive
 from gpu.benchmark_part import run_benchmark
 from gpu.log import Log
 from gpu.machine import describe_machine, find_commit
 from gpu.process import ROOT, Clock, kill_all
 from gpu.rows import ROWS
-from gpu.study_part import Study, run_study
-from gpu.study_plan import TINY, Protocol
 from gpu.tables import read_runs, write_csv, write_json
 from gpu.tests_part import find_tests, run_tests
 
@@ -34,6 +34,7 @@ PARTS = ("tests", "benchmark", "study")
 SHARES = {"tests": 0.35, "benchmark": 0.6, "study": 1.0}  # of the seconds that are left where the part begins
 PACKING_SECONDS = 10
 CARRIED_DATA = Path(".gpu/data/cifar10-jpeg")
+FIRST_GUESS = 9e-11  # seconds per step, image and parameter of the study: 8 ms per step
 
 
 def main() -> int:
@@ -105,19 +106,25 @@ def _run_part(
 def _study(
     work: Path, clock: Clock, log: Log, options: argparse.Namespace, keep: Callable[[], object]
 ) -> dict[str, Any]:
-    outputs = work / "outputs"
-    data, conf = ("digits", "digits") if options.tiny else ("cifar10-jpeg", "cifar10_jpeg")
-    common = [f"data={conf}", f"output_dir={outputs}"]
+    outputs, data = work / "outputs", "digits" if options.tiny else "cifar10_jpeg"
+    common = [f"data={data}", f"output_dir={outputs}"]
     common += [f"training.device={options.device}", "training.threads=1"]
     if options.tiny:
         common += ["data.test_size=100"]
     elif (ROOT / CARRIED_DATA).is_dir():
         common += [f"data.root={CARRIED_DATA}"]
-    protocol = TINY if options.tiny else Protocol()
-    chosen = {"sizes": options.sizes, "models": options.models, "seeds": options.seeds}
-    protocol = replace(protocol, **{name: tuple(values) for name, values in chosen.items() if values})
-    workers = options.workers or (2 if options.tiny else max(1, min(6, (os.cpu_count() or 2) // 2)))
-    return run_study(Study(tuple(common), outputs, clock, log, workers, keep), protocol, data=data)
+    count = options.workers or (2 if options.tiny else max(1, min(6, (os.cpu_count() or 2) // 2)))
+    workers = Workers(tuple(common), clock, log, count, Costs(FIRST_GUESS))
+    plan = PLANS["tiny" if options.tiny else "gpu"]
+    blocks = [choose(block, options.models, options.sizes, options.seeds) for block in plan]
+    name = f"study-{data.replace('_', '-')}"
+    study = Study(blocks, name, workers, tables=outputs / name, on_update=keep)
+    try:
+        study.run()
+    finally:
+        workers.close()
+    finished = sum(row.get("status") == "finished" for row in read_runs(outputs))
+    return {"finished": finished, "failed": workers.failed, "left": study.describe()}
 
 
 def _keep_part(out: Path, results: dict[str, Any], part: str, rows: list[dict[str, Any]]) -> None:
@@ -166,7 +173,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rows", type=_list(ROWS), help="benchmark rows, comma-separated (default: all)")
     parser.add_argument("--models", type=_list(), help="of the study, such as cnn,vit")
     parser.add_argument("--sizes", type=_list(kind=int), help="training images of the study")
-    parser.add_argument("--seeds", type=_list(kind=int), help="of the study")
+    parser.add_argument("--seeds", type=int, help="largest number of seeds of the study at each size")
     parser.add_argument("--workers", type=int, help="of the study at once (default: from the cores)")
     options = parser.parse_args()
     options.tests = options.tests or (list(TINY_TESTS) if options.tiny else list(find_tests()))

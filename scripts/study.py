@@ -1,109 +1,151 @@
-"""The headline study: search a recipe for each model, then train it with two budgets at all sizes.
+"""The study: which model is ahead at which training-set size, with its own recipe and trained long enough?
 
-Running it again skips what is finished.
+    nice -n 19 python scripts/study.py cifar10_jpeg --budget-seconds 7200 training.precision=float32
+    python scripts/study.py cifar10_jpeg training.precision=float32 --list     what is done and what is left
+    python scripts/study.py digits --plan tiny data.test_size=100              the same in a minute
 
-python scripts/study.py cifar10_jpeg hydra/launcher=local
-python scripts/study.py digits debug=tiny model=vit,cnn
-python scripts/study.py cifar10_jpeg --recipes outputs/published/study-cifar10-jpeg/recipes.json
+A recipe is searched for each model first; see comparison/search.py. Then the runs are trained, the most
+informative ones first; see comparison/plan.py. Run again, it goes on where it was. Records and recipes are
+written to --tables as they come. With these files alone it goes on too, so they can be committed meanwhile.
 """
 
 import argparse
-import json
-import subprocess
+import math
+import os
+import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
+from comparison.plan import PLANS, choose
+from comparison.recipes import read_recipes
+from comparison.study import Study
+from comparison.workers import Costs, Workers
+from gpu.log import Log
+from gpu.process import Clock, kill_all
 
-from vision.cli import main as vision
 from vision.cli.old_names import current_overrides
 from vision.cli.schema import conf_folder
-from vision.results import collect
-from vision.statistics import choose_by_validation
 
-BUDGETS = {"steps": "default", "epochs": "epochs"}  # name of the budget -> file in conf/training
-SEARCHED = {"training.lr": "0.0005,0.002,0.008", "training.weight_decay": "0.05,0.5"}
-# The recipe found at this size, with a fixed number of steps, serves all sizes and both budgets.
-SEARCH_RUNS = {"train_size": "1000", "seed": "0,1"}
+FIRST_GUESS = 2e-8  # seconds per step, image and parameter: a ViT of 60,000 parameters on one core
 
 
-def main() -> None:
-    """Search, train and report, in outputs/study-NAME and, for the search, outputs/study-NAME-search."""
-    parser = argparse.ArgumentParser(
-        description="Which model wins at which training-set size, with few images?"
-    )
-    parser.add_argument("data", help="a file of conf/data, such as cifar10_jpeg")
-    parser.add_argument(
-        "settings", nargs="*", help="settings of every run, such as hydra/launcher=local or model=vit,cnn"
-    )
-    parser.add_argument("--recipes", type=Path, help="recipes.json of a study; its models are not searched")
-    chosen = parser.parse_intermixed_args()
+def main() -> int:
+    """Search and train as far as the time goes; returns 1 if a run failed."""
+    options = _options()
     try:
-        settings: list[str] = current_overrides(chosen.settings)
-    except ValueError as error:  # a setting under its old and its present name
-        sys.exit(f"study.py: {error}")
+        study = make_study(options)
+        if options.list:
+            print("\n".join(study.describe()))
+            return 0
+        _train(study)
+    except ValueError as error:
+        print(f"study.py: {error}", file=sys.stderr)
+        return 2
+    for table in sorted(study.tables.glob("*.csv")):
+        print(f"the page of {table.stem}: vision report {table}")
+    return int(study.workers.failed > 0)
+
+
+def make_study(options: argparse.Namespace) -> Study:
+    """Return the study that the options describe.
+
+    Raises:
+        ValueError: an option or a setting is wrong.
+    """
+    settings: list[str] = current_overrides(options.settings)
     given = {name: value for name, _, value in (setting.partition("=") for setting in settings)}
-    swept = _conf("experiment", "study")["hydra"]["sweeper"]["params"]
-    models = given.pop("model", swept["model"]).split(",")
-    out = Path(given.get("output_dir", "outputs/tiny" if given.get("debug") == "tiny" else "outputs"))
-    study = f"study-{_conf('data', chosen.data)['name']}"
-    given = {"experiment": "study", "data": chosen.data} | given
-    recipes = _read(chosen.recipes) if chosen.recipes else {}
-    recipes = {
-        model: recipes.get(model) or _search(given | {"model": model}, out, f"{study}-search/{model}")
-        for model in models
-    }
-    (out / study).mkdir(parents=True, exist_ok=True)
-    (out / study / "recipes.json").write_text(json.dumps(recipes, indent=2) + "\n")
-    failed = 0
-    for budget, training in BUDGETS.items():
-        for model, recipe in recipes.items():
-            fixed = {"training": training, "model": model, "sweep": f"{study}/{budget}"}
-            failed |= _train(given | recipe | fixed)
-    for budget in BUDGETS:
-        failed |= vision(["report", str(out / study / budget)])
-    failed |= vision(["plot", str(out / study), "--panel", "training.steps,training.epochs"])
-    sys.exit(failed)
+    default = "outputs/tiny" if options.plan == "tiny" else "outputs"
+    folder = Path(given.get("output_dir", default)).absolute()
+    name = f"study-{_data_name(options.data)}"
+    log = Path(os.devnull) if options.list else folder / name / "log.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    workers = Workers(
+        common=(
+            f"data={options.data}",
+            "training.threads=1",
+            "retry_failed=true",
+            *settings,
+            f"output_dir={folder}",
+        ),
+        clock=Clock(options.budget_seconds),
+        log=Log(log),
+        count=options.workers,
+        costs=Costs(FIRST_GUESS),
+    )
+    chosen = [block for block in PLANS[options.plan] if block.name in (options.blocks or [block.name])]
+    return Study(
+        blocks=[choose(block, options.models, options.sizes, options.seeds) for block in chosen],
+        name=name,
+        workers=workers,
+        tables=(options.tables or folder / name).absolute(),
+        recipes=read_recipes(options.recipes) if options.recipes else {},
+    )
 
 
-def _conf(group: str, name: str) -> dict[str, Any]:
-    file = conf_folder() / group / f"{name}.yaml"
+def _data_name(data: str) -> str:
+    file = conf_folder() / "data" / f"{data}.yaml"
     if not file.is_file():
         known = ", ".join(sorted(one.stem for one in file.parent.glob("[!_]*.yaml")))
-        sys.exit(f"study.py: {group} must be one of {known}; got {name!r}")
-    return yaml.safe_load(file.read_text())
+        raise ValueError(f"data must be one of {known}; got {data!r}")
+    return str(yaml.safe_load(file.read_text())["name"])
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _train(study: Study) -> None:
+    """Run the study; a signal ends it, and what has finished until then is in the tables."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: _stop(study))
     try:
-        recipes = json.loads(file.read_text())
-        if not all(set(recipe) == set(SEARCHED) for recipe in recipes.values()):
-            raise ValueError("it has other settings")
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        wanted = f"for each model {' and '.join(SEARCHED)}, as the recipes.json of a study does"
-        sys.exit(f"study.py: --recipes {file} must give {wanted}: {error}")
-    return recipes
+        study.run()
+    finally:
+        study.workers.close()
+        study.update()
 
 
-def _search(given: dict[str, Any], out: Path, folder: str) -> dict[str, Any]:
-    """Return the recipe with the best validation accuracy, at one size and a fixed number of steps."""
-    trial = "lr-${training.lr}_wd-${training.weight_decay}"
-    if _train(given | SEARCH_RUNS | SEARCHED | {"sweep": f"{folder}/{trial}"}):
-        sys.exit(1)  # models with different searches cannot be compared
-    _, choices = choose_by_validation(collect(out / folder), list(SEARCHED), by=["label"])
-    return {name: float(choices[name].iloc[0]) for name in SEARCHED}
+def _stop(study: Study) -> None:
+    study.workers.clock.stop()
+    kill_all()
+    raise SystemExit(130)
 
 
-def _train(settings: dict[str, Any]) -> int:
-    """Run a sweep; return 1 if one of its runs failed. A wrong setting stops the study."""
-    # A separate process, because Hydra changes the global state of the one that it runs in.
-    given = [f"{name}={value}" for name, value in settings.items()]
-    done = subprocess.run([sys.executable, "-m", "vision", "train", "-m", *given])
-    if done.returncode not in (0, 1):
-        sys.exit(done.returncode)
-    return done.returncode
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Which model is ahead at which training-set size?", epilog="see scripts/study.py itself"
+    )
+    blocks = sorted({block.name for plan in PLANS.values() for block in plan})
+    models = sorted({model for plan in PLANS.values() for block in plan for model in block.models})
+    parser.add_argument("data", help="a file of conf/data, such as cifar10_jpeg")
+    parser.add_argument(
+        "settings", nargs="*", help="settings of every run, such as training.precision=float32"
+    )
+    parser.add_argument("--plan", choices=tuple(PLANS), default="cpu", help="default: %(default)s")
+    parser.add_argument("--budget-seconds", type=float, default=math.inf, help="default: until all is done")
+    parser.add_argument("--workers", type=int, default=2, help="runs at once (default: %(default)s)")
+    parser.add_argument(
+        "--tables", type=Path, help="folder of records and recipes (default: the runs' folder)"
+    )
+    parser.add_argument("--recipes", type=Path, help="recipes of models, which are then not searched")
+    parser.add_argument("--blocks", type=_list(blocks), help=f"of {', '.join(blocks)}")
+    parser.add_argument("--models", type=_list(models), help="such as plain_cnn,vit")
+    parser.add_argument("--sizes", type=_list(kind=int), help="such as 100,1000")
+    parser.add_argument("--seeds", type=int, help="largest number of seeds of a size")
+    parser.add_argument(
+        "--list", action="store_true", help="say what is done and what is left; train nothing"
+    )
+    return parser.parse_intermixed_args()
+
+
+def _list(known: Any = (), kind: Callable[[str], Any] = str) -> Callable[[str], list[Any]]:
+    def parse(text: str) -> list[Any]:
+        values = [kind(part) for part in text.split(",")]
+        if unknown := [value for value in values if known and value not in known]:
+            raise argparse.ArgumentTypeError(f"{unknown[0]} is not one of {', '.join(known)}")
+        return values
+
+    return parse
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

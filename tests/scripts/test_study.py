@@ -1,72 +1,126 @@
-"""scripts/study.py: search, both budgets, pages and the figure; run again, it trains nothing."""
+"""scripts/study.py: from nothing; again, when it trains nothing; and on from its tables alone."""
 
 import json
-import re
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import yaml
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "study.py"
-TINY = ("digits", "debug=tiny", "training.threads=1", "model=cnn,vit", "model.kwargs.params=20000")
+TINY = ("digits", "--plan", "tiny", "data.test_size=100", "training.precision=float32")
 
 
-def study(folder: Path, *settings: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(SCRIPT), *settings]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=250)
+def study(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), *TINY, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    done = study(folder, "--tables", "tables")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
 
 
 @pytest.mark.slow
-def test_the_study_from_nothing_and_again(tmp_path):
-    done = study(tmp_path, *TINY)
-    assert done.returncode == 0, done.stderr
-    out = tmp_path / "outputs" / "tiny" / "study-digits"
-    recipes = json.loads((out / "recipes.json").read_text())
-    assert set(recipes) == {"cnn", "vit"}
+def test_the_study_from_nothing(finished):
+    recipes = yaml.safe_load((finished / "tables" / "tiny-recipes.yaml").read_text())
+    assert list(recipes) == ["cnn", "vit"]
+    search = pd.read_csv(finished / "tables" / "tiny-search.csv")
+    trials = search.groupby("label")["folder"].nunique()
+    assert trials["CNN"] == trials["ViT"] >= 20, "ten trials at two sizes, and equally many for both"
+    assert set(search["train_size"]) == {20, 40} and (search["n_train"] == search["train_size"]).all()
+    assert set(search["n_val"]) == {70, 71}, "a twentieth of the other images"
+    records = pd.read_csv(finished / "tables" / "tiny.csv")
+    assert len(records) == 6 and (records["n_train"] == records["train_size"]).all()
     for model, label in (("cnn", "CNN"), ("vit", "ViT")):
-        found = list((out.parent / "study-digits-search" / model).rglob("result.json"))
-        assert len(found) == 12, "three learning rates, two weight decays, two seeds"
-        for budget in ("steps", "epochs"):
-            for size in (20, 40):
-                record = json.loads((out / budget / label / f"n{size}" / "s0" / "result.json").read_text())
-                assert {name: record["settings"][name] for name in recipes[model]} == recipes[model]
-    for file in ("steps/report.html", "epochs/report.html", "accuracy.png", "accuracy.pdf"):
-        assert (out / file).stat().st_size > 1000
-    again = study(tmp_path, *TINY)
-    assert again.returncode == 0 and "There is one seed only" in again.stdout
-    assert set(re.findall(r"(\d+) to do", again.stderr)) == {"0"}
+        runs = records[records["label"] == label]
+        assert sorted(zip(runs["train_size"], runs["seed"], strict=True)) == [(20, 0), (20, 1), (40, 0)]
+        assert set(runs["training.lr"]) == {recipes[model]["training.lr"]}
+        scores = search[search["label"] == label].groupby(search["folder"].str.split("/").str[1])
+        best = scores["val_accuracy"].mean().max()
+        chosen = search[(search["label"] == label) & (search["training.lr"] == recipes[model]["training.lr"])]
+        chosen = chosen[chosen["training.weight_decay"] == recipes[model]["training.weight_decay"]]
+        assert chosen["val_accuracy"].mean() == pytest.approx(best)
+    assert len(list(finished.rglob("test_logits.npy"))) == 6, "the search keeps none"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["output_dir", "out"])
-def test_known_recipes_are_not_searched(tmp_path, name):
+def test_run_again_it_trains_nothing_even_from_its_tables_alone(finished, tmp_path):
+    shutil.copytree(finished / "tables", tmp_path / "tables")
+    before = {file.name: file.read_bytes() for file in (tmp_path / "tables").iterdir()}
+    listed = study(tmp_path, "--tables", "tables", "--list")
+    assert listed.stdout == "tiny: 6 of 6 runs done\n"
+    again = study(tmp_path, "--tables", "tables")
+    assert again.returncode == 0 and "accuracy" not in again.stdout
+    assert {file.name: file.read_bytes() for file in (tmp_path / "tables").iterdir()} == before
+    assert not list(tmp_path.rglob("result.json"))
+
+
+@pytest.mark.slow
+def test_a_run_that_is_missing_in_the_table_is_trained(finished, tmp_path):
+    shutil.copytree(finished / "tables", tmp_path / "tables")
+    file = tmp_path / "tables" / "tiny.csv"
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(lines[:-1]))
+    listed = study(tmp_path, "--tables", "tables", "--list")
+    assert "tiny: 5 of 6 runs done, the others take about 0.0 hours" in listed.stdout
+    assert study(tmp_path, "--tables", "tables").returncode == 0
+    new = file.read_text().splitlines(keepends=True)
+    assert new[:-1] == lines[:-1] and new[-1] != lines[-1], "what was there is kept to the byte"
+    (result,) = tmp_path.rglob("result.json")
+    assert json.loads(result.read_text())["config_sha256"] in lines[-1]
+
+
+@pytest.mark.slow
+def test_known_recipes_are_not_searched(tmp_path):
     recipes = {"vit": {"training.lr": 0.003, "training.weight_decay": 0.1}}
-    (tmp_path / "recipes.json").write_text(json.dumps(recipes))
-    done = study(
-        tmp_path, *TINY[:3], "model=vit", "train_size=20", f"{name}=here", "--recipes", "recipes.json"
-    )
-    assert done.returncode == 0, done.stderr
-    out = tmp_path / "here"
-    assert (out / "study-digits" / "epochs" / "report.html").is_file()
-    assert [folder.name for folder in out.iterdir()] == ["study-digits"]
-    record = json.loads((out / "study-digits/steps/ViT/n20/s0/result.json").read_text())
-    assert {name: record["settings"][name] for name in recipes["vit"]} == recipes["vit"]
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(recipes))
+    done = study(tmp_path, "--models", "vit", "--sizes", "20", "--seeds", "1", "--recipes", "r.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (result,) = tmp_path.rglob("result.json")
+    settings = json.loads(result.read_text())["settings"]
+    assert {name: settings[name] for name in recipes["vit"]} == recipes["vit"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("text", [None, "[1]", '{"vit": {"training.lr": 0.1}}', "lr: 0.1"])
-def test_a_wrong_file_of_recipes_is_named(tmp_path, text):
-    if text is not None:
-        (tmp_path / "r.json").write_text(text)
-    refused = study(tmp_path, *TINY, "--recipes", "r.json")
-    assert refused.returncode == 1
-    assert "--recipes r.json must give for each model training.lr and training.weight_de" in refused.stderr
-    assert not (tmp_path / "outputs").exists()
+def test_a_signal_ends_it_and_what_has_finished_is_in_the_table(tmp_path):
+    command = [sys.executable, str(SCRIPT), *TINY, "--tables", "tables"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as going:
+        deadline = time.time() + 120
+        while len(list(tmp_path.rglob("s0/result.json"))) < 3 and time.time() < deadline:
+            time.sleep(0.05)
+        going.send_signal(signal.SIGINT)
+        assert going.wait(30) == 130
+    table = pd.read_csv(tmp_path / "tables" / "tiny-search.csv")
+    assert len(table) == len(list(tmp_path.rglob("s0/result.json"))) >= 3
 
 
 @pytest.mark.slow
-def test_a_wrong_setting_stops_it_before_any_run(tmp_path):
-    refused = study(tmp_path, *TINY, "training.lrr=1")
-    assert refused.returncode != 0 and "training.lrr" in refused.stderr
-    assert not (tmp_path / "outputs").exists()
+def test_without_time_nothing_begins(tmp_path):
+    done = study(tmp_path, "--budget-seconds", "5")
+    assert done.returncode == 0 and "runs do not fit into the time" in done.stdout
+    assert "the search of tiny is not over" in done.stdout and not list(tmp_path.rglob("result.json"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["training.lrr=1"], "training.lrr"),
+        (["training.batch_size=0"], "training.batch_size must be at least 1, got 0"),
+        (["--recipes", "no.yaml"], "no.yaml must give settings such as training.lr"),
+        (["--models", "unet"], "unet is not one of"),
+    ],
+)
+def test_what_is_wrong_is_named_before_any_run(tmp_path, arguments, message):
+    refused = study(tmp_path, *arguments)
+    assert refused.returncode == 2 and message in refused.stderr and "Traceback" not in refused.stderr
+    assert not list(tmp_path.rglob("config.yaml"))

@@ -182,13 +182,7 @@ def _write(out: Path, curves: pd.DataFrame, records: pd.DataFrame | None) -> lis
     curves.to_csv(files[0], index=False)
     if records is not None:
         files += [out / "records.csv", out / "records.parquet"]
-        flat = _without_nested(records)
+        flat = results.flat_table(records)
         flat.to_csv(files[1], index=False)
         flat.to_parquet(files[2], index=False)
     return files
-
-
-def _without_nested(records: pd.DataFrame) -> pd.DataFrame:
-    """Return records without lists and dictionaries, which a CSV file cannot hold."""
-    versions = pd.json_normalize(records["versions"].tolist()).add_prefix("version.")
-    return records.drop(columns=["model_arguments", "versions", "classes"], errors="ignore").join(versions)

@@ -55,7 +55,7 @@ def _accuracy(sweep: Sweep) -> NamedFigure:
 def _error(sweep: Sweep) -> NamedFigure | None:
     if len(sweep.sizes) < 2:
         return None
-    fits = [fit for fit in sweep.fits if fit.fits] if len(sweep.labels) <= MAX_LINES else []
+    fits = sweep.fits if len(sweep.labels) <= MAX_LINES else []
     figure = plots.plot_error(
         sweep.curves,
         fits,

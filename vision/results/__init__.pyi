@@ -56,6 +56,7 @@ from .states import not_asked_for as not_asked_for
 from .states import progress_of as progress_of
 from .states import status as status
 from .table import collect as collect
+from .table import flat_table as flat_table
 from .table import read_records as read_records
 from .verification import set_aside_damaged as set_aside_damaged
 from .verification import verify as verify

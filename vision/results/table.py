@@ -88,6 +88,15 @@ def collect(sweep: Path | str) -> pd.DataFrame:
     return records.sort_values(["label", "train_size", "seed"], ignore_index=True)
 
 
+def flat_table(records: pd.DataFrame) -> pd.DataFrame:
+    """Return records without lists and dictionaries, which a CSV file cannot hold.
+
+    Each package's version becomes a column, such as version.torch.
+    """
+    versions = pd.json_normalize(records["versions"].tolist()).add_prefix("version.")
+    return records.drop(columns=["model_arguments", "versions", "classes"], errors="ignore").join(versions)
+
+
 def current_columns(records: pd.DataFrame) -> pd.DataFrame:
     """Return a table of records of any version with the present names of settings."""
     for old, new in RENAMED.items():

@@ -3,7 +3,7 @@
 Imports and data are read once. A run that fails is answered with its error; a device that is broken ends
 the process, and the study starts another one.
 
-echo '["data=digits", "model=vit"]' | python -m gpu.study_worker
+echo '["data=digits", "model=vit"]' | python -m comparison.worker_process
 """
 
 import contextlib
