@@ -19,6 +19,7 @@ from vision.report.wording.methods import (
     value_range,
 )
 from vision.statistics.records import SEEDS, varying_settings
+from vision.statistics.unknown_columns import unused_columns
 
 HASH_DIGITS = 12
 NOT_SHOWN = ("data.root", "data.train_sizes")
@@ -50,6 +51,8 @@ def methods(sweep: Sweep) -> list[tuple[str, str]]:
         items.append(("Run between", f"{first} and {last}"))
     if settings := _common_settings(records):
         items.append(("Settings of all", settings))
+    if unused := unused_columns(records):
+        items.append(("Columns not used", f"{', '.join(unused)}; they differ between runs of a point"))
     if "subset_sha256" in records:
         items.append(("Subsets (SHA-256)", _subsets(records)))
     return items

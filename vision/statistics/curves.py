@@ -64,7 +64,7 @@ def accuracy_curves(
         records = records.assign(data="unnamed")
     check_columns(records, ("seed",))
     records = records.assign(**{name: axis(records, name) for name in (panel, line, x)})
-    _check_mixed(records, x, line, panel)
+    _check_mixed(records.drop(columns=metric, errors="ignore"), x, line, panel)
     keys = list(dict.fromkeys((panel, line, x)))
     # The same run under two names, such as 1437 and "all", is one run.
     seeds = [name for name in ("seed", "subset_seed") if name in records]

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from vision.statistics.intervals import CONFIDENCE, interval_of
+from vision.statistics.intervals import CONFIDENCE
+from vision.statistics.leads import LEVEL, holm
 from vision.statistics.records import runs_of
 
 RANKING_COLUMNS = ["train_size", "models", "best", "mean", "n", "hsd", "not_significantly_behind"]
@@ -21,8 +22,9 @@ def ranking(records: pd.DataFrame, *, metric: str = "test_accuracy") -> pd.DataF
 
     A model is significantly behind only if two tests at level 0.05 agree: Tukey's honestly significant
     difference with seeds as blocks, and the paired t test against the best. Tukey's test accounts for the
-    choice of the best; the t test for models that differ in variance. Each size is tested separately, on
-    the seeds that all its models have. With fewer than two such seeds nothing is tested.
+    choice of the best; the t test for models that differ in variance. The sizes of a model are tested
+    together, by Holm's procedure, as `compare_models` does. Each size is tested on the seeds that all its
+    models have. With fewer than two such seeds nothing is tested.
 
     Args:
         records: One row per run; see `vision.statistics.records`.
@@ -30,25 +32,53 @@ def ranking(records: pd.DataFrame, *, metric: str = "test_accuracy") -> pd.DataF
 
     Returns:
         Columns train_size, models (number with runs), best (label), mean (of the best), n (common seeds),
-        hsd (Tukey's difference, NaN if not tested), not_significantly_behind (labels, best first).
+        hsd (Tukey's difference of this size alone, NaN if not tested), not_significantly_behind (labels, best
+        first).
 
     Raises:
         ValueError: A column is missing, or the runs are of several data sets.
     """
     runs = runs_of(records, list(dict.fromkeys(records["label"])), metric)
-    rows: list[tuple[int, int, str, float, int, float, tuple[str, ...]]] = []
+    rows: list[tuple[int, int, str, float, int, float]] = []
+    behind: dict[int, dict[str, float]] = {}
     for size, group in runs.groupby("train_size"):
         means = group.groupby("label")[metric].mean().sort_values(ascending=False)
         labels = [str(label) for label in means.index]
         seeds = group.pivot_table(index=["seed", "subset_seed"], columns="label", values=metric, dropna=False)
         blocks = seeds.dropna()[list(means.index)].to_numpy()
-        hsd = _tukey_hsd(blocks)
-        gaps = (blocks[:, :1] - blocks).T
-        behind = [len(gap) > 1 and gap.mean() > hsd and interval_of(gap)[0] > 0 for gap in gaps]
-        near = [label for label, far in zip(labels, behind, strict=True) if not far]
-        best = (labels[0], float(means.iloc[0]))
-        rows.append((int(cast("float", size)), len(labels), *best, len(blocks), hsd, tuple(near[1:])))
-    return pd.DataFrame(rows, columns=RANKING_COLUMNS)
+        row = (int(cast("float", size)), len(labels), labels[0], float(means.iloc[0]))
+        rows.append((*row, len(blocks), _tukey_hsd(blocks)))
+        behind[row[0]] = dict(zip(labels, _p_behind(blocks), strict=True))
+    adjusted = pd.DataFrame(behind).apply(_holm_of_tested, axis=1)
+    table = pd.DataFrame(rows, columns=RANKING_COLUMNS[:-1])
+    near = [
+        tuple(label for label in behind[size] if label != best and not adjusted.loc[label, size] < LEVEL)
+        for size, best in zip(table["train_size"].tolist(), table["best"].tolist(), strict=True)
+    ]
+    return table.assign(**{RANKING_COLUMNS[-1]: near})
+
+
+def _holm_of_tested(p: pd.Series) -> pd.Series:
+    """Return the p values of a model adjusted for the sizes that it has."""
+    known = p.dropna()
+    return p.where(p.isna(), pd.Series(holm(known.to_numpy()), known.index))
+
+
+def _p_behind(blocks: np.ndarray) -> list[float]:
+    """Return the larger p value of two tests against the first model: (seeds, models) -> (models)."""
+    seeds, models = blocks.shape
+    error, freedom = _residual_error(blocks)
+    values: list[float] = []
+    for own in blocks.T:
+        gap = blocks[:, 0] - own
+        if seeds < 2 or models < 2 or np.ptp(gap) == 0 or np.isnan(error) or gap.mean() <= 0:
+            values.append(1.0)
+            continue
+        p = float(stats.ttest_1samp(gap, 0.0).pvalue)
+        if p < LEVEL:
+            p = max(p, float(stats.studentized_range.sf(gap.mean() / error, models, freedom)))
+        values.append(p)
+    return values
 
 
 def _tukey_hsd(blocks: np.ndarray) -> float:
@@ -56,14 +86,22 @@ def _tukey_hsd(blocks: np.ndarray) -> float:
 
     scipy.stats.tukey_hsd has no blocks: it would count what models share at a seed as noise.
     """
-    seeds, models = blocks.shape
-    if seeds < 2 or models < 2:
-        return np.nan
-    residuals = blocks - blocks.mean(axis=0) - blocks.mean(axis=1, keepdims=True) + blocks.mean()
-    freedom = (seeds - 1) * (models - 1)
-    if np.allclose(residuals, 0.0, atol=1e-12):
+    error, freedom = _residual_error(blocks)
+    if np.isnan(error):
         return np.nan  # zero observed variance is not evidence
-    return _range_quantile(models, freedom) * float(np.sqrt((residuals**2).sum() / freedom / seeds))
+    return _range_quantile(blocks.shape[1], freedom) * error
+
+
+def _residual_error(blocks: np.ndarray) -> tuple[float, int]:
+    """Return the standard error of a mean without what models share at a seed, and its degrees of freedom."""
+    seeds, models = blocks.shape
+    freedom = (seeds - 1) * (models - 1)
+    if seeds < 2 or models < 2:
+        return np.nan, freedom
+    residuals = blocks - blocks.mean(axis=0) - blocks.mean(axis=1, keepdims=True) + blocks.mean()
+    if np.allclose(residuals, 0.0, atol=1e-12):
+        return np.nan, freedom
+    return float(np.sqrt((residuals**2).sum() / freedom / seeds)), freedom
 
 
 @lru_cache(maxsize=256)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from vision.statistics.unknown_columns import SETTINGS, unknown_settings
+
 COLUMNS = {
     "label": "name of the model",
     "train_size": "number of training images",
@@ -24,7 +26,6 @@ CONTROL_CHARACTERS = "[\x00-\x08\x0b\x0c\x0e-\x1f]"  # not allowed in HTML
 # Names of what was run. They follow from other settings and make no difference themselves.
 NAMES = ("data", "data.name", "label", "model.label", "model", "model.name", "model.init_from")
 SEEDS = ("seed", "subset_seed", "data.subset_seed")
-SETTINGS = ("data.", "model.", "training.")
 ACCURACIES = ("test_accuracy", "val_accuracy", "train_accuracy")
 COSTS = ("params", "macs", "steps", "train_seconds")
 
@@ -97,7 +98,7 @@ def runs_of(records: pd.DataFrame, labels: Sequence[str], metric: str) -> pd.Dat
     if not pd.api.types.is_numeric_dtype(runs["train_size"]):
         raise ValueError(f"train_size must be a number of images, got {runs['train_size'].iloc[0]!r}")
     check_homogeneous(
-        runs, ["label"], named="label", ignored=(*NAMES, "train_size"), remedy="select one value"
+        runs, ["label"], named="label", ignored=(*NAMES, "train_size", metric), remedy="select one value"
     )
     if "subset_seed" not in runs:
         runs = runs.assign(subset_seed=np.nan)
@@ -135,11 +136,15 @@ def average_seeds(
 
 
 def varying_settings(records: pd.DataFrame) -> list[str]:
-    """Return the settings and names in which these runs differ, other than their seeds."""
+    """Return the settings and names in which these runs differ, other than their seeds.
+
+    Unknown columns that vary at one model and size as a setting does are among them.
+    """
     known = [
         name for name in map(str, records) if name in (*NAMES, "train_size") or name.startswith(SETTINGS)
     ]
-    return [name for name in known if name not in SEEDS and has_several_values(records[name])]
+    varying = [name for name in known if name not in SEEDS and has_several_values(records[name])]
+    return [*varying, *unknown_settings(records)]
 
 
 def check_homogeneous(
@@ -163,8 +168,11 @@ def check_homogeneous(
     for _, runs in records.groupby(list(dict.fromkeys(keys)), dropna=False):
         if different := [name for name in others if has_several_values(runs[name])]:
             values = ", ".join(sorted({str(value) for value in runs[different[0]]}))
+            unknown = different[0] in unknown_settings(records)
+            hint = f", which is not a column of a record (remove {different[0]} if it is a result)"
             raise ValueError(
-                f"the runs of {runs.iloc[0][named]} differ in {', '.join(different)} ({values}); "
+                f"the runs of {runs.iloc[0][named]} differ in {', '.join(different)} ({values})"
+                f"{hint if unknown else ''}; "
                 f"{remedy.format(setting=different[0])}"
             )
 
