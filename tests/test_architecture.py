@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "data": {"config", "text"},
     "training": {"config"},
     "provenance": set(),
-    "results": {"config", "provenance"},
+    "results": {"config", "text", "provenance"},
     "statistics": set(),
     "inspection": {"text", "patches", "fields", "models", "convert", "soften"},
     "plots": {"text"},

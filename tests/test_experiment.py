@@ -203,7 +203,7 @@ def test_a_share_of_the_test_images_is_the_same_for_every_run(small_run):
     assert one["n_test"] == two["n_test"] == 50 and one["settings"]["data.test_size"] == 50
     assert len(np.load(f"{one['folder']}/test_predictions.npy")) == 50
     small_run.data.test_size = 100_000
-    with pytest.raises(ValueError, match=r"data.test_size=100000 cannot be drawn .* to 360"):
+    with pytest.raises(ValueError, match=r"^data.test_size must be an integer from 10 .* to 360"):
         run(replace(small_run, seed=2))
 
 

@@ -167,6 +167,7 @@ def _record(
         val_loss=last["val_loss"],
         val_accuracy=last["val_accuracy"],
         classes=list(source.classes),
+        data_summary=inputs.summary(),
         n_test=len(inputs.test),
         n_train=len(subset.train),
         n_val=len(subset.val),

@@ -139,9 +139,7 @@ def test_streamed_and_resident_images_give_the_same_batches(folder, workers, img
     assert same(first, collect(batches(streamed.train, workers)))
     evaluated = collect(eval_batches(resident.test, batch_size=32, **PLAIN))
     assert same(evaluated, collect(eval_batches(streamed.test, batch_size=32, workers=workers, **PLAIN)))
-    assert channel_statistics(resident.train, indices) == channel_statistics(
-        streamed.train, indices, workers=workers
-    )
+    assert channel_statistics(resident.train, indices) == channel_statistics(streamed.train, indices)
 
 
 def test_an_endless_stream_can_be_left(folder):

@@ -20,3 +20,4 @@ from vision.data.sources import load_source as load_source
 from vision.data.sources import register_source as register_source
 from vision.data.subsets import Subset as Subset
 from vision.data.subsets import draw_subset as draw_subset
+from vision.data.summary import summary as summary

@@ -10,9 +10,14 @@ are decoded by worker processes. Order and changes are the same, and so are the 
 torch.Size([4, 1, 8, 8])
 """
 
+# Tensor.tolist has no types.
+# pyright: reportUnknownMemberType=false
+
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from threading import Lock
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -105,16 +110,26 @@ def eval_batches(
     return ((normalize(x), y) for x, y in _read(images, order, device=device, workers=workers))
 
 
-def channel_statistics(
-    images: Images, indices: Tensor, *, workers: int = 0
-) -> tuple[list[float], list[float]]:
-    """Return mean and standard deviation of each channel over the images at `indices`, in [0, 1]."""
+def channel_statistics(images: Images, indices: Tensor) -> tuple[list[float], list[float]]:
+    """Return mean and standard deviation of each channel over the images at `indices`, in [0, 1].
+
+    Raises:
+        ValueError: an image cannot be decoded.
+    """
     # Integer counts give the same bits on every device and in every order.
     counts = torch.zeros(images.shape[0], 256, dtype=torch.int64)
-    for x, _ in _read(
-        images, torch.split(indices, MEASURED_AT_ONCE), device=torch.device("cpu"), workers=workers
-    ):
-        counts += torch.stack([plane.flatten().bincount(minlength=256) for plane in x.unbind(dim=1)])
+    lock = Lock()
+
+    def add(x: Tensor) -> None:
+        found = torch.stack([plane.flatten().bincount(minlength=256) for plane in x.unbind(dim=-3)])
+        with lock:
+            counts.add_(found.cpu())
+
+    if isinstance(images.pixels, EncodedImages):
+        images.pixels.pick(cast("list[int]", indices.tolist())).check(lambda index, image: add(image))
+    else:
+        for some in torch.split(indices.to(images.pixels.device), MEASURED_AT_ONCE):
+            add(images.pixels.index_select(0, some))
     share = counts / counts.sum(dim=1, keepdim=True, dtype=torch.float64)
     levels = torch.arange(256, dtype=torch.float64) / 255
     means = share @ levels

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -104,8 +104,8 @@ class EncodedImages(Dataset[Tensor]):
 
     def pick(self, indices: Sequence[int]) -> "EncodedImages":
         """Return the images at the indices, still encoded."""
-        names = None if self.names is None else [self.names[index] for index in indices]
-        return replace(self, items=[self.items[index] for index in indices], names=names)
+        names = None if self.names is None else _Picked(self.names, indices)
+        return replace(self, items=_Picked(self.items, indices), names=names)
 
     def headers(self) -> list[Header | Unreadable]:
         """Read the header of every image, on all cores."""
@@ -164,6 +164,15 @@ class EncodedImages(Dataset[Tensor]):
         self._for_each(read, sort)
         return sorted(found, key=lambda one: one.index)
 
+    def check(self, keep: Callable[[int, Tensor], None] = lambda index, image: None) -> None:
+        """Decode all images on all cores; see `broken`.
+
+        Raises:
+            ValueError: one cannot be read.
+        """
+        if unreadable := self.broken(keep):
+            raise ValueError(unreadable[0].reason)
+
     def _broken(self, index: int, error: Exception) -> str:
         from PIL import UnidentifiedImageError
 
@@ -184,6 +193,19 @@ class EncodedImages(Dataset[Tensor]):
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for _ in pool.map(work, range(0, len(self), CHUNK)):
                 pass
+
+
+class _Picked(Sequence[Any]):
+    """Some of a sequence, without reading them."""
+
+    def __init__(self, everything: Sequence[Any], indices: Sequence[int]) -> None:
+        self.everything, self.indices = everything, indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.everything[self.indices[index]]
 
 
 def is_constant(images: Tensor) -> Tensor:

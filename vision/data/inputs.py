@@ -5,6 +5,9 @@
 (90, 360)
 """
 
+# Tensor.tolist has no types.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +17,11 @@ from torch import Tensor
 
 from vision.config import DataConfig
 from vision.data.batches import Batch, channel_statistics, eval_batches, train_batches
+from vision.data.encoded import EncodedImages
 from vision.data.images import Images, Source
 from vision.data.sources import load_source
 from vision.data.subsets import Subset, draw_subset
+from vision.data.summary import summary
 
 EVAL_BATCH_SIZE = 500
 EVAL_PIXELS_ON_GPU = (
@@ -61,6 +66,10 @@ class Inputs:
             workers=self.config.num_workers,
         )
 
+    def summary(self) -> dict[str, Any]:
+        """Return what was read, for the record of a run; see `vision.data.summary`."""
+        return summary(self.source, mean=self.mean, std=self.std)
+
     def eval_batches(self, images: Images, indices: Tensor | None = None) -> Iterator[Batch]:
         """Yield all images, or those at `indices`, once and without augmentation."""
         return eval_batches(
@@ -96,23 +105,44 @@ def load_inputs(config: DataConfig, train_size: Any, *, device: torch.device | s
     source = load_source(config, device=device)
     subset = draw_subset(
         source.train.labels,
-        train_size,
+        fitted(train_size, source.train.labels) if config.fit_sizes else train_size,
         seed=config.subset_seed,
         val_fraction=config.val_fraction,
         val_from=config.val_from,
     )
-    test = _test_images(source.test, config.test_size)
+    size = config.test_size
+    test = _test_images(source.test, fitted(size, source.test.labels) if config.fit_sizes else size)
+    # Images that are not in memory are decoded once, so that a broken one does not end the run later.
+    _check_decodable(test)
+    _check_decodable(source.train.pick(subset.val))
     mean, std = config.mean, config.std
     if mean is None or std is None:
-        mean, std = channel_statistics(source.train, subset.train, workers=config.num_workers)
+        mean, std = channel_statistics(source.train, subset.train)
+    else:
+        _check_decodable(source.train.pick(subset.train))
     return Inputs(source, subset, test, mean, std, config, device)
+
+
+def fitted(size: Any, labels: Tensor) -> Any:
+    """Return a number of images in the range that a stratified subset allows; others as they are.
+
+    >>> fitted(20, torch.arange(100)), fitted(20, torch.tensor([0, 1, 0])), fitted("all", torch.arange(9))
+    (100, 3, 'all')
+    """
+    if not isinstance(size, int):
+        return size
+    return max(len(set(labels.tolist())), min(size, len(labels)))
+
+
+def _check_decodable(images: Images) -> None:
+    """Raise a ValueError that names an encoded image which cannot be decoded."""
+    if isinstance(images.pixels, EncodedImages):
+        images.pixels.check()
 
 
 def _test_images(images: Images, size: int | None) -> Images:
     """Return `size` test images, the same for every seed; all of them for None."""
     if size is None or size == len(images):
         return images
-    try:
-        return images.pick(draw_subset(images.labels, size, seed=0, val_fraction=0.0).train)
-    except ValueError as error:
-        raise ValueError(f"data.test_size={size} cannot be drawn from the test split: {error}") from error
+    drawn = draw_subset(images.labels, size, seed=0, val_fraction=0.0, setting="data.test_size")
+    return images.pick(drawn.train)

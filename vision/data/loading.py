@@ -18,6 +18,7 @@ from torch import Tensor
 from vision.config import DataConfig
 from vision.data.decoding import check_background, resize, to_channels
 from vision.data.depth import Ranges
+from vision.data.duplicates import near_duplicates
 from vision.data.encoded import SIZE_HINT, EncodedImages
 from vision.data.images import Images, Source
 from vision.data.split import CHUNK, Split, read_split
@@ -56,6 +57,8 @@ def load_to_device(source: Source, config: DataConfig, *, device: torch.device) 
     report = source.report.with_remarks(*remarks)
     for split in splits:
         report = report.joined(split.report).with_remarks(*split.missing_classes(source.classes))
+    if all(split.images.resident for split in splits):
+        report = replace(report, near_duplicates=_near_duplicates(*splits))
     train, test = (_placed(split.images, device if fits else None) for split in splits)
     return Source(train, test, source.classes, report)
 
@@ -119,6 +122,11 @@ def _bring_to_shape(split: Split, shape: Shape, ranges: Ranges, config: DataConf
         assert isinstance(split.images.pixels, EncodedImages)
         encoded = split.images.pixels
     split.images = Images(replace(encoded, refuse_constant=refuse), split.images.labels)
+
+
+def _near_duplicates(train: Split, test: Split) -> tuple[tuple[str, str], ...]:
+    pairs = near_duplicates(train.images, test.images)
+    return tuple((train.image_name(known), test.image_name(asked)) for known, asked in pairs)
 
 
 def _resized(pixels: Tensor, shape: Shape) -> Tensor:

@@ -23,12 +23,15 @@ class Report:
         remarks: sentences that a user should read.
         modes: how many images are stored in which of Pillow's modes; empty for images given as a tensor.
         sizes: how many images have which height x width before resizing.
+        near_duplicates: names of pairs of a training and a test image that look alike; None if the images are
+            not in memory, where nobody looked.
     """
 
     skipped: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     remarks: tuple[str, ...] = ()
     modes: Mapping[str, int] = field(default_factory=dict[str, int])
     sizes: Mapping[str, int] = field(default_factory=dict[str, int])
+    near_duplicates: tuple[tuple[str, str], ...] | None = None
 
     def with_skipped(self, reason: str, names: Iterable[str]) -> "Report":
         """Return a report in which these names are left out too."""

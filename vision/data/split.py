@@ -32,12 +32,14 @@ class Split:
         images: those that are left.
         headers: of encoded images, in their order; none for images given as a tensor.
         report: what was found.
+        encoded: the images before they are decoded, for their names.
     """
 
     name: str
     images: Images
     headers: list[Header] = field(default_factory=list[Header])
     report: Report = field(default_factory=Report)
+    encoded: EncodedImages | None = None
 
     def leave_out(self, unreadable: Sequence[Unreadable], config: DataConfig) -> Tensor:
         """Remove images that cannot be read, or raise an error that names the first.
@@ -60,10 +62,11 @@ class Split:
         stay[[one.index for one in unreadable]] = False
         if not stay.any():
             raise ValueError(f"no image of the {self.name} split can be read: {unreadable[0].reason}")
-        assert isinstance(self.images.pixels, EncodedImages)
-        names = [self.images.pixels.name(one.index) for one in unreadable]
+        names = [self.image_name(one.index) for one in unreadable]
         self.report = self.report.with_skipped(UNREADABLE, names)
         self.images = self.images.pick(stay.nonzero().flatten())
+        assert isinstance(self.images.pixels, EncodedImages)
+        self.encoded = self.images.pixels
         return stay
 
     def check_constant(self, pixels: Tensor, *, refuse: bool) -> None:
@@ -87,8 +90,7 @@ class Split:
 
     def image_name(self, index: int) -> str:
         """Return what messages call image `index`."""
-        pixels = self.images.pixels
-        return pixels.name(index) if isinstance(pixels, EncodedImages) else f"number {index}"
+        return f"number {index}" if self.encoded is None else self.encoded.name(index)
 
     def missing_classes(self, classes: tuple[str, ...]) -> list[str]:
         """Return a remark if there is no image of some class."""
@@ -109,6 +111,7 @@ def read_split(name: str, images: Images, classes: tuple[str, ...], config: Data
         height, width = images.shape[1:]
         split.report = replace(split.report, sizes={f"{height}x{width}": len(images)})
         return split
+    split.encoded = images.pixels
     headers = images.pixels.headers()
     split.leave_out([one for one in headers if isinstance(one, Unreadable)], config)
     split.headers = [one for one in headers if isinstance(one, Header)]

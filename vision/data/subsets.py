@@ -35,7 +35,13 @@ class Subset:
 
 
 def draw_subset(
-    labels: Tensor, train_size: Any, *, seed: int, val_fraction: float, val_from: str = "subset"
+    labels: Tensor,
+    train_size: Any,
+    *,
+    seed: int,
+    val_fraction: float,
+    val_from: str = "subset",
+    setting: str = "train_size",
 ) -> Subset:
     """Draw a subset of train_size images to train on, and images for validation.
 
@@ -59,6 +65,7 @@ def draw_subset(
         seed: of the draw; it is independent of the model's seed.
         val_fraction: share of the subset or of the rest to hold out, from 0 up to but not including 1.
         val_from: "subset" or "rest".
+        setting: what messages call train_size.
 
     Raises:
         ValueError: train_size or val_fraction is out of range, or there is no rest to hold out from.
@@ -66,7 +73,7 @@ def draw_subset(
     if not 0 <= val_fraction < 1:
         raise ValueError(f"val_fraction must be from 0 up to but not including 1, got {val_fraction}")
     classes = labels.cpu().numpy()
-    size = _checked_size(train_size, least=len(np.unique(classes)), most=len(classes))
+    size = _checked_size(train_size, least=len(np.unique(classes)), most=len(classes), setting=setting)
     chosen, rest = np.split(stratified_order(classes, seed=seed), [size])
     if val_from == "rest":
         train, val = chosen, _last(rest, val_fraction, train_size)
@@ -134,7 +141,7 @@ def _rank_within_class(labels: np.ndarray) -> np.ndarray:
     return rank
 
 
-def _checked_size(train_size: Any, *, least: int, most: int) -> int:
+def _checked_size(train_size: Any, *, least: int, most: int, setting: str) -> int:
     if train_size == "all":
         return most
     try:
@@ -144,7 +151,7 @@ def _checked_size(train_size: Any, *, least: int, most: int) -> int:
         size, exact = 0, False
     if not (exact and least <= size <= most):
         raise ValueError(
-            f"train_size must be an integer from {least} (one image per class) to {most} (all of them), "
+            f"{setting} must be an integer from {least} (one image per class) to {most} (all of them), "
             f"or 'all', got {train_size!r}"
         )
     return size

@@ -51,6 +51,7 @@ from .record import Column as Column
 from .record import Record as Record
 from .record import columns as columns
 from .states import count_undertrained as count_undertrained
+from .states import count_unreadable as count_unreadable
 from .states import damages as damages
 from .states import not_asked_for as not_asked_for
 from .states import progress_of as progress_of

@@ -21,6 +21,7 @@ from typing import Any, cast
 
 from vision.results.checksums import SEAL, read_row
 from vision.results.files import TEMPORARY
+from vision.results.skipped import unreadable_images
 from vision.results.walk import walk
 
 INDEX = ".records.parquet"
@@ -38,6 +39,7 @@ class FinishedRun:
         seal: the record's checksum of itself; empty before version 4.
         config: the checksum of its settings.
         train_accuracy, late_loss_fall: as in the record; None where it has none.
+        unreadable: how many images it left out, with their names; empty for none.
         record: the record as JSON; empty where it was not asked for, or cannot be read.
     """
 
@@ -48,6 +50,7 @@ class FinishedRun:
     config: str
     train_accuracy: float | None
     late_loss_fall: float | None
+    unreadable: str
     record: str
 
     def read(self) -> dict[str, Any]:
@@ -80,10 +83,11 @@ def _read(sweep: Path, folder: str, stamp: str) -> FinishedRun:
     try:
         record = read_row(sweep / folder)
     except (ValueError, OSError) as error:
-        return FinishedRun(folder, stamp, str(error), "", "", None, None, "")
+        return FinishedRun(folder, stamp, str(error), "", "", None, None, "", "")
     seal, config = (str(record.get(name, "")) for name in (SEAL, "config_sha256"))
     accuracy, fall = (_number(record.get(name)) for name in ("train_accuracy", "late_loss_fall"))
-    return FinishedRun(folder, stamp, "", seal, config, accuracy, fall, json.dumps(record))
+    unreadable = unreadable_images(record)
+    return FinishedRun(folder, stamp, "", seal, config, accuracy, fall, unreadable, json.dumps(record))
 
 
 def _number(value: object) -> float | None:

@@ -60,6 +60,10 @@ class Record:
         float | None, _Doc("Accuracy on the validation images; null without any.", "fraction")
     ]
     classes: Annotated[list[str], _Doc("Names of the classes, in the order of the labels.")]
+    data_summary: Annotated[
+        dict[str, Any],
+        _Doc("What was read: images by class, sizes, modes, what was skipped, near-duplicates."),
+    ]
     n_test: Annotated[int, _Doc("Test images that were scored.", "images")]
     n_train: Annotated[int, _Doc("Images that the weights were fitted to.", "images")]
     n_val: Annotated[int, _Doc("Validation images; data.val_from names where they come from.", "images")]

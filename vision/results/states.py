@@ -6,6 +6,7 @@
 
 import json
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -59,6 +60,11 @@ def count_undertrained(sweep: Path) -> dict[str, int]:
     return undertrained(
         {"train_accuracy": run.train_accuracy, "late_loss_fall": run.late_loss_fall} for run in sound
     )
+
+
+def count_unreadable(sweep: Path) -> dict[str, int]:
+    """Count the finished runs that left out the same images, by a text that names these."""
+    return Counter(run.unreadable for run in index(sweep, records=False) if run.unreadable)
 
 
 def progress_of(run: Path) -> tuple[str, int, float]:

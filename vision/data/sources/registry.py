@@ -20,6 +20,8 @@ from vision.data.loading import load_to_device
 KEPT = 2  # sources that stay in memory, so that a sweep's runs read theirs once
 # Settings of DataConfig that have no influence on which images are read.
 NOT_READING = {
+    "test_size",
+    "fit_sizes",
     "val_from",
     "val_fraction",
     "subset_seed",

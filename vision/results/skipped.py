@@ -1,0 +1,20 @@
+"""Images that a run could not read and left out, from the summary of the data in its record.
+
+>>> unreadable_images({"data_summary": {"skipped": {"unreadable images": {"count": 1, "names": ["a.png"]}}}})
+'1 unreadable images: a.png'
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from vision.text import first_few
+
+UNREADABLE = "unreadable images"
+MOST_NAMES = 10
+
+
+def unreadable_images(record: Mapping[str, Any]) -> str:
+    """Return how many images a run left out, with their names; empty if none."""
+    summary = record.get("data_summary")
+    skipped: Any = cast(Any, summary)["skipped"].get(UNREADABLE) if isinstance(summary, Mapping) else None
+    return f"{skipped['count']:,} {UNREADABLE}: {first_few(skipped['names'], MOST_NAMES)}" if skipped else ""
