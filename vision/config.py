@@ -8,6 +8,7 @@ import importlib
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -66,7 +67,8 @@ class DataConfig:
     """Where the images come from and how they are prepared.
 
     Attributes:
-        name: the name of the data set in records and plots.
+        name: the name of the data set in records and plots; empty means the name of the folder `root` for
+            image_folder and parquet, or else of the data set.
         source: the kind of source: digits, torchvision, image_folder, parquet, huggingface, far_marker
             (synthetic), or one that `module` registers.
         module: a Python module to import first, for sources of your own.
@@ -96,7 +98,7 @@ class DataConfig:
         augment: random changes to training batches.
     """
 
-    name: str
+    name: str = ""
     source: str
     module: str | None = None
     dataset: str | None = None
@@ -119,6 +121,12 @@ class DataConfig:
     max_memory_fraction: float = 0.5
     num_workers: int = 2
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            folder = Path(self.root).absolute().name
+            of_files = self.source in ("image_folder", "parquet")
+            self.name = folder if of_files else (self.dataset or self.source).rpartition("/")[2]
 
 
 @dataclass(kw_only=True, slots=True)

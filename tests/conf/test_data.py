@@ -7,13 +7,14 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from vision.cli.data import compose_data
 from vision.cli.schema import conf_folder, store_schema, to_run_config
 from vision.config import AugmentConfig, DataConfig
 from vision.data import draw_subset, load_source
 from vision.data.sources.torchvision_sets import DATASETS
 
 FILES = sorted((Path(__file__).parents[2] / "conf" / "data").glob("*.yaml"))
-TO_GIVE = {"name": "mine", "root": "somewhere", "dataset": "owner/name"}
+TO_GIVE = {"root": "somewhere", "dataset": "owner/name"}
 
 
 def read(file: Path) -> DataConfig:
@@ -40,7 +41,7 @@ def test_it_fills_the_schema(file):
     config = read(file)
     assert config.subset_seed == 3
     assert isinstance(config.augment, AugmentConfig)
-    assert config.name == "mine" or config.name.replace("-", "_") == file.stem
+    assert config.name in ("somewhere", "name") or config.name.replace("-", "_") == file.stem
     sizes = [int(size) for size in config.train_sizes.split(",")]
     assert sizes == sorted(set(sizes)) and sizes[0] > 0
     assert (config.mean is None) == (config.std is None)
@@ -68,3 +69,15 @@ def test_digits_as_configured():
     source = load_source(config)
     for size in config.train_sizes.split(","):
         draw_subset(source.train.labels, size, seed=config.subset_seed, val_fraction=config.val_fraction)
+
+
+def test_what_must_be_given_is_asked_for_and_the_name_is_that_of_the_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for chosen, missing in (("image_folder", "data.root"), ("huggingface", "data.dataset")):
+        with pytest.raises(ValueError, match=rf"^{missing} must be given, for example {missing}=VALUE$"):
+            compose_data(chosen, [])
+    (tmp_path / "pets").mkdir()
+    assert compose_data("pets", []).name == "pets"
+    assert compose_data("huggingface", ["data.dataset=ylecun/mnist"]).name == "mnist"
+    assert DataConfig(source="digits").name == "digits"
+    assert DataConfig(source="torchvision", dataset="SVHN").name == "SVHN"

@@ -20,6 +20,7 @@ COMMANDS = {
     "plot": "draw accuracy against training-set size or against any setting",
     "report": "write one page about a sweep: findings, figures, tables and methods",
     "compare": "print a sweep's accuracies next to published ones",
+    "data": "show what is read of a folder of images or of a data set",
     "models": "list the models, with parameters and multiply-adds of ours",
     "convert": "turn a CNN into masked attention, and measure how closely they agree",
     "inspect": "look inside a model: attention distance, receptive fields, heads, CKA",

@@ -18,6 +18,7 @@ from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import OmegaConf
 
+from vision.cli.missing import mark_missing
 from vision.cli.progress import SWEEP
 from vision.config import DISTANCE, OLD_DISTANCE, RENAMED
 
@@ -58,14 +59,14 @@ class FileConfigSource(_FileConfigSource):
     """
 
     def load_config(self, config_path: str) -> ConfigResult:
-        """Read a file; its settings have their present names."""
+        """Read a file; its settings have their present names, and those that must be given are marked."""
         result = super().load_config(config_path)
         tree = OmegaConf.to_container(result.config, resolve=False)
         group = ".".join(PurePosixPath(config_path).parts[:-1])
         package = result.header.get("package") or group
         package = package.replace("_group_", group).removeprefix("_global_").removeprefix(".")
         renamed = _renamed(_leaves(tree, package))
-        current = _rename_keys(tree, package, renamed)
+        current = mark_missing(_rename_keys(tree, package, renamed))
         if current != tree:
             result.config = OmegaConf.create(current)
         return result

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue
+from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
 import vision
+from vision.cli.missing import must_be_given, reason_of
 from vision.config import RunConfig
 
 
@@ -31,6 +32,8 @@ def to_run_config(config: DictConfig) -> RunConfig:
     try:
         typed = OmegaConf.to_object(config)
     except MissingMandatoryValue as error:
-        raise ValueError(f"{error.full_key} must be given, for example {error.full_key}=VALUE") from error
+        raise ValueError(must_be_given(str(error.full_key))) from error
+    except InterpolationResolutionError as error:
+        raise ValueError(reason_of(error)) from error
     assert isinstance(typed, RunConfig)
     return typed

@@ -2,7 +2,7 @@
 
 Two images are near-duplicates if the correlation of their grey thumbnails, of at most 16 x 16 pixels, is at
 least 0.99. Another size, compression or brightness changes it by less. On digits of 8 x 8 pixels, 0.98
-would already join different ones.
+would already join different ones. In images of fewer than 8 pixels a side nobody looks.
 
 >>> images = Images(torch.randint(256, (9, 1, 8, 8), dtype=torch.uint8), torch.arange(9))
 >>> near_duplicates(images, images.pick(torch.tensor([4])))
@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from vision.data.images import Images
 
-SIDE = 16
+SIDE, LEAST_SIDE = 16, 8
 CORRELATION = 0.99
 _CHUNK = 1024
 _DIRECTIONS = 16  # of the thumbnails' space, in which candidates are looked for
@@ -32,6 +32,8 @@ def near_duplicates(train: Images, test: Images) -> list[tuple[int, int]]:
     """
     from scipy.spatial import cKDTree
 
+    if min(train.shape[1:]) < LEAST_SIDE:
+        return []
     known, asked = thumbnails(train), thumbnails(test)
     # The distance of unit vectors is sqrt(2 - 2 correlation), and no larger in fewer directions.
     radius = (2 - 2 * CORRELATION) ** 0.5

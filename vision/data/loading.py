@@ -27,6 +27,10 @@ from vision.text import first_few
 Shape = tuple[int, int, int]
 
 
+class SizesDiffer(ValueError):
+    """Images have different sizes, and data.img_size is null."""
+
+
 def load_to_device(source: Source, config: DataConfig, *, device: torch.device) -> Source:
     """Bring all images to one shape, and to the device's memory if they fit; otherwise they stay encoded.
 
@@ -73,7 +77,7 @@ def _common_shape(splits: Sequence[Split], config: DataConfig) -> tuple[Shape, l
     sizes = {shape[1:] for shape in shapes}
     if config.img_size is None and len(sizes) > 1:
         listed = first_few(sorted(f"{height}x{width}" for height, width in sizes), 4)
-        raise ValueError(f"images have different sizes ({listed}, height x width); {SIZE_HINT}")
+        raise SizesDiffer(f"images have different sizes ({listed}, height x width); {SIZE_HINT}")
     height, width = (config.img_size, config.img_size) if config.img_size else next(iter(sizes))
     if config.channels != "auto":
         return (int(config.channels), height, width), []

@@ -37,6 +37,7 @@ from .files import write_json as write_json
 from .identity import NON_IDENTIFYING as NON_IDENTIFYING
 from .identity import ConfigMismatch as ConfigMismatch
 from .identity import fingerprint as fingerprint
+from .identity import folder_name as folder_name
 from .identity import load_failed as load_failed
 from .identity import load_finished as load_finished
 from .identity import run_folder as run_folder

@@ -66,8 +66,13 @@ def run_folder(config: RunConfig) -> Path:
 
     Characters of the label that do not suit a folder become dashes.
     """
-    label = re.sub(r"[^\w.+-]+|^\.+", "-", config.model.label or config.model.name)
+    label = folder_name(config.model.label or config.model.name)
     return Path(config.output_dir) / config.sweep / label / f"n{config.train_size}" / f"s{config.seed}"
+
+
+def folder_name(name: str) -> str:
+    """Return a name with dashes in the place of characters that do not suit a folder."""
+    return re.sub(r"[^\w.+-]+|^\.+", "-", name)
 
 
 def settings(config: RunConfig) -> dict[str, Any]:

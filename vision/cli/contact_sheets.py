@@ -1,0 +1,54 @@
+"""Contact sheets: one picture per class, of training images and then of test images.
+
+>>> write_contact_sheets(source, Path("outputs/data/digits"))  # doctest: +SKIP
+PosixPath('outputs/data/digits')
+"""
+
+# Tensor.tolist has no types.
+# pyright: reportUnknownMemberType=false
+
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor
+from torchvision.utils import make_grid, save_image  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
+
+from vision.data import Images, Source
+from vision.inspection import spread_indices
+from vision.results import folder_name
+
+COLUMNS, TRAIN_ROWS, TEST_ROWS = 10, 4, 1
+LEAST_SIDE = 48  # smaller images are enlarged
+GAP = 2
+
+
+def write_contact_sheets(source: Source, folder: Path) -> Path:
+    """Write one PNG per class, evenly spaced images of each split; returns the folder.
+
+    Four rows of training images are followed by one row of test images. Black cells are empty.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for label, name in enumerate(source.classes):
+        cells = torch.cat(
+            [
+                _cells(source.train, label, TRAIN_ROWS * COLUMNS),
+                _cells(source.test, label, TEST_ROWS * COLUMNS),
+            ]
+        )
+        path = folder / f"{label:0{len(str(len(source.classes) - 1))}}-{folder_name(name)}.png"
+        save_image(make_grid(cells, nrow=COLUMNS, padding=GAP), path)
+    return folder
+
+
+def _cells(images: Images, label: int, count: int) -> Tensor:
+    """Return `count` images of a class, float (count, C, H, W) in [0, 1], filled up with black ones."""
+    of_class = (images.labels == label).nonzero().flatten()
+    chosen = of_class[spread_indices(len(of_class), count)] if len(of_class) else of_class
+    channels, height, width = images.shape
+    cells = torch.zeros(count, channels, height, width)
+    for cell, index in zip(cells, cast("list[int]", chosen.tolist()), strict=False):
+        cell.copy_(images.pixels[index].cpu() / 255)
+    shown = cells[:, :3] if channels > 3 else cells[:, :1] if channels == 2 else cells
+    factor = -(-LEAST_SIDE // min(height, width))
+    return shown.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)

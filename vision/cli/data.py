@@ -1,0 +1,117 @@
+"""`vision data`: what is read of a folder of images or of a data set, and pictures of each class.
+
+vision data photos
+vision data cifar10 data.root=../data
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vision.config import DataConfig
+    from vision.data import Source
+
+SIDE = 64  # of images of different sizes
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `vision data`."""
+    parser.epilog = "example: vision data photos data.img_size=64"
+    what = "folder of images or parquet files, or a data set of conf/data"
+    parser.add_argument("what", metavar="DIR_or_CONFIG", help=what)
+    settings = "settings as for `vision train`, such as data.img_size=64"
+    parser.add_argument("settings", nargs="*", metavar="SETTING", help=settings)
+    parser.add_argument(
+        "--out", type=Path, default=Path("outputs/data"), metavar="DIR", help="folder of the pictures"
+    )
+
+
+def data(what: str, settings: list[str], out: Path) -> int:
+    """Print what is read of a data set, and write a contact sheet for each class.
+
+    Images that cannot be read are left out and listed, and constant ones are named, unless settings say
+    otherwise. Images of different sizes are resized to 64 pixels if data.img_size is not given.
+
+    Raises:
+        ValueError: a setting is wrong, or the data cannot be read.
+        FileNotFoundError: there is no such folder or data set.
+    """
+    from vision.cli.contact_sheets import write_contact_sheets
+    from vision.cli.data_tables import print_summary
+    from vision.data import load_source
+    from vision.data.loading import SizesDiffer
+    from vision.results import folder_name
+
+    config = compose_data(what, ["data.on_error=skip", "data.on_constant=warn", *settings])
+    try:
+        source = load_source(config)
+    except SizesDiffer:
+        source = load_source(replace(config, img_size=SIDE))
+    print_summary(config.name, _summary(source))
+    folder = write_contact_sheets(source, out / folder_name(config.name))
+    print(f"wrote {folder}: {len(source.classes)} contact sheets")
+    return 0
+
+
+def compose_data(what: str, settings: list[str]) -> "DataConfig":
+    """Return the settings of a folder, or of a data set of conf/data by its name.
+
+    Raises:
+        ValueError: a setting is wrong, or must be given.
+        FileNotFoundError: there is no such folder or data set.
+    """
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+
+    from vision.cli.old_names import accept_old_names
+    from vision.cli.schema import conf_folder, store_schema, to_run_config
+    from vision.config import check
+
+    store_schema()
+    accept_old_names()
+    chosen = _chosen(Path(what), what, conf_folder())
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+            run = to_run_config(compose("train", [*chosen, "hydra/sweeper=basic", *settings]))
+    except HydraException as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    check(run)
+    return run.data
+
+
+def _chosen(folder: Path, what: str, conf: Path) -> list[str]:
+    """Return the settings that choose a folder or a data set."""
+    if folder.is_dir():
+        kind = "parquet" if next(folder.rglob("*.parquet"), None) else "image_folder"
+        quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
+        return [f"data={kind}", f"data.root='{quoted}'"]
+    if folder.suffix in (".yaml", ".yml") and folder.is_file():
+        group = folder.absolute().parent
+        return [f"hydra.searchpath=['file://{group.parent}']", f"{group.name}={folder.stem}"]
+    known = sorted(path.stem for path in (conf / "data").glob("*.yaml"))
+    if what not in known:
+        raise FileNotFoundError(
+            f"DIR_or_CONFIG must be a folder, a .yaml file of a folder conf/data, or one of "
+            f"{', '.join(known)}; got {what!r}"
+        )
+    return [f"data={what}"]
+
+
+def _summary(source: "Source") -> dict[str, Any]:
+    """Return the summary of a data set, with statistics of all training images and near-duplicates."""
+    import torch
+
+    from vision.data import channel_statistics, summary
+    from vision.data.duplicates import near_duplicates
+
+    mean, std = channel_statistics(source.train, torch.arange(len(source.train)))
+    found = summary(source, mean=mean, std=std)
+    if found["near_duplicates"] is None:
+        pairs = near_duplicates(source.train, source.test)
+        named = [[f"number {one}", f"number {other}"] for one, other in pairs[:20]]
+        found["near_duplicates"] = {"count": len(pairs), "pairs": named}
+    return found
