@@ -32,7 +32,7 @@ def with_gradients(
     inputs: QKV, field: Field, bias: Tensor | None = None, *, backend: str = "auto"
 ) -> tuple[Tensor, ...]:
     """Return the output of `attend` and its gradients with respect to q, k, v and the bias."""
-    out = attend(*inputs, field, bias, backend)
+    out = attend(*inputs, field, bias, backend=backend)
     direction = torch.randn(out.shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
     wanted = [*inputs] if bias is None else [*inputs, bias]
     return out, *torch.autograd.grad((out * direction.to(out.dtype)).sum(), wanted, allow_unused=True)

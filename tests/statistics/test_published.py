@@ -1,5 +1,7 @@
 """Published accuracies next to ours: with sources, and only where the task is the same."""
 
+from typing import Any
+
 import pandas as pd
 import pytest
 
@@ -26,7 +28,8 @@ def test_ours_come_first_at_the_sizes_that_both_have():
     rows = compare_with_published(runs())
     assert set(rows["train_size"]) == {500, 5000}
     for _, group in rows.groupby("train_size"):
-        ours, *others = group.to_dict("records")
+        both: list[dict[Any, Any]] = group.to_dict("records")
+        ours, *others = both
         assert ours["source"] == "this suite" and ours["accuracy"] == pytest.approx(31.0) and ours["n"] == 3
         assert ours["low"] < 31.0 < ours["high"]
         assert (
@@ -35,7 +38,8 @@ def test_ours_come_first_at_the_sizes_that_both_have():
             == "300 steps, batch 64, 450 of the images trained on, re-encoded as JPEG of quality 75"
         )
         assert others and all(row["source"] != "this suite" for row in others)
-    assert "re-encoded" not in how_trained(compare_with_published(runs("cifar10")).iloc[0].to_dict())
+    first: dict[Any, Any] = compare_with_published(runs("cifar10")).iloc[0].to_dict()
+    assert "re-encoded" not in how_trained(first)
 
 
 def test_sizes_without_published_accuracies_are_named():

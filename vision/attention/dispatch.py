@@ -45,6 +45,7 @@ def attend(
     v: Tensor,
     field: Field | Sequence[Field] | None = None,
     bias: Tensor | None = None,
+    *,
     backend: str = "auto",
     need_weights: Literal[False] = False,
 ) -> Tensor: ...
@@ -57,8 +58,8 @@ def attend(
     v: Tensor,
     field: Field | Sequence[Field] | None = None,
     bias: Tensor | None = None,
-    backend: str = "auto",
     *,
+    backend: str = "auto",
     need_weights: Literal[True],
 ) -> tuple[Tensor, Tensor]: ...
 
@@ -69,6 +70,7 @@ def attend(
     v: Tensor,
     field: Field | Sequence[Field] | None = None,
     bias: Tensor | None = None,
+    *,
     backend: str = "auto",
     need_weights: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
