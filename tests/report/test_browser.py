@@ -4,11 +4,15 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from known_records import records
+from selenium import webdriver
+from selenium.webdriver import ActionChains, Keys
 
 from vision.report import write_report
+from vision.statistics import accuracy_curves
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
@@ -50,8 +54,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
-    from selenium import webdriver
-
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
     for switch in (*SWITCHES, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
@@ -60,6 +62,30 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
     yield driver
     driver.quit()
+
+
+def to(browser, selector: str, *, text: str = "") -> Any:
+    """Return the first shown element of a selector, with this text."""
+    found = browser.find_elements("css selector", selector)
+    return next(one for one in found if one.is_displayed() and text in one.text)
+
+
+def visit(browser, chart: str, order: int = 0, *, event: str = "pointermove", kind: str = "mouse") -> str:
+    """Point at a point of a figure's visible chart, and return what the page then says."""
+    browser.execute_script(
+        """
+        const charts = [...document.querySelectorAll(`#${arguments[0]} svg`)];
+        const chart = charts.find((one) => one.getClientRects().length);
+        chart.scrollIntoView({ block: "center" });
+        const [, x, y] = JSON.parse(chart.dataset.points)[arguments[1]];
+        const at = new DOMPoint(x, y).matrixTransform(chart.getScreenCTM());
+        const where = { clientX: at.x + 3, clientY: at.y - 3, pointerType: arguments[3], bubbles: true };
+        chart.dispatchEvent(new PointerEvent(arguments[2], where));
+        """,
+        *(chart, order, event, kind),
+    )
+    tip = browser.find_element("css selector", ".tip")
+    return tip.text if tip.is_displayed() else ""
 
 
 def look(browser, page: Path, *, width: int = DESK, dark: bool = False) -> None:
@@ -138,13 +164,171 @@ def test_a_click_sorts_a_table_by_its_numbers_and_a_second_turns_it_round(browse
     look(browser, page)
 
     def column() -> list[str]:
-        rows = browser.find_elements("css selector", "#differences + .scroll tbody tr")
+        rows = browser.find_elements("css selector", "#differences .scroll tbody tr")
         return [row.find_elements("tag name", "td")[1].text for row in rows]
 
-    button = browser.find_elements("css selector", "#differences + .scroll th button")[1]
+    button = browser.find_elements("css selector", "#differences .scroll th button")[1]
     for turned in (False, True):
         button.click()
         sizes = [int(text.replace(",", "")) for text in column()]
         assert len(sizes) == 10 and sizes == sorted(sizes, reverse=turned)
         order = button.find_element("xpath", "..").get_attribute("aria-sort")
         assert order == ("descending" if turned else "ascending")
+
+
+def test_a_chart_tells_the_value_its_interval_and_n_under_the_pointer(browser, page):
+    look(browser, page)
+    row = accuracy_curves(records(models=("CNN", "ViT", "a model with quite a long name"))).iloc[2]
+    mean, low, high = (f"{100 * row[name]:.1f}" for name in ("mean", "low", "high"))
+    said = f"{row['train_size']:,} images: {mean}% ({low} to {high}, n = {row['n']})"
+    assert visit(browser, "accuracy", 2).split("\n") == [row["label"], said]
+    tip, chart = to(browser, ".tip").rect, to(browser, "#accuracy svg").rect
+    assert chart["y"] < tip["y"] + tip["height"] < chart["y"] + chart["height"]
+    browser.execute_script(
+        "arguments[0].dispatchEvent(new PointerEvent('pointerleave', {pointerType: 'mouse'}))",
+        to(browser, "#accuracy svg"),
+    )
+    assert not browser.find_element("css selector", ".tip").is_displayed()
+    assert re.search(r"[+-]\d+\.\d points \(", visit(browser, "gain"))
+    assert browser.get_log("browser") == []
+
+
+def test_the_tip_lies_where_the_point_is_drawn(browser, page):
+    look(browser, page)
+    visit(browser, "accuracy", 4)
+    gap = browser.execute_script(
+        """
+        const chart = document.querySelector("#accuracy svg");
+        const [name] = JSON.parse(chart.dataset.points)[4];
+        const ring = chart.querySelector(".ring").getBoundingClientRect();
+        const centre = [ring.x + ring.width / 2, ring.y + ring.height / 2];
+        const marks = [...chart.querySelectorAll(`[data-series="${name}"] use`)];
+        const gaps = marks.map((mark) => {
+            const box = mark.getBoundingClientRect();
+            return Math.hypot(box.x + box.width / 2 - centre[0], box.y + box.height / 2 - centre[1]);
+        });
+        return Math.min(...gaps);
+        """
+    )
+    assert gap < 1.5
+
+
+def test_a_tap_on_a_phone_shows_a_value_inside_the_screen_and_a_tap_elsewhere_hides_it(browser, page):
+    look(browser, page, width=PHONE)
+    last = browser.execute_script(
+        "return JSON.parse(document.querySelector('#accuracy svg').dataset.points).length"
+    )
+    assert visit(browser, "accuracy", last - 1, event="pointerdown", kind="touch")
+    tip = to(browser, ".tip").rect
+    assert tip["x"] >= 0 and tip["x"] + tip["width"] <= PHONE
+    browser.execute_script(
+        "document.querySelector('h1').dispatchEvent(new PointerEvent('pointerdown', {bubbles: true}))"
+    )
+    assert not browser.find_element("css selector", ".tip").is_displayed()
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= PHONE
+
+
+def test_a_click_on_a_name_hides_its_line_in_all_charts_and_a_second_shows_it(browser, page):
+    look(browser, page)
+    seen = """
+        return [...document.querySelectorAll("svg [data-series]")]
+            .filter((part) => part.dataset.series === "ViT")
+            .map((part) => getComputedStyle(part).display !== "none");
+    """
+    assert len(browser.execute_script(seen)) > 10 and all(browser.execute_script(seen))
+    name = to(browser, "#accuracy [data-label=ViT][tabindex]")
+    for shown in (False, True):
+        name.click()
+        assert set(browser.execute_script(seen)) == {shown}
+        assert name.get_attribute("aria-pressed") == str(shown).lower()
+    browser.execute_script("arguments[0].focus()", name)
+    ActionChains(browser).send_keys(" ").perform()
+    assert not any(browser.execute_script(seen))
+    order = browser.execute_script(
+        "return JSON.parse(document.querySelector('#accuracy svg').dataset.points)"
+        ".findIndex(([name]) => name === 'ViT')"
+    )
+    assert "ViT" not in visit(browser, "accuracy", order).split("\n")
+
+
+def test_switches_choose_what_is_drawn_and_on_which_axes(browser, page):
+    look(browser, page)
+    # Without gain in the way, accuracy and error share one place.
+    assert [
+        to(browser, f".switches button[value={one}]").text for one in ("accuracy", "error", "log", "linear")
+    ]
+    for quantity in ("error", "accuracy"):
+        to(browser, f".switches button[value={quantity}]").click()
+        for scale in ("linear", "log"):
+            to(browser, f".switches button[value={scale}]").click()
+            shown = [
+                (
+                    one.get_attribute("data-scale"),
+                    one.find_element("xpath", "ancestor::figure").get_attribute("id"),
+                )
+                for one in browser.find_elements("css selector", "#accuracy .view, #error .view")
+                if one.is_displayed()
+            ]
+            assert shown == [(scale, quantity)]
+            assert ("% error" in visit(browser, quantity)) == (quantity == "error")
+    assert browser.get_log("browser") == []
+
+
+def test_arrow_keys_go_from_point_to_point(browser, page):
+    look(browser, page)
+    chart = to(browser, "#accuracy svg")
+    browser.execute_script("arguments[0].focus()", chart)
+    texts = []
+    for _ in range(2):
+        ActionChains(browser).send_keys(Keys.ARROW_RIGHT).perform()
+        texts.append(to(browser, ".tip").text)
+    assert "50 images" in texts[0] and "100 images" in texts[1]
+
+
+def test_without_javascript_both_figures_are_there_and_no_switch(browser, page):
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        look(browser, page)
+        browser.refresh()
+        shown = {
+            name: browser.find_element("css selector", f"#{name} svg").is_displayed()
+            for name in ("accuracy", "error")
+        }
+        assert all(shown.values()) and not browser.find_elements("css selector", ".switches, .tip")
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_on_a_phone_verdicts_are_cards_and_a_wide_table_keeps_its_first_column(browser, page):
+    look(browser, page, width=PHONE)
+    cells = browser.execute_script(
+        """
+        return [...document.querySelector("#verdicts tbody tr").cells].map((cell) => {
+            const { x, y, right } = cell.getBoundingClientRect();
+            return [x, y, right, getComputedStyle(cell, "::before").content];
+        });
+        """
+    )
+    lefts, tops, rights, heads = zip(*cells, strict=True)
+    assert len(set(lefts)) == 1 and list(tops) == sorted(set(tops)) and max(rights) <= PHONE
+    names = ("average lead", "95% interval", "detectable", "ahead at", "crossing")
+    assert list(heads[1:]) == [f'"{name}: "' for name in names]
+    box = to(browser, "#differences .scroll")
+    browser.execute_script("arguments[0].scrollLeft = 200", box)
+    first, second = (to(browser, f"#differences tbody td:nth-child({place})") for place in (1, 2))
+    assert first.rect["x"] == pytest.approx(box.rect["x"], abs=2) and second.rect["x"] < first.rect["x"] + 100
+
+
+def test_on_a_desk_no_row_of_figures_is_half_empty(browser, real):
+    look(browser, real)
+    boxes = browser.execute_script(
+        """
+        const box = (one) => (({ x, y, bottom }) => [x, y, bottom])(one.getBoundingClientRect());
+        return [...document.querySelectorAll(".figures > *")].filter((one) => one.offsetHeight).map(box);
+        """
+    )
+    bottoms = {}
+    for x, _, bottom in boxes:
+        bottoms[round(x)] = max(bottom, bottoms.get(round(x), 0))
+    tallest = max(bottom - y for _, y, bottom in boxes)
+    assert len(bottoms) == 2 and abs(max(bottoms.values()) - min(bottoms.values())) < tallest

@@ -77,7 +77,7 @@ def test_sizes_whose_runs_cannot_be_paired_are_named(tmp_path):
     table = records(cross=False)
     largest = (table["label"] == "ViT") & (table["train_size"] == 1000)
     page = write_csv(tmp_path, table.assign(seed=table["seed"] + 10 * largest))
-    assert "not compared at 1,000 images: fewer than two pairs of runs have the same seed" in page.answer
+    assert "not compared at 1,000 images: fewer than two pairs of runs have the same seed" in page.findings[0]
     apart = write_csv(tmp_path, table.assign(seed=table["seed"] + 10 * (table["label"] == "ViT")))
     independent = "no seeds in common, so their runs are compared as independent (Welch's t test)."
     assert independent in apart.findings[0] and "gain" in {one.name for one in apart.figures}

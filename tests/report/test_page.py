@@ -22,7 +22,35 @@ def test_the_answer_comes_first_and_names_where_the_lead_changes(tmp_path):
     place, _, low, high = map(int, re.findall(r"\d+", answer.group(1))[:4])
     truth = (3.2 / 0.9) ** (1 / 0.3)
     assert low <= place <= high and low <= truth <= high
-    assert text.index("answer") < text.index("<svg") < text.index("<table")
+    order = ['class="answer"', 'id="gain"', 'id="accuracy"', 'id="verdicts"', 'id="findings"', 'id="error"']
+    assert [text.index(part) for part in order] == sorted(text.index(part) for part in order)
+
+
+@pytest.mark.parametrize("options", [{}, {"cross": False}, {"seeds": 1}, {"models": ("A", "B", "C")}])
+def test_the_answer_has_at_most_three_short_sentences_and_nothing_is_repeated(tmp_path, options):
+    page = write_csv(tmp_path, records(**options))
+    sentences = re.split(r"(?<=[.)])\s(?=[A-Z])", page.answer)
+    assert 2 <= len(sentences) <= 3 and all(len(one.split()) <= 25 for one in sentences)
+    assert not [one for one in sentences if one in " ".join(page.findings)]
+
+
+def test_the_verdicts_are_those_of_the_comparison(tmp_path):
+    from vision.statistics import compare_models
+
+    table = records()
+    page = write_csv(tmp_path, table)
+    (verdicts,) = (one for one in page.tables if one.name == "verdicts")
+    found = compare_models(table, "CNN", "ViT")
+    (row,) = verdicts.rows
+    assert [one.text for one in row[:2]] == ["CNN against ViT", f"{100 * found.average.mean:+.1f}"]
+    assert row[2].text == f"{100 * found.average.low:+.1f} to {100 * found.average.high:+.1f}"
+    assert float(row[3].text) == pytest.approx(100 * found.detectable, abs=0.06)
+    assert re.fullmatch(r"CNN: 50; ViT: .*1,000", row[4].text)
+    assert re.fullmatch(r"about \d+ \(\d+ to \d+\)", row[5].text) and verdicts.cards
+    same = pd.concat([table[table["label"] == "CNN"].assign(label=name) for name in ("CNN", "ViT")])
+    page = write_csv(tmp_path, same)
+    (row,) = next(one for one in page.tables if one.name == "verdicts").rows
+    assert [row[place].text for place in (1, 4, 5)] == ["+0.0", "no size", "none: identical"]
 
 
 @pytest.mark.slow
@@ -33,7 +61,7 @@ def test_the_words_of_a_page(tmp_path):
     page = write_csv(tmp_path, table.assign(**{"model.name": table["label"]}))
     assert page.answer[0].isupper() and page.findings[-1] == TESTED_SEPARATELY
     tables = {one.name: one for one in page.tables}
-    assert tables["crossings"].caption.endswith(TESTED_SEPARATELY) and "settings" not in tables
+    assert tables["verdicts"].caption.endswith(TESTED_SEPARATELY) and "settings" not in tables
     page = write_csv(tmp_path, table.assign(**{"model.name": table["label"] + "_tiny"}))
     assert {one.name: one for one in page.tables}["settings"].heads == ["label", "model.name"]
     page = write_csv(tmp_path, records().replace({"label": {"CNN": "a model"}}))

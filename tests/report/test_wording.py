@@ -58,7 +58,7 @@ def test_no_sentence_is_longer_than_25_words(tmp_path):
             for sentence in sentences_of(text):
                 assert words_of(sentence) <= MOST_WORDS, sentence
     texts = [
-        *(captions.crossings_table("A", several=True), captions.differences_table("A")),
+        *(captions.verdict_table(several=True), captions.differences_table("A")),
         *(captions.same_images_table("A", 10, 20, []), captions.gain_figure("A", not_shown=3)),
         *(value for value in vars(captions).values() if isinstance(value, str) and value[:1].isupper()),
         *(gaps.ONE_SEED, gaps.ONE_SIZE, gaps.TWO_SIZES),

@@ -1,11 +1,12 @@
 """The figures of a page, each from the runs of a sweep, where it applies to them.
 
 >>> [figure.name for figure in draw_figures(sweep)[0]]  # doctest: +SKIP
-['accuracy', 'error', 'gain', 'overfit', 'steps', 'cost', 'confusion', 'classes']
+['gain', 'accuracy', 'error', 'overfit', 'steps', 'cost', 'confusion', 'classes']
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -26,11 +27,12 @@ MIN_FIELDS = 3  # from which on a map of fields is drawn
 
 @dataclass(frozen=True, slots=True)
 class NamedFigure:
-    """A figure with its name on the page and its caption."""
+    """A figure with its name on the page, its caption, and the same on linear axes, if there is a choice."""
 
     name: str
     figure: Figure
     caption: str
+    linear: Figure | None = None
 
 
 def draw_figures(sweep: Sweep) -> tuple[list[NamedFigure], list[str]]:
@@ -46,17 +48,23 @@ def draw_figures(sweep: Sweep) -> tuple[list[NamedFigure], list[str]]:
 
 def _accuracy(sweep: Sweep) -> NamedFigure:
     curves = sweep.curves
-    figure = plots.plot_accuracy(
-        curves, title=f"Test accuracy on {sweep.data}", notes=_notes(sweep, curves), runs=sweep.scores
+    draw = partial(
+        plots.plot_accuracy,
+        curves,
+        title=f"Test accuracy on {sweep.data}",
+        notes=_notes(sweep, curves),
+        runs=sweep.scores,
     )
-    return NamedFigure("accuracy", figure, captions.accuracy_figure(intervals=max(curves["n"]) > 1))
+    caption = captions.accuracy_figure(intervals=max(curves["n"]) > 1)
+    return NamedFigure("accuracy", draw(), caption, draw(scale="linear") if len(sweep.sizes) > 1 else None)
 
 
 def _error(sweep: Sweep) -> NamedFigure | None:
     if len(sweep.sizes) < 2:
         return None
     fits = sweep.fits if len(sweep.labels) <= MAX_LINES else []
-    figure = plots.plot_error(
+    draw = partial(
+        plots.plot_error,
         sweep.curves,
         fits,
         title=f"Test error on {sweep.data}",
@@ -64,7 +72,7 @@ def _error(sweep: Sweep) -> NamedFigure | None:
         runs=sweep.scores,
         all_lines=_all_lines(sweep),
     )
-    return NamedFigure("error", figure, captions.error_figure(laws=bool(fits)))
+    return NamedFigure("error", draw(), captions.error_figure(laws=bool(fits)), draw(scale="linear"))
 
 
 def _gain(sweep: Sweep) -> NamedFigure | None:
@@ -209,7 +217,7 @@ def _class_rows(sweep: Sweep, label: str, size: int) -> list[dict[str, str | int
 
 
 FIGURES: dict[str, Callable[[Sweep], NamedFigure | None]] = {
-    **{"accuracy": _accuracy, "error": _error, "gain": _gain, "field-map": _field_map},
+    **{"gain": _gain, "accuracy": _accuracy, "error": _error, "field-map": _field_map},
     **{"overfit": _train_test_gap, "steps": _learning_curves, "cost": _cost},
     **{"confusion": _confusion, "classes": _classes},
 }

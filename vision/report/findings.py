@@ -14,6 +14,7 @@ from vision.report.wording import gaps
 from vision.report.wording.crossings import far_apart
 from vision.report.wording.lead import TESTED_SEPARATELY, lead, lead_details, pair_answer
 from vision.report.wording.models import best_model, worth
+from vision.report.wording.short_answer import MOST, short_answer
 from vision.statistics import ranking
 from vision.text import first_few
 
@@ -23,24 +24,25 @@ MAX_RUNS = 10  # failed and missing runs that are listed
 
 def headline(sweep: Sweep) -> str:
     """Return the answer: of the two models that are compared first, or the best ones by size."""
-    comparison = sweep.pair_comparison
-    return " ".join(lead(comparison) if comparison else _best_at_the_ends(sweep))
+    return " ".join(_answer(sweep))
 
 
 def findings(sweep: Sweep) -> list[str]:
-    """Return further findings: support for the answer, the best models, the other pairs of few models."""
+    """Return what supports the answer without repeating it, the best models, and the other pairs."""
     items: list[str] = []
+    answer = _answer(sweep)
     if comparison := sweep.pair_comparison:
-        items.append(" ".join(lead_details(comparison)))
-        if len(sweep.labels) > 2:
-            items.append(" ".join(_best_at_the_ends(sweep)))
+        details = [*lead(comparison), *lead_details(comparison)]
+        items.append(" ".join(text for text in details if text not in answer))
+    if len(sweep.labels) > 2:
+        items.append(" ".join(text for text in _best_at_the_ends(sweep) if text not in answer))
     pairs = pair_answers(sweep, skip=sweep.pair)
     items += pairs
     if sweep.pair is not None and (row := _bounded_equivalence(sweep)):
         items.append(" ".join(worth(row, *sweep.pair)))
     if len(pairs) + (sweep.pair is not None) > 1:
         items.append(TESTED_SEPARATELY)
-    return items
+    return [item for item in items if item]
 
 
 def pair_answers(sweep: Sweep, *, skip: tuple[str, str] | None = None, where: str = "") -> list[str]:
@@ -65,6 +67,13 @@ def warnings(sweep: Sweep) -> list[str]:
     items += [gaps.lacking_runs(label, sizes) for label, sizes in _missing_sizes(sweep).items()]
     items += [gaps.not_compared(sweep.first, other, why) for other, why in sweep.not_compared.items()]
     return items + _too_few(sweep) + _weak_points(sweep)
+
+
+def _answer(sweep: Sweep) -> list[str]:
+    if comparison := sweep.pair_comparison:
+        return short_answer(comparison)
+    best = _best_at_the_ends(sweep)
+    return [best[0], *best[-2:]] if len(best) > MOST else best
 
 
 def _weak_points(sweep: Sweep) -> list[str]:

@@ -40,7 +40,7 @@ def same_images_table(sweep: Sweep) -> Table:
         *("disagree", "two seeds disagree"),
     )
     caption = captions.same_images_table(first, size, images, left_out)
-    return Table("same-images", "On the same test images", caption, heads, rows)
+    return Table("same-images", "On the same test images", caption, heads, rows, cards=True)
 
 
 def _compare(first: RunPredictions, other: RunPredictions) -> PredictionComparison:

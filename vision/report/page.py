@@ -22,15 +22,17 @@ from vision.report.table_cells import Table
 from vision.report.tables import make_tables
 
 PAGE_SUFFIXES = (".html", ".htm")
+SCRIPTS = ("charts.js", "tables.js")
 
 
 @dataclass(frozen=True, slots=True)
 class PageFigure:
-    """A figure on a page."""
+    """A figure on a page; `linear` is the same on linear axes."""
 
     name: str
     svg: Markup
     caption: str
+    linear: Markup | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Page:
     title: str
     about: str
     answer: str
+    unfinished: bool
     warnings: list[str]
     findings: list[str]
     figures: list[PageFigure]
@@ -94,7 +97,8 @@ def render(page: Page) -> str:
     environment = Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
-    style, script = (Markup(_file(loader, environment, f"page.{kind}")) for kind in ("css", "js"))
+    style = Markup(_file(loader, environment, "page.css"))
+    script = Markup("\n".join(_file(loader, environment, name) for name in SCRIPTS))
     return environment.get_template("page.html").render(page=page, style=style, script=script)
 
 
@@ -111,11 +115,16 @@ def _page(sweep: Sweep, drawn: Iterable[NamedFigure], tables: Iterable[Table], g
             f"{sweep.source.name}; written {now()[:16].replace('T', ' ')} UTC"
         ),
         answer=headline(sweep),
+        unfinished=sweep.is_unfinished,
         warnings=gaps,
         findings=findings(sweep),
-        figures=[
-            PageFigure(d.name, inline_svg(d.figure, name=d.name, alt=d.caption), d.caption) for d in drawn
-        ],
+        figures=[_page_figure(one) for one in drawn],
         tables=list(tables),
         methods=methods(sweep),
     )
+
+
+def _page_figure(one: NamedFigure) -> PageFigure:
+    svg = inline_svg(one.figure, name=one.name, alt=one.caption)
+    linear = inline_svg(one.linear, name=f"{one.name}-linear", alt=one.caption) if one.linear else None
+    return PageFigure(one.name, svg, one.caption, linear)

@@ -34,7 +34,7 @@ def choice_table(sweep: Sweep) -> Table | None:
         return None
     rows = [[cell(value) for value in row] for row in sweep.chosen.itertuples(index=False)]
     heads = [_head(str(name)) for name in sweep.chosen]
-    return Table("chosen", "Chosen settings", captions.CHOSEN_TABLE, heads, rows)
+    return Table("chosen", "Chosen settings", captions.CHOSEN_TABLE, heads, rows, cards=True)
 
 
 def settings_table(sweep: Sweep) -> Table:
@@ -51,7 +51,9 @@ def settings_table(sweep: Sweep) -> Table:
         for label, runs in records.groupby("label")
     ]
     heads = ["label", *map(_head, names)]
-    return Table("settings", "Differences between the models", captions.SETTINGS_TABLE, heads, rows)
+    return Table(
+        "settings", "Differences between the models", captions.SETTINGS_TABLE, heads, rows, cards=True
+    )
 
 
 def run_table(sweep: Sweep, linked_from: Path | None) -> Table:

@@ -4,6 +4,7 @@
 """
 
 import io
+import json
 import re
 from typing import Any, cast
 from xml.etree import ElementTree
@@ -12,6 +13,8 @@ import matplotlib
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from vision.plots.layout.chart import LABEL, SERIES, Chart
+from vision.plots.layout.figure import POINTS
 from vision.plots.layout.style import GRID, INK, METADATA, MUTED, PAPER, STYLE
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
@@ -22,6 +25,9 @@ ElementTree.register_namespace("xlink", XLINK)
 
 def inline_svg(figure: Figure, *, name: str, alt: str) -> Markup:
     """Return the figure as an <svg> element whose colours are the page's CSS variables.
+
+    Of a `Chart`, parts of lines have its name in data-series, names of lines in data-label, and data-points
+    lists line, x, y and text of each point, in the coordinates of the SVG.
 
     Args:
         figure: A figure of `vision.plots`, whose style has these colours.
@@ -40,11 +46,32 @@ def inline_svg(figure: Figure, *, name: str, alt: str) -> Markup:
     for element in svg.iter():
         for key, value in element.attrib.items():
             element.set(key, _own(key, value, name))
-    svg.attrib.pop("height")
-    svg.set("style", f"max-width: {svg.attrib.pop('width')}")
+    if isinstance(figure, Chart):
+        _name_lines(svg, name, figure.series)
+        svg.set("data-points", json.dumps(_points(figure), ensure_ascii=False, separators=(",", ":")))
+    for size in ("width", "height"):
+        svg.attrib.pop(size)
     svg.set("role", "img")
     svg.set("aria-label", alt)
     return Markup(ElementTree.tostring(svg, encoding="unicode"))
+
+
+def _name_lines(svg: ElementTree.Element, name: str, series: list[str]) -> None:
+    """Give the parts of a line its name in data-series, or in data-label if they name it."""
+    for element in svg.iter():
+        if found := re.fullmatch(rf"{re.escape(name)}-({SERIES}|{LABEL})-(\d+)-\d+", element.get("id", "")):
+            element.attrib.pop("id")
+            element.set(f"data-{found[1]}", series[int(found[2])])
+
+
+def _points(figure: Chart) -> list[tuple[str, float, float, str]]:
+    """Return line, place in the SVG and text of each point."""
+    scale, height = POINTS / figure.dpi, POINTS * figure.get_figheight()
+    points: list[tuple[str, float, float, str]] = []
+    for mark in figure.marks:
+        x, y = mark.panel.transData.transform((mark.x, mark.y)) * scale
+        points.append((mark.series, round(float(x), 1), round(float(height - y), 1), mark.text))
+    return points
 
 
 def _own(key: str, value: str, name: str) -> str:

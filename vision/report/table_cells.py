@@ -43,6 +43,7 @@ class Table:
         heads: Heads of the columns.
         rows: Its rows.
         folded: Whether it is closed at first.
+        cards: Whether its rows are cards on a phone, because its cells are long.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Table:
     heads: Sequence[str]
     rows: list[list[Cell]]
     folded: bool = False
+    cards: bool = False
 
 
 def cell(value: object) -> Cell:
@@ -78,3 +80,8 @@ def p_value(value: float) -> Cell:
     if pd.isna(value):
         return Cell("-")
     return Cell(f"below {LEAST_P}" if value < LEAST_P else f"{value:.2g}", float(value))
+
+
+def lead_cell(least: float) -> Cell:
+    """Return the smallest detectable lead in points; empty where it is unknown."""
+    return Cell("") if pd.isna(least) else Cell(f"{min(100 * least, 100):.1f}", 100 * least)

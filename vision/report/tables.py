@@ -14,9 +14,9 @@ from vision.report.exclusions import skip_on_error
 from vision.report.image_table import same_images_table
 from vision.report.run_tables import choice_table, run_table, settings_table
 from vision.report.sweep import Sweep
-from vision.report.table_cells import Cell, Table, cell, count_cell, interval_cell, p_value
+from vision.report.table_cells import Cell, Table, cell, count_cell, interval_cell, lead_cell, p_value
+from vision.report.verdict_table import verdict_table
 from vision.report.wording import captions
-from vision.report.wording.lead import lead
 from vision.report.wording.models import accuracy_cell, images_cell, images_interval, law_cell, other_laws
 from vision.report.wording.published import how_trained
 from vision.statistics import compare_with_published, published_results
@@ -72,24 +72,6 @@ def _score(point: dict[Any, Any] | None) -> Cell:
     )
 
 
-def _crossings(sweep: Sweep) -> Table:
-    rows = [
-        [Cell(other), Cell(" ".join(lead(found))), _probability_cell(found.crossing_probability)]
-        for (first, other), found in sweep.comparisons.items()
-        if first == sweep.first
-    ]
-    caption = captions.crossings_table(sweep.first, several=len(rows) > 1)
-    return Table("crossings", "Who is ahead", caption, ("other model", "answer", "probability"), rows)
-
-
-def _lead_cell(least: float) -> Cell:
-    return Cell("") if math.isnan(least) else Cell(f"{100 * least:.1f}", 100 * least)
-
-
-def _probability_cell(probability: float) -> Cell:
-    return Cell(f"{probability:.2f}", probability)
-
-
 def _differences(sweep: Sweep) -> Table:
     rows: list[list[Cell]] = []
     for other, table in sweep.differences.items():
@@ -101,7 +83,7 @@ def _differences(sweep: Sweep) -> Table:
             ends = interval_cell(row["low"], row["high"])
             size = tested.get(row["train_size"])
             p, least = (size.adjusted_p, size.detectable) if size else (math.nan, math.nan)
-            cells = [count_cell(row["train_size"]), gain, ends, p_value(p), _lead_cell(least)]
+            cells = [count_cell(row["train_size"]), gain, ends, p_value(p), lead_cell(least)]
             rows.append([Cell(other), *cells, count_cell(row["n"])])
     heads = ("other model", "images", f"{sweep.first} ahead by", "interval", "p", "detectable", "n")
     caption = captions.differences_table(sweep.first)
@@ -140,7 +122,7 @@ def _laws(sweep: Sweep) -> Table:
         for label, why in sweep.unfitted.items()
     ]
     heads = ("model", "law", "fit", "n", "holdout error", "of the other laws")
-    return Table("laws", "Scaling laws", captions.LAWS_TABLE, heads, rows)
+    return Table("laws", "Scaling laws", captions.LAWS_TABLE, heads, rows, cards=True)
 
 
 def _published(sweep: Sweep) -> Table | None:
@@ -156,11 +138,11 @@ def _published(sweep: Sweep) -> Table | None:
         accuracy = Cell(accuracy_cell(*numbers), row["accuracy"])
         rows.append([size, Cell(row["model"]), params, accuracy, Cell(how_trained(row)), Cell(row["source"])])
     heads = ("images", "model", "parameters", "accuracy, %", "how", "source")
-    return Table("published", "Published results", captions.PUBLISHED_TABLE, heads, rows)
+    return Table("published", "Published results", captions.PUBLISHED_TABLE, heads, rows, cards=True)
 
 
 OPTIONAL: dict[str, Callable[[Sweep], Table | None]] = {
-    **{"crossings": _crossings, "differences": _differences, "equivalence": _equivalence, "laws": _laws},
+    **{"verdicts": verdict_table, "differences": _differences, "equivalence": _equivalence, "laws": _laws},
     **{"same-images": same_images_table, "published": _published, "chosen": choice_table},
     "settings": settings_table,
 }

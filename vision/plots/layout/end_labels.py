@@ -88,6 +88,8 @@ def _label(panel: Axes, end: End) -> Annotation:
         arrowprops={**lead, "shrinkA": 1, "shrinkB": 4, "relpos": (0, 0.5)},
     )
     add_to_chart(panel, end.name, label, kind=LABEL)
+    if label.arrow_patch is not None:
+        add_to_chart(panel, end.name, label.arrow_patch)
     return label
 
 

@@ -64,13 +64,13 @@ def scores_table(*, intervals: bool) -> str:
     return f"Test accuracy in %, mean{spread} over seeds (n)."
 
 
-def crossings_table(first: str, *, several: bool) -> str:
-    """Return the caption of the table of who is ahead."""
+def verdict_table(*, several: bool) -> str:
+    """Return the caption of the table of verdicts."""
     separately = f" {TESTED_SEPARATELY}" if several else ""
     return (
-        f"Who is ahead, {first} or another model, in accuracy. "
-        "The probability is that of a change of the lead between the smallest size and another. "
-        f"It is given for the size where it is largest.{separately}"
+        "Average lead over the sizes, in points of accuracy, with its 95% interval. "
+        "Detectable is the smallest average lead that these runs find with a probability of 80%. "
+        f"The interval of a crossing is 95% too.{separately}"
     )
 
 

@@ -30,6 +30,14 @@ def crossing_sentences(comparison: Comparison) -> list[str]:
     return [*sentences, f"From {start} {the(last)} is ahead."]
 
 
+def place(crossing: Crossing) -> str:
+    """Return where a crossing is in a few words, such as "about 1,900 (1,200 to 2,700)"."""
+    if _has_no_place(crossing):
+        return f"between {crossing.between[0]:,} and {crossing.between[1]:,}"
+    size, low, high = map(_two_digits, (crossing.size, crossing.low, crossing.high))
+    return f"about {size} ({low} to {high})"
+
+
 def far_apart(sizes: Sequence[int]) -> list[str]:
     """Return a warning where neighbouring sizes are so far apart that much is interpolated."""
     gaps = [(one, other) for one, other in pairwise(sizes) if other > WIDE * one]
