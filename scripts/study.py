@@ -29,8 +29,6 @@ from gpu.process import Clock, kill_all
 from vision.cli.old_names import current_overrides
 from vision.cli.schema import conf_folder
 
-FIRST_GUESS = 2e-8  # seconds per step, image and parameter: a ViT of 60,000 parameters on one core
-
 
 def main() -> int:
     """Search and train as far as the time goes; returns 1 if a run failed."""
@@ -73,7 +71,7 @@ def make_study(options: argparse.Namespace) -> Study:
         clock=Clock(options.budget_seconds),
         log=Log(log),
         count=options.workers,
-        costs=Costs(FIRST_GUESS),
+        costs=Costs(),
     )
     chosen = [block for block in PLANS[options.plan] if block.name in (options.blocks or [block.name])]
     return Study(

@@ -118,7 +118,7 @@ class Study:
                 for point in points
             }
             missing = self.missing([run for trial in runs.values() for run in trial])
-            self.workers.train(sorted(missing, key=lambda run: -run.work))
+            self.workers.train(sorted(missing, key=lambda run: -run.seconds))
             for (model, point), trial in runs.items():
                 accuracies = [self._accuracy(run, "val_accuracy") for run in trial]
                 known = [accuracy for accuracy in accuracies if accuracy is not None]

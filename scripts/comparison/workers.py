@@ -26,25 +26,25 @@ Answer = dict[str, Any]
 
 @dataclass
 class Costs:
-    """Seconds per work of each model, learned from the runs that ended.
+    """How much longer than guessed the runs of each model take, learned from those that ended.
 
     Attributes:
-        first_guess: seconds per work where no run has ended.
-        seen: seconds per work of the runs of each model.
+        first_guess: the factor where no run has ended: 1 on one core of a CPU.
+        seen: the factors of each model.
         here: models of which a run has ended on this machine.
     """
 
-    first_guess: float
+    first_guess: float = 1.0
     seen: dict[str, list[float]] = field(default_factory=dict)
     here: set[str] = field(default_factory=set)
 
     def expect(self, run: Run) -> float:
         """Return the seconds that a run will take, with a margin."""
         if known := self.seen.get(_kind(run)):
-            rate = statistics.median(known)
+            factor = statistics.median(known)
         else:
-            rate = max((statistics.median(rates) for rates in self.seen.values()), default=self.first_guess)
-        return MARGIN * run.work * rate + 1.0
+            factor = max(map(statistics.median, self.seen.values()), default=self.first_guess)
+        return MARGIN * run.seconds * factor + 1.0
 
     def limit(self, run: Run) -> float:
         """Return the seconds after which a run counts as stuck."""
@@ -52,7 +52,7 @@ class Costs:
 
     def learn(self, run: Run, seconds: float) -> None:
         """Learn from a run of an earlier call."""
-        self.seen.setdefault(_kind(run), []).append(seconds / run.work)
+        self.seen.setdefault(_kind(run), []).append(seconds / run.seconds)
 
     def note(self, run: Run, answer: Answer) -> None:
         """Learn from a run that was trained just now, not found finished."""

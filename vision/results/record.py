@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 # 1: without record_version, classes, and labels next to the predictions. 2: with old names of settings.
 # 3: without checksums.
 RECORD_VERSION = 4
-REQUIRED = ("label", "train_size", "seed")  # without these a record is no row of a table
+REQUIRED = ("label", "train_size", "seed")  # without these a record is not a row of a table
 NOT_IN_TABLES = ("settings", "files_sha256", "record_sha256")
 
 

@@ -22,13 +22,13 @@ def log(tmp_path: Path) -> Iterator[Log]:
 
 def test_a_run_that_would_not_end_in_time_is_left(log):
     runs = [run for run in final_runs(SMALL, {"vit": {}}) if run.train_size == 5000]
-    workers = Workers((), Clock(30), log, 2, Costs(first_guess=2e-8))
+    workers = Workers((), Clock(30), log, 2, Costs())
     assert not workers.train(runs) and workers.done == workers.failed == 0
     assert workers.train([])
 
 
 def test_costs_are_learned():
-    costs = Costs(first_guess=2e-8)
+    costs = Costs()
     guess = costs.expect(RUN)
     answer = {"steps": RUN.steps, "train_seconds": 100.0, "wall": 101.0}
     costs.note(RUN, answer | {"wall": 0.1})  # found finished: nothing is learned
@@ -39,7 +39,7 @@ def test_costs_are_learned():
     costs.note(RUN, answer)
     assert costs.expect(RUN) == pytest.approx(1.2 * 75 + 1)
     assert costs.limit(RUN) == pytest.approx(5 * 91 + 120)
-    assert costs.expect(replace(RUN, model="cnn", work=2 * RUN.work)) == pytest.approx(1.2 * 150 + 1)
+    assert costs.expect(replace(RUN, model="cnn", seconds=2 * RUN.seconds)) == pytest.approx(1.2 * 150 + 1)
 
 
 @pytest.mark.slow
