@@ -51,7 +51,7 @@ _CONFIGS: dict[str, dict[str, Any]] = {
     "field_vit_conv_stem": {**_BACKBONE, "first_conv": "patch_embed.layers.0.0"},
     "plain_cnn": {**_IMAGES, "first_conv": "stages.0.0.conv", "classifier": "head.fc", "pool_size": (8, 8)},
     "resnet18_small": {**_IMAGES, "first_conv": "conv1", "classifier": "fc", "pool_size": (4, 4)},
-    "softened_cnn": {"input_size": (3, 32, 32), "num_classes": 10},
+    "softened_cnn": {**_IMAGES, "first_conv": "patch_embed.layer", "classifier": "head"},
 }
 # timm reads a registered model's configuration from this name, in the module of its entry point.
 default_cfgs = cast(dict[str, Any], generate_default_cfgs({**_CONFIGS}))
@@ -167,9 +167,11 @@ def resnet18_small(pretrained: bool = False, **kwargs: Any) -> "SmallImageResNet
 @register_model
 def softened_cnn(pretrained: bool = False, **kwargs: Any) -> "nn.Module":
     """Any CNN with its kernels as attention that learns where to attend (`vision.soften`)."""
-    from vision.soften.registry import build_softened_cnn
+    from vision.soften import registry
 
-    return build_model_with_cfg(build_softened_cnn, "softened_cnn", pretrained, **kwargs)  # type: ignore[arg-type]
+    options = registry.timm_options(**kwargs)
+    build: Any = registry.build_softened_cnn
+    return build_model_with_cfg(build, "softened_cnn", pretrained, **{**kwargs, **options})
 
 
 def _backbone(

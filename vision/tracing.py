@@ -9,7 +9,8 @@ from functools import lru_cache, wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 import torch
-from torch import Tensor
+import torch.fx
+from torch import Tensor, nn
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -27,6 +28,18 @@ def is_traced() -> bool:
         return True
     made_now = torch.empty(0)
     return type(made_now) is not Tensor or made_now.is_meta
+
+
+def fx_call(module: nn.Module, *inputs: Tensor | None) -> Tensor | None:
+    """Record a call of a module where torch.fx traces symbolically, and return its proxy; otherwise None.
+
+    For a forward that reads the shape of its input, which a proxy does not know: the module becomes a leaf of
+    the graph, as torch's own modules are.
+    """
+    if not isinstance(inputs[0], torch.fx.Proxy):
+        return None
+    tracer: Any = inputs[0].tracer
+    return tracer.create_proxy("call_module", tracer.path_of_module(module), inputs, {})
 
 
 def cached(

@@ -1,6 +1,8 @@
 """A softened CNN by name: built, started from a trained CNN, saved and loaded, and trained in runs."""
 
+import io
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from timm.models import save_for_hf
 
 from vision.config import ModelConfig
 from vision.experiment import run
-from vision.models import complete_arguments, find_model, our_models
+from vision.models import complete_arguments, find_model, load_model, our_models, save_model
 from vision.models.checkpoint import load_checkpoint
 from vision.models.sources import build_model
 from vision.soften import softened_layers, start_from
@@ -32,6 +34,90 @@ def test_it_is_saved_and_loaded_to_the_bit(tmp_path):
     save_for_hf(model.eval(), str(tmp_path), model_args=arguments, safe_serialization=True)
     loaded = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
     assert torch.equal(loaded(IMAGES), model(IMAGES)) and len(softened_layers(loaded)) == 1
+
+
+CNNS: dict[str, dict[str, Any]] = {
+    "field_cnn": {"embed_dim": 16, "depth": 2},
+    "plain_cnn": {"channels": (4, 6, 8)},
+    "resnet18_small": {"channels": (4, 6, 8, 8), "stem_width": 2},
+}
+each_cnn = pytest.mark.parametrize("cnn", CNNS)
+
+
+def of(cnn: str, **arguments: Any) -> Any:
+    return timm.create_model("softened_cnn", cnn=cnn, img_size=8, in_chans=1, **CNNS[cnn], **arguments)
+
+
+@each_cnn
+def test_it_is_copied_pickled_traced_and_exported_with_equal_outputs(cnn):
+    model, buffer = of(cnn).eval(), io.BytesIO()
+    torch.save(model, buffer)
+    buffer.seek(0)
+    with torch.no_grad():
+        others: dict[str, Any] = {
+            "pickle": pickle.loads(pickle.dumps(model)),
+            "save": torch.load(buffer, weights_only=False),
+            "fx": torch.fx.symbolic_trace(model),
+            "export": torch.export.export(model, (IMAGES,)).module(),
+        }
+        for way, other in others.items():
+            torch.testing.assert_close(other(IMAGES), model(IMAGES), rtol=1e-4, atol=1e-5, msg=way)
+
+
+@each_cnn
+def test_its_head_changes_as_that_of_its_cnn(cnn):
+    model: Any = of(cnn).eval()
+    arguments = complete_arguments(cnn, img_size=8, in_chans=1, num_classes=10, **CNNS[cnn])
+    plain: Any = timm.create_model(cnn, **arguments).eval()
+    for head in ((3,), (0,), (0, ""), (5, "max")):
+        model.reset_classifier(*head)
+        plain.reset_classifier(*head)
+        assert model(IMAGES).shape == plain(IMAGES).shape and model.num_classes == head[0]
+
+
+@each_cnn
+def test_its_features_are_those_of_its_levels(cnn):
+    torch.manual_seed(0)
+    model = of(cnn).eval()
+    torch.manual_seed(0)
+    extractor = of(cnn, features_only=True).eval()
+    maps = model.forward_intermediates(IMAGES, intermediates_only=True)
+    assert len(maps) == len(extractor.feature_info.channels())
+    for one, other in zip(extractor(IMAGES), maps, strict=True):
+        torch.testing.assert_close(one, other)
+    assert len(of(cnn, features_only=True, out_indices=[0, 1])(IMAGES)) == 2
+
+
+@each_cnn
+@pytest.mark.parametrize("only", ["*", "[!cps]*"])  # with and without its first layer
+def test_its_weights_load_for_other_classes_channels_and_sizes(cnn, only, tmp_path):
+    if cnn == "plain_cnn" and only != "*":
+        pytest.skip("all its layers are in stages")
+    arguments = {"cnn": cnn, "img_size": 8, "in_chans": 1, "num_classes": 10, "only": only, **CNNS[cnn]}
+    model = timm.create_model("softened_cnn", **arguments).eval()
+    images = {"input_size": (1, 8, 8), "mean": (0.5,), "std": (0.5,)}
+    save_model(model, tmp_path, arguments=arguments, **images)
+    other: Any = load_model(tmp_path, num_classes=3).eval()
+    assert other(IMAGES).shape == (4, 3)
+    assert torch.equal(other.forward_features(IMAGES), model.forward_features(IMAGES))
+    colour: Any = load_model(tmp_path, in_chans=3).eval()
+    torch.testing.assert_close(colour(IMAGES.expand(-1, 3, -1, -1)), model(IMAGES), rtol=1e-4, atol=1e-5)
+    larger: Any = load_model(tmp_path, img_size=16).eval()
+    assert larger(torch.randn(2, 1, 16, 16)).shape == (2, 10)
+    weights: Any = larger.state_dict()
+    assert all(torch.equal(value, weights[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.slow
+@each_cnn
+def test_it_runs_in_onnx_runtime_with_equal_outputs(cnn, tmp_path):
+    pytest.importorskip("onnxscript")
+    runtime: Any = pytest.importorskip("onnxruntime")
+    model = of(cnn).eval()
+    torch.onnx.export(model, (IMAGES,), tmp_path / "m.onnx", dynamo=True, verbose=False)
+    session = runtime.InferenceSession(tmp_path / "m.onnx")
+    (found,) = session.run(None, {session.get_inputs()[0].name: IMAGES.numpy()})
+    torch.testing.assert_close(torch.from_numpy(found), model(IMAGES).detach(), rtol=1e-4, atol=1e-5)
 
 
 def test_any_cnn_can_be_softened_by_name():

@@ -9,7 +9,6 @@ from math import lcm
 from typing import Any, ClassVar, cast
 
 import torch
-from timm.layers.pool1d import global_pool_nlc
 from timm.models import (
     checkpoint,  # pyright: ignore[reportUnknownVariableType]
     checkpoint_seq,  # pyright: ignore[reportUnknownVariableType]
@@ -21,13 +20,13 @@ from torch import Tensor, nn
 from vision.mixers import create_mixer, option_names
 from vision.models.block import Block
 from vision.models.conv_stem import ConvStem
+from vision.models.pool import TokenPool
 from vision.models.resizing import give_weights
 from vision.models.widths import Widths, fit_widths
 from vision.patches import Grid, PatchEmbed, Size, pair
 from vision.positions import POSITIONS, create_position
 
 STEMS = {"patches": PatchEmbed, "convolutions": ConvStem}
-POOLS = ("avg", "max", "avgmax", "")
 # Positions inside attention, and the option of the mixer that turns each on.
 _INSIDE = {"relative": "relative_bias", "quadratic": "quadratic_bias", "rotary": "rotary"}
 
@@ -90,7 +89,6 @@ class Backbone(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        _check_pool(global_pool)
         options, added = _place_position(pos_embed, mixer, mixer_options or {})
         alternate = {**options, **(alternate_options or {})}
         images = {"img_size": img_size, "patch_size": patch_size, "stem": stem, "in_chans": in_chans}
@@ -119,6 +117,7 @@ class Backbone(nn.Module):
             for i in range(depth)
         ]
         self.norm = nn.LayerNorm(embed_dim, **dd)
+        self.pool = TokenPool(global_pool)
         self.head_drop = nn.Dropout(drop_rate)
         self.head = nn.Linear(embed_dim, num_classes, **dd) if num_classes else nn.Identity()
         self.apply(_init_weights)
@@ -136,9 +135,7 @@ class Backbone(nn.Module):
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(B, N, C) -> (B, num_classes), or (B, C) with `pre_logits`; with global_pool "" (B, N, ...)."""
-        pool = self.global_pool
-        x = x.mean(dim=1) if pool == "avg" else global_pool_nlc(x, pool, num_prefix_tokens=0)
-        x = self.head_drop(x)
+        x = self.head_drop(self.pool(x))
         return x if pre_logits else self.head(x)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -203,8 +200,7 @@ class Backbone(nn.Module):
             global_pool: as in the constructor; None keeps the present one.
         """
         if global_pool is not None:
-            _check_pool(global_pool)
-            self.global_pool = global_pool
+            self.pool, self.global_pool = TokenPool(global_pool).train(self.training), global_pool
         self.num_classes = num_classes
         self.arguments |= {"num_classes": num_classes, "global_pool": self.global_pool}
         dd = self._like()
@@ -278,11 +274,6 @@ def solve_widths(params: int, *, mlp_ratio: float = 4.0, **arguments: Any) -> tu
     multiple = lcm(options.get("num_heads", 1), options.get("groups", 1))
     embed_dim, mlp_dim = fit_widths(count, params, mlp_ratio=mlp_ratio, multiple=multiple)
     return embed_dim, mlp_dim / embed_dim
-
-
-def _check_pool(name: str) -> None:
-    if name not in POOLS:
-        raise ValueError(f"global_pool must be avg, max, avgmax or '' (no class token), got {name!r}")
 
 
 def _stem(name: str) -> type[PatchEmbed] | type[ConvStem]:

@@ -5,10 +5,12 @@
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import timm
 import torch
+from timm.models._features import FeatureGetterNet
+from timm.models._manipulate import adapt_input_conv
 from torch import nn
 
 from vision.convert import as_attention
@@ -17,6 +19,7 @@ from vision.models.checkpoint import load_checkpoint
 from vision.models.saved import read_saved
 from vision.soften.soften import soften
 
+_DEFAULT_LEVELS = (0, 1, 2, 3, 4)  # timm's, where features_only comes without out_indices
 OWN_ARGUMENTS = ("cnn", "alpha", "window", "only")
 
 
@@ -74,6 +77,48 @@ def build_softened_cnn(
     return softened.to(device=device, dtype=dtype)
 
 
+def timm_options(
+    *, cnn: str = "field_cnn", pretrained_cfg_overlay: dict[str, Any] | None = None, **arguments: Any
+) -> dict[str, Any]:
+    """Return the options of `timm.models.build_model_with_cfg` that depend on the CNN of a softened model.
+
+    They name its first convolution and its classifier, and where its features are.
+    """
+    config: Any = timm.get_pretrained_cfg(cnn)
+    first_conv: str | None = config.first_conv
+    if first_conv == "patch_embed.proj":  # a backbone's, which conversion puts behind a layer for tokens
+        first_conv = "patch_embed.layer"
+    own = {"first_conv": first_conv, "classifier": config.classifier, "pool_size": config.pool_size}
+    return {
+        "pretrained_cfg_overlay": {**own, **(pretrained_cfg_overlay or {})},
+        "pretrained_filter_fn": _adapt_channels,
+        "feature_cfg": {"feature_cls": _Features},
+    }
+
+
+class _Features(FeatureGetterNet):
+    """timm's extractor of features; as default the last five levels, or as many as the CNN has."""
+
+    def __init__(self, model: nn.Module, out_indices: Any = _DEFAULT_LEVELS, **options: Any) -> None:
+        levels = len(cast(Any, model).feature_info)
+        super().__init__(model, min(5, levels) if out_indices == _DEFAULT_LEVELS else out_indices, **options)
+
+
+def _adapt_channels(state: dict[str, torch.Tensor], model: nn.Module) -> dict[str, torch.Tensor]:
+    """Return the weights of a checkpoint for other channels: the first kernel, its queries and keys."""
+    config: dict[str, Any] = cast(Any, model).pretrained_cfg
+    channels, wanted = config["input_size"][0], cast(Any, model).in_chans
+    state, first = dict(state), config["first_conv"]
+    for name in (f"{first}.{part}" for part in ("weight", "q.weight", "k.weight")):
+        if name in state and channels != wanted:
+            weight = state[name]
+            kernel = weight if weight.ndim == 4 else weight[..., None, None]
+            state[name] = adapt_input_conv(wanted, kernel, base_chans=channels).view(
+                len(weight), -1, *weight.shape[2:]
+            )
+    return state
+
+
 def complete_softened_cnn(**arguments: Any) -> dict[str, Any]:
     """Return the arguments of the softened model together with those of its CNN."""
     own = {name: arguments.pop(name) for name in OWN_ARGUMENTS if name in arguments}
@@ -86,6 +131,7 @@ def _convert_and_soften(cnn: nn.Module, *, shape: tuple[int, ...], **options: An
     """Convert a CNN for images (C, H, W) and soften it; `softened` keeps the options for `start_from`."""
     model: Any = soften(as_attention(cnn.eval(), shape), **options)
     model.softened = {"shape": shape, **options}
+    model._traits = {"first_conv": None}  # timm's loader leaves it to `_adapt_channels`
     return model.train()
 
 

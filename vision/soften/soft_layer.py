@@ -12,6 +12,7 @@ from vision.attention.convolution import merge_heads
 from vision.fields import Field
 from vision.patches import Grid
 from vision.soften.geometry import nearest_positions, smallest_window, soft_field, span, symmetric_padding
+from vision.tracing import fx_call
 
 DENSE_LIMIT = 2**31  # bytes of attention weights, one number per image, head, query and key
 _FLOOR = -6e4  # fits into float16, and its exponential is 0 in every precision
@@ -64,6 +65,8 @@ class SoftConvolution(nn.Module):
             ValueError: the images have another shape, or, without a window, the attention weights would take
                 more than 2 GiB.
         """
+        if (recorded := fx_call(self, images)) is not None:
+            return recorded
         field = self._field_of(images)
         small = self._dense_bytes(images, field) <= DENSE_LIMIT
         if self.window is None and not small:

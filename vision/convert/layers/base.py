@@ -17,6 +17,7 @@ from vision.convert.layers import geometry
 from vision.convert.layers.geometry import AdaptiveWindow, Size, Window
 from vision.convert.modules import named_modules
 from vision.fields import Field
+from vision.tracing import fx_call
 
 LARGEST_MAP = 2**31  # bytes
 
@@ -87,6 +88,8 @@ class AttentionLayer(nn.Module):
 
     def forward(self, x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
         """(B, C, *input_size) -> (B, C_out, *output_size)."""
+        if (recorded := fx_call(self, x, weight, bias)) is not None:
+            return recorded
         if not self.explicit:
             return self.fast(x, weight, bias)
         heads = self.attend(*self.qkv(x), size=_size(x))

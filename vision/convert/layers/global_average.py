@@ -13,6 +13,7 @@ from vision.convert.layers.geometry import AdaptiveWindow, Size
 from vision.convert.layers.pooling import AverageAttention
 from vision.convert.layers.tokens import tokens_of
 from vision.patches import Grid
+from vision.tracing import fx_call
 
 
 class OnTokens(nn.Module):
@@ -62,6 +63,8 @@ class GlobalAverage(AverageAttention):
 
     def forward(self, x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
         """(B, C, *input_size) or (B, *input_size, C) -> (B, C)."""
+        if (recorded := fx_call(self, x)) is not None:
+            return recorded
         x = super().forward(x.movedim(-1, 1) if self.channels_last else x)
         return x if self.keepdim else x.flatten(1)
 

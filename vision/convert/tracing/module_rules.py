@@ -29,6 +29,7 @@ from vision.convert.layers.pooling import AverageAttention, MaximumAttention
 from vision.convert.modules import has_forward_of, hooks
 from vision.convert.tracing.observe import FunctionCall
 from vision.mixers import ConvAttention, Convolution
+from vision.models.pool import TokenPool
 from vision.patches import PatchEmbed, pair
 
 Shape = tuple[int, ...]
@@ -221,6 +222,14 @@ def _patch_embed(
     return layer
 
 
+def _token_pool(
+    module: TokenPool, shape: Shape, calls: Sequence[FunctionCall], settings: Settings
+) -> nn.Module:
+    if module.kind != "avg":
+        raise CannotConvert(f"a pool of kind {module.kind!r} over tokens has no attention here")
+    return GlobalAverage(shape[:-1], keepdim=False, channels_last=True)
+
+
 def _built(conv: ConvNd, size: Size, window: Window, settings: Settings) -> AttentionLayer:
     build = MinimalConvolutionAttention if settings.minimal else ConvolutionAttention
     return build(conv, size, window=window)
@@ -251,4 +260,5 @@ RULES: dict[type[nn.Module], Callable[..., nn.Module]] = {
     Convolution: _token_convolution,
     ConvAttention: _token_convolution,
     PatchEmbed: _patch_embed,
+    TokenPool: _token_pool,
 }
