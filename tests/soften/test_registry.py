@@ -85,7 +85,8 @@ def test_its_features_are_those_of_its_levels(cnn):
     assert len(maps) == len(extractor.feature_info.channels())
     for one, other in zip(extractor(IMAGES), maps, strict=True):
         torch.testing.assert_close(one, other)
-    assert len(of(cnn, features_only=True, out_indices=[0, 1])(IMAGES)) == 2
+    two = of(cnn, features_only=True, out_indices=[0, 1])
+    assert len(two(IMAGES)) == 2
 
 
 @each_cnn
