@@ -132,6 +132,27 @@ def test_an_end_that_the_sizes_leave_open_is_infinite():
     assert "n0 = " in law_cell(broken) and "to inf)" in law_cell(broken)
 
 
+def test_where_no_law_predicts_the_largest_size_none_fits():
+    """The error falls, stays and falls again, as where the budget grows: no law of three has two bends."""
+    steps = dict(zip(SIZES, (0.9, 0.85, 0.6, 0.59, 0.58, 0.57, 0.25), strict=True))
+    for seeds in (1, 5):
+        runs = sweep(np.random.default_rng(0), np.vectorize(steps.get), noise=0.005, seeds=seeds)
+        fit = scaling_fit(runs, "A")
+        assert not fit.fits and min(fit.holdout_error.values()) > 0.05
+        text = law_cell(fit, (22, 2110))
+        assert text.startswith("no law fits: the best misses the error at 10,000 images by ")
+        assert text.endswith("%; the budget grows with n, from 22 to 2,110 steps")
+    assert law_cell(fit, (300, 300)).endswith("%")
+
+
+@pytest.mark.parametrize(("law", "least"), [("power", 0.9), ("floor", 0.9), ("broken", 0.8)])
+@pytest.mark.slow
+def test_a_true_law_fits_in_most_sweeps(law, least):
+    generator = np.random.default_rng(3)
+    sweeps = [sweep(generator, TRUTHS[law][0]) for _ in range(60)]
+    assert np.mean([scaling_fit(runs, "A", draws=100).fits for runs in sweeps]) >= least
+
+
 def test_too_few_sizes_are_an_error():
     few = sweep(np.random.default_rng(0), TRUTHS["power"][0], sizes=(100, 1000))
     with pytest.raises(ValueError, match=r"needs 3 training-set sizes or more, got 2 of 'A': \[100, 1000\]"):

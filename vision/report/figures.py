@@ -62,7 +62,7 @@ def _accuracy(sweep: Sweep) -> NamedFigure:
 def _error(sweep: Sweep) -> NamedFigure | None:
     if len(sweep.sizes) < 2:
         return None
-    fits = sweep.fits if len(sweep.labels) <= MAX_LINES else []
+    fits = [fit for fit in sweep.fits if fit.fits] if len(sweep.labels) <= MAX_LINES else []
     draw = partial(
         plots.plot_error,
         sweep.curves,

@@ -19,7 +19,7 @@ from vision.report.verdict_table import verdict_table
 from vision.report.wording import captions
 from vision.report.wording.models import accuracy_cell, images_cell, images_interval, law_cell, other_laws
 from vision.report.wording.published import how_trained
-from vision.statistics import compare_with_published, published_results
+from vision.statistics import ScalingFit, compare_with_published, published_results
 from vision.statistics.published import SAME_TASK
 from vision.text import percent, points
 
@@ -114,15 +114,24 @@ def _laws(sweep: Sweep) -> Table:
         error = fit.holdout_error.get(fit.law)
         holdout = Cell("too few sizes") if error is None else Cell(percent(error), error)
         runs = count_cell(fit.runs)
-        rows.append(
-            [Cell(fit.label), Cell(fit.law), Cell(law_cell(fit)), runs, holdout, Cell(other_laws(fit))]
-        )
+        law = Cell(fit.law if fit.fits else "none")
+        text = Cell(law_cell(fit, _steps(sweep, fit)))
+        rows.append([Cell(fit.label), law, text, runs, holdout, Cell(other_laws(fit))])
     rows += [
         [Cell(label), Cell("none"), Cell(why), Cell(""), Cell(""), Cell("")]
         for label, why in sweep.unfitted.items()
     ]
     heads = ("model", "law", "fit", "n", "holdout error", "of the other laws")
     return Table("laws", "Scaling laws", captions.LAWS_TABLE, heads, rows, cards=True)
+
+
+def _steps(sweep: Sweep, fit: ScalingFit) -> tuple[int, int] | None:
+    """Return the largest number of optimizer steps at the smallest and at the largest size, if known."""
+    if "steps" not in sweep.records:
+        return None
+    runs = sweep.records[(sweep.records["label"] == fit.label) & sweep.records["steps"].notna()]
+    ends = [runs.loc[runs["train_size"] == size, "steps"].max() for size in (fit.sizes[0], fit.sizes[-1])]
+    return None if any(pd.isna(end) for end in ends) else (int(ends[0]), int(ends[1]))
 
 
 def _published(sweep: Sweep) -> Table | None:

@@ -7,8 +7,8 @@ from typing import Literal, cast
 
 import numpy as np
 import pandas as pd
-from scipy import optimize
 
+from vision.statistics.interpolation import smooth_paths
 from vision.statistics.intervals import percentile_interval
 from vision.statistics.records import runs_of
 from vision.statistics.resampling import pivot_by_seed, wild_bootstrap
@@ -29,10 +29,11 @@ def data_equivalence(
 ) -> pd.DataFrame:
     """Return how many images `first` needs for the error that `second` has at each of its sizes.
 
-    The first model's log mean error is interpolated linearly over log size and never extrapolated. Where the
-    curve rises, isotonic regression makes it flat. The intervals are percentiles of both curves under
-    `resampling.wild_bootstrap`, so what the models share of a subset cancels. The error of the linear
-    interpolation is not in the intervals. docs/statistics.md has their measured coverage.
+    The first model's log mean error follows smooth paths between its sizes (`interpolation.smooth_paths`) and
+    is never extrapolated. Where a path rises, its smallest error so far counts. The intervals are percentiles
+    over paths through draws of both curves under `resampling.wild_bootstrap`. So what the models share of a
+    subset cancels, and what the interpolation leaves open is in the intervals. docs/statistics.md has their
+    measured coverage.
 
     Args:
         records: One row per run, with columns label, train_size, seed and the metric; see
@@ -60,20 +61,27 @@ def data_equivalence(
         raise ValueError(f"{first!r} needs two training-set sizes or more, got {own.tolist()}")
     errors = errors[[(first, n) for n in own] + [(second, n) for n in other]]
     mean = errors.mean().to_numpy(dtype=float)
-    logs, split = np.log(own), len(own)
-    (needed,) = _needed(logs, np.log(mean[None]), split)
+    spread = (errors.sem().to_numpy(dtype=float) / mean)[: len(own)]
+    chance = np.zeros((draws, len(mean)))
+    generator, repeated = np.random.default_rng(seed), bool(errors.count().min() > 1)
+    if repeated:
+        chance = wild_bootstrap(errors.to_numpy() / mean, draws, generator)
+    drawn = np.log(mean) + chance
+    at, curve = np.log(own), np.log(mean[: len(own)])
+    grid, paths = smooth_paths(at, curve, np.nan_to_num(spread), drawn[:, : len(own)], generator)
+    needed = _first_reach(grid, paths, drawn[:, len(own) :])
+    typical = np.percentile(needed, 50, axis=0, method="inverted_cdf")
     low: np.ndarray = np.full(len(other), np.nan)
     high = low
-    if errors.count().min() > 1:
-        chance = wild_bootstrap(errors.to_numpy() / mean, draws, np.random.default_rng(seed))
-        ends = percentile_interval(_needed(logs, np.log(mean) + chance, split), method="inverted_cdf")
+    if repeated:
+        ends = percentile_interval(needed, method="inverted_cdf")
         # Of an end outside the curve only the side is known.
         low = cast("np.ndarray", np.where(ends[0] == np.inf, own[-1], np.exp(ends[0])))
         high = cast("np.ndarray", np.where(ends[1] == -np.inf, own[0], np.exp(ends[1])))
-    if np.ptp(_monotone(np.log(mean[None, :split]))) < FLAT:  # the curve does not distinguish sizes
-        needed, low, high = needed * np.nan, np.zeros(len(needed)), np.full(len(needed), np.inf)
-    images = np.where(np.isfinite(needed), np.exp(needed), np.nan)
-    states = [_state(float(log_size)) for log_size in needed]
+    if curve[0] - curve.min() < FLAT:  # the curve cannot tell sizes apart
+        typical, low, high = typical * np.nan, np.zeros(len(other)), np.full(len(other), np.inf)
+    images = np.where(np.isfinite(typical), np.exp(typical), np.nan)
+    states = [_state(float(log_size)) for log_size in typical]
     columns = {"train_size": other, "images": images, "low": low, "high": high}
     return pd.DataFrame({**columns, "worth": other / images, "state": states})
 
@@ -84,19 +92,18 @@ def _state(log_size: float) -> State:
     return "inside" if np.isfinite(log_size) else ("below" if log_size < 0 else "above")
 
 
-def _needed(logs: np.ndarray, drawn: np.ndarray, split: int) -> np.ndarray:
-    """Return log sizes where first has second's error: log sizes (J,), log errors (D, J + K) -> (D, K).
+def _first_reach(grid: np.ndarray, paths: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return where paths first reach errors: log sizes (G,), log errors (D, G) and (D, K) -> (D, K).
 
-    -inf below the first model's sizes, +inf above them.
+    -inf below the first log size, +inf above the last.
     """
-    curves, wanted = _monotone(drawn[:, :split]), drawn[:, split:]
-    rows: list[np.ndarray] = [
-        np.interp(errors, curve[::-1], logs[::-1], left=np.inf, right=-np.inf)
-        for errors, curve in zip(wanted, curves, strict=True)
-    ]
-    return np.array(rows)
-
-
-def _monotone(curves: np.ndarray) -> np.ndarray:
-    """Return the nearest curves that never rise, by isotonic regression: (D, J) -> (D, J)."""
-    return np.stack([np.asarray(optimize.isotonic_regression(c, increasing=False).x) for c in curves])
+    fallen, rows = np.minimum.accumulate(paths, axis=1), np.arange(len(paths))
+    reached = np.empty(wanted.shape)
+    for column, errors in enumerate(wanted.T):
+        below = fallen <= errors[:, None]
+        after = below.argmax(axis=1).clip(min=1)
+        left, right = fallen[rows, after - 1], fallen[rows, after]
+        share = ((left - errors) / (left - right).clip(min=1e-300)).clip(0.0, 1.0)
+        inside = grid[after - 1] + share * (grid[after] - grid[after - 1])
+        reached[:, column] = np.where(below[:, 0], -np.inf, np.where(below[:, -1], inside, np.inf))
+    return reached

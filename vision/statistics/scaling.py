@@ -21,6 +21,9 @@ MIN_SIZES = 3
 # The simplest law is chosen whose holdout error is within a factor of the best one's, below an absolute
 # bound, or within this many standard errors of the mean.
 GOOD_FACTOR, GOOD_ERROR, GOOD_STANDARD_ERRORS = 1.1, 1e-3, 2.0
+LEVEL = 0.05  # of the test of the prediction
+ROUGH_ERROR = 0.05  # holdout error of single runs, which have no test, above which the law does not fit
+HOLDOUT_DRAWS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class ScalingFit:
             with enough sizes.
         sizes: Training-set sizes.
         runs: Smallest number of runs at a size.
+        holdout_p: p value of each of these predictions: whether it misses by more than chance. NaN where a
+            size has one run, and of other laws than one that was asked for.
     """
 
     label: str
@@ -48,12 +53,18 @@ class ScalingFit:
     holdout_error: dict[str, float]
     sizes: tuple[int, ...]
     runs: int
+    holdout_p: dict[str, float]
     _values: np.ndarray = field(repr=False, compare=False)
     _drawn: np.ndarray | None = field(repr=False, compare=False)
 
     def __str__(self) -> str:
         """Return the model, its formula, and the parameters with their intervals."""
         return f"{self.label}: error {LAWS[self.law].formula}, {self.values_text}"
+
+    @property
+    def fits(self) -> bool:
+        """Whether the law predicts the largest size up to chance; also if too few sizes can test that."""
+        return self.law not in self.holdout_error or _predicts(self.law, self.holdout_error, self.holdout_p)
 
     @property
     def values_text(self) -> str:
@@ -96,6 +107,9 @@ def scaling_fit(
     all sizes. A law needs more sizes than parameters to be judged. Its holdout error is slightly optimistic,
     because the best of up to three is chosen.
 
+    A law that misses the largest size by more than chance is chosen only if all laws do. Then no law fits,
+    and `fits` is False.
+
     Intervals are percentiles of fits to means under `resampling.wild_bootstrap`. They assume that the law
     is true. docs/statistics.md has their measured coverage.
 
@@ -121,15 +135,22 @@ def scaling_fit(
             f"a fit needs {least} training-set sizes or more, got {len(sizes)} of {label!r}: {list(sizes)}"
         )
     x, mean, runs = _logs(sizes), errors.mean().to_numpy(dtype=float), int(errors.count().min())
-    holdout = {
-        one.name: _holdout_error(one, x, mean) for one in LAWS.values() if len(one.parameters) < len(x)
-    }
-    best = LAWS[law or _simplest_good(holdout, errors.iloc[:, -1].astype(float), runs)]
+    chance = None
+    if runs > 1:
+        chance = wild_bootstrap(errors.to_numpy() / mean, draws, np.random.default_rng(seed))
+    holdout: dict[str, float] = {}
+    p: dict[str, float] = {}
+    for one in LAWS.values():
+        if len(one.parameters) < len(x):
+            holdout[one.name], p[one.name] = _holdout(
+                one, x, np.log(mean), chance if law in (None, one.name) else None
+            )
+    good = {name: error for name, error in holdout.items() if _predicts(name, holdout, p)}
+    best = LAWS[law or _simplest_good(good or holdout, errors.iloc[:, -1].astype(float), runs)]
     values, drawn = fit_law(best, x, np.log(mean)), None
     low: dict[str, float] = {}
     high: dict[str, float] = {}
-    if runs > 1:
-        chance = wild_bootstrap(errors.to_numpy() / mean, draws, np.random.default_rng(seed))
+    if chance is not None:
         drawn = fit_many(best, x, np.log(mean) + chance, values)
         low, high = _intervals(best, x, drawn)
     return ScalingFit(
@@ -141,15 +162,36 @@ def scaling_fit(
         holdout_error=holdout,
         sizes=sizes,
         runs=runs,
+        holdout_p=p,
         _values=values,
         _drawn=drawn,
     )
 
 
-def _holdout_error(law: Law, x: np.ndarray, mean: np.ndarray) -> float:
-    """Return the relative error at the largest size, predicted by a fit to the others."""
-    values = fit_law(law, x[:-1], np.log(mean[:-1]))
-    return float(abs(np.exp(law.log_error(x[-1:], values)[0]) / mean[-1] - 1))
+def _predicts(law: str, errors: dict[str, float], p: dict[str, float]) -> bool:
+    """Return whether a law's prediction of the largest size misses by no more than chance."""
+    if np.isnan(p[law]):
+        return errors[law] <= ROUGH_ERROR
+    return p[law] >= LEVEL or errors[law] <= GOOD_ERROR
+
+
+def _holdout(law: Law, x: np.ndarray, y: np.ndarray, chance: np.ndarray | None) -> tuple[float, float]:
+    """Return the relative error at the largest size, predicted by a fit to the others, and its p value.
+
+    Args:
+        law: Law to fit.
+        x: Log sizes (J).
+        y: Log mean errors (J).
+        chance: Chance deviations of the log mean errors (D, J); None for single runs.
+    """
+    values = fit_law(law, x[:-1], y[:-1])
+    error = float(abs(np.expm1(law.log_error(x[-1:], values)[0] - y[-1])))
+    if chance is None:
+        return error, np.nan
+    drawn = y + chance[:HOLDOUT_DRAWS]
+    fits = fit_many(law, x[:-1], drawn[:, :-1], values)
+    off = law.log_error(x[-1:], fits.T)[:, 0] - drawn[:, -1]
+    return error, float(min(1.0, 2 * min(np.mean(off <= 0), np.mean(off >= 0))))
 
 
 def _simplest_good(holdout: dict[str, float], largest: "pd.Series[float]", runs: int) -> str:

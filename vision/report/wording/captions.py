@@ -20,6 +20,7 @@ FIELD_MAP_FIGURE = "Accuracy by receptive field and training images. The best fi
 LAWS_TABLE = (
     "Laws of the error over training-set size. The holdout error is the relative error at the largest size "
     "when it is predicted from the others. The simplest law within two standard errors of the best is shown. "
+    "No law fits where all of them miss by more than chance. "
     "The laws are not tested beyond these sizes."
 )
 PUBLISHED_TABLE = (

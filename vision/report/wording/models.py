@@ -63,9 +63,20 @@ def images_interval(low: float, high: float, own: Sequence[int]) -> str:
     return f"{start} to {f'more than {own[-1]:,}' if math.isinf(high) else f'{high:,.0f}'}"
 
 
-def law_cell(fit: ScalingFit) -> str:
-    """Return the formula of a law with its parameters and their intervals."""
-    return f"{LAWS[fit.law].formula}: {fit.values_text}"
+def law_cell(fit: ScalingFit, steps: tuple[int, int] | None = None) -> str:
+    """Return the formula of a law with its parameters and their intervals, or that no law fits.
+
+    Args:
+        fit: The fitted law.
+        steps: Optimizer steps at the smallest and at the largest size.
+    """
+    grows = ""
+    if steps is not None and steps[0] != steps[1]:
+        grows = f"; the budget grows with n, from {steps[0]:,} to {steps[1]:,} steps"
+    if fit.fits:
+        return f"{LAWS[fit.law].formula}: {fit.values_text}{grows}"
+    error = percent(fit.holdout_error[fit.law])
+    return f"no law fits: the best misses the error at {fit.sizes[-1]:,} images by {error}{grows}"
 
 
 def other_laws(fit: ScalingFit) -> str:
