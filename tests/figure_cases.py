@@ -22,8 +22,8 @@ MEANS = {"CNN": (0.3, 0.5, 0.7), "ViT": (0.2, 0.5, 0.8)}
 NAMES = ("CNN", "ViT", "local attention", "no mixing")
 MANY_SIZES = (100, 250, 500, 1000, 2500, 5000)
 NOTES = (
-    "72 of 72 runs, n = 3 a point, band: 95% t-interval over seeds; steps 1000; bfloat16 on Intel(R) Xeon(R) "
-    "Processor, 2 cores;\ntorch 2.15.0; commit f11c9c3f16; finished 2026-11-22"
+    "72 of 72 runs, n = 3 per point, band: 95% t-interval over seeds; 1,000 steps; bfloat16 on Intel(R) "
+    "Xeon(R) Processor, 2 cores;\ntorch 2.15.0; commit f11c9c3f16; finished 2026-11-22"
 )
 
 

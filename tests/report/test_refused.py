@@ -26,7 +26,7 @@ from vision.cli import main
         ),
         ("train_accuracy", "99%", r"train_accuracy must be a share in \[0, 1\].*got '99%'"),
         ("params", "1.2M", r"params must be a number, such as 60000; got '1.2M' \(wrong in 1 of 30"),
-        ("record_version", 9, r"runs.csv is a record of version 9, and this vit-vs-cnn reads those up to 3"),
+        ("record_version", 9, r"runs.csv is a record of version 9, and this vit-vs-cnn reads those up to 4"),
         ("record_version", float("inf"), r"runs.csv is a record of version inf"),
         ("label", "Vi\x01T", r"label must be a name without control characters; got 'Vi\\x01T'"),
         ("train_size", "all", r"train_size must be a positive integer.*got 'all'"),

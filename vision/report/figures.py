@@ -87,7 +87,7 @@ def _gain(sweep: Sweep) -> NamedFigure | None:
         tables,
         first=sweep.first,
         second=next(iter(tables)) if len(tables) == 1 else "the other",
-        title=f"Gain of {sweep.first}{over} on {sweep.data}",
+        title=f"Lead of {sweep.first}{over} on {sweep.data}",
         pairs=sweep.pairs_of_runs,
         notes=_notes(sweep, pd.concat(tables.values())),
         crossings=[(one.low, one.size, one.high) for one in crossings],
@@ -119,7 +119,7 @@ def _train_test_gap(sweep: Sweep) -> NamedFigure | None:
     figure = plots.plot_train_test_gap(
         train,
         test,
-        title=f"Train and test on {sweep.data}",
+        title=f"Training and test accuracy on {sweep.data}",
         notes=_notes(sweep, test, records),
         all_lines=_all_lines(sweep),
     )
@@ -143,7 +143,7 @@ def _learning_curves(sweep: Sweep) -> NamedFigure | None:
     notes = _notes(sweep, accuracy_curves(shown), shown, interval="mean")
     figure = plots.plot_learning_curves(
         learning,
-        title=f"Validation during training, {sweep.data}",
+        title=f"Validation accuracy during training on {sweep.data}",
         notes=notes,
         all_lines=_all_lines(sweep),
     )
@@ -194,7 +194,7 @@ def _classes(sweep: Sweep) -> NamedFigure | None:
     records = sweep.records[sweep.records["label"].isin(shown)]
     figure = plots.plot_class_accuracy(
         table,
-        title=f"Each class of {sweep.data}",
+        title=f"Test accuracy by class on {sweep.data}",
         notes=_notes(sweep, table, records),
         all_lines=_all_lines(sweep),
     )

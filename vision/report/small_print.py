@@ -1,7 +1,7 @@
 """The small print of a figure: n, kind of interval, budget, device, versions, commit.
 
 >>> small_print(pd.DataFrame({"steps": [300, 300]}), None)
-'2 runs; steps 300'
+'2 runs; 300 steps'
 """
 
 from typing import Any
@@ -34,7 +34,7 @@ def small_print(
         n = repetitions(least, most)
         parts.append(f"{n} per point: {interval} over seeds" if most > 1 else n)
     if "steps" in records:
-        parts.append(f"steps {value_range(records['steps'])}")
+        parts.append(f"{value_range(records['steps'])} steps")
     if {"precision", "device"} <= set(records):
         parts.append(f"{value_range(records['precision'])} on {value_range(records['device'])}")
     versions = versions_of(records)

@@ -31,7 +31,7 @@ def test_one_marker_per_head_one_dash_per_layer_and_one_axis_for_all_models():
     (legend,) = (legend for part in figure.subfigs for legend in part.legends)
     names = [text.get_text() for text in legend.get_texts()]
     assert names == [
-        *(f"a head: {kind}" for kind in dict.fromkeys(table()["kind"])),
+        *(f"one head: {kind}" for kind in dict.fromkeys(table()["kind"])),
         "mean of a layer's heads",
     ]
     assert len(set(MARKERS.values())) == len(MARKERS) and set(table()["kind"]) <= set(MARKERS)

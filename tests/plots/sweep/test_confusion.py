@@ -17,7 +17,7 @@ def test_confusion_is_by_rows_in_percents_and_written():
     assert [text.get_text() for text in panel.get_yticklabels()] == ["cat", "dog", "ship"]
     low, high = panel.get_ylim()
     assert low > high  # the first class is on top
-    assert (panel.get_xlabel(), panel.get_ylabel()) == ("taken for", "true class")
+    assert (panel.get_xlabel(), panel.get_ylabel()) == ("predicted class", "true class")
     assert {text.get_text(): text.get_color() for text in panel.texts}["80"] == LIGHT
     assert {text.get_text(): text.get_color() for text in panel.texts}["20"] == DARK
 

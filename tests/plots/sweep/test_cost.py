@@ -33,7 +33,7 @@ def test_accuracy_against_both_costs_on_log_scales_with_intervals():
             np.testing.assert_allclose(middle.get_ydata(orig=False), [100 * row["mean"]])
             np.testing.assert_allclose(bars.get_segments()[0][:, 1], [100 * row["low"], 100 * row["high"]])
         assert len([text for text in panel.get_xticklabels() if text.get_text()]) >= 2
-    assert [panel.get_xlabel() for panel in panels] == ["parameters", "multiply-adds an image"]
+    assert [panel.get_xlabel() for panel in panels] == ["parameters", "multiply-adds per image"]
     assert "100k" in [text.get_text() for text in panels[0].get_xticklabels()]
 
 

@@ -16,7 +16,7 @@ def gains(means=(0.04, 0.01, -0.03), half=0.02):
     return table.assign(low=table["mean"] - half, high=table["mean"] + half)
 
 
-def test_gain_is_in_points_and_hollow_where_its_interval_holds_0():
+def test_the_lead_is_in_points_and_hollow_where_its_interval_contains_0():
     figure = plot_difference(gains(), first="CNN", second="ViT", title="t")
     (panel,) = figure.axes
     line = labelled(panel)["over ViT"]
@@ -25,7 +25,7 @@ def test_gain_is_in_points_and_hollow_where_its_interval_holds_0():
     assert x_of(hollow).tolist() == [1000] and same_color(hollow.get_markerfacecolor(), PAPER)
     box = bands(panel)[0].get_paths()[0].get_extents()
     assert (box.y0, box.y1) == pytest.approx((-5, 6))
-    assert legend_texts(figure) == ["interval holds 0"]  # the words at zero name the only other model
+    assert legend_texts(figure) == ["interval contains 0"]  # the words at zero name the only other model
     assert {"+4", "0", "−4"} <= {text.get_text() for text in panel.get_yticklabels()}
 
 
@@ -70,7 +70,7 @@ def test_several_second_models_have_a_line_each():
     assert len(looks) == 2 and (COLOURS[0] not in {colour for _, colour in looks})
     assert [text.get_text() for text in figure.axes[0].texts][1] == "▼ the other ahead"
     assert {text.get_text() for text in end_labels(figure.axes[0])} == {"ViT", "MLP"}
-    assert legend_texts(figure) == ["interval holds 0"]
+    assert legend_texts(figure) == ["interval contains 0"]
     with pytest.raises(ValueError, match="differences to MLP must have columns"):
         plot_difference({"ViT": gains(), "MLP": gains()[["n"]]}, first="CNN", title="t")
 

@@ -103,7 +103,7 @@ def _panel(panel: Axes, rows: pd.DataFrame, names: dict[int, str], colour: str, 
 
 
 def _legend(table: pd.DataFrame, equal: float | None) -> list[Line2D]:
-    shapes = {f"a head: {kind}": MARKERS.get(str(kind), "D") for kind in dict.fromkeys(table["kind"])}
+    shapes = {f"one head: {kind}": MARKERS.get(str(kind), "D") for kind in dict.fromkeys(table["kind"])}
     shown = [Line2D([], [], ls="none", color=MUTED, marker=mark, label=name) for name, mark in shapes.items()]
     mean = "mean of a layer's heads"
     shown.append(Line2D([], [], ls="none", color=INK, marker="_", ms=10, mew=1.4, label=mean))

@@ -57,6 +57,6 @@ def plot_confusion(matrix: np.ndarray, classes: Sequence[str], *, title: str, no
     else:
         panel.set_xticks(named, names, rotation=90)
     panel.set_yticks(named, names)
-    panel.set(xlabel="taken for", ylabel="true class")
+    panel.set(xlabel="predicted class", ylabel="true class")
     body.colorbar(drawn, label="% of the true class's images", aspect=35)
     return figure

@@ -26,7 +26,7 @@ from vision.plots.layout.point_texts import point_texts
 from vision.plots.layout.style import WIDTH, styled
 from vision.plots.layout.tables import check_table
 
-COSTS = {"params": "parameters", "macs": "multiply-adds an image"}
+COSTS = {"params": "parameters", "macs": "multiply-adds per image"}
 LEAST_SPAN = 3.0  # ratio of the ends of an axis; models of nearly equal cost then lie close together
 
 

@@ -81,7 +81,7 @@ def plot_difference(
     notes = "; ".join(part for part in (notes, PAIRS if drawn else "") if part)
     figure, body = new_figure(title, notes, height=3.1)
     panel = body.subplots()
-    panel.set(xscale="log", xlabel="training images (log scale)", ylabel=f"gain of {first} (points)")
+    panel.set(xscale="log", xlabel="training images (log scale)", ylabel=f"lead of {first} (points)")
     panel.axhline(0, color=INK, linewidth=0.9)
     sizes = sorted({size for table in tables.values() for size in table["train_size"]})
     strokes = shared_strokes(
@@ -158,7 +158,7 @@ def _legend(
     handles: list[Line2D | Patch] = [
         Line2D([], [], label=as_label(f"{first} over {name}"), **styles[name]) for name in others
     ]
-    hollow = Line2D([], [], label="interval holds 0", ls="none", marker="o", mfc=PAPER, color=MUTED)
+    hollow = Line2D([], [], label="interval contains 0", ls="none", marker="o", mfc=PAPER, color=MUTED)
     handles.append(hollow)
     for low, size, high in crossings:
         span = f"{low:,.0f} to {high:,.0f}" if isfinite(high) else f"{low:,.0f} or more"

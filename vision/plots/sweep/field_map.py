@@ -32,8 +32,8 @@ FIELD, KIND = "model.kwargs.mixer_options.kernel_size", "model.name"
 ALL = "all"
 TWO_COLUMNS_UP_TO = 5  # sizes up to which two panels fit side by side
 BEST: dict[bool, tuple[LineStyleType, str]] = {
-    True: ("-", "best of its size, beyond the others"),
-    False: (":", "best, interval reaches another's mean"),
+    True: ("-", "best of its size, above all others"),
+    False: (":", "best, its interval contains another mean"),
 }
 
 

@@ -27,7 +27,7 @@ PUBLISHED_TABLE = (
     "Published results for the same number of images. Model size, budget, augmentation and data differ."
 )
 CHOSEN_TABLE = "Chosen on the validation images. The test images were not used."
-BEST_OF_LINE = "ring: the best of its line"
+BEST_OF_LINE = "ring: best value of each line"
 SETTINGS_TABLE = "Settings that differ between models, other than size and seeds. All others are equal."
 
 
