@@ -13,7 +13,8 @@ from vision.models import complete_arguments, our_models, save_model
 
 OURS = [name for name in our_models() if name != "softened_cnn"]  # in soften/test_registry.py
 BACKBONES = [name for name in OURS if name.startswith("field_")]
-TRACED = ("field_vit",)  # the fast suite traces this one; test_contract.py traces each mixer
+# test_contract.py traces each mixer; these are the backbone's other paths: a stem, and blocks that differ.
+TRACED = ("field_vit_conv_stem", "field_window", "field_recurrent")
 SMALL: dict[str, Any] = {"img_size": 8, "patch_size": 2, "in_chans": 1, "embed_dim": 16, "depth": 3}
 
 
@@ -70,9 +71,7 @@ def test_another_dtype_after_a_forward_leaves_no_old_tensor(name, pos_embed):
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit.*deprecated:FutureWarning")
 @pytest.mark.filterwarnings("ignore:.*were assigned during export.*:UserWarning")
-@pytest.mark.parametrize(  # resnet18_small is timm's own code except for its stem
-    "name", [pytest.param(name, marks=() if name in TRACED else pytest.mark.slow) for name in BACKBONES]
-)
+@pytest.mark.parametrize("name", ["field_vit", *(pytest.param(n, marks=pytest.mark.slow) for n in TRACED)])
 def test_traced_exported_and_compiled_models_give_the_same_logits(name):
     torch._dynamo.reset()  # or the models of earlier cases use up its limit of recompilations
     model, x, more = small(name, depth=2), images(2), images(5)
