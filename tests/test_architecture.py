@@ -30,7 +30,8 @@ MAY_IMPORT = {
     "inspection": {"text", "patches", "fields", "models", "convert", "soften"},
     "plots": {"text"},
     "report": {"text", "results", "statistics", "plots", "provenance"},
-    "experiment": {"config", "data", "models", "soften", "training", "provenance", "results"},
+    "checkpoints": {"config", "training", "results"},
+    "experiment": {"config", "data", "models", "soften", "training", "provenance", "results", "checkpoints"},
     "checks": {"config", "data", "models", "training", "results", "experiment"},
     "cli": {
         *("text", "config", "patches", "data", "models", "convert", "soften", "provenance", "results"),

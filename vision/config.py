@@ -178,6 +178,8 @@ class TrainingConfig:
         patience: stop after this many validation passes in a row without a lower validation loss, and keep
             the weights of the lowest; null trains to the end.
         freeze_backbone: train the classifier alone (a linear probe); batch norms keep their statistics.
+        checkpoint_minutes: how often the state of a run is kept, from which it continues if it is cut; null
+            never keeps it. It is kept on SIGTERM and SIGUSR1 too.
         compile: run the model under torch.compile.
         cuda_graph: auto or never. With auto, steps on a CUDA device are replayed as one CUDA graph where that
             is possible; the record has the reason where it is not.
@@ -207,6 +209,7 @@ class TrainingConfig:
     num_evaluations: int = 5
     patience: int | None = None
     freeze_backbone: bool = False
+    checkpoint_minutes: float | None = 10.0
     compile: bool = False
     cuda_graph: str = "auto"
     memory_format: str = "auto"
@@ -324,7 +327,7 @@ def check(config: RunConfig) -> None:
             f"training.accumulation_steps={training.accumulation_steps} parts need at least as many images "
             f"per batch, got training.batch_size={training.batch_size}"
         )
-    for name in ("epochs", "lr", "clip_grad", "layer_decay"):
+    for name in ("epochs", "lr", "clip_grad", "layer_decay", "checkpoint_minutes"):
         _above_zero(f"training.{name}", getattr(training, name))
     _at_least("training.weight_decay", training.weight_decay, 0)
     _fraction("training.warmup_fraction", training.warmup_fraction)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from vision import results
+from vision.checkpoints import RunCheckpoint
 from vision.config import ModelConfig, RunConfig, check, import_named
 from vision.data import Inputs, Source, load_inputs
 from vision.models import check_name, complete_arguments, cost, create_model, save_model
@@ -27,6 +28,7 @@ from vision.training import (
     Batch,
     NonFiniteLoss,
     Scores,
+    Training,
     budget_steps,
     evaluate,
     fit,
@@ -89,13 +91,16 @@ def run(config: RunConfig, on_progress: ProgressCallback | None = None) -> dict[
             if on_progress:
                 on_progress(progress)
 
-        record = results.write_result(
-            attempt.folder, _train_and_score(config, attempt.folder, report).to_json()
-        )
+        with RunCheckpoint(config, folder) as checkpoint:
+            record = _train_and_score(config, attempt.folder, checkpoint, report).to_json()
+        record = results.write_result(attempt.folder, record)
+    checkpoint.remove()
     return {**record, "folder": str(folder), "skipped": False}
 
 
-def _train_and_score(config: RunConfig, folder: Path, on_progress: ProgressCallback) -> results.Record:
+def _train_and_score(
+    config: RunConfig, folder: Path, checkpoint: RunCheckpoint, on_progress: ProgressCallback
+) -> results.Record:
     started = now()
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
@@ -107,7 +112,7 @@ def _train_and_score(config: RunConfig, folder: Path, on_progress: ProgressCallb
     model, arguments = build_model(config.model, inputs.source)
     results.reserve(folder, folder_size(model, len(inputs.test), len(inputs.source.classes)))
     model.to(device)
-    trained = _train(model, inputs, config, folder, score=score, on_progress=on_progress)
+    trained = _train(model, inputs, config, folder, checkpoint, score=score, on_progress=on_progress)
     scores = _final_scores(trained, inputs, config, score)
     _save(trained.model, arguments, inputs, scores.test, folder, logits=config.save_logits)
     return _record(config, inputs, trained, scores, arguments=arguments, started=started)
@@ -172,6 +177,7 @@ def _record(
         n_train=len(subset.train),
         n_val=len(subset.val),
         steps=trained.steps,
+        continued_after=trained.continued_after,
         train_seconds=round(trained.seconds, 3),
         params=size.params,
         macs=size.macs,
@@ -243,6 +249,7 @@ class _Trained(NamedTuple):
     steps: int
     cuda_graph: str
     seconds: float
+    continued_after: list[int]
     curve: list[dict[str, Any]]
     validated: dict[str, Any]
 
@@ -252,11 +259,12 @@ def _train(
     inputs: Inputs,
     config: RunConfig,
     folder: Path,
+    checkpoint: RunCheckpoint,
     *,
     score: _Score,
     on_progress: ProgressCallback,
 ) -> _Trained:
-    """Train the model, validate it on the way, and write metrics.jsonl."""
+    """Train the model, or go on where it was cut; validate it on the way, and write metrics.jsonl."""
     train, val = inputs.source.train, inputs.subset.val
     steps = budget_steps(config.training, len(inputs.subset.train))
     best = _Best(config.training.patience) if config.training.patience else None
@@ -265,7 +273,13 @@ def _train(
             f"training.patience={config.training.patience} needs validation images; there are none with "
             f"train_size={config.train_size} and data.val_fraction={config.data.val_fraction}"
         )
-    curve: list[dict[str, Any]] = []
+    before = checkpoint.read()
+    cut: list[int] = [*before["cut"], before["training"]["done"]] if before else []
+    curve: list[dict[str, Any]] = before["curve"] if before else []
+    for line in curve:
+        results.append_metrics(folder, line)
+    if best and before:
+        best.load_state_dict(before["best"])
 
     def on_evaluation(current: nn.Module, record: dict[str, Any]) -> bool:
         scores = score(current, inputs.eval_batches(train, val)) if len(val) else None
@@ -278,20 +292,27 @@ def _train(
         on_progress({**curve[-1], "steps": steps})
         return bool(best and scores and best.is_out_of_patience(current, scores.loss))
 
-    start = perf_counter()
+    def on_step(training: Training) -> None:
+        on_progress({"step": training.done, "steps": steps})
+        others = {"curve": curve, "cut": cut, "seconds": perf_counter() - start}
+        checkpoint.keep_if_due(training, others | ({"best": best.state_dict()} if best else {}))
+
+    start = perf_counter() - (before["seconds"] if before else 0.0)
     trained = fit(
         model,
-        inputs.train_batches(config.training.batch_size, seed=config.seed),
+        inputs.train_batches(config.training.batch_size, seed=config.seed, start=cut[-1] if cut else 0),
         config.training,
         steps=steps,
         device=inputs.device,
-        on_step=lambda step: on_progress({"step": step, "steps": steps}),
+        on_step=on_step,
         on_evaluation=on_evaluation,
+        resume=before["training"] if before else None,
     )
+    seconds = perf_counter() - start
     if best:
         trained.model.load_state_dict(best.weights)
     validated = curve[best.evaluation if best else -1]
-    return _Trained(*trained, perf_counter() - start, curve, validated)
+    return _Trained(*trained, seconds, cut, curve, validated)
 
 
 class _Best:
@@ -308,6 +329,15 @@ class _Best:
             self.weights = {name: value.clone() for name, value in model.state_dict().items()}
         self.seen += 1
         return self.seen - 1 - self.evaluation >= self.patience
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all but the patience."""
+        return {name: getattr(self, name) for name in ("lowest", "weights", "evaluation", "seen")}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where `state_dict` was called."""
+        for name, value in state.items():
+            setattr(self, name, value)
 
 
 def _save_classes(path: Path, indices: Tensor, classes: Sequence[str]) -> None:

@@ -191,3 +191,19 @@ def test_no_images_and_broken_images(tmp_path):
     images = Images(EncodedImages([str(broken)], shape=(1, 4, 4)), torch.tensor([0]))
     with pytest.raises(ValueError, match=r"broken\.png' cannot be decoded"):
         next(eval_batches(images, batch_size=1, **PLAIN))
+
+
+POLICY = AugmentConfig(flip=True, policy="trivialaugment")
+
+
+@pytest.mark.parametrize("augment", [None, CROP_FLIP, ALL, POLICY], ids=["none", "geometry", "all", "policy"])
+@pytest.mark.parametrize("resident", [True, False])
+def test_batches_that_start_later_are_those_of_the_whole(folder, augment, resident):
+    source = source_of(folder, max_memory_fraction=1.0 if resident else 1e-12)
+    assert source.train.resident == resident
+
+    def made(start: int):
+        options = {"seed": 3, "augment": augment, "num_classes": 10, "steps": 12, "start": start, **PLAIN}
+        return collect(train_batches(source.train, torch.arange(60), batch_size=16, **options))
+
+    assert same(made(7), made(0)[7:])

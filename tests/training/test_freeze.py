@@ -1,6 +1,7 @@
 """A linear probe: the classifier learns, and nothing else changes."""
 
 import copy
+from typing import Any
 
 import pytest
 import timm
@@ -20,15 +21,15 @@ def batches(count: int):
         yield torch.randn(16, 3, 32, 32, generator=generator) + y.view(-1, 1, 1, 1), y
 
 
-def probe(model: nn.Module, **changes) -> nn.Module:
+def probe(model: Any, **changes) -> nn.Module:
     config = TrainingConfig(freeze_backbone=True, precision="float32", lr=0.05, **changes)
     return fit(model, batches(15), config, steps=15, device=CPU).model
 
 
 @pytest.mark.parametrize("name", ["resnet18", "field_vit"])
 def test_only_the_classifier_changes(name):
-    arguments = {"img_size": 32, "params": 20_000} if name == "field_vit" else {}
-    model = timm.create_model(name, num_classes=3, **arguments)
+    arguments: dict[str, Any] = {"img_size": 32, "params": 20_000} if name == "field_vit" else {}
+    model: Any = timm.create_model(name, num_classes=3, **arguments)
     before = copy.deepcopy(model.state_dict())
     probe(model)
     after = model.state_dict()

@@ -27,6 +27,7 @@ from typing import Any
 from vision.results import RunDied
 
 SECONDS_BETWEEN_REPORTS, SECONDS_BETWEEN_LOOKS = 0.5, 1.0
+SECONDS_FOR_STATE = 30.0
 INTERRUPTED = (-signal.SIGINT, -signal.SIGTERM)
 
 
@@ -155,6 +156,8 @@ class _Reporter:
 def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(SECONDS_BETWEEN_REPORTS)
+    os.kill(os.getpid(), signal.SIGTERM)  # a run keeps its state first
+    time.sleep(SECONDS_FOR_STATE)
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -72,6 +72,13 @@ class Augmentation:
             draws.append(draw_crops(count, self.config.crop_padding, width, self.generator))
         return draws
 
+    def skip(self, batches: int, count: int, width: int) -> None:
+        """Leave out the draws of as many batches of `count` images."""
+        for _ in range(batches):
+            self.draw(count, width)
+            if not self.is_geometric:
+                _draw_seed(self.generator)
+
     def geometry(self, images: Tensor, draws: Sequence[Tensor]) -> Tensor:
         """uint8 (B, C, H, W) -> float32 (B, C, H, W): flip, crop and normalize, by draws on any device."""
         return self.normalize(self._move(images, draws))
@@ -203,7 +210,7 @@ def _mixup(config: AugmentConfig, batch_size: int, num_classes: int | None) -> C
 def _global_draws_from(generator: torch.Generator) -> Generator[None]:
     """Seed the CPU's global generators, which the libraries draw from, by ours; restore them afterwards."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    seed = int(torch.randint(2**32, (1,), generator=generator))
+    seed = _draw_seed(generator)
     random.seed(seed)
     np.random.seed(seed)
     torch.default_generator.manual_seed(seed)  # torch.manual_seed would reset the generators of GPUs as well
@@ -213,3 +220,7 @@ def _global_draws_from(generator: torch.Generator) -> Generator[None]:
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_rng_state(states[2])
+
+
+def _draw_seed(generator: torch.Generator) -> int:
+    return int(torch.randint(2**32, (1,), generator=generator))

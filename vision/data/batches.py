@@ -44,6 +44,7 @@ def train_batches(
     augment: AugmentConfig | None = None,
     num_classes: int | None = None,
     steps: int | None = None,
+    start: int = 0,
     device: torch.device | str = "cpu",
     workers: int = 0,
 ) -> Iterator[Batch]:
@@ -62,7 +63,8 @@ def train_batches(
         augment: random changes; None makes none.
         num_classes: needed for Mixup and CutMix, which make the targets probabilities (B, num_classes);
             without them targets are int64 (B,).
-        steps: number of batches.
+        steps: number of batches, those left out included.
+        start: batches to leave out at the beginning, which a run that continues has trained on.
         device: device of the batches.
         workers: processes that decode images that are not in memory.
 
@@ -82,7 +84,8 @@ def train_batches(
         generator=torch.Generator().manual_seed(2 * seed + 1),
         device=device,
     )
-    order = _Shuffled(indices, batch_size, seed=2 * seed, steps=steps)
+    order = _Shuffled(indices, batch_size, seed=2 * seed, steps=steps, start=start)
+    change.skip(start, batch_size, images.shape[-1])
     if change.is_geometric and isinstance(images.pixels, Tensor) and _is_on(device, images.pixels):
         return DrawnBatches(images.pixels, images.labels.to(device), order, change)
     return (change(x, y) for x, y in _read(images, order, device=device, workers=workers))
@@ -185,8 +188,11 @@ class DrawnBatches(Iterator[Batch]):
 class _Shuffled(Iterable[Tensor]):
     """Batches of indices (B,) cut from one shuffle after another."""
 
-    def __init__(self, indices: Tensor, batch_size: int, *, seed: int, steps: int | None) -> None:
+    def __init__(
+        self, indices: Tensor, batch_size: int, *, seed: int, steps: int | None, start: int = 0
+    ) -> None:
         self.indices, self.batch_size, self.seed, self.steps = indices.cpu(), batch_size, seed, steps
+        self.start = start
 
     def __iter__(self) -> Iterator[Tensor]:
         generator = torch.Generator().manual_seed(self.seed)
@@ -195,7 +201,8 @@ class _Shuffled(Iterable[Tensor]):
         while self.steps is None or step < self.steps:
             while len(left) < self.batch_size:
                 left = torch.cat((left, self.indices[torch.randperm(len(self.indices), generator=generator)]))
-            yield left[: self.batch_size]
+            if step >= self.start:
+                yield left[: self.batch_size]
             left = left[self.batch_size :]
             step += 1
 

@@ -51,13 +51,14 @@ class Inputs:
     config: DataConfig
     device: torch.device
 
-    def train_batches(self, batch_size: int, *, seed: int) -> Iterator[Batch]:
+    def train_batches(self, batch_size: int, *, seed: int, start: int = 0) -> Iterator[Batch]:
         """Yield augmented training batches without end; see `vision.data.train_batches`."""
         return train_batches(
             self.source.train,
             self.subset.train,
             batch_size=batch_size,
             seed=seed,
+            start=start,
             augment=self.config.augment,
             num_classes=len(self.source.classes),
             mean=self.mean,

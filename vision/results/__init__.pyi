@@ -1,6 +1,8 @@
 # The public names of vision.results, imported lazily by its __init__.py.
 from .attempt import adopt_finished as adopt_finished
 from .attempt import atomic_run_folder as atomic_run_folder
+from .checkpoint import CHECKPOINT as CHECKPOINT
+from .checkpoint import Checkpoint as Checkpoint
 from .checksums import read_result as read_result
 from .checksums import write_result as write_result
 from .claim import PARTIAL as PARTIAL

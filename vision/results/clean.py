@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vision.results.claim import Watch, read_holder
+from vision.results.checkpoint import CHECKPOINT
+from vision.results.claim import Watch, attempts, read_holder
 from vision.results.files import FAILURE, OURS, RESULT, TEMPORARY, clear_away
 from vision.results.plan import forget_earlier, read_plan
 from vision.results.walk import walk
@@ -37,6 +38,7 @@ def leftovers(sweep: Path, watch: Watch) -> list[Leftover]:
     return [
         *(_attempt(sweep / name) for name in found.attempts if watch.is_dead(sweep / name)),
         *(_removed(sweep / name) for name in found.removed if _is_abandoned(sweep / name, watch)),
+        *(_checkpoint(path) for path in sorted(sweep.rglob(f".*{CHECKPOINT}")) if _is_unused(path, watch)),
         *(_temporary(path) for path in sorted(sweep.rglob(f"{TEMPORARY}*")) if path.parent == sweep),
         *(leftover for folder in found.plans for leftover in _not_asked_for(sweep / folder)),
     ]
@@ -53,6 +55,16 @@ def _removed(folder: Path) -> Leftover:
 
 def _is_abandoned(folder: Path, watch: Watch) -> bool:
     return ".removed-" in folder.name or watch.is_dead(folder)
+
+
+def _checkpoint(folder: Path) -> Leftover:
+    what = "state of a run that has not finished, which a rerun would continue"
+    return Leftover(folder, what, lambda: clear_away(folder))
+
+
+def _is_unused(folder: Path, watch: Watch) -> bool:
+    run = folder.with_name(folder.name.removeprefix(".").removesuffix(CHECKPOINT))
+    return all(watch.is_dead(attempt) for attempt in attempts(run))
 
 
 def _temporary(path: Path) -> Leftover:

@@ -30,6 +30,7 @@ NON_IDENTIFYING = (
     "data.max_memory_fraction",
     "data.on_constant",
     "training.threads",
+    "training.checkpoint_minutes",
     "training.cuda_graph",
     "training.memory_format",
 )

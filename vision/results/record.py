@@ -68,6 +68,9 @@ class Record:
     n_train: Annotated[int, _Doc("Images that the weights were fitted to.", "images")]
     n_val: Annotated[int, _Doc("Validation images; data.val_from names where they come from.", "images")]
     steps: Annotated[int, _Doc("Optimizer steps.", "steps")]
+    continued_after: Annotated[
+        list[int], _Doc("Steps after which the run was cut and then continued; mostly empty.", "steps")
+    ]
     train_seconds: Annotated[float, _Doc("Wall-clock time of training, validation on the way included.", "s")]
     params: Annotated[int, _Doc("Trainable parameters.", "parameters")]
     macs: Annotated[int, _Doc("Multiply-adds of the forward pass.", "multiply-adds per image")]

@@ -9,6 +9,7 @@ from vision.training.evaluation import evaluate as evaluate
 from vision.training.loop import Batch as Batch
 from vision.training.loop import NonFiniteLoss as NonFiniteLoss
 from vision.training.loop import Trained as Trained
+from vision.training.loop import Training as Training
 from vision.training.loop import fit as fit
 from vision.training.optimization import create_optimizer as create_optimizer
 from vision.training.optimization import create_schedule as create_schedule

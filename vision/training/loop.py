@@ -22,6 +22,7 @@ from vision.training.budget import evaluation_steps
 from vision.training.cuda_graph import CapturedStep, why_not
 from vision.training.freeze import frozen_backbone, training_mode
 from vision.training.optimization import create_optimizer, create_schedule
+from vision.training.random_state import random_state, set_random_state
 from vision.training.step import Step
 
 Batch = tuple[Tensor, Tensor]
@@ -65,6 +66,104 @@ class Trained(NamedTuple):
     cuda_graph: str
 
 
+class Training:
+    """A training that is made step by step, and whose state can be kept and put back between two steps.
+
+    Args:
+        model: on `device`; it is trained in place.
+        config: the recipe.
+        steps: optimizer steps of the whole training.
+        device: where the batches are.
+        make_batch: what makes a batch from the arguments of `make_step`, within the CUDA graph if there is
+            one; None takes images and targets.
+
+    Attributes:
+        done: steps made.
+        evaluated: the model to evaluate, see `Trained`.
+
+    Raises:
+        ValueError: the optimizer or the schedule cannot be made.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        config: TrainingConfig,
+        *,
+        steps: int,
+        device: torch.device,
+        make_batch: Callable[[Tensor], Batch] | None = None,
+    ) -> None:
+        self._model, self._config, self._device = model, config, device
+        self._optimizer = create_optimizer(model, config, device)
+        self._schedule = create_schedule(self._optimizer, config, steps=steps)
+        eager = Step(model, self._optimizer, config, device)
+        self._why_eager = why_not(config.cuda_graph, device)
+        self._captured = None if self._why_eager else CapturedStep(eager, make_batch)
+        self._step = self._captured or eager
+        self._ema = ModelEmaV3(model, decay=config.ema_decay, use_warmup=True) if config.ema_decay else None
+        self.evaluated = cast(nn.Module, self._ema.module) if self._ema else model
+        self._history: list[_Step] = []
+        self.done = 0
+
+    @property
+    def cuda_graph(self) -> str:
+        """ "captured" if the steps are replayed as one CUDA graph, otherwise why they run eagerly."""
+        return self._captured.outcome if self._captured else str(self._why_eager)
+
+    def make_step(self, *inputs: Tensor) -> None:
+        """Make the next step, with images (B, C, H, W) and targets, or what they are made from.
+
+        Raises:
+            NonFiniteLoss: on a CPU, the loss of this step is not finite.
+        """
+        self._schedule.step_update(self.done)
+        lr = self._optimizer.param_groups[0]["lr"]
+        loss = self._step(*inputs)
+        self.done += 1
+        if self._ema:
+            self._ema.update(self._model, step=self.done)
+        self._history.append(_Step(self.done, lr, loss))
+        if self._device.type == "cpu" and not math.isfinite(loss.item()):
+            raise NonFiniteLoss(self.done, lr, loss.item())
+
+    def metrics(self) -> dict[str, float]:
+        """Return step, learning rate and the mean training loss since the last call.
+
+        Raises:
+            NonFiniteLoss: a loss since then is not finite; reports the first such step.
+        """
+        losses = torch.stack([past.loss for past in self._history])
+        finite = losses.isfinite()
+        if not bool(finite.all()):
+            first = self._history[int(finite.int().argmin())]
+            raise NonFiniteLoss(first.step, first.lr, float(first.loss))
+        last = self._history[-1]
+        self._history.clear()
+        return {"step": last.step, "lr": last.lr, "train_loss": float(losses.mean())}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the next step depends on, but for the batches."""
+        return {
+            "done": self.done,
+            "model": self._model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "ema": self._ema.module.state_dict() if self._ema else None,
+            "history": [(past.step, past.lr, past.loss) for past in self._history],
+            "random": random_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where `state_dict` was called."""
+        self.done = state["done"]
+        self._model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        if self._ema:
+            self._ema.module.load_state_dict(state["ema"])
+        self._history = [_Step(step, lr, loss.to(self._device)) for step, lr, loss in state["history"]]
+        set_random_state(state["random"])
+
+
 def fit(
     model: nn.Module,
     batches: Iterable[Batch],
@@ -72,74 +171,52 @@ def fit(
     *,
     steps: int,
     device: torch.device,
-    on_step: Callable[[int], None] | None = None,
+    on_step: Callable[[Training], object] | None = None,
     on_evaluation: Callable[[nn.Module, dict[str, float]], bool | None] | None = None,
+    resume: dict[str, Any] | None = None,
 ) -> Trained:
     """Train `model` in place.
 
     Args:
         model: on `device`.
-        batches: at least `steps` batches of images (B, C, H, W) and targets. Targets are class indices (B,)
-            or, with Mixup or CutMix, probabilities (B, num_classes). Those of `Drawn` are made within the
-            CUDA graph.
+        batches: as many batches of images (B, C, H, W) and targets as there are steps left. Targets are
+            class indices (B,) or, with Mixup or CutMix, probabilities (B, num_classes). Those of `Drawn` are
+            made within the CUDA graph.
         config: the recipe.
         steps: optimizer steps; further batches are not read.
         device: where the batches are.
-        on_step: called after each step with its number, from 1.
+        on_step: called after each step, and after the evaluation that follows it.
         on_evaluation: called `config.num_evaluations` times, the last time after the last step. Its
             arguments are the model to evaluate, and step, lr and the mean training loss since the last call.
             If it returns True, training stops.
+        resume: `Training.state_dict()` of a training that was cut; `batches` are those that follow.
 
     Raises:
         NonFiniteLoss: a loss is not finite; reports the first such step.
         ValueError: the optimizer or the schedule cannot be made, or a model to freeze has no classifier.
     """
+    drawn = batches if why_not(config.cuda_graph, device) is None and isinstance(batches, Drawn) else None
+    inputs = ((draw,) for draw in drawn.draws) if drawn else iter(batches)
+    evaluated_after = evaluation_steps(steps, config.num_evaluations)
     with frozen_backbone(model, enabled=config.freeze_backbone):
-        optimizer = create_optimizer(model, config, device)
-        schedule = create_schedule(optimizer, config, steps=steps)
-        eager = Step(model, optimizer, config, device)
-        reason = why_not(config.cuda_graph, device)
-        drawn = batches if reason is None and isinstance(batches, Drawn) else None
-        captured = None if reason else CapturedStep(eager, drawn.make if drawn else None)
-        make_step = captured or eager
-        ema = ModelEmaV3(model, decay=config.ema_decay, use_warmup=True) if config.ema_decay else None
-        evaluated: nn.Module = cast(nn.Module, ema.module) if ema else model
-        evaluated_after = evaluation_steps(steps, config.num_evaluations)
-        history: list[_Step] = []
-
+        make_batch = drawn.make if drawn else None
+        training = Training(model, config, steps=steps, device=device, make_batch=make_batch)
+        if resume:
+            training.load_state_dict(resume)
         training_mode(model, config)
-        step, stopped = 0, False
-        for step, inputs in enumerate(((draw,) for draw in drawn.draws) if drawn else batches, start=1):
-            schedule.step_update(step - 1)
-            lr = optimizer.param_groups[0]["lr"]
-            loss = make_step(*inputs)
-            if ema:
-                ema.update(model, step=step)
-            history.append(_Step(step, lr, loss))
-            if device.type == "cpu" and not math.isfinite(loss.item()):
-                raise NonFiniteLoss(step, lr, loss.item())
-            if step in evaluated_after:
-                _check_finite(history)
-                mean_loss = float(torch.stack([past.loss for past in history]).mean())
-                history.clear()
-                metrics = {"step": step, "lr": lr, "train_loss": mean_loss}
-                stopped = bool(on_evaluation and on_evaluation(evaluated, metrics))
+        stopped = False
+        while training.done < steps and not stopped and (given := next(inputs, None)) is not None:
+            training.make_step(*given)
+            if training.done in evaluated_after:
+                metrics = training.metrics()
+                stopped = bool(on_evaluation and on_evaluation(training.evaluated, metrics))
                 training_mode(model, config)
             if on_step:
-                on_step(step)
-            if stopped or step == steps:
-                break
-        return Trained(evaluated, step, captured.outcome if captured else str(reason))
+                on_step(training)
+    return Trained(training.evaluated, training.done, training.cuda_graph)
 
 
 class _Step(NamedTuple):
     step: int
     lr: float
     loss: Tensor
-
-
-def _check_finite(history: list[_Step]) -> None:
-    finite = torch.stack([past.loss for past in history]).isfinite()
-    if not bool(finite.all()):
-        first = history[int(finite.int().argmin())]
-        raise NonFiniteLoss(first.step, first.lr, float(first.loss))

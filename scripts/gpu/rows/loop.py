@@ -15,7 +15,7 @@ from gpu import capture
 from gpu.timing import Row, ratio, summary, synchronize
 from vision.config import AugmentConfig
 from vision.data import Images, train_batches
-from vision.training import Batch, fit
+from vision.training import Batch, Training, fit
 
 CASES = (("field_vit", 200_000, 64), ("field_vit", 2_700_000, 512), ("resnet18_small", None, 512))
 SKIPPED = 10  # steps of a round that are not measured
@@ -62,8 +62,8 @@ def _fit(work: capture.Work, images: Images, steps: int) -> float:
     config = replace(work.config, steps=steps)
     begun: list[float] = []
 
-    def on_step(step: int) -> None:
-        if step == SKIPPED:
+    def on_step(training: Training) -> None:
+        if training.done == SKIPPED:
             synchronize(work.device)
             begun.append(time.perf_counter())
 

@@ -1,0 +1,150 @@
+"""Runs that are killed continue from their own state: real processes, real signals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from vision import results
+from vision.checkpoints import RunCheckpoint
+from vision.config import RunConfig
+from vision.experiment import run
+
+RECIPE = ("data=digits", "model=vit", "model.kwargs.params=20000", "train_size=200", "training.threads=1")
+RECIPE += ("training.batch_size=32", "data.augment.crop_padding=1", "data.augment.mixup=0.2")
+
+
+def start(folder: Path, *settings: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "vision", "train", *RECIPE, f"output_dir={folder}", *settings]
+    return subprocess.Popen(
+        command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def wait_for(condition, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def assert_same(one: Path, other: Path) -> None:
+    for name in ("test_predictions.npy", "test_logits.npy"):
+        assert np.array_equal(np.load(one / name), np.load(other / name))
+    left, right = load_file(one / "model.safetensors"), load_file(other / "model.safetensors")
+    assert left.keys() == right.keys() and all(np.array_equal(left[key], right[key]) for key in left)
+    assert (one / "metrics.jsonl").read_text() == (other / "metrics.jsonl").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_killed_run_continues_and_ends_as_if_never_cut(tmp_path, number):
+    steps = "training.steps=1500"
+    minutes = "0.001" if number == signal.SIGKILL else "60"
+    assert start(tmp_path / "whole", steps).wait(120) == 0
+    whole, cut = (tmp_path / name / "runs" / "ViT" / "n200" / "s0" for name in ("whole", "cut"))
+    first = start(tmp_path / "cut", steps, f"training.checkpoint_minutes={minutes}")
+    if number == signal.SIGKILL:
+        wait_for(lambda: (cut.parent / ".s0.checkpoint" / "state.before").exists())
+    else:
+        wait_for(lambda: any(path.stat().st_size for path in cut.parent.glob("s0.partial-*/metrics.jsonl")))
+    os.killpg(first.pid, number)
+    assert first.wait(60) != 0 and not cut.exists()
+    assert start(tmp_path / "cut", steps, f"training.checkpoint_minutes={minutes}").wait(120) == 0
+    record = json.loads((cut / "result.json").read_text())
+    assert len(record["continued_after"]) == 1 and 0 < record["continued_after"][0] < 1500
+    assert_same(whole, cut)
+    assert not list(cut.parent.glob(".s0*")), "the state is removed when the run has finished"
+
+
+def kept(config: RunConfig, at: int) -> results.Checkpoint:
+    """Cut a run after as many steps, with its state on the disk."""
+
+    class Cut(BaseException):
+        pass
+
+    def progress(line: dict) -> None:
+        if line["step"] == at:
+            raise Cut
+
+    with pytest.raises(Cut):
+        run(config, progress)
+    return results.Checkpoint(results.run_folder(config))
+
+
+@pytest.fixture
+def config(small_run: RunConfig) -> RunConfig:
+    return replace(small_run, training=replace(small_run.training, checkpoint_minutes=1e-9))
+
+
+def test_the_state_before_is_used_where_the_newest_is_damaged(config):
+    whole = run(replace(config, sweep="whole"))
+    checkpoint = kept(config, at=8)
+    newest = checkpoint.folder / "state"
+    newest.write_bytes(newest.read_bytes()[:-100])
+    result = run(config)
+    assert result["continued_after"] == [6], "the step before the newest, 7"
+    assert_same(Path(whole["folder"]), Path(result["folder"]))
+
+
+def test_the_state_of_another_config_is_not_used(config):
+    kept(config, at=8)
+    other = replace(config, training=replace(config.training, lr=0.02))
+    result = run(other)
+    assert result["continued_after"] == []
+
+
+def test_a_run_is_cut_twice(config):
+    whole = run(replace(config, sweep="whole"))
+    kept(config, at=5)
+    kept(config, at=9)
+    result = run(config)
+    assert result["continued_after"] == [4, 8]
+    assert_same(Path(whole["folder"]), Path(result["folder"]))
+
+
+def test_patience_continues(config):
+    data = replace(config.data, val_fraction=0.5)
+    recipe = {"steps": 400, "num_evaluations": 40, "patience": 3, "lr": 0.02, "label_smoothing": 0.0}
+    config = replace(config, data=data, training=replace(config.training, **recipe))
+    whole = run(replace(config, sweep="whole"))
+    kept(config, at=whole["steps"] - 5)
+    result = run(config)
+    assert result["steps"] == whole["steps"] and result["val_loss"] == whole["val_loss"]
+    assert_same(Path(whole["folder"]), Path(result["folder"]))
+
+
+def test_without_minutes_nothing_is_kept(config):
+    config = replace(config, training=replace(config.training, checkpoint_minutes=None))
+    assert not kept(config, at=8).folder.exists()
+
+
+def test_a_signal_keeps_the_state_and_the_run_goes_on(config):
+    config = replace(config, training=replace(config.training, checkpoint_minutes=60.0))
+    before = signal.getsignal(signal.SIGUSR1)
+    found: list[bool] = []
+
+    def progress(line: dict) -> None:
+        if line["step"] == 5:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        if line["step"] == 7:
+            found.append(RunCheckpoint(config, results.run_folder(config)).read() is not None)
+
+    assert run(config, progress)["status"] == "finished"
+    assert found[0] and signal.getsignal(signal.SIGUSR1) is before
+
+
+def test_a_state_that_cannot_be_written_is_a_warning(config):
+    folder = results.Checkpoint(results.run_folder(config)).folder
+    folder.parent.mkdir(parents=True)
+    folder.write_text("a file where the folder should be")
+    with pytest.warns(UserWarning, match="state of the run could not be kept"):
+        assert run(config)["status"] == "finished"
