@@ -18,7 +18,7 @@ PUBLISHED = Path(__file__).parents[2] / "outputs" / "published"
 def with_column(name: str, *values: object) -> pd.DataFrame:
     """Return runs with three seeds at each point, whose values of the column are these three."""
     table = records()
-    return table.assign(**{name: [values[seed] for seed in table["seed"]]})
+    return table.assign(**{name: pd.Series([values[seed] for seed in table["seed"]], dtype=None)})
 
 
 @pytest.mark.parametrize("values", [("sgd", "sgd", "adam"), (0.1, 0.01, 0.1)])

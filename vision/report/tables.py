@@ -130,8 +130,9 @@ def _steps(sweep: Sweep, fit: ScalingFit) -> tuple[int, int] | None:
     if "steps" not in sweep.records:
         return None
     runs = sweep.records[(sweep.records["label"] == fit.label) & sweep.records["steps"].notna()]
-    ends = [runs.loc[runs["train_size"] == size, "steps"].max() for size in (fit.sizes[0], fit.sizes[-1])]
-    return None if any(pd.isna(end) for end in ends) else (int(ends[0]), int(ends[1]))
+    most: dict[Any, Any] = runs.groupby("train_size")["steps"].max().to_dict()
+    ends = (fit.sizes[0], fit.sizes[-1])
+    return (int(most[ends[0]]), int(most[ends[1]])) if set(ends) <= set(most) else None
 
 
 def _published(sweep: Sweep) -> Table | None:

@@ -49,34 +49,40 @@ def ranking(records: pd.DataFrame, *, metric: str = "test_accuracy") -> pd.DataF
         row = (int(cast("float", size)), len(labels), labels[0], float(means.iloc[0]))
         rows.append((*row, len(blocks), _tukey_hsd(blocks)))
         behind[row[0]] = dict(zip(labels, _p_behind(blocks), strict=True))
-    adjusted = pd.DataFrame(behind).apply(_holm_of_tested, axis=1)
-    table = pd.DataFrame(rows, columns=RANKING_COLUMNS[:-1])
+    adjusted = _adjust_over_sizes(behind)
     near = [
-        tuple(label for label in behind[size] if label != best and not adjusted.loc[label, size] < LEVEL)
-        for size, best in zip(table["train_size"].tolist(), table["best"].tolist(), strict=True)
+        tuple(label for label in behind[size] if label != best and adjusted[size, label] >= LEVEL)
+        for size, _, best, *_ in rows
     ]
-    return table.assign(**{RANKING_COLUMNS[-1]: near})
+    return pd.DataFrame(
+        [(*row, labels) for row, labels in zip(rows, near, strict=True)], columns=RANKING_COLUMNS
+    )
 
 
-def _holm_of_tested(p: pd.Series) -> pd.Series:
-    """Return the p values of a model adjusted for the sizes that it has."""
-    known = p.dropna()
-    return p.where(p.isna(), pd.Series(holm(known.to_numpy()), known.index))
+def _adjust_over_sizes(p: dict[int, dict[str, float]]) -> dict[tuple[int, str], float]:
+    """Return the p values by size and model, adjusted by Holm for the sizes of each model."""
+    adjusted: dict[tuple[int, str], float] = {}
+    for label in dict.fromkeys(name for of_size in p.values() for name in of_size):
+        own = {size: of_size[label] for size, of_size in p.items() if label in of_size}
+        values = holm(list(own.values())).tolist()
+        adjusted |= {(size, label): value for size, value in zip(own, values, strict=True)}
+    return adjusted
 
 
 def _p_behind(blocks: np.ndarray) -> list[float]:
     """Return the larger p value of two tests against the first model: (seeds, models) -> (models)."""
-    seeds, models = blocks.shape
+    models = blocks.shape[1]
     error, freedom = _residual_error(blocks)
     values: list[float] = []
-    for own in blocks.T:
-        gap = blocks[:, 0] - own
-        if seeds < 2 or models < 2 or np.ptp(gap) == 0 or np.isnan(error) or gap.mean() <= 0:
+    for model in range(models):
+        gap = blocks[:, 0] - blocks[:, model]
+        if np.isnan(error) or np.ptp(gap) == 0 or gap.mean() <= 0:
             values.append(1.0)
             continue
         p = float(stats.ttest_1samp(gap, 0.0).pvalue)
         if p < LEVEL:
-            p = max(p, float(stats.studentized_range.sf(gap.mean() / error, models, freedom)))
+            quantile = float(gap.mean()) / error
+            p = max(p, float(stats.studentized_range.sf(quantile, models, freedom)))
         values.append(p)
     return values
 
