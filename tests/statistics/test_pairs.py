@@ -78,6 +78,11 @@ def test_runs_that_form_no_pair_are_refused():
     tested = runs.assign(n_test=np.where(runs["label"] == "B", 100, 10_000))
     with pytest.raises(ValueError, match=r"tested on different images, n_test 10000 and 100; a pair needs"):
         paired_runs(tested, "A", "B")
+    fewer = runs.assign(n_train=np.where(runs["label"] == "B", 90, 100))
+    with pytest.raises(
+        ValueError, match=r"trained on different images, n_train 100 and 90; .*data\.val_from"
+    ):
+        paired_runs(fewer, "A", "B")
     with pytest.raises(ValueError, match="got 'A' twice"):
         paired_runs(runs, "A", "A")
     apart = runs.assign(subset_seed=np.where(runs["label"] == "B", runs["seed"] + 100, runs["seed"]))

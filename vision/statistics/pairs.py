@@ -14,7 +14,8 @@ from vision.statistics.records import RUN_KEYS, runs_of
 
 # Columns in which the runs of a pair must agree where known; what differs else, and by which settings.
 SAME_IN_PAIR = {
-    "subset_sha256": ("trained on different subsets", "data, data.subset_seed and data.val_fraction"),
+    "subset_sha256": ("trained on different subsets", "data and data.subset_seed"),
+    "n_train": ("trained on different images", "data.val_fraction and data.val_from"),
     "n_test": ("tested on different images", "data and data.test_size"),
 }
 PAIR_COLUMNS = [*RUN_KEYS, "first", "second", "difference", "log_ratio"]
@@ -27,7 +28,8 @@ def paired_runs(
 
     Args:
         records: One row per run, with columns label, train_size, seed and the metric. subset_seed also
-            distinguishes runs, if present. subset_sha256 and n_test must agree within a pair, if present.
+            distinguishes runs, if present. subset_sha256, n_train and n_test must agree within a pair, if
+            present.
         first: Label of a model.
         second: Label of another.
         metric: An accuracy in [0, 1].
