@@ -82,7 +82,7 @@ def test_two_processes_share_a_sweep(tmp_path):
 
 
 def test_the_run_of_a_process_that_dies_is_taken_over_by_the_other(tmp_path):
-    sweep = [*CNN, "seed=0,1", "training.steps=3000", "training.num_evaluations=100"]
+    sweep = [*CNN, "seed=0,1", "training.steps=1500", "training.num_evaluations=50"]
     first = start(tmp_path, *sweep)
     wait_for(tmp_path, "*.partial-*/metrics.jsonl")
     second = start(tmp_path, *sweep)

@@ -56,7 +56,7 @@ class Worker:
         """Return what a function of a module returns; functions and arguments are pickled.
 
         Args:
-            function: it is called in the folder in which the caller is.
+            function: it is called in the caller's folder, with the caller's sys.path.
             arguments: its arguments.
             on_progress: called here with what the function gives its last argument, a function.
 
@@ -81,7 +81,7 @@ class Worker:
     def _call(self, function: Any, arguments: tuple[Any, ...], on_progress: Any) -> Any:
         process, pipe = self._started()
         with suppress(BrokenPipeError):
-            pipe.send((os.getcwd(), function, arguments, on_progress is not None))
+            pipe.send((os.getcwd(), sys.path, function, arguments, on_progress is not None))
         while process.poll() is None or pipe.poll():
             # Processes that the worker started may keep its end of the pipe open, so its death is looked for.
             if not pipe.poll(SECONDS_BETWEEN_LOOKS):
@@ -129,7 +129,7 @@ def serve(end: int) -> None:
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     while True:
         try:
-            folder, function, arguments, reports = pipe.recv()
+            folder, sys.path[:], function, arguments, reports = pipe.recv()
         except EOFError:
             return
         os.chdir(folder)
