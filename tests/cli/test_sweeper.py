@@ -126,3 +126,53 @@ def test_runs_of_different_recipes_are_not_averaged(tmp_path, vision):
     unknown = vision(tmp_path, "plot", "outputs/tiny/runs", "--x", "training.step")
     assert unknown.returncode == 2 and "no column training.step " in unknown.stderr
     assert "those that vary are training.steps" in unknown.stderr
+
+
+def test_runs_planned_earlier_are_cleaned_away_after_showing_them(tmp_path, vision):
+    diverged = vision(tmp_path, "train", "-m", *TINY, *DIVERGING, "model=cnn")
+    assert diverged.returncode == 1
+    assert vision(tmp_path, "train", "-m", *TINY, "model=cnn", "train_size=20").returncode == 0
+    shown = vision(tmp_path, "clean", "outputs/tiny/runs", "--dry-run")
+    assert "would remove outputs/tiny/runs/CNN/n60/s0: failed, and not in the sweep" in shown.stdout
+    assert (tmp_path / "outputs/tiny/runs/CNN/n60/s0/failure.json").exists()
+    removed = vision(tmp_path, "clean", "outputs/tiny/runs")
+    assert removed.stdout.replace("removing", "would remove") == shown.stdout
+    assert not (tmp_path / "outputs/tiny/runs/CNN/n60").exists()
+    assert vision(tmp_path, "clean", "outputs/tiny/runs").stdout == "nothing to remove\n"
+    assert vision(tmp_path, "status", "outputs/tiny/runs").returncode == 0
+
+
+def test_altered_runs_are_named_and_made_anew_on_request(tmp_path, vision):
+    sweep = ["train", "-m", *TINY, "model=cnn", "train_size=20", "seed=0,1"]
+    assert vision(tmp_path, *sweep).returncode == 0
+    runs = tmp_path / "outputs/tiny/runs/CNN/n20"
+    sound = vision(tmp_path, "verify", "outputs/tiny/runs")
+    assert (sound.returncode, sound.stdout) == (0, "2 of 2 finished runs are sound\n")
+    weights = runs / "s1/model.safetensors"
+    first = weights.read_bytes()
+    weights.write_bytes(first[:-1] + bytes([first[-1] ^ 1]))
+    altered = vision(tmp_path, "verify", "outputs/tiny/runs")
+    assert altered.returncode == 1 and "model.safetensors was altered" in altered.stdout
+    result = runs / "s0/result.json"
+    result.write_text(result.read_text().replace('"test_accuracy": 0.', '"test_accuracy": 0.9', 1))
+    refused = vision(tmp_path, *sweep)
+    assert refused.returncode == 2 and "s0/result.json was altered" in refused.stderr
+    anew = vision(tmp_path, *sweep, "retry_failed=true")
+    assert anew.returncode == 0 and anew.stderr.count("run again: ") == 2, anew.stderr
+    assert weights.read_bytes() == first
+    assert vision(tmp_path, "verify", "outputs/tiny/runs").returncode == 0
+
+
+@pytest.mark.slow
+def test_status_watches_a_sweep_until_it_is_finished(tmp_path):
+    sweep = [*TINY, "model=cnn", "train_size=20", "seed=range(4)", "training.steps=300"]
+    with subprocess.Popen([VISION, "train", "-m", *sweep], cwd=tmp_path, stderr=subprocess.DEVNULL) as going:
+        while not (tmp_path / "outputs/tiny/runs/plan.json").exists():
+            time.sleep(0.05)
+        watched = subprocess.run(
+            [VISION, "status", "outputs/tiny/runs", "--watch"], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert going.wait(60) == 0
+    assert watched.returncode == 0, watched.stderr
+    assert "CNN     4/4" in watched.stdout and "no run is left" in watched.stdout
+    assert "4 finished, 0 failed, 0 running, 0 missing" in watched.stdout

@@ -1,5 +1,6 @@
 """A page names what it leaves out: runs, models, sizes, figures and tables."""
 
+import json
 import re
 import shutil
 
@@ -122,9 +123,25 @@ def test_a_run_without_its_side_files_is_left_out_of_their_figures(sweep, tmp_pa
     (less / "CNN" / "n200" / "s0" / results.LABELS).unlink()
     (less / "ViT" / "n60" / "s1" / results.METRICS).unlink()
     page = write_report(less, tmp_path / "page.html")
-    run = (
-        "1 run has no test_labels.npy and is left out of the figures and tables of predictions: CNN/n200/s0."
+    less_labels = (
+        "1 run has no intact test_labels.npy and is left out of the figures and tables of predictions"
     )
-    assert run in page.warnings
-    assert "1 run has no metrics.jsonl and is left out of the learning curves: ViT/n60/s1." in page.warnings
+    assert f"{less_labels}: CNN/n200/s0." in page.warnings
+    less_metrics = "1 run has no intact metrics.jsonl and is left out of the learning curves"
+    assert f"{less_metrics}: ViT/n60/s1." in page.warnings
     assert {"steps", "confusion", "classes"} <= {figure.name for figure in page.figures}
+
+
+@pytest.mark.slow
+def test_altered_runs_are_named_and_left_out(sweep, tmp_path, capsys):
+    altered = tmp_path / "altered"
+    shutil.copytree(sweep, altered)
+    result = altered / "CNN" / "n200" / "s0" / results.RESULT
+    record = json.loads(result.read_text())
+    results.write_json(result, record | {"record_version": 4, "test_accuracy": 1.0, "record_sha256": "0"})
+    page = write_report(altered, tmp_path / "page.html")
+    said = [sentence for sentence in page.warnings if sentence.startswith("Left out: ")]
+    assert len(said) == 1 and "CNN/n200/s0/result.json was altered" in said[0]
+    assert main(["plot", str(altered)]) == 0
+    printed = capsys.readouterr().out
+    assert said[0] in printed and "Not included: 1 damaged." in printed

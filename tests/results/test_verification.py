@@ -81,8 +81,9 @@ def test_an_altered_or_missing_file_is_named(sweep):
     (sweep / "CNN/n60/s1/config.yaml").unlink()
     assert f"{results.PREDICTIONS} was altered" in problems_of(sweep, "CNN/n60/s0")
     assert "config.yaml is missing" in problems_of(sweep, "CNN/n60/s1")
-    runs = ["CNN/n60/s0", "CNN/n60/s1"]
-    assert results.altered_files(sweep, runs, results.PREDICTIONS) == ["CNN/n60/s0"]
+    (sweep / "CNN/n60/s1" / results.LABELS).unlink()
+    expected = {results.PREDICTIONS: ["CNN/n60/s0"], results.LABELS: []}
+    assert results.altered_files(sweep, [results.PREDICTIONS, results.LABELS]) == expected
 
 
 def test_runs_without_checksums_are_checked_against_their_predictions(small_run):

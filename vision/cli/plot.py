@@ -63,7 +63,7 @@ def plot(
         FileNotFoundError: the source does not exist or has no finished run.
     """
     from vision.report.exclusions import with_metric
-    from vision.report.wording import captions
+    from vision.report.wording import captions, gaps
     from vision.statistics import accuracy_curves, all_or_nothing, run_scores
     from vision.statistics.records import check_runs
 
@@ -71,7 +71,8 @@ def plot(
     check_folder("--out", out)
     if (out / CURVES).resolve() == source.resolve():
         raise ValueError(f"the averages would overwrite {source}; give another folder with --out")
-    records = check_runs(results.read_records(source))
+    records, damages = results.read_sound_records(source)
+    records = check_runs(records)
     states = results.status(source) if source.is_dir() else {}
     axes = {"x": x, "line": line, "panel": panel}
     runs, exclusions = with_metric(_chosen(records, choose, axes), metric)
@@ -81,7 +82,7 @@ def plot(
     console().print(score_table(curves, **axes, metric=metric))
     compares_models = (x, line, metric) == ("train_size", "label", "test_accuracy")
     answers = _findings(source, runs) if compares_models else ()
-    sentences = (*exclusions, *answers, *_missing(curves, states))
+    sentences = (*map(gaps.damaged, damages), *exclusions, *answers, *_missing(curves, states))
     for sentence in sentences:
         print_line(sentence)
     out.mkdir(parents=True, exist_ok=True)

@@ -37,14 +37,19 @@ def with_metric(records: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, list[
 
 
 def missing_files(source: Path, records: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the run folders in which each file next to the record is missing."""
+    """Return the run folders in which each file next to the record is missing or altered."""
     if not source.is_dir():
         return {}
     # Records of version 1 have no classes, and their runs kept no labels.
     later = records[records["classes"].notna()] if "classes" in records else records.iloc[:0]
     owners = {results.METRICS: records, results.PREDICTIONS: later, results.LABELS: later}
+    altered = results.altered_files(source, owners)
     missing = {
-        name: [folder for folder in own["folder"].tolist() if not (source / folder / name).is_file()]
+        name: [
+            folder
+            for folder in own["folder"].tolist()
+            if folder in altered[name] or not (source / folder / name).is_file()
+        ]
         for name, own in owners.items()
     }
     return {name: folders for name, folders in missing.items() if folders}

@@ -12,6 +12,7 @@ import pandas as pd
 from vision import results
 from vision.report.exclusions import missing_files, searched_settings, with_metric
 from vision.report.sweep import Sweep
+from vision.report.wording import gaps
 from vision.statistics import accuracy_curves, check_columns, choose_by_validation
 from vision.statistics.records import NAMES, check_runs, varying_settings
 from vision.text import listing
@@ -35,7 +36,7 @@ def read_sweep(
         ValueError: A column is missing or holds wrong values, the runs are of several data sets, those of
             one model differ in more than size and seeds, or a label of the pair does not exist.
     """
-    records = results.read_records(source)
+    records, damages = results.read_sound_records(source)
     check_columns(records, ("label", "train_size", "seed", "test_accuracy"))
     records = check_runs(records)
     if "data" in records and records["data"].nunique() > 1:
@@ -47,6 +48,7 @@ def read_sweep(
         records, chosen = choose_by_validation(records, choose, by=["label", "train_size"])
         records = records.drop(columns=list(choose))
     records, left_out = with_metric(records, "test_accuracy")
+    left_out += [gaps.damaged(damage) for damage in damages]
     _check_mixed(records)
     return Sweep(
         source=source,

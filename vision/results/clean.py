@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,9 +88,10 @@ def _not_asked_for(sweep: Path) -> list[Leftover]:
 
 
 def _remove_failed(run: Path) -> None:
-    """Remove a failed run's files; the folder stays if it holds others."""
+    """Remove a failed run's files, and the folders of its size and model; those that hold others stay."""
     for path in run.iterdir():
         if path.name in OURS:
             path.unlink()
-    if not any(run.iterdir()):
-        run.rmdir()
+    with suppress(OSError):  # not empty
+        for folder in (run, *run.parents[:2]):
+            folder.rmdir()

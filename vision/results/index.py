@@ -87,7 +87,9 @@ def _read(sweep: Path, folder: str, stamp: str) -> FinishedRun:
     seal, config = (str(record.get(name, "")) for name in (SEAL, "config_sha256"))
     accuracy, fall = (_number(record.get(name)) for name in ("train_accuracy", "late_loss_fall"))
     unreadable = unreadable_images(record)
-    return FinishedRun(folder, stamp, "", seal, config, accuracy, fall, unreadable, json.dumps(record))
+    return FinishedRun(
+        folder, stamp, "", seal, config, accuracy, fall, unreadable, json.dumps(record, separators=(",", ":"))
+    )
 
 
 def _number(value: object) -> float | None:

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from vision.results.checksums import check_file, read_result
+from vision.results.checksums import check_file
 from vision.results.files import LABELS, LOGITS, PREDICTIONS
+from vision.results.index import index
 
 
 def predictions(sweep: Path | str, records: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -51,17 +52,22 @@ def logits(sweep: Path | str, records: pd.DataFrame) -> tuple[np.ndarray, np.nda
     return np.stack([_load(folder / LOGITS).astype(np.float32) for folder in folders]), labels
 
 
-def altered_files(sweep: Path | str, folders: Iterable[str], name: str) -> list[str]:
-    """Return those of the run folders whose file of this name is not the one that the run wrote."""
-    return [folder for folder in folders if not _is_unaltered(Path(sweep) / folder, name)]
+def altered_files(sweep: Path | str, names: Iterable[str]) -> dict[str, list[str]]:
+    """Return the folders of runs whose file of a name is not the one that the run wrote, by the name.
 
-
-def _is_unaltered(folder: Path, name: str) -> bool:
-    try:
-        check_file(folder, name, read_result(folder))
-    except (ValueError, OSError):
-        return False
-    return True
+    Missing files, damaged runs, and runs of versions before 4, which have no checksums, are left out.
+    """
+    sweep, altered = Path(sweep), {name: list[str]() for name in names}
+    for run in index(sweep):
+        record = run.read() if run.seal and not run.damage else {}
+        for name, folders in altered.items():
+            try:
+                check_file(sweep / run.folder, name, record)
+            except FileNotFoundError:
+                continue
+            except (ValueError, OSError):
+                folders.append(run.folder)
+    return altered
 
 
 def _load(path: Path) -> np.ndarray:

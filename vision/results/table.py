@@ -32,11 +32,18 @@ def read_records(source: Path | str) -> pd.DataFrame:
         ValueError: the file is of another kind, cannot be read, has no rows, or has records of a later
             version.
     """
+    records, damages = read_sound_records(source)
+    _warn(damages)
+    return records
+
+
+def read_sound_records(source: Path | str) -> tuple[pd.DataFrame, list[str]]:
+    """Read records as `read_records`, and return what is wrong with each run that is left out."""
     source = Path(source)
     if source.suffix in READERS and not source.exists():
         raise FileNotFoundError(f"there is no file {source.absolute()}; give a table with one row per run")
     if not source.is_file():
-        return collect(source)
+        return _collect(source)
     if source.suffix not in READERS:
         raise ValueError(f"{source} is not a table of records; give a .csv, a .parquet, or a sweep's folder")
     try:
@@ -52,7 +59,7 @@ def read_records(source: Path | str) -> pd.DataFrame:
         if versions.notna().any():
             check_version(source, float(versions.max()))
     records = current_columns(records)
-    return records if "data" in records else records.assign(data=source.stem)
+    return (records if "data" in records else records.assign(data=source.stem)), []
 
 
 def collect(sweep: Path | str) -> pd.DataFrame:
@@ -68,7 +75,17 @@ def collect(sweep: Path | str) -> pd.DataFrame:
         FileNotFoundError: there is no finished run.
         ValueError: no record can be read.
     """
-    sweep = Path(sweep)
+    records, damages = _collect(Path(sweep))
+    _warn(damages)
+    return records
+
+
+def _warn(damages: list[str]) -> None:
+    for damage in damages:
+        warnings.warn(f"left out: {damage}", stacklevel=3)
+
+
+def _collect(sweep: Path) -> tuple[pd.DataFrame, list[str]]:
     if not sweep.is_dir():
         raise FileNotFoundError(
             f"{sweep.absolute()} is not a folder; give the folder of a sweep, such as outputs/NAME"
@@ -81,11 +98,24 @@ def collect(sweep: Path | str) -> pd.DataFrame:
     sound, damaged = ([run for run in runs if bool(run.damage) == wanted] for wanted in (False, True))
     if not sound:
         raise ValueError(damaged[0].damage)
-    for run in damaged:
-        warnings.warn(f"left out: {run.damage}", stacklevel=2)
-    rows: list[dict[str, Any]] = [{**table_row(run.read()), "folder": run.folder} for run in sound]
+    shared: dict[str, Any] = {}
+    rows = [_share({**table_row(run.read()), "folder": run.folder}, shared) for run in sound]
     records = current_columns(pd.DataFrame(rows))
-    return records.sort_values(["label", "train_size", "seed"], ignore_index=True)
+    records = records.sort_values(["label", "train_size", "seed"], ignore_index=True)
+    return records, [run.damage for run in damaged]
+
+
+def _share(row: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    """Return a row whose texts, lists and dictionaries are those of an earlier row where they are equal.
+
+    Most columns hold a few different values, and thousands of copies would fill the memory.
+    """
+    return {
+        name: shared.setdefault(f"{type(value)}{value}", value)
+        if isinstance(value, str | list | dict)
+        else value
+        for name, value in row.items()
+    }
 
 
 def flat_table(records: pd.DataFrame) -> pd.DataFrame:

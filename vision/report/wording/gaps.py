@@ -41,9 +41,14 @@ def without_metric(label: str | None, count: int, metric: str, *, any_left: bool
 
 
 def without_file(file: str, folders: Sequence[str], *, of: str) -> str:
-    """Return that runs are left out of a part of the page because a file is missing."""
-    text = _agree(f"{_runs(len(folders))} has no {file} and is left out of {of}", len(folders))
+    """Return that runs are left out of a part of the page because a file is missing or altered."""
+    text = _agree(f"{_runs(len(folders))} has no intact {file} and is left out of {of}", len(folders))
     return f"{text}: {first_few(folders, SHOWN)}."
+
+
+def damaged(reason: str) -> str:
+    """Return that a run is left out because its record is damaged."""
+    return f"Left out: {reason}."
 
 
 def left_out(part: str, reason: str) -> str:

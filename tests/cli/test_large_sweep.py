@@ -1,0 +1,55 @@
+"""Ten thousand finished runs: how long status, plot and report take, and how much memory."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from commands import VISION
+from many_runs import write_many_runs
+
+pytestmark = pytest.mark.slow
+MEGABYTE = 2**20
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """10 models, 10 sizes, 100 seeds."""
+    folder = tmp_path_factory.mktemp("large") / "sweep"
+    assert write_many_runs(folder, models=10, sizes=10, seeds=100) == 10_000
+    return folder
+
+
+def measure(*command: object) -> tuple[int, float, float, str]:
+    """The exit status, CPU seconds and megabytes of a command, and what it printed."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [VISION, *map(str, command)], text=True, stdout=subprocess.PIPE, env=environment
+    ) as process:
+        assert process.stdout is not None
+        printed = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = usage.ru_utime + usage.ru_stime
+    return process.returncode, seconds, usage.ru_maxrss * 1024 / MEGABYTE, printed
+
+
+def test_a_large_sweep_is_read_within_seconds(sweep):
+    measure("status", sweep)  # reads every record, and writes the file of records
+    for command, most_seconds, expected in (
+        ("status", 2, "10000 finished, 0 failed, 0 running, 0 missing"),
+        ("plot", 8, "wrote "),
+        ("report", 20, "wrote "),
+    ):
+        status, seconds, megabytes, printed = measure(command, sweep)
+        assert status == 0 and expected in printed
+        assert seconds <= most_seconds and megabytes <= 500, (command, seconds, megabytes)
+
+
+def test_the_file_of_records_is_checked_against_the_folders(sweep):
+    run = sweep / "model3/n100/s7/result.json"
+    run.write_text(run.read_text().replace('"seed": 7', '"seed": 8', 1))
+    status, seconds, _, printed = measure("status", sweep)
+    assert status == 1 and "9999 finished, 0 failed, 0 running, 0 missing, 1 damaged" in printed
+    assert "damaged: " in printed and "n100/s7/result.json was altered" in printed
+    assert seconds <= 2
