@@ -124,7 +124,8 @@ def flat_table(records: pd.DataFrame) -> pd.DataFrame:
     Each package's version becomes a column, such as version.torch.
     """
     versions = pd.json_normalize(records["versions"].tolist()).add_prefix("version.")
-    return records.drop(columns=["model_arguments", "versions", "classes"], errors="ignore").join(versions)
+    nested = [name for name in records if records[name].map(type).isin([list, dict]).any()]
+    return records.drop(columns=nested).join(versions)
 
 
 def current_columns(records: pd.DataFrame) -> pd.DataFrame:
