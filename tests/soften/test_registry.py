@@ -95,7 +95,7 @@ def test_its_weights_load_for_other_classes_channels_and_sizes(cnn, only, tmp_pa
     if cnn == "plain_cnn" and only != "*":
         pytest.skip("all its layers are in stages")
     arguments = {"cnn": cnn, "img_size": 8, "in_chans": 1, "num_classes": 10, "only": only, **CNNS[cnn]}
-    model = timm.create_model("softened_cnn", **arguments).eval()
+    model: Any = timm.create_model("softened_cnn", **arguments).eval()
     images = {"input_size": (1, 8, 8), "mean": (0.5,), "std": (0.5,)}
     save_model(model, tmp_path, arguments=arguments, **images)
     other: Any = load_model(tmp_path, num_classes=3).eval()

@@ -111,7 +111,7 @@ def _share(row: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
     Most columns hold a few different values, and thousands of copies would fill the memory.
     """
     return {
-        name: shared.setdefault(f"{type(value)}{value}", value)
+        name: shared.setdefault(f"{type(value)}{value}", value)  # pyright: ignore[reportUnknownArgumentType]
         if isinstance(value, str | list | dict)
         else value
         for name, value in row.items()
