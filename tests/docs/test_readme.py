@@ -12,7 +12,8 @@ from hydra import compose, initialize_config_dir
 from vision.cli.schema import conf_folder, store_schema, to_run_config
 from vision.cli.train import _register_sweeper  # pyright: ignore[reportPrivateUsage]
 from vision.config import RunConfig
-from vision.statistics import accuracy_curves, paired_differences
+from vision.report.wording.lead import pair_answer
+from vision.statistics import accuracy_curves, compare_models, paired_differences
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -70,6 +71,18 @@ def test_its_table_is_the_published_record():
         (line,) = [text for text in README.splitlines() if text.startswith(f"| {row['label']} |")]
         mean, half = row["mean"], max(row["high"] - row["mean"], row["mean"] - row["low"])
         assert f" {100 * mean:.1f} ± {100 * half:.1f} " in line
+
+
+def test_its_answer_is_that_of_the_published_records():
+    found = compare_models(pd.read_csv(PUBLISHED / "epochs.csv"), "CNN", "ViT")
+    text = " ".join(README.split())
+    where = pair_answer(found).split("The CNN is ahead at ")[1].split("). ")[0]
+    assert f"The CNN is ahead of the ViT at {where})." in text
+    mean, low, high = (f"{100 * value:+.1f}" for value in found.average)
+    assert f"not significant either: {mean} points (95% interval {low} to {high}, 3 seeds)" in text
+    assert f"An average lead below {100 * found.detectable:.1f} points could not" in text
+    single = [100 * one.detectable for one in found.by_size if not one.leader]
+    assert f"below {min(single):.1f} to {max(single):.1f} points could not" in text
 
 
 def test_its_lead_after_150_epochs_is_the_published_record():
