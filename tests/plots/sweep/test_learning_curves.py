@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from figure_cases import MEANS, labelled, legend_texts, x_of, y_of
+from figure_cases import MEANS, labelled, legend_texts, position_of, x_of, y_of
 
 from vision.plots import plot_learning_curves
 
@@ -47,3 +47,10 @@ def test_one_seed_is_drawn_once():
     assert len(panel.get_lines()) == 2
     with pytest.raises(ValueError, match=r"learning must have columns .*, got none named val_f1"):
         plot_learning_curves(learning(), title="t", metric="val_f1")
+
+
+def test_three_sizes_fill_one_row():
+    table = pd.concat([learning(), learning().assign(train_size=2000)])
+    figure = plot_learning_curves(table, title="t")
+    assert len({position_of(panel).rowspan.start for panel in figure.axes}) == 1 and len(figure.axes) == 3
+    assert [panel.get_title() for panel in figure.axes] == ["500 images", "1,000 images", "2,000 images"]

@@ -19,6 +19,8 @@ from matplotlib.axes import Axes
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
+from vision.plots.layout.chart import LABEL, add_to_chart
+
 GAP = 6  # points between a point and its name
 # The positions to try, in this order: offset in points, and the alignment of the name.
 POSITIONS = (
@@ -48,6 +50,7 @@ def place_labels(panel: Axes, points: Sequence[Point], names: Sequence[str]) -> 
             if _inside(box, panel.bbox) and not any(box.overlaps(other) for other in taken):
                 taken.append(box)
                 written.append(text)
+                add_to_chart(panel, name, text, kind=LABEL)
                 break
             text.remove()
         else:

@@ -14,10 +14,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from vision.plots.layout.chart import add_to_chart, mark_points
 from vision.plots.layout.figure import new_figure
 from vision.plots.layout.intervals import draw_band
 from vision.plots.layout.legend import as_label, legend_above, legend_height
 from vision.plots.layout.line_styles import LineStyles, line_styles
+from vision.plots.layout.point_texts import point_texts
 from vision.plots.layout.small_multiples import name_axes, small_multiples
 from vision.plots.layout.style import WIDTH, styled
 from vision.plots.layout.tables import check_table, rows_with
@@ -91,5 +93,9 @@ def _panel(panel: Axes, rows: pd.DataFrame, styles: LineStyles) -> None:
     for name, look in styles.items():
         curve = rows_with(rows, "label", name).sort_values("train_size")
         sizes, mean = curve["train_size"], 100 * curve["mean"]
-        panel.plot(sizes, mean, label=as_label(name), **look, markersize=3, linewidth=1.1)
-        draw_band(panel, sizes, 100 * curve["low"], 100 * curve["high"], look["color"])
+        line = panel.plot(sizes, mean, label=as_label(name), **look, markersize=3, linewidth=1.1)
+        low, high = 100 * curve["low"], 100 * curve["high"]
+        add_to_chart(panel, name, *line, *draw_band(panel, sizes, low, high, look["color"]))
+        n = curve["n"].tolist() if "n" in curve else None
+        texts = point_texts(sizes, mean, low, high, n=n, x="train_size", unit="%")
+        mark_points(panel, name, sizes, mean, texts)

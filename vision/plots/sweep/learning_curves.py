@@ -19,7 +19,7 @@ from vision.plots.layout.chart import add_to_chart, mark_points
 from vision.plots.layout.figure import new_figure
 from vision.plots.layout.legend import as_label, handles_of, legend_above, legend_height
 from vision.plots.layout.line_styles import LineStyles, line_styles
-from vision.plots.layout.small_multiples import height_of, name_axes, small_multiples
+from vision.plots.layout.small_multiples import COLUMNS, height_of, name_axes, small_multiples
 from vision.plots.layout.style import WIDTH, styled
 from vision.plots.layout.tables import check_table, rows_with
 
@@ -60,15 +60,16 @@ def plot_learning_curves(
     check_table(learning, (line, "train_size", "seed", "step", metric), name="learning")
     sizes, lines = sorted(set(learning["train_size"])), list(dict.fromkeys(learning[line]))
     names = [str(name) for name in lines]
-    height = height_of(len(sizes), row=1.9) if len(sizes) > 1 else 3.2
+    columns = 3 if len(sizes) == 3 else COLUMNS  # no row is half empty
+    height = height_of(len(sizes), columns, row=1.9) if len(sizes) > 1 else 3.2
     figure, body = new_figure(title, notes, height=height + legend_height(names, WIDTH))
-    panels, styles = small_multiples(body, len(sizes), same_x=False), line_styles(lines, all_lines)
+    panels, styles = small_multiples(body, len(sizes), columns, same_x=False), line_styles(lines, all_lines)
     factor = 100 if metric.endswith("accuracy") else 1
     for panel, size in zip(panels, sizes, strict=True):
         rows = rows_with(learning, "train_size", size)
         _panel(panel, rows.assign(**{metric: factor * rows[metric]}), metric, line, styles)
-        panel.set_title(f"{size:,} training images")
-        panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        panel.set_title(f"{size:,} training images" if columns < 3 else f"{size:,} images")
+        panel.xaxis.set_major_locator(MaxNLocator(4 if columns < 3 else 3, integer=True))
     name_axes(body, panels, "optimizer steps", NAMES.get(metric, metric.replace("_", " ")))
     ranked = _by_last_value(rows_with(learning, "train_size", sizes[-1]), metric, line)
     legend_above(body, handles_of(panels, list(dict.fromkeys([*ranked, *names]))))

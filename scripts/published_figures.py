@@ -1,0 +1,73 @@
+"""Draw the figures of outputs/published again from the records next to them, as `vision plot` draws them now.
+
+    python scripts/published_figures.py                  # all, about a minute
+    python scripts/published_figures.py long_range       # of one folder
+
+The tables stay as they are.
+"""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from vision.cli import main as vision
+
+PUBLISHED = Path(__file__).parents[1] / "outputs" / "published"
+KERNEL_SIZE = "model.kwargs.mixer_options.kernel_size"
+# Folder of a figure -> the table of its runs, or several, and the options of `vision plot`.
+FIGURES: dict[str, tuple[tuple[str, ...], list[str]]] = {
+    "cifar10-jpeg": (("records.csv",), []),
+    "positions-cifar10-jpeg": (("records.csv",), []),
+    "soften-cifar10-jpeg": (("records.csv",), []),
+    "mixers-cifar10-jpeg": (("records.csv",), ["--x", "label", "--line", "train_size"]),
+    "budget-cifar10-jpeg": (
+        ("records.csv",),
+        ["--line", "training.steps,training.epochs", "--panel", "label"],
+    ),
+    "recipe-cifar10-jpeg": (("records.csv",), ["--choose", "training.lr,training.weight_decay"]),
+    "recipe-cifar10-jpeg/search": (
+        ("../records.csv",),
+        [
+            *("--x", "training.lr", "--line", "training.weight_decay", "--panel", "label,train_size"),
+            *("--metric", "val_accuracy"),
+        ],
+    ),
+    "receptive_field-cifar10-jpeg": (("records.csv",), ["--line", KERNEL_SIZE, "--panel", "model.name"]),
+    "receptive_field-cifar10-jpeg/by_field": (
+        ("../records.csv",),
+        ["--x", KERNEL_SIZE, "--line", "train_size", "--panel", "model.name"],
+    ),
+    "long_range": (("records.csv",), ["--x", "data.options.distance", "--xlabel", "distance in pixels"]),
+    "study-cifar10-jpeg": (("steps.csv", "epochs.csv"), ["--panel", "training.steps,training.epochs"]),
+}
+
+
+def draw(folder: Path, tables: tuple[str, ...], options: list[str]) -> int:
+    """Draw one figure and put it into its folder; return the exit status of `vision plot`."""
+    with TemporaryDirectory() as scratch:
+        records = Path(scratch) / "runs.csv"
+        pd.concat([pd.read_csv(folder / name) for name in tables]).to_csv(records, index=False)
+        out = Path(scratch) / "figure"
+        if status := vision(["plot", str(records), "--out", str(out), *options]):
+            return status
+        for kind in ("png", "svg"):
+            shutil.copy(out / f"accuracy.{kind}", folder / f"accuracy.{kind}")
+    return 0
+
+
+def main() -> int:
+    """Draw the figures of the folders that are named, or all."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folders", nargs="*", metavar="FOLDER", help="folders below outputs/published")
+    asked = parser.parse_args().folders
+    if unknown := [name for name in asked if name not in FIGURES]:
+        parser.error(f"FOLDER must be one of {', '.join(FIGURES)}, got {', '.join(unknown)}")
+    return max(draw(PUBLISHED / name, *FIGURES[name]) for name in asked or FIGURES)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
