@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from published_claims import Runs
+from publishing.runs import Runs
 
 from vision import results
 

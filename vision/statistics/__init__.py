@@ -1,8 +1,8 @@
 """Statistics of runs: curves, intervals, comparisons and scaling laws, computed from a table of records."""
 
+from vision.statistics.compare_models import compare_models as compare_models
 from vision.statistics.comparison import Comparison as Comparison
 from vision.statistics.comparison import SizeComparison as SizeComparison
-from vision.statistics.comparison import compare_models as compare_models
 from vision.statistics.crossing import Crossing as Crossing
 from vision.statistics.curves import accuracy_curves as accuracy_curves
 from vision.statistics.curves import choose_by_validation as choose_by_validation

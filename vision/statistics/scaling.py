@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
+from vision.statistics.holdout import predict_largest, predicts
 from vision.statistics.intervals import percentile_interval
 from vision.statistics.laws import LAWS, Law, fit_law, fit_many
 from vision.statistics.records import runs_of
@@ -21,9 +22,6 @@ MIN_SIZES = 3
 # The simplest law is chosen whose holdout error is within a factor of the best one's, below an absolute
 # bound, or within this many standard errors of the mean.
 GOOD_FACTOR, GOOD_ERROR, GOOD_STANDARD_ERRORS = 1.1, 1e-3, 2.0
-LEVEL = 0.05  # of the test of the prediction
-ROUGH_ERROR = 0.05  # holdout error of single runs, which have no test, above which the law does not fit
-HOLDOUT_DRAWS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,9 @@ class ScalingFit:
     @property
     def fits(self) -> bool:
         """Whether the law predicts the largest size up to chance; also if too few sizes can test that."""
-        return self.law not in self.holdout_error or _predicts(self.law, self.holdout_error, self.holdout_p)
+        return self.law not in self.holdout_error or predicts(
+            self.holdout_error[self.law], self.holdout_p[self.law]
+        )
 
     @property
     def values_text(self) -> str:
@@ -142,10 +142,10 @@ def scaling_fit(
     p: dict[str, float] = {}
     for one in LAWS.values():
         if len(one.parameters) < len(x):
-            holdout[one.name], p[one.name] = _holdout(
+            holdout[one.name], p[one.name] = predict_largest(
                 one, x, np.log(mean), chance if law in (None, one.name) else None
             )
-    good = {name: error for name, error in holdout.items() if _predicts(name, holdout, p)}
+    good = {name: error for name, error in holdout.items() if predicts(error, p[name])}
     best = LAWS[law or _simplest_good(good or holdout, errors.iloc[:, -1].astype(float), runs)]
     values, drawn = fit_law(best, x, np.log(mean)), None
     low: dict[str, float] = {}
@@ -166,32 +166,6 @@ def scaling_fit(
         _values=values,
         _drawn=drawn,
     )
-
-
-def _predicts(law: str, errors: dict[str, float], p: dict[str, float]) -> bool:
-    """Return whether a law's prediction of the largest size misses by no more than chance."""
-    if np.isnan(p[law]):
-        return errors[law] <= ROUGH_ERROR
-    return p[law] >= LEVEL or errors[law] <= GOOD_ERROR
-
-
-def _holdout(law: Law, x: np.ndarray, y: np.ndarray, chance: np.ndarray | None) -> tuple[float, float]:
-    """Return the relative error at the largest size, predicted by a fit to the others, and its p value.
-
-    Args:
-        law: Law to fit.
-        x: Log sizes (J).
-        y: Log mean errors (J).
-        chance: Chance deviations of the log mean errors (D, J); None for single runs.
-    """
-    values = fit_law(law, x[:-1], y[:-1])
-    error = float(abs(np.expm1(law.log_error(x[-1:], values)[0] - y[-1])))
-    if chance is None:
-        return error, np.nan
-    drawn = y + chance[:HOLDOUT_DRAWS]
-    fits = fit_many(law, x[:-1], drawn[:, :-1], values)
-    off = law.log_error(x[-1:], fits.T)[:, 0] - drawn[:, -1]
-    return error, float(min(1.0, 2 * min(np.mean(off <= 0), np.mean(off >= 0))))
 
 
 def _simplest_good(holdout: dict[str, float], largest: "pd.Series[float]", runs: int) -> str:

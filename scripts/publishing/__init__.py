@@ -1,0 +1,1 @@
+"""What the templates of published pages may say about runs; every number is computed from the records."""
