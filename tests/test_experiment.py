@@ -13,9 +13,9 @@ import yaml
 from safetensors.torch import save_file
 
 from vision import results
-from vision.config import AugmentConfig, RunConfig, check
+from vision.config import AugmentConfig, ModelConfig, RunConfig, check
 from vision.data import eval_batches, load_source
-from vision.experiment import run
+from vision.experiment import check_run, run
 from vision.models import load_model
 
 
@@ -225,3 +225,22 @@ def test_patience_without_validation_images_is_refused(small_run):
     config = replace(small_run, data=data, training=replace(small_run.training, patience=2))
     with pytest.raises(ValueError, match=r"training.patience=2 needs validation images.*val_fraction=0"):
         run(config)
+
+
+def test_a_model_that_cannot_run_at_the_size_is_refused_before_any_work(small_run):
+    small_run.model = ModelConfig(name="inception_v3")
+    small_run.data.img_size = 32
+    with pytest.raises(
+        ValueError, match=r"'inception_v3' cannot run on images of 32 x 32 .* would fit"
+    ):
+        check_run(small_run)
+    assert not Path(small_run.output_dir).exists()
+
+
+def test_the_grid_is_said_before_training(small_run):
+    said = []
+    small_run.data.img_size = 29
+    result = run(small_run, said.append)
+    assert said[0]["about"].startswith("8 x 8 tokens from patches of 4 x 4 pixels; ")
+    assert result["model_arguments"]["dynamic_img_pad"] is True
+    assert result["model_arguments"]["patch_size"] == 4 and result["data_summary"]["shape"] == [1, 29, 29]

@@ -5,10 +5,11 @@
 (0.93, 'outputs/runs/ViT/n500/s0')
 """
 
+import json
 import math
 import random
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -21,7 +22,16 @@ from vision import results
 from vision.checkpoints import RunCheckpoint
 from vision.config import ModelConfig, RunConfig, check, import_named
 from vision.data import Inputs, Source, load_inputs
-from vision.models import check_name, complete_arguments, cost, create_model, save_model
+from vision.models import (
+    check_name,
+    check_size,
+    complete_arguments,
+    cost,
+    create_model,
+    describe_grid,
+    save_model,
+    too_many_tokens,
+)
 from vision.provenance import cpu_summary, now, provenance
 from vision.soften import start_from
 from vision.training import (
@@ -50,6 +60,13 @@ def check_run(config: RunConfig) -> None:
         raise ValueError(
             f"model.kwargs must not set {', '.join(sorted(from_data))}, which come from the data"
         )
+    if config.data.img_size is not None:
+        _check_size(config.model.name, config.data.img_size, json.dumps(config.model.kwargs, default=repr))
+
+
+@lru_cache(maxsize=256)
+def _check_size(name: str, img_size: int, kwargs: str) -> None:
+    check_size(name, img_size, json.loads(kwargs))
 
 
 def run(config: RunConfig, on_progress: ProgressCallback | None = None) -> dict[str, Any]:
@@ -57,8 +74,8 @@ def run(config: RunConfig, on_progress: ProgressCallback | None = None) -> dict[
 
     Args:
         config: all settings of the run.
-        on_progress: called after each step with "step" and "steps", and after each validation with its
-            line of metrics.jsonl and "steps".
+        on_progress: called before training with "about", a sentence on the model, after each step with
+            "step" and "steps", and after each validation with its line of metrics.jsonl and "steps".
 
     Returns:
         The record in result.json, with "folder", and "skipped": whether the run was finished before.
@@ -111,11 +128,21 @@ def _train_and_score(
     _seed_everything(config.seed)
     model, arguments = build_model(config.model, inputs.source)
     results.reserve(folder, folder_size(model, len(inputs.test), len(inputs.source.classes)))
+    steps = budget_steps(config.training, len(inputs.subset.train))
+    on_progress({"step": 0, "steps": steps, "about": _about(model, inputs.source.train.shape)})
     model.to(device)
     trained = _train(model, inputs, config, folder, checkpoint, score=score, on_progress=on_progress)
     scores = _final_scores(trained, inputs, config, score)
     _save(trained.model, arguments, inputs, scores.test, folder, logits=config.save_logits)
     return _record(config, inputs, trained, scores, arguments=arguments, started=started)
+
+
+def _about(model: nn.Module, shape: tuple[int, int, int]) -> str:
+    """Return the grid and size of a model in words, and a warning if its cost is out of proportion."""
+    params = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    size = f"{params:,} parameters for images of {shape[1]} x {shape[2]} pixels"
+    parts = (describe_grid(model, shape), size, too_many_tokens(model, shape))
+    return "; ".join(part for part in parts if part)
 
 
 class _FinalScores(NamedTuple):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 import torch.fx
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 Size = int | tuple[int, int]  # one number for rows and columns, or (rows, cols)
 
@@ -45,23 +46,27 @@ class Grid:
         return torch.stack((index // self.cols, index % self.cols), dim=1)
 
 
-def patch_grid(img_size: Size, patch_size: Size) -> Grid:
+def patch_grid(img_size: Size, patch_size: Size, *, pad: bool = False) -> Grid:
     """Return the grid of the patches of an image.
 
     Args:
         img_size: height and width in pixels, or one number for both.
         patch_size: height and width of a patch in pixels, or one number for both.
+        pad: count the patches that the image only begins.
 
     Raises:
         ValueError: the patch does not divide the image. The message lists the square patches that do.
     """
     (height, width), (rows, cols) = pair(img_size), pair(patch_size)
+    if pad and min(rows, cols) > 0:
+        return Grid(-(-height // rows), -(-width // cols))
     if min(rows, cols) < 1 or height % rows or width % cols:
         shorter = min(height, width)
         fits = [p for p in range(1, shorter + 1) if height % p == 0 and width % p == 0]
         raise ValueError(
             f"patch_size must divide the image's height and width, got {patch_size=} for "
-            f"{height} x {width} pixels; {', '.join(map(str, fits))} would fit"
+            f"{height} x {width} pixels; {', '.join(map(str, fits))} would fit, and any with "
+            "dynamic_img_pad=true"
         )
     return Grid(height // rows, width // cols)
 
@@ -80,6 +85,12 @@ def patchify(images: Tensor, patch_size: Size) -> Tensor:
     grid, (rows, cols) = patch_grid((height, width), patch_size), pair(patch_size)
     x = images.reshape(batch, channels, grid.rows, rows, grid.cols, cols)
     return x.permute(0, 2, 4, 1, 3, 5).reshape(batch, grid.size, channels * rows * cols)
+
+
+def padding_of(img_size: Size, patch_size: Size) -> tuple[int, int]:
+    """Return the rows and columns of pixels that an image lacks to be divided by a patch."""
+    (height, width), (rows, cols) = pair(img_size), pair(patch_size)
+    return -height % rows, -width % cols
 
 
 def unpatchify(patches: Tensor, grid: Grid, patch_size: Size) -> Tensor:
@@ -142,6 +153,8 @@ class PatchEmbed(nn.Module):
         patch_size: height and width of a patch in pixels, or one number for both; must divide the image.
         in_chans: channels of the images.
         embed_dim: width of a token.
+        dynamic_img_pad: pad images with zeros at the bottom and on the right to a multiple of the patch, as
+            timm does under this name.
     """
 
     def __init__(
@@ -151,12 +164,13 @@ class PatchEmbed(nn.Module):
         in_chans: int = 3,
         embed_dim: int = 64,
         *,
+        dynamic_img_pad: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.grid = patch_grid(img_size, patch_size)
-        self.patch_size = patch_size
+        self.grid = patch_grid(img_size, patch_size, pad=dynamic_img_pad)
+        self.patch_size, self.padding = patch_size, padding_of(img_size, patch_size)
         self.shape = (in_chans, *pair(img_size))
         rows, cols = pair(patch_size)
         self.proj = nn.Linear(in_chans * rows * cols, embed_dim, device=device, dtype=dtype)
@@ -167,7 +181,10 @@ class PatchEmbed(nn.Module):
         Raises:
             ValueError: the images do not have the channels and size that the module was built for.
         """
-        return self.proj(patchify(check_images(images, self.shape), self.patch_size))
+        images = check_images(images, self.shape)
+        if self.padding != (0, 0):
+            images = F.pad(images, (0, self.padding[1], 0, self.padding[0]))
+        return self.proj(patchify(images, self.patch_size))
 
 
 def check_images(images: Tensor, shape: tuple[int, int, int]) -> Tensor:

@@ -40,7 +40,10 @@ class Progress:
         return self._sweep is not None
 
     def __call__(self, record: dict[str, Any]) -> None:
-        """Store the figures of a step, and print a line if the last one is old."""
+        """Store the figures of a step, and print a line if the last one is old, or what the model is."""
+        if "about" in record:
+            self.line(record["about"])
+            return
         self._known |= record
         if time.perf_counter() - self._last < SECONDS_BETWEEN_LINES:
             return

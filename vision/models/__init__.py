@@ -10,6 +10,7 @@ from vision.models.cost import Cost as Cost
 from vision.models.cost import cost as cost
 from vision.models.plain_cnn import PlainCNN as PlainCNN
 from vision.models.registry import check_name as check_name
+from vision.models.registry import check_size as check_size
 from vision.models.registry import complete_arguments as complete_arguments
 from vision.models.registry import create_model as create_model
 from vision.models.registry import our_models as our_models
@@ -18,3 +19,5 @@ from vision.models.saved import load_model as load_model
 from vision.models.saved import save_model as save_model
 from vision.models.sources import build_model as build_model
 from vision.models.sources import find_model as find_model
+from vision.models.token_grid import describe_grid as describe_grid
+from vision.models.token_grid import too_many_tokens as too_many_tokens

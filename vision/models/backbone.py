@@ -40,6 +40,7 @@ class Backbone(nn.Module):
     Args:
         img_size: height and width of the images in pixels, or one number for both.
         patch_size: height and width of a patch in pixels, or one number for both.
+        dynamic_img_pad: pad images with zeros to a multiple of the patch, which must divide them otherwise.
         stem: "patches" maps each patch linearly to a token; "convolutions" is CCT's stem, `ConvStem`.
         in_chans: channels of the images.
         num_classes: width of the head; 0 returns the pooled features.
@@ -71,6 +72,7 @@ class Backbone(nn.Module):
         *,
         img_size: Size = 32,
         patch_size: Size = 4,
+        dynamic_img_pad: bool = False,
         stem: str = "patches",
         in_chans: int = 3,
         num_classes: int = 10,
@@ -92,6 +94,8 @@ class Backbone(nn.Module):
         options, added = _place_position(pos_embed, mixer, mixer_options or {})
         alternate = {**options, **(alternate_options or {})}
         images = {"img_size": img_size, "patch_size": patch_size, "stem": stem, "in_chans": in_chans}
+        if dynamic_img_pad:
+            images["dynamic_img_pad"] = True
         mixing = {"mixer": mixer, "mixer_options": options, "alternate_options": alternate_options}
         if params is not None:
             rest = {"num_classes": num_classes, "depth": depth, "pos_embed": added}
@@ -106,7 +110,9 @@ class Backbone(nn.Module):
         self.num_classes, self.in_chans, self.global_pool = num_classes, in_chans, global_pool
         self.num_features = self.head_hidden_size = self.embed_dim = embed_dim
         self.grad_checkpointing = False
-        self.patch_embed = _stem(stem)(img_size, patch_size, in_chans, embed_dim, **dd)
+        self.patch_embed = _stem(stem)(
+            img_size, patch_size, in_chans, embed_dim, dynamic_img_pad=dynamic_img_pad, **dd
+        )
         self.pos_embed = create_position(added, self.grid, embed_dim, **dd)
         self.blocks = nn.Sequential()
         for i, rate in enumerate(torch.linspace(0, drop_path_rate, depth, device="cpu")):

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from vision.patches import Size, check_images, images_to_tokens, pair, patch_grid
+from vision.patches import Size, check_images, images_to_tokens, padding_of, pair, patch_grid
 
 
 class ConvStem(nn.Module):
@@ -25,6 +26,7 @@ class ConvStem(nn.Module):
         patch_size: pixels per token and side, 2 ** n for n convolutions; must divide the image.
         in_chans: channels of the images.
         embed_dim: width of a token.
+        dynamic_img_pad: as in `PatchEmbed`.
 
     Raises:
         ValueError: patch_size is not 2, 4, 8 and so on, or does not divide the image.
@@ -37,6 +39,7 @@ class ConvStem(nn.Module):
         in_chans: int = 3,
         embed_dim: int = 64,
         *,
+        dynamic_img_pad: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -49,7 +52,8 @@ class ConvStem(nn.Module):
                 f"patch_size must be a power of two, at least 2, with a convolutional stem: each of its "
                 f"max pools halves the sides; got {patch_size=}"
             )
-        self.grid, self.patch_size = patch_grid(img_size, patch_size), side
+        self.grid, self.patch_size = patch_grid(img_size, patch_size, pad=dynamic_img_pad), side
+        self.padding = padding_of(img_size, patch_size)
         self.shape = (in_chans, *pair(img_size))
         widths = [in_chans, *[max(1, embed_dim // 2)] * (depth - 1), embed_dim]
         self.layers = nn.Sequential()
@@ -62,7 +66,10 @@ class ConvStem(nn.Module):
         Raises:
             ValueError: the images do not have the channels and size that the module was built for.
         """
-        return images_to_tokens(self.layers(check_images(images, self.shape)))
+        images = check_images(images, self.shape)
+        if self.padding != (0, 0):
+            images = F.pad(images, (0, self.padding[1], 0, self.padding[0]))
+        return images_to_tokens(self.layers(images))
 
 
 def _layer(in_chans: int, width: int, **dd: Any) -> nn.Sequential:

@@ -7,7 +7,7 @@
 import difflib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from torch import nn
 
 from vision.models.small_images import small_image_arguments, token_patch
 from vision.models.stage_widths import stage_widths
-from vision.patches import Size
+from vision.patches import Size, padding_of
 
 Completer = Callable[..., dict[str, Any]]
 # Arguments of timm.create_model itself, such as pretrained: they choose weights, not the model.
@@ -70,6 +70,21 @@ def complete_arguments(
     return complete(name, **known, **given) | factory
 
 
+def check_size(name: str, img_size: Size, given: Mapping[str, Any]) -> None:
+    """Raise a ValueError that names sizes that fit, if a model of timm's cannot run on images of img_size.
+
+    It builds the model and runs it on the meta device, as `complete_arguments` does.
+
+    Args:
+        name: a model of timm's registry.
+        img_size: height and width in pixels, or one number for both.
+        given: further arguments of the model.
+    """
+    if _completer(name) is None:
+        others = {key: value for key, value in given.items() if key not in {"params", *FACTORY_ARGUMENTS}}
+        small_image_arguments(name, img_size=img_size, **others)
+
+
 def create_model(name: str, **arguments: Any) -> nn.Module:
     """Call `timm.create_model`, with an error that names the wrong argument.
 
@@ -90,7 +105,11 @@ def complete_backbone(
     Raises:
         ValueError: both params and embed_dim are given, or no width gives `params` parameters.
     """
-    sizes = {"img_size": img_size, "patch_size": token_patch(img_size)}
+    convolutions = name == "field_vit_conv_stem" or given.get("stem") == "convolutions"
+    patch_size = token_patch(img_size, power_of_two=convolutions)
+    sizes = {"img_size": img_size, "patch_size": patch_size}
+    if "patch_size" not in given and any(padding_of(img_size, patch_size)):
+        sizes["dynamic_img_pad"] = True
     arguments = {**sizes, **given, "in_chans": in_chans, "num_classes": num_classes}
     params = given.get("params")
     if not params:

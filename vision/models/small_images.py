@@ -4,6 +4,7 @@
 ['patch_size']
 """
 
+from itertools import islice
 from math import gcd
 from typing import Any, cast
 
@@ -11,63 +12,131 @@ import timm
 import torch
 from torch import nn
 
-from vision.patches import Size, pair
+from vision.patches import Size, padding_of, pair
 
 SMALL = 96  # pixels a side; below it, a CNN gets a smaller output stride
+FEWEST, WANTED, MOST = 3, 8, 16  # tokens on the shorter side of an image
+PADDING = {"dynamic_img_size": True, "dynamic_img_pad": True}
+STEP, TRIED = 32, 6  # sides that are tried in search of one that fits
 
 
 def small_image_arguments(name: str, *, img_size: Size, **given: Any) -> dict[str, Any]:
     """Return arguments for `timm.create_model` that fit the model `name` to images of img_size pixels.
 
-    They are those of img_size, patch_size and output_stride that the constructor accepts. Vision transformers
-    get the size of the image and a patch that leaves about 8 x 8 tokens or more. Hierarchical models get a
-    finer stem. Other CNNs get a smaller output stride for images below 96 pixels.
+    They are those of img_size, patch_size and output_stride with which the model can be built, and runs on
+    such images on the meta device. Vision transformers get the size of the image and a patch that leaves
+    about 8 x 8 tokens or more. Where no such patch divides the image, it is padded to a multiple
+    (dynamic_img_pad) if the model can do that. Hierarchical models get a finer stem. Other CNNs get a smaller
+    output stride for images below 96 pixels.
 
     Args:
         name: a model in timm's registry.
         img_size: height and width in pixels, or one number for both.
         given: arguments that are set already. They are kept, and tried together with the returned ones.
+
+    Raises:
+        ValueError: the model does not run on such images; the message names sizes that would fit.
     """
-    side = min(pair(img_size))
-    native: Any = build_on_meta(name)
-    config = cast(dict[str, Any], getattr(native, "pretrained_cfg", None) or {})
-    known_size = cast(tuple[int, int, int], config.get("input_size", (3, 224, 224)))[-1]
-    stem = native.feature_info[0]["reduction"] if getattr(native, "feature_info", None) else 16
-    wanted = {"img_size": img_size, "patch_size": _patch(stem, side, known_size)}
-    choices = [wanted, {"patch_size": wanted["patch_size"]}, {"img_size": img_size}]
-    if side < SMALL:
-        choices.append({"output_stride": 8})
-    for choice in choices:
-        arguments = {key: value for key, value in choice.items() if key not in given}
-        if _accepts(name, {**arguments, **given}):
-            return arguments
-    return {}
+    found, reason = _fitting_arguments(name, img_size, given)
+    if found is not None or not _runs_as_it_is(name):
+        return found or {}
+    height, width = pair(img_size)
+    sides = [f"data.img_size={side}" for side in _fitting_sides(name, max(height, width), given)]
+    fits = f"{' or '.join(sides)} would fit" if sides else "no size nearby fits"
+    raise ValueError(f"model {name!r} cannot run on images of {height} x {width} pixels ({reason}); {fits}")
 
 
-def token_patch(img_size: Size) -> int:
-    """Return the side of a patch: the one that divides the image and leaves nearest to 8 tokens a side.
+def token_patch(img_size: Size, *, power_of_two: bool = False) -> int:
+    """Return the side of a patch that leaves about 8 tokens on the shorter side of the image.
 
-    It is at least 2 pixels and leaves at least 2 tokens a side. If no such patch divides the image, it is 1.
+    Of the patches that divide the image and leave from 3 to 16 tokens on its shorter side, it is the one that
+    leaves nearest to 8. If there is none, it is 1 for images of up to 16 pixels. Larger images are to be
+    padded to a multiple of an eighth of their side.
+
+    Args:
+        img_size: height and width in pixels, or one number for both.
+        power_of_two: take only 2, 4, 8 and so on.
     """
     height, width = pair(img_size)
-    common = gcd(height, width)
-    sides = [p for p in range(2, common // 2 + 1) if common % p == 0] or [1]
-    return min(sides, key=lambda p: abs(min(height, width) / p - 8))
+    side, common = min(height, width), gcd(height, width)
+    sides = [p for p in range(2, side + 1) if not power_of_two or p & (p - 1) == 0]
+    fits = [p for p in sides if common % p == 0 and FEWEST <= side / p <= MOST]
+    if not fits and side <= MOST and not power_of_two:
+        return 1
+    return min(fits or sides or [2], key=lambda p: abs(side / p - WANTED))
 
 
-def _patch(stem: int, img_size: int, known_size: int) -> int:
-    patch = 1
-    while 2 * patch <= 2 * stem * img_size / known_size and img_size % (2 * patch) == 0:
-        patch *= 2
-    return patch
+def _fitting_arguments(name: str, img_size: Size, given: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
+    """Return the first arguments with which the model runs, or None, and why the last ones do not."""
+    reason = ""
+    for choice in _choices(name, img_size):
+        arguments = {key: value for key, value in choice.items() if key not in given}
+        try:
+            _run(name, img_size, {**arguments, **given})
+            return arguments, ""
+        except TypeError as error:
+            if not arguments:  # an argument of the user's, which create_model names
+                return arguments, ""
+            reason = reason or str(error)
+        except (AssertionError, ValueError, RuntimeError, IndexError) as error:
+            reason = str(error)
+    return None, " ".join(reason.split())
 
 
-def _accepts(name: str, arguments: dict[str, Any]) -> bool:
+def _choices(name: str, img_size: Size) -> list[dict[str, Any]]:
+    """Return arguments to try, the best first."""
+    native: Any = build_on_meta(name)
+    height, width = pair(img_size)
+    stem = native.feature_info[0]["reduction"] if getattr(native, "feature_info", None) else 16
+    patch = _patch(stem, (height, width), _native_side(native))
+    wanted = {"img_size": img_size, "patch_size": patch}
+    rows, cols = padding_of(img_size, patch)
+    # timm counts the patches of img_size, so it must be the padded one.
+    padded = {**wanted, "img_size": (height + rows, width + cols), **PADDING}
+    choices = [padded, wanted] if rows or cols else [wanted]
+    choices += [{"patch_size": patch}, {"img_size": img_size}]
+    return [*choices, *([{"output_stride": 8}] if min(height, width) < SMALL else []), {}]
+
+
+def _patch(stem: int, img_size: tuple[int, int], known_size: int) -> int:
+    """Return a power of two: one that divides the image, if it leaves few enough tokens."""
+    wanted = 1
+    while 2 * wanted <= 2 * stem * min(img_size) / known_size:
+        wanted *= 2
+    dividing = gcd(wanted, *img_size)
+    few_enough = 2 * dividing >= wanted and (dividing > 1 or wanted == 1)
+    return dividing if few_enough or min(img_size) <= MOST else wanted
+
+
+def _run(name: str, img_size: Size, arguments: dict[str, Any]) -> None:
+    """Build a model and run it on one image, without memory or numbers."""
+    model = build_on_meta(name, **arguments).eval()
+    channels = arguments.get("in_chans", 3)
+    with torch.no_grad():
+        model(torch.zeros(1, channels, *pair(img_size), device="meta"))
+
+
+def _runs_as_it_is(name: str) -> bool:
+    """Return whether the model runs on the meta device at its own size: else nothing can be said."""
     try:
-        build_on_meta(name, **arguments)
-    except (TypeError, AssertionError, ValueError, RuntimeError):
+        _run(name, _native_side(build_on_meta(name)), {})
+    except Exception:
         return False
     return True
+
+
+def _native_side(model: Any) -> int:
+    config = cast(dict[str, Any], getattr(model, "pretrained_cfg", None) or {})
+    return cast(tuple[int, int, int], config.get("input_size", (3, 224, 224)))[-1]
+
+
+def _fitting_sides(name: str, side: int, given: dict[str, Any]) -> list[int]:
+    """Return up to two sides near `side` on which the model runs, in order."""
+    multiples = range(STEP, 2 * max(side, _native_side(build_on_meta(name))), STEP)
+    nearest = sorted(multiples, key=lambda other: abs(other - side))[:TRIED]
+    native = _native_side(build_on_meta(name))
+    fits = (other for other in (*nearest, native) if _fitting_arguments(name, other, given)[0] is not None)
+    return sorted({*islice(fits, 2)})
 
 
 def build_on_meta(name: str, **arguments: Any) -> nn.Module:

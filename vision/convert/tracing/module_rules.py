@@ -6,7 +6,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from timm.layers.adaptive_avgmax_pool import FastAdaptiveAvgPool, FastAdaptiveMaxPool
@@ -217,7 +217,8 @@ def _patch_embed(
     conv = nn.Conv2d(shape[0], linear.out_features, patch, patch)
     weight = linear.weight.detach().clone().view(-1, shape[0], *patch)
     conv.weight, conv.bias = nn.Parameter(weight), linear.bias
-    layer = OnTokens(_built(conv, shape[1:], convolution_window(conv), settings), None)
+    window = replace(convolution_window(conv), padding=tuple((0, after) for after in module.padding))
+    layer = OnTokens(_built(conv, shape[1:], window, settings), None)
     layer.grid, layer.patch_size = module.grid, module.patch_size
     return layer
 

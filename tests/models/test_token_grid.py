@@ -1,0 +1,38 @@
+"""The grid of tokens as a model states it, in words, and the warning about too many."""
+
+import pytest
+import timm
+import torch
+
+from vision.models.token_grid import describe_grid, token_grid, too_many_tokens
+from vision.patches import Grid
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "shape", "grid"),
+    [
+        ("field_vit", {"img_size": (32, 64)}, (3, 32, 64), Grid(8, 16)),
+        ("vit_tiny_patch16_224", {"img_size": (64, 96), "depth": 1}, (3, 64, 96), Grid(4, 6)),
+        (
+            "vit_tiny_patch16_224",
+            {"img_size": 104, "patch_size": 8, "dynamic_img_size": True, "dynamic_img_pad": True, "depth": 1},
+            (3, 101, 101),
+            Grid(13, 13),
+        ),
+        ("resnet18", {}, (3, 64, 64), None),
+    ],
+)
+def test_the_grid_is_the_models_own(name, arguments, shape, grid):
+    with torch.device("meta"):
+        model = timm.create_model(name, **arguments)
+    assert token_grid(model, shape) == grid
+
+
+def test_words():
+    model = timm.create_model("field_cnn", img_size=40, patch_size=1, embed_dim=8, depth=1)
+    assert describe_grid(model, (3, 40, 40)) == "40 x 40 tokens from patches of 1 x 1 pixels"
+    assert too_many_tokens(model, (3, 40, 40)).startswith("40 x 40 tokens are 25 times as many as 8 x 8")
+    with torch.device("meta"):
+        resnet = timm.create_model("resnet18")
+    assert describe_grid(resnet, (3, 64, 96)) == "about 2 x 3 positions in its last features"
+    assert too_many_tokens(resnet, (3, 64, 96)) == ""

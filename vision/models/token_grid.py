@@ -1,0 +1,59 @@
+"""The grid of a model's tokens, as the model itself states it.
+
+>>> import timm
+>>> token_grid(timm.create_model("field_vit", img_size=(32, 64)), (3, 32, 64))
+Grid(rows=8, cols=16)
+"""
+
+from typing import Any, cast
+
+from torch import nn
+
+from vision.patches import Grid
+
+MANY = 1024  # tokens, 32 x 32
+
+
+def token_grid(model: nn.Module, input_shape: tuple[int, int, int]) -> Grid | None:
+    """Return the grid of the tokens after the stem, or None if the model does not state it.
+
+    It is the model's `grid`, or what `patch_embed` of timm's models has: `dynamic_feat_size` or `grid_size`.
+
+    Args:
+        model: any model.
+        input_shape: (C, H, W) of its images.
+    """
+    stated: Any = model
+    if isinstance(getattr(stated, "grid", None), Grid):
+        return stated.grid
+    stem: Any = getattr(stated, "patch_embed", None)
+    if hasattr(stem, "dynamic_feat_size") and getattr(stem, "patch_size", None):
+        return Grid(*stem.dynamic_feat_size(input_shape[1:]))
+    size: Any = getattr(stem, "grid_size", None)
+    return Grid(*cast("tuple[int, int]", size)) if isinstance(size, tuple | list) else None
+
+
+def describe_grid(model: nn.Module, input_shape: tuple[int, int, int]) -> str:
+    """Return the grid of the tokens, or of the last features, in words; empty if the model states neither."""
+    grid = token_grid(model, input_shape)
+    if grid is not None:
+        patch: Any = getattr(getattr(model, "patch_embed", None), "patch_size", None)
+        sides = f"{patch} x {patch}" if isinstance(patch, int) else " x ".join(map(str, patch or ()))
+        of = f" from patches of {sides} pixels" if patch else ""
+        return f"{grid.rows} x {grid.cols} tokens{of}"
+    info: Any = getattr(model, "feature_info", None)
+    if not info:
+        return ""
+    height, width = (-(-side // int(info[-1]["reduction"])) for side in input_shape[1:])
+    return f"about {height} x {width} positions in its last features"
+
+
+def too_many_tokens(model: nn.Module, input_shape: tuple[int, int, int]) -> str:
+    """Return a warning about a model that has far more tokens than the usual 8 x 8; empty if not."""
+    grid = token_grid(model, input_shape)
+    if grid is None or grid.size <= MANY:
+        return ""
+    return (
+        f"{grid.rows} x {grid.cols} tokens are {grid.size // 64:,} times as many as 8 x 8, and a step takes "
+        "at least that much longer; a larger model.kwargs.patch_size or a smaller data.img_size makes fewer"
+    )
