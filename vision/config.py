@@ -88,7 +88,8 @@ class DataConfig:
             trained on, or rest, the images outside the subset.
         val_fraction: fraction of the subset or of the rest that is held out for validation.
         test_size: number of test images that are scored, stratified and the same for every run; null is all.
-        fit_sizes: bring train_size and test_size into the range that the data allow, for debug=tiny.
+        fit_sizes: a train_size or test_size of one of these values is brought into the range that the data
+            allow; for debug=tiny.
         subset_seed: seed of the training subset and of the validation split.
         train_sizes: training-set sizes of a sweep over them, comma-separated.
         mean: mean of each channel for normalization, in [0, 1]; null measures it on the training subset.
@@ -113,7 +114,7 @@ class DataConfig:
     val_from: str = "subset"
     val_fraction: float = 0.1
     test_size: int | None = None
-    fit_sizes: bool = False
+    fit_sizes: list[int] = field(default_factory=list[int])
     subset_seed: int = 0
     train_sizes: str = "100,1000"
     mean: list[float] | None = None

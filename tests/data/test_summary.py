@@ -118,7 +118,8 @@ def test_images_that_a_run_uses_are_decoded_before_it(folder):
     ("train_size", "test_size", "sizes"), [(20, 100, (20, 8)), (1, 1, (2, 2)), ("all", None, (21, 8))]
 )
 def test_sizes_that_fit_the_data(folder, train_size, test_size, sizes):
-    inputs = load_inputs(config(folder, on_error="skip", fit_sizes=True, test_size=test_size), train_size)
+    settings = config(folder, on_error="skip", fit_sizes=[1, 20, 100], test_size=test_size)
+    inputs = load_inputs(settings, train_size)
     assert (inputs.subset.size, len(inputs.test)) == sizes
 
 

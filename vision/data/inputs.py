@@ -8,7 +8,7 @@
 # Tensor.tolist has no types.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,13 +106,12 @@ def load_inputs(config: DataConfig, train_size: Any, *, device: torch.device | s
     source = load_source(config, device=device)
     subset = draw_subset(
         source.train.labels,
-        fitted(train_size, source.train.labels) if config.fit_sizes else train_size,
+        fitted(train_size, source.train.labels, config.fit_sizes),
         seed=config.subset_seed,
         val_fraction=config.val_fraction,
         val_from=config.val_from,
     )
-    size = config.test_size
-    test = _test_images(source.test, fitted(size, source.test.labels) if config.fit_sizes else size)
+    test = _test_images(source.test, fitted(config.test_size, source.test.labels, config.fit_sizes))
     # Images that are not in memory are decoded once, so that a broken one does not end the run later.
     _check_decodable(test)
     _check_decodable(source.train.pick(subset.val))
@@ -124,13 +123,13 @@ def load_inputs(config: DataConfig, train_size: Any, *, device: torch.device | s
     return Inputs(source, subset, test, mean, std, config, device)
 
 
-def fitted(size: Any, labels: Tensor) -> Any:
-    """Return a number of images in the range that a stratified subset allows; others as they are.
+def fitted(size: Any, labels: Tensor, sizes: Sequence[int]) -> Any:
+    """Return a size that is one of `sizes` in the range that a stratified subset allows; others as they are.
 
-    >>> fitted(20, torch.arange(100)), fitted(20, torch.tensor([0, 1, 0])), fitted("all", torch.arange(9))
-    (100, 3, 'all')
+    >>> fitted(20, torch.arange(99), [20]), fitted(20, torch.tensor([0, 1]), [20])
+    (99, 2)
     """
-    if not isinstance(size, int):
+    if size not in sizes:
         return size
     return max(len(set(labels.tolist())), min(size, len(labels)))
 

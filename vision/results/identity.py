@@ -41,7 +41,7 @@ UNUSED: dict[str, Any] = {
     "data.channels": "auto",
     "data.background": "white",
     "data.on_error": "raise",
-    "data.fit_sizes": False,
+    "data.fit_sizes": [],
     "data.val_from": "subset",
     "training.min_steps": None,
     "data.augment.policy": None,
