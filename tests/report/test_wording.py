@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from known_records import records
 
-from vision.report.findings import findings, headline
+from vision.report.findings import findings, headline, warnings
 from vision.report.read_sweep import read_sweep
 from vision.report.wording import captions, gaps
 from vision.report.wording.lead import lead
@@ -47,6 +47,24 @@ def test_the_answer_reads_as_it_is_meant_to():
     average = r"Averaged over the sizes, the lead of .* is not significant: .* points \(.*\)\."
     assert re.fullmatch(average, others[3])
     assert re.fullmatch(rf"An average lead {below} {reliably}\.", others[4])
+
+
+def test_points_that_measure_the_budget_are_named(tmp_path):
+    table = records().assign(train_accuracy=1.0, late_loss_fall=0.04)
+    table.to_csv(tmp_path / "long.csv", index=False)
+    assert not any("budget" in text for text in warnings(read_sweep(tmp_path / "long.csv")))
+    vit, columns = table["label"] == "ViT", ["train_accuracy", "late_loss_fall"]
+    table.loc[vit & (table["train_size"] == 500), columns] = 0.8, 0.25
+    table.loc[vit & (table["train_size"] == 1000), columns] = 0.5, 0.0625
+    table.to_csv(tmp_path / "short.csv", index=False)
+    accuracy, loss = (text for text in warnings(read_sweep(tmp_path / "short.csv")) if "budget" in text)
+    assert "below 90% at 2 of 10 points, and lowest for ViT at 1,000 images (50.0%)" in accuracy
+    assert loss == (
+        "The training loss still fell at the end at 2 of 10 points, most for ViT at 500 images. There, "
+        "25.0% of its fall came in the last fifth of the steps. A longer budget may change these points."
+    )
+    for sentence in sentences_of(f"{accuracy} {loss}"):
+        assert words_of(sentence) <= MOST_WORDS, sentence
 
 
 def test_no_sentence_is_longer_than_25_words(tmp_path):

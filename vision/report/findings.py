@@ -7,6 +7,8 @@
 import math
 from typing import Any
 
+import pandas as pd
+
 from vision import results
 from vision.report.exclusions import missing_file_sentences
 from vision.report.sweep import MAX_MODELS, Sweep
@@ -15,10 +17,10 @@ from vision.report.wording.crossings import far_apart
 from vision.report.wording.lead import TESTED_SEPARATELY, lead, lead_details, pair_answer
 from vision.report.wording.models import best_model, worth
 from vision.report.wording.short_answer import MOST, short_answer
+from vision.results.convergence import FITTED, FLAT
 from vision.statistics import ranking
 from vision.text import first_few
 
-FITTED = 0.9  # training accuracy below which the budget, not the data, limits a model
 MAX_RUNS = 10  # failed and missing runs that are listed
 
 
@@ -80,14 +82,23 @@ def _weak_points(sweep: Sweep) -> list[str]:
     """Return what the sizes and the budget of the sweep keep from being measured."""
     apart = far_apart(sweep.pair_comparison.sizes) if sweep.pair_comparison else []
     items = [" ".join(apart)] if apart else []
-    if "train_accuracy" not in sweep.records:
-        return items
-    points = sweep.records.groupby(["label", "train_size"])["train_accuracy"].mean().dropna()
-    low = points[points < FITTED]
-    if len(low):
+    points = _point_means(sweep.records, "train_accuracy")
+    if len(low := points[points < FITTED]):
         label, size = low.index[int(low.to_numpy().argmin())]
         items.append(gaps.low_training_accuracy(len(low), len(points), float(low.min()), label, size))
+    points = _point_means(sweep.records, "late_loss_fall")
+    if len(late := points[points > FLAT]):
+        label, size = late.index[int(late.to_numpy().argmax())]
+        items.append(gaps.falling_training_loss(len(late), len(points), float(late.max()), label, size))
     return items
+
+
+def _point_means(records: pd.DataFrame, name: str) -> pd.Series:
+    """Return the mean of a column for each model and size; empty without any value."""
+    if name not in records:
+        return pd.Series(dtype=float)
+    values = pd.to_numeric(records[name])
+    return values.groupby([records["label"], records["train_size"]]).mean().dropna()
 
 
 def _too_few(sweep: Sweep) -> list[str]:

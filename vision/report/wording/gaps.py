@@ -75,6 +75,16 @@ def low_training_accuracy(low: int, of: int, least: float, label: str, size: int
     )
 
 
+def falling_training_loss(late: int, of: int, most: float, label: str, size: int) -> str:
+    """Return that training losses still fell when the training ended."""
+    where = f"all {of}" if late == of else f"{late} of {of}"
+    return (
+        f"The training loss still fell at the end at {where} points, most for {label} at {size:,} images. "
+        f"There, {percent(most)} of its fall came in the last fifth of the steps. "
+        "A longer budget may change these points."
+    )
+
+
 def one_model(label: str) -> str:
     """Return that there is nothing to compare."""
     return f"There is one model only, {label}: nothing to compare it with."
