@@ -68,7 +68,10 @@ def test_digits_as_configured():
     config = read(next(file for file in FILES if file.stem == "digits"))
     source = load_source(config)
     for size in config.train_sizes.split(","):
-        draw_subset(source.train.labels, size, seed=config.subset_seed, val_fraction=config.val_fraction)
+        subset = draw_subset(
+            source.train.labels, size, seed=config.subset_seed, val_fraction=config.val_fraction
+        )
+        assert subset.size == int(size) == len(subset.train) + len(subset.val)
 
 
 def test_what_must_be_given_is_asked_for_and_the_name_is_that_of_the_folder(tmp_path, monkeypatch):

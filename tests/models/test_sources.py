@@ -25,7 +25,11 @@ def test_torchvision_builds_without_warnings_and_auxiliary_heads_are_ignored(tmp
     auxiliary = {"aux1": "googlenet", "AuxLogits": "inception_v3"}
     extra = {f"{part}.conv.weight": torch.zeros(1) for part, of in auxiliary.items() if of == name}
     torch.save({**model.state_dict(), **extra}, tmp_path / "w.pth")
+    first = next(iter(model.parameters()))
+    wanted = first.detach().clone()
+    torch.nn.init.zeros_(first)
     load_checkpoint(model, tmp_path / "w.pth")
+    assert torch.equal(first, wanted)
 
 
 def test_the_folder_of_a_run_is_a_name(tmp_path: Path):

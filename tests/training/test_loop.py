@@ -112,9 +112,14 @@ def test_scores_count_every_image_once():
     torch.testing.assert_close(scores.logits, model(x))
 
 
-def test_probabilities_as_targets_train_too():
+def test_probabilities_of_one_class_train_as_its_label_does():
+    config = recipe(steps=5, label_smoothing=0.0)
+    by_label = trained(config)
+    torch.manual_seed(0)
     soft = ((x, F.one_hot(y, 4).float()) for x, y in batches(5))
-    fit(nn.Linear(4, 4), soft, recipe(), steps=5, device=CPU)
+    by_probability = fit(nn.Linear(4, 4), soft, config, steps=5, device=CPU).model
+    for one, other in zip(by_label.parameters(), by_probability.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(("epochs", "steps"), [(1, 7), (0.5, 4), (3, 19)])
