@@ -157,8 +157,8 @@ def test_altered_runs_are_named_and_made_anew_on_request(tmp_path, vision):
     result.write_text(result.read_text().replace('"test_accuracy": 0.', '"test_accuracy": 0.9', 1))
     refused = vision(tmp_path, *sweep)
     assert refused.returncode == 2 and "s0/result.json was altered" in refused.stderr
-    anew = vision(tmp_path, *sweep, "retry_failed=true")
-    assert anew.returncode == 0 and anew.stderr.count("run again: ") == 2, anew.stderr
+    again = vision(tmp_path, *sweep, "retry_failed=true")
+    assert again.returncode == 0 and anew.stderr.count("run again: ") == 2, anew.stderr
     assert weights.read_bytes() == first
     assert vision(tmp_path, "verify", "outputs/tiny/runs").returncode == 0
 
