@@ -158,7 +158,7 @@ def test_altered_runs_are_named_and_made_anew_on_request(tmp_path, vision):
     refused = vision(tmp_path, *sweep)
     assert refused.returncode == 2 and "s0/result.json was altered" in refused.stderr
     again = vision(tmp_path, *sweep, "retry_failed=true")
-    assert again.returncode == 0 and anew.stderr.count("run again: ") == 2, anew.stderr
+    assert again.returncode == 0 and again.stderr.count("run again: ") == 2, again.stderr
     assert weights.read_bytes() == first
     assert vision(tmp_path, "verify", "outputs/tiny/runs").returncode == 0
 
