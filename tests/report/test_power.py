@@ -1,14 +1,17 @@
 """What a page says its runs could not show: small leads, places between far sizes, undertrained models."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from known_records import records
 
+from vision.cli import main
 from vision.report.findings import findings, headline, warnings
 from vision.report.read_sweep import read_sweep
 from vision.report.wording.crossings import crossing_sentences, far_apart
-from vision.report.wording.lead import lead
+from vision.report.wording.lead import average_lead, lead
 from vision.statistics import compare_models
 
 
@@ -82,3 +85,16 @@ def test_two_crossings_are_told_as_two():
     assert said[0] == "The lead changes twice."
     assert said[1].startswith("The CNN is ahead up to about") and said[2].startswith("Then the ViT is ahead")
     assert said[3] == "From there the CNN is ahead."
+
+
+def test_page_plot_and_compare_give_the_same_answer(tmp_path, capsys):
+    published = Path(__file__).parents[2] / "outputs" / "published" / "study-cifar10-jpeg" / "epochs.csv"
+    table = pd.read_csv(published)
+    source = tmp_path / "runs.csv"
+    table[table["label"].isin(["CNN", "ViT"])].to_csv(source, index=False)
+    found = compare_models(table, "CNN", "ViT")
+    for command in ("report", "plot", "compare"):
+        assert main([command, str(source)]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        for sentence in (lead(found)[0], *average_lead(found)[:1]):
+            assert sentence in said, command
