@@ -17,6 +17,7 @@ from vision.experiment import run
 from vision.models import complete_arguments, find_model, load_model, our_models, save_model
 from vision.models.checkpoint import load_checkpoint
 from vision.models.sources import build_model
+from vision.patches import Grid
 from vision.soften import softened_layers, start_from
 
 IMAGES = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -107,6 +108,20 @@ def test_its_weights_load_for_other_classes_channels_and_sizes(cnn, only, tmp_pa
     assert larger(torch.randn(2, 1, 16, 16)).shape == (2, 10)
     weights: Any = larger.state_dict()
     assert all(torch.equal(value, weights[key]) for key, value in model.state_dict().items())
+
+
+def test_a_softened_backbone_changes_its_size_in_place_and_keeps_its_weights():
+    model, wanted = of("field_cnn").eval(), of("field_cnn").eval()
+    before = dict(model.named_parameters())
+    model.requires_grad_(False).set_input_size((16, 8))
+    after = dict(model.named_parameters())
+    assert all(after[name] is weight for name, weight in before.items()) and model.grid == Grid(8, 4)
+    assert model(torch.randn(2, 1, 16, 8)).shape == (2, 10)
+    model.set_input_size(8)
+    wanted.load_state_dict(model.state_dict())
+    torch.testing.assert_close(pickle.loads(pickle.dumps(model))(IMAGES), wanted(IMAGES))
+    with pytest.raises(ValueError, match="keeps its patches, got patch_size=4"):
+        model.set_input_size(16, patch_size=4)
 
 
 @pytest.mark.slow

@@ -59,7 +59,7 @@ class Recurrent(nn.Module):
         if hidden < 1:
             raise ValueError(f"hidden must be at least 1, got {hidden=}")
 
-        def network(width: int) -> nn.Module:
+        def network(width: int) -> nn.LSTM | nn.GRU:
             options: dict[str, Any] = {"batch_first": True, "bidirectional": True}
             return _KINDS[kind](width, hidden, **options, device=device, dtype=dtype)
 
@@ -76,30 +76,33 @@ class Recurrent(nn.Module):
         x = _each_row(self.down, x.transpose(1, 2)).transpose(1, 2)
         return self.proj(x.flatten(1, 2))
 
-    def train(self, mode: bool = True) -> "Recurrent":
-        """Set the mode of this module; its networks stay in training mode.
-
-        They compute the same in both modes. cuDNN computes their gradients in training mode only.
-        """
-        super().train(mode)
-        for network in (self.along, self.down):
-            if network is not None:
-                network.train()
-        return self
-
     def extra_repr(self) -> str:
         """Return what nn.Module prints of this module in addition to its submodules."""
         return f"order={self.order!r}"
 
 
-def _each_row(network: nn.Module, x: Tensor) -> Tensor:
+def _each_row(network: nn.LSTM | nn.GRU, x: Tensor) -> Tensor:
     """(B, rows, cols, C) -> (B, rows, cols, 2 * hidden): every row is a separate sequence."""
     return torch.unflatten(_outputs(network, x.flatten(0, 1)), 0, (-1, x.shape[1]))
 
 
-def _outputs(network: nn.Module, x: Tensor) -> Tensor:
+def _outputs(network: nn.LSTM | nn.GRU, x: Tensor) -> Tensor:
     """(B, N, C) -> (B, N, 2 * hidden), in float32 under an autocast to a dtype without hardware support."""
     if _FLOAT32_ONLY and torch.is_autocast_enabled("cpu"):
         with torch.autocast("cpu", enabled=False):
-            return network(x.float())[0]
-    return network(x)[0]
+            return _recur(network, x.float())
+    return _recur(network, x)
+
+
+def _recur(network: nn.LSTM | nn.GRU, x: Tensor) -> Tensor:
+    """(B, N, C) -> (B, N, 2 * hidden): what the network computes, in one operation of torch.
+
+    cuDNN has gradients only of training mode, which without dropout computes the same as evaluation mode.
+    """
+    weights: list[Tensor] = [weight for direction in network.all_weights for weight in direction]
+    start = x.new_zeros(2, x.shape[0], network.hidden_size)
+    # biases, layers, dropout, training, in both directions, batch first
+    options: Any = (True, 1, 0.0, True, True, True)
+    if isinstance(network, nn.LSTM):
+        return torch.lstm(x, (start, start), weights, *options)[0]
+    return torch.gru(x, start, weights, *options)[0]

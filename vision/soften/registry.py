@@ -4,6 +4,7 @@
 >>> start_from(model, "outputs/soften-cifar10-jpeg/CNN/n1000/s0")  # doctest: +SKIP
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,9 @@ from torch import nn
 from vision.convert import as_attention
 from vision.models import check_name, complete_arguments, load_model
 from vision.models.checkpoint import load_checkpoint
+from vision.models.resizing import give_weights
 from vision.models.saved import read_saved
+from vision.patches import Size
 from vision.soften.soften import soften
 
 _DEFAULT_LEVELS = (0, 1, 2, 3, 4)  # timm's, where features_only comes without out_indices
@@ -71,10 +74,29 @@ def build_softened_cnn(
         arguments: further arguments of the CNN's constructor.
     """
     sizes = {"img_size": img_size, "in_chans": in_chans, "num_classes": num_classes}
-    model = timm.create_model(cnn, **complete_arguments(cnn, **sizes, **arguments))
+    complete = complete_arguments(cnn, **sizes, **arguments)
+    model = timm.create_model(cnn, **complete)
     sides = (img_size, img_size) if isinstance(img_size, int) else img_size
     softened = _convert_and_soften(model, alpha=alpha, window=window, only=only, shape=(in_chans, *sides))
+    if hasattr(softened, "set_input_size"):  # that of the CNN would build layers that are not softened
+        own = {"cnn": cnn, "alpha": alpha, "window": window, "only": only}
+        cast(Any, softened).set_input_size = partial(_set_input_size, softened, {**own, **complete})
     return softened.to(device=device, dtype=dtype)
+
+
+def _set_input_size(
+    model: nn.Module, arguments: dict[str, Any], img_size: Size | None = None, patch_size: Size | None = None
+) -> None:
+    """Change the size of the images of a softened backbone, in place, as `Backbone.set_input_size`."""
+    if patch_size is not None:
+        raise ValueError(f"a softened CNN keeps its patches, got {patch_size=}; build one with that size")
+    arguments |= {} if img_size is None else {"img_size": img_size}
+    other: Any = build_softened_cnn(**arguments)
+    give_weights(model, other)
+    for name, child in other.named_children():
+        if name != "head":
+            setattr(model, name, child.train(model.training))
+    cast(Any, model).softened = other.softened
 
 
 def timm_options(
@@ -89,11 +111,13 @@ def timm_options(
     if first_conv == "patch_embed.proj":  # a backbone's, which conversion puts behind a layer for tokens
         first_conv = "patch_embed.layer"
     own = {"first_conv": first_conv, "classifier": config.classifier, "pool_size": config.pool_size}
-    return {
+    options: dict[str, Any] = {
         "pretrained_cfg_overlay": {**own, **(pretrained_cfg_overlay or {})},
         "pretrained_filter_fn": _adapt_channels,
-        "feature_cfg": {"feature_cls": _Features},
     }
+    if arguments.get("features_only") and arguments.get("feature_cls", "getter") == "getter":
+        options["feature_cls"] = _Features
+    return options
 
 
 class _Features(FeatureGetterNet):
