@@ -4,14 +4,17 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 from known_records import records
 from selenium import webdriver
 from selenium.webdriver import ActionChains, Keys
+from selenium.webdriver.support.wait import WebDriverWait
 
 from vision.report import write_report
+from vision.report.watch import WatchedPage, serve
 from vision.statistics import accuracy_curves
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -332,3 +335,21 @@ def test_on_a_desk_no_row_of_figures_is_half_empty(browser, real):
         bottoms[round(x)] = max(bottom, bottoms.get(round(x), 0))
     tallest = max(bottom - y for _, y, bottom in boxes)
     assert len(bottoms) == 2 and abs(max(bottoms.values()) - min(bottoms.values())) < tallest
+
+
+@pytest.mark.slow
+def test_a_watched_page_reloads_itself_as_runs_finish(browser, sweep, tmp_path):
+    folder, out = tmp_path / "running", tmp_path / "page.html"
+    folder.mkdir()
+    page = WatchedPage(folder, out, lambda: write_report(folder, out, links=False))
+    with serve(page, port=0) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        browser.get(server.url)
+        assert "no finished run" in browser.find_element("tag name", "body").text
+        for label, title in (("CNN", "1 model on digits"), ("ViT", "CNN against ViT on digits")):
+            shutil.copytree(sweep / label, folder / label)
+            WebDriverWait(browser, 60).until(lambda b, title=title: b.title == title)
+        visit(browser, "accuracy")
+        server.shutdown()
+    browser.get("about:blank")
+    browser.get_log("browser")  # requests to the server that was stopped

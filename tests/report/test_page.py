@@ -159,3 +159,13 @@ def test_the_runs_are_not_changed_by_reading(sweep, tmp_path):
     before = {p: p.stat().st_mtime_ns for p in sweep.rglob("*")}
     write_report(sweep, tmp_path / "report.html")
     assert before == {p: p.stat().st_mtime_ns for p in sweep.rglob("*")}
+
+
+def test_runs_that_are_all_or_nothing_are_shown_as_runs(tmp_path):
+    table = records(sizes=(50, 100))
+    failed = table["seed"].eq(0) & table["label"].eq("ViT")
+    table = table.assign(test_accuracy=[0.5 if fails else 1.0 for fails in failed])
+    page = write_csv(tmp_path, table)
+    (accuracy,) = (one for one in page.figures if one.name == "accuracy")
+    assert accuracy.caption.startswith("Test accuracy of each run.")
+    assert "median (thin line) over seeds" in accuracy.svg.replace("\n", " ")

@@ -17,7 +17,6 @@ from vision.cli.sweep_arguments import add_choose, add_source, current_names, na
 from vision.text import short_name
 
 CURVES = "curves.csv"
-INTERVAL, MEDIAN = "mean, 95% t interval", "median (thin line)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -138,8 +137,9 @@ def _notes(
     """Return the small print below the figure."""
     from vision.report.small_print import small_print
     from vision.report.wording import captions
+    from vision.report.wording.methods import MEAN, MEDIAN
 
-    parts = [small_print(runs, curves, total=total or None, interval=MEDIAN if apart else INTERVAL)]
+    parts = [small_print(runs, curves, total=total or None, interval=MEDIAN if apart else MEAN)]
     if x != "train_size" and not apart and pd.api.types.is_numeric_dtype(curves[x]):
         parts.append(captions.BEST_OF_LINE)
     return "; ".join([*parts, *(sentence.rstrip(".") for sentence in exclusions)])

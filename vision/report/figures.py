@@ -18,8 +18,8 @@ from vision.report.run_predictions import predictions_at
 from vision.report.small_print import small_print
 from vision.report.sweep import Sweep
 from vision.report.wording import captions
-from vision.report.wording.methods import MEAN
-from vision.statistics import accuracy_curves, class_accuracy, confusion_matrix
+from vision.report.wording.methods import MEAN, MEDIAN
+from vision.statistics import accuracy_curves, all_or_nothing, class_accuracy, confusion_matrix
 
 MAX_LINES = 7  # models in a figure of many panels: the best of them
 MIN_FIELDS = 3  # from which on a map of fields is drawn
@@ -47,15 +47,19 @@ def draw_figures(sweep: Sweep) -> tuple[list[NamedFigure], list[str]]:
 
 
 def _accuracy(sweep: Sweep) -> NamedFigure:
-    curves = sweep.curves
+    curves, apart = sweep.curves, all_or_nothing(sweep.scores)
     draw = partial(
         plots.plot_accuracy,
         curves,
         title=f"Test accuracy on {sweep.data}",
-        notes=_notes(sweep, curves),
+        notes=_notes(sweep, curves, interval=MEDIAN if apart else MEAN),
         runs=sweep.scores,
+        centre="median" if apart else "mean",
+        intervals=not apart,
     )
     caption = captions.accuracy_figure(intervals=max(curves["n"]) > 1)
+    if apart:
+        caption = captions.ALL_OR_NOTHING_FIGURE
     return NamedFigure("accuracy", draw(), caption, draw(scale="linear") if len(sweep.sizes) > 1 else None)
 
 

@@ -107,7 +107,7 @@ def _file(loader: BaseLoader, environment: Environment, name: str) -> str:
 
 
 def _page(sweep: Sweep, drawn: Iterable[NamedFigure], tables: Iterable[Table], gaps: list[str]) -> Page:
-    versus = " against ".join(sweep.pair) if sweep.pair else f"{len(sweep.labels)} models"
+    versus = " against ".join(sweep.pair) if sweep.pair else _count(len(sweep.labels))
     return Page(
         title=f"{versus} on {sweep.data}",
         about=(
@@ -128,3 +128,7 @@ def _page_figure(one: NamedFigure) -> PageFigure:
     svg = inline_svg(one.figure, name=one.name, alt=one.caption)
     linear = inline_svg(one.linear, name=f"{one.name}-linear", alt=one.caption) if one.linear else None
     return PageFigure(one.name, svg, one.caption, linear)
+
+
+def _count(models: int) -> str:
+    return "1 model" if models == 1 else f"{models} models"

@@ -23,6 +23,7 @@ from vision.statistics import ScalingFit, compare_with_published, published_resu
 from vision.statistics.published import SAME_TASK
 from vision.text import percent, points
 
+MAX_OPEN_ROWS = 12  # published results beyond which their table is closed at first
 COSTS = {"params": "parameters", "macs": "multiply-adds"}
 
 
@@ -148,7 +149,8 @@ def _published(sweep: Sweep) -> Table | None:
         accuracy = Cell(accuracy_cell(*numbers), row["accuracy"])
         rows.append([size, Cell(row["model"]), params, accuracy, Cell(how_trained(row)), Cell(row["source"])])
     heads = ("images", "model", "parameters", "accuracy, %", "how", "source")
-    return Table("published", "Published results", captions.PUBLISHED_TABLE, heads, rows, cards=True)
+    title, caption = "Published results", captions.PUBLISHED_TABLE
+    return Table("published", title, caption, heads, rows, folded=len(rows) > MAX_OPEN_ROWS, cards=True)
 
 
 OPTIONAL: dict[str, Callable[[Sweep], Table | None]] = {

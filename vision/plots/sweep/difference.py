@@ -8,7 +8,6 @@
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -28,14 +27,14 @@ from vision.plots.layout.legend import as_label, legend_above, legend_height
 from vision.plots.layout.line_styles import LineStyles, SharedLineStyle, line_styles
 from vision.plots.layout.point_texts import point_texts
 from vision.plots.layout.run_dots import draw_runs
-from vision.plots.layout.style import BAND, INK, MUTED, PAPER, WIDTH, styled
+from vision.plots.layout.style import INK, MUTED, PAPER, WIDTH, styled
 from vision.plots.layout.tables import check_table
 from vision.plots.layout.ticks import set_x_ticks
+from vision.plots.sweep.crossing_spans import Interval, crossing_handle, draw_crossing
 
 COLUMNS = ("train_size", "mean", "low", "high")
 ROOM = 0.16  # share of the axis above and below the lines, for the texts that name who is ahead
 PAIRS = "dots: single pairs of runs"
-Interval = tuple[float, float, float]
 
 
 @styled
@@ -95,7 +94,7 @@ def plot_difference(
     _ahead(panel, pd.concat(tables.values()), drawn, first, second)
     set_x_ticks(panel, sizes)
     for crossing in crossings:
-        _cross(panel, crossing)
+        draw_crossing(panel, crossing)
     ends = (
         []
         if len(tables) == 1
@@ -143,27 +142,12 @@ def _ahead(
         panel.text(0.02, y, text, va=align, transform=panel.transAxes, color=INK)
 
 
-def _cross(panel: Axes, crossing: Interval) -> None:
-    low, size, high = crossing
-    left, right = panel.get_xlim()
-    panel.axvspan(max(low, left), min(high, right), color=MUTED, alpha=BAND, linewidth=0, zorder=0)
-    if left <= size <= right:
-        panel.axvline(size, color=MUTED, linestyle="--", linewidth=1.0)
-    panel.set_xlim(left, right)
-
-
 def _legend(
     styles: LineStyles, first: str, others: list[str], crossings: Sequence[Interval]
 ) -> list[Line2D | Patch]:
-    handles: list[Line2D | Patch] = [
-        Line2D([], [], label=as_label(f"{first} over {name}"), **styles[name]) for name in others
-    ]
+    lines = [Line2D([], [], label=as_label(f"{first} over {name}"), **styles[name]) for name in others]
     hollow = Line2D([], [], label="interval contains 0", ls="none", marker="o", mfc=PAPER, color=MUTED)
-    handles.append(hollow)
-    for low, size, high in crossings:
-        span = f"{low:,.0f} to {high:,.0f}" if isfinite(high) else f"{low:,.0f} or more"
-        handles.append(Patch(color=MUTED, alpha=2 * BAND, label=f"crossing: {size:,.0f} ({span})"))
-    return handles
+    return [*lines, hollow, *map(crossing_handle, crossings)]
 
 
 def _signed(points: float, _: int) -> str:

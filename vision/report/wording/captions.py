@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from vision.report.wording.lead import TESTED_SEPARATELY
 
+ALL_OR_NOTHING_FIGURE = "Test accuracy of each run. Runs succeed or fail, so a mean describes none of them."
 OVERFIT_FIGURE = (
     "A wide gap between the curves means overfitting. "
     "Two low curves mean underfitting: too little capacity or training."

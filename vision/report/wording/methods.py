@@ -12,7 +12,7 @@ from vision.text import first_few
 
 FEW_VALUES = 4
 FEW_HASHES = 6
-MEAN = "mean, 95% t interval"
+MEAN, MEDIAN = "mean, 95% t interval", "median (thin line)"
 
 
 def run_count(count: int, total: int | None) -> str:
