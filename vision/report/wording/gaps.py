@@ -9,7 +9,10 @@ from collections.abc import Mapping, Sequence
 from vision.text import first_few, listing, percent, sizes
 
 SHOWN = 3
-STATES = {"failed": "has failed", "running": "is running", "missing": "is missing"}
+STATES = {
+    **{"failed": "has failed", "running": "is running", "missing": "is missing"},
+    "damaged": "is damaged",
+}
 ONE_SEED = (
     "There is one seed only, so no interval is drawn and nothing can be tested. "
     "Train with more seeds, such as seed=0,1,2."
