@@ -94,3 +94,11 @@ def test_the_old_name_of_soften_warns():
         assert getattr(vision, "release") is vision.soften.soften  # noqa: B009
     with pytest.raises(AttributeError, match="nothing"):
         getattr(vision, "nothing")  # noqa: B009
+
+
+def test_as_a_module_the_command_imports_no_library_from_the_current_folder(tmp_path):
+    for name in ("argparse", "pandas", "hydra", "numpy"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported from the current folder')")
+    command = [sys.executable, "-m", "vision", "status", "."]
+    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert shown.returncode == 2 and "there is no run below" in shown.stderr

@@ -6,6 +6,7 @@
 
 import importlib
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -287,6 +288,12 @@ def check(config: RunConfig) -> None:
     """Raise a ValueError that names the first setting out of range."""
     for name in ("data", "model", "training"):
         _storable(name, asdict(getattr(config, name)))
+    inside = os.path.normpath(os.path.join(config.output_dir, config.sweep))
+    first = os.path.relpath(inside, config.output_dir).split(os.sep)[0]
+    if not config.sweep or first in (os.curdir, os.pardir):
+        raise ValueError(
+            f"sweep must be the name of a folder below output_dir={config.output_dir}, got {config.sweep!r}"
+        )
     training, data = config.training, config.data
     if (training.steps is None) == (training.epochs is None):
         raise ValueError(

@@ -8,7 +8,7 @@ def test_the_help_of_train_shows_examples_and_groups(tmp_path, vision):
     shown = vision(tmp_path, "train", "--help").stdout
     for text in ("vision train -m experiment=data_size", "model: ", "cifar10_jpeg", "batch_size: 64"):
         assert text in shown
-    assert "_backbone" not in shown and "_small" not in shown  # bases of other files
+    assert " _backbone" not in shown and "_small" not in shown  # bases of other files
 
 
 def test_cfg_job_prints_the_settings_and_runs_nothing(tmp_path, vision):
@@ -38,8 +38,8 @@ WRONG = {
     "-m model=cnn --cfg job": ["Only one of"],
     "-m model=cnn data.source=digit": ["data.source", "digits", "got 'digit'"],
     "-m model=cnn training.device=mps": ["training.device=mps", "cpu"],
-    "-m model=cnn train_size=20,5000": ["train_size", "from 10", "to 1437", "got 5000"],
-    "model=cnn train_size=5": ["train_size", "from 10", "got 5"],
+    "-m model=cnn train_size=20,5000 data.fit_sizes=false": ["train_size", "from 10", "to 1437", "got 5000"],
+    "model=cnn train_size=5 data.fit_sizes=false": ["train_size", "from 10", "got 5"],
     "-m model=cnn data=image_folder data.name=x data.root=nowhere": ["data.root='nowhere' is not a folder"],
     "-m model=vit,cnn model.kwargs.params=2": ["params"],
     "-m model=timm model.name=swin_tiny_patch4_window7_224 +model.kwargs.depths=7": [
@@ -59,6 +59,10 @@ WRONG = {
     "model=cnn data.augment.crop_padding=100": ["crop_padding must be below", "8 pixels, got 100"],
     "model=cnn data.augment.mixup=1e308": ["mixup must be at most 100, got 1e+308"],
     "model=cnn training.label_smoothing=0.999999": ["label_smoothing must be at most 0.9"],
+    "model=cnn sweep=../../x": ["sweep must be the name of a folder below output_dir", "got '../../x'"],
+    "model=cnn sweep=/tmp/x": ["sweep must be the name of a folder below output_dir"],
+    "+hydra.callbacks.x._target_=os.getcwd": ["hydra.callbacks.x._target_ must not be os.getcwd"],
+    "-m model=cnn hydra.launcher._target_=os.getcwd": ["hydra.launcher._target_ must not be os.getcwd"],
     "model=cnn output_dir=/proc/outputs": ["output_dir must be a folder that can be written to"],
 }
 

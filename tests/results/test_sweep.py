@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from written_runs import write_run
 
@@ -111,3 +112,13 @@ def test_a_file_that_cannot_be_read_is_named(small_run, tmp_path):
     result.write_text(json.dumps(record)[:30])
     with pytest.raises(ValueError, match=r"s0/result.json is truncated or not valid JSON"):
         results.collect(small_run.output_dir)
+
+
+def test_a_csv_is_safe_to_open_in_a_spreadsheet(tmp_path):
+    labels = ["=cmd|' /C calc'!A0", "+1", "-2", "@x", "CNN", "'quoted'"]
+    table = pd.DataFrame({"label": labels, "train_size": 60, "seed": range(6), "test_accuracy": -0.5})
+    results.write_csv(table, tmp_path / "a.csv")
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    assert [line[:2] for line in lines[1:]] == ["'=", "'+", "'-", "'@", "CN", "'q"]
+    assert lines[1].endswith(",60,0,-0.5"), "numbers stay numbers"
+    assert results.read_records(tmp_path / "a.csv")["label"].tolist() == labels

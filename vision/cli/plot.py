@@ -180,10 +180,10 @@ def _draw(
 def _write(out: Path, curves: pd.DataFrame, records: pd.DataFrame | None) -> list[Path]:
     """Write the tables; no records if they came from a file."""
     files = [out / CURVES]
-    curves.to_csv(files[0], index=False)
+    results.write_csv(curves, files[0])
     if records is not None:
         files += [out / "records.csv", out / "records.parquet"]
         flat = results.flat_table(records)
-        flat.to_csv(files[1], index=False)
+        results.write_csv(flat, files[1])
         flat.to_parquet(files[2], index=False)
     return files

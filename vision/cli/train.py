@@ -18,6 +18,7 @@ from vision.cli.old_names import accept_old_names, current_overrides
 from vision.cli.output_paths import check_folder
 from vision.cli.progress import Progress
 from vision.cli.schema import conf_folder, store_schema, to_run_config
+from vision.cli.targets import refuse_other_targets
 
 MULTIRUN = ("-m", "--multirun")
 
@@ -35,6 +36,7 @@ def train(arguments: Sequence[str]) -> int:
     store_schema()
     _register_sweeper()
     accept_old_names()
+    refuse_other_targets()
     # The user's modules, data.module and model.module, may be in the current folder.
     sys.path.append(os.getcwd())
     # argparse loses the settings after a flag, so -m goes first.

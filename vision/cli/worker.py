@@ -72,10 +72,14 @@ class Worker:
             raise
 
     def close(self) -> None:
-        """End the process, whatever it does."""
+        """End the process, whatever it does; a run keeps its state first."""
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            self._process.terminate()
+            try:
+                self._process.wait(SECONDS_FOR_STATE)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
             self._process = None
 
     def _call(self, function: Any, arguments: tuple[Any, ...], on_progress: Any) -> Any:

@@ -14,6 +14,7 @@ from vision.config import DISTANCE, OLD_DISTANCE, RENAMED
 from vision.results.index import index
 from vision.results.record import check_version, table_row
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a text begins that a spreadsheet would compute
 READERS: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
 
 
@@ -58,7 +59,7 @@ def read_sound_records(source: Path | str) -> tuple[pd.DataFrame, list[str]]:
         versions = pd.to_numeric(records["record_version"], errors="coerce")
         if versions.notna().any():
             check_version(source, float(versions.max()))
-    records = current_columns(records)
+    records = current_columns(_unquoted(records) if source.suffix == ".csv" else records)
     return (records if "data" in records else records.assign(data=source.stem)), []
 
 
@@ -126,6 +127,23 @@ def flat_table(records: pd.DataFrame) -> pd.DataFrame:
     versions = pd.json_normalize(records["versions"].tolist()).add_prefix("version.")
     nested = [name for name in records if records[name].map(type).isin([list, dict]).any()]
     return records.drop(columns=nested).join(versions)
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table; texts that a spreadsheet would compute get a quote, which `read_records` drops."""
+
+    def with_quote(cell: Any) -> Any:
+        return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+
+    table.map(with_quote).to_csv(path, index=False)
+
+
+def _unquoted(table: pd.DataFrame) -> pd.DataFrame:
+    def without_quote(cell: Any) -> Any:
+        quoted = isinstance(cell, str) and cell.startswith("'") and cell[1:].startswith(FORMULA)
+        return cell[1:] if quoted else cell
+
+    return table.map(without_quote)
 
 
 def current_columns(records: pd.DataFrame) -> pd.DataFrame:

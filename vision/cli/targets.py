@@ -1,0 +1,66 @@
+"""Which Python names a config may have called: Hydra's own, its plugins', and those that a user allows.
+
+>>> check_targets({"hydra": {"callbacks": {"x": {"_target_": "os.system", "command": "true"}}}})
+Traceback (most recent call last):
+ValueError: hydra.callbacks.x._target_ must not be os.system: a config may call Hydra and its plugins only...
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any, cast
+
+from hydra._internal.hydra import Hydra
+from omegaconf import DictConfig, OmegaConf
+
+ALLOWED = ("hydra._internal.core_plugins.", "hydra._internal.launcher.", "hydra_plugins.")
+SETTING = "VISION_ALLOWED_TARGETS"  # environment variable with further names, joined by commas
+CALLED = ("_target_", "()")  # Hydra's key, and that of Python's logging configs
+LOGGING = ("logging.", "colorlog.")
+
+_compose = Hydra.compose_config
+
+
+def refuse_other_targets() -> None:
+    """Have Hydra refuse configs that call anything else, before it makes callbacks and launchers."""
+    Hydra.compose_config = _compose_checked
+
+
+def check_targets(config: dict[str, Any]) -> None:
+    """Refuse a config that would call what is not allowed.
+
+    Raises:
+        ValueError: the message names the setting.
+    """
+    more = tuple(filter(None, os.environ.get(SETTING, "").split(",")))
+    for setting, target in _targets(config, ""):
+        is_logging = setting.startswith("hydra.") and "_logging." in setting and target.startswith(LOGGING)
+        if not (target.startswith(ALLOWED) or target in more or is_logging):
+            raise ValueError(
+                f"{setting} must not be {target}: a config may call Hydra and its plugins only; {SETTING} "
+                "can name more, joined by commas"
+            )
+
+
+def _compose_checked(self: Hydra, *arguments: Any, **named: Any) -> DictConfig:
+    config = _compose(self, *arguments, **named)
+    try:
+        check_targets(cast(dict[str, Any], OmegaConf.to_container(config, resolve=False)))
+    except ValueError as error:
+        print(f"vision train: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+    return config
+
+
+def _targets(tree: Any, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(tree, list):
+        for number, value in enumerate(cast(list[Any], tree)):
+            yield from _targets(value, f"{name}[{number}]")
+    elif isinstance(tree, dict):
+        for key, value in cast(dict[Any, Any], tree).items():
+            path = f"{name}.{key}" if name else str(key)
+            is_class = key == "class" and "_logging." in path
+            if (key in CALLED or is_class) and isinstance(value, str):
+                yield path, value
+            else:
+                yield from _targets(value, path)
