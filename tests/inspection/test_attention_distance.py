@@ -10,7 +10,12 @@ from torch import nn
 from torch.nn import functional as F
 
 import vision
-from vision.inspection.attention_distance import attention_distance, equal_distance, square_patches
+from vision.inspection.attention_distance import (
+    attention_distance,
+    equal_distance,
+    square_patches,
+    token_patches,
+)
 from vision.inspection.attention_maps import attention_maps
 from vision.patches import Grid
 from vision.soften import soft_convolution
@@ -242,3 +247,12 @@ def test_equal_attentions_distance_is_the_mean_over_pairs(rows, cols, pitch):
 def test_equal_attentions_distance_on_a_fine_grid_is_the_unit_squares():
     # Robbins: (2 + sqrt 2 + 5 ln(1 + sqrt 2)) / 15, the mean distance of two points of a square.
     assert equal_distance(Grid(400, 400), (1, 1)) == pytest.approx(0.5214054, abs=1e-5)
+
+
+def test_a_grid_comes_from_the_model_and_not_from_a_count():
+    stated = Grid(4, 6)
+    assert token_patches(25, (32, 48), 1, stated) == (stated, 1)
+    assert token_patches(24, (32, 48), 1, stated) == (stated, 0)
+    assert token_patches(6, (32, 48), 0, stated) == (Grid(2, 3), 0)  # pooled
+    assert token_patches(54, (48, 72), 0, stated) is None  # 6 x 9 patches of 8 pixels would have as many
+    assert square_patches(54, (48, 72)) == (Grid(6, 9), 0)

@@ -21,6 +21,29 @@ def test_similarity_of_positions():
     torch.testing.assert_close(torch.einsum("rcrc->rc", with_class), torch.ones(4, 4).double())
 
 
+def test_a_grid_that_is_not_square_worked_out_by_hand():
+    """Two rows of three tokens after a class token: (1, 0), (3, 4), (0, 2) and (-2, 0), (4, -3), (5, 0)."""
+    with_class = build("vit_tiny_patch16_224", img_size=(32, 48), depth=1, embed_dim=2, num_heads=1)
+    vectors = torch.tensor([[9.0, 9], [1, 0], [3, 4], [0, 2], [-2, 0], [4, -3], [5, 0]])
+    with_class.pos_embed.data = vectors[None]
+    similar = position_similarity(with_class)
+    assert similar.shape == (2, 3, 2, 3)
+    expected = [[1, 0.6, 0], [-1, 0.8, 1]]
+    torch.testing.assert_close(similar[0, 0], torch.tensor(expected).double())
+    expected = [[0.6, 1, 0.8], [-0.6, 0, 0.6]]
+    torch.testing.assert_close(similar[0, 1], torch.tensor(expected).double())
+
+
+def test_a_grid_is_never_guessed():
+    model = nn.Module()
+    model.pos_embed = nn.Parameter(torch.randn(1, 16, 4))
+    with pytest.raises(ValueError, match="does not state the grid of its tokens"):
+        position_similarity(model)
+    assert position_similarity(model, Grid(2, 8)).shape == (2, 8, 2, 8)
+    with pytest.raises(ValueError, match=r"16 vectors, which is not the number of tokens that Grid\(rows=3"):
+        position_similarity(model, Grid(3, 5))
+
+
 def test_models_without_enough_position_vectors_are_an_error():
     cnn = nn.Sequential(nn.Conv2d(3, 2, 3))
     with pytest.raises(ValueError, match="adds no position vectors"):

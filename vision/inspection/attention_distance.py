@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from vision.convert import AdaptiveWindow, AttentionLayer, Window
 from vision.inspection.attention_maps import AttentionCall, recurrences, watch_attention
+from vision.models import prefix_tokens, token_grid
 from vision.patches import Grid
 from vision.soften import SoftConvolution
 
@@ -50,13 +51,14 @@ def attention_distance(model: nn.Module, images: Tensor) -> pd.DataFrame:
         (squeeze-and-excite), one query that is not a pool's (attention pooling), windows folded into the
         batch (Swin), recurrences, and grids that are not two-dimensional or whose patches are not square.
     """
+    stated = token_grid(model, (images.shape[1], images.shape[2], images.shape[3]))
     rows: list[dict[str, Any]] = []
     skipped: dict[str, str] = {}
-    size, prefix = (images.shape[-2], images.shape[-1]), int(getattr(model, "num_prefix_tokens", 0))
+    size, prefix = (images.shape[-2], images.shape[-1]), prefix_tokens(model)
 
     def measure(call: AttentionCall) -> None:
         try:
-            layout = _layout(call, size, prefix, len(images))
+            layout = _layout(call, size, prefix, len(images), stated)
         except _NoPositions as reason:
             skipped[call.name] = str(reason)
             return
@@ -91,6 +93,32 @@ def equal_distance(grid: Grid, img_size: ImageSize) -> float:
         shares.append(torch.where(steps == 0, count, 2 * (count - steps)) / count**2)
     away = (distances[0][:, None].square() + distances[1].square()).sqrt()
     return float((shares[0][:, None] * shares[1] * away).sum())
+
+
+def token_patches(
+    tokens: int, img_size: ImageSize, prefix: int, stated: Grid | None
+) -> tuple[Grid, int] | None:
+    """Return the grid of a layer's tokens, and the number of tokens before the patches.
+
+    Where the model states its grid, the layer has that one, or one that was pooled by 2, 4 and so on.
+
+    Args:
+        tokens: N, with class and register tokens.
+        img_size: height and width in pixels.
+        prefix: number of class and register tokens.
+        stated: the grid that the model states, or None.
+
+    Returns:
+        None if the tokens are not those of a grid.
+    """
+    if stated is None:
+        return square_patches(tokens, img_size, prefix)
+    for pooled in (1, 2, 4, 8, 16, 32):
+        grid = Grid(-(-stated.rows // pooled), -(-stated.cols // pooled))
+        for before in (prefix, 0):
+            if grid.size + before == tokens:
+                return grid, before
+    return None
 
 
 def square_patches(tokens: int, img_size: ImageSize, prefix: int = 0) -> tuple[Grid, int] | None:
@@ -131,21 +159,21 @@ class _NoPositions(Exception):
     """The reason why the tokens of a layer have no positions on the image."""
 
 
-def _layout(call: AttentionCall, size: ImageSize, prefix: int, batch: int) -> _Layout:
+def _layout(call: AttentionCall, size: ImageSize, prefix: int, batch: int, stated: Grid | None) -> _Layout:
     if isinstance(call.module, AttentionLayer):
         return _of_window(call.input, call.module, size)
     if isinstance(call.module, SoftConvolution):
         return _of_soft(call, call.module, size)
-    return _of_tokens(call.weights(), size, prefix, batch)
+    return _of_tokens(call.weights(), size, prefix, batch, stated)
 
 
-def _of_tokens(weights: Tensor, size: ImageSize, prefix: int, batch: int) -> _Layout:
+def _of_tokens(weights: Tensor, size: ImageSize, prefix: int, batch: int, stated: Grid | None) -> _Layout:
     """The weights between patches, without prefix tokens."""
     if len(weights) != batch:
         raise _NoPositions(f"{len(weights) / batch:g} windows per image are folded into its batch")
     if weights.shape[2] == 1:
         raise _NoPositions("it has one query, which has no position on the image")
-    queries, keys = (square_patches(tokens, size, prefix) for tokens in weights.shape[2:])
+    queries, keys = (token_patches(tokens, size, prefix, stated) for tokens in weights.shape[2:])
     if queries is None or keys is None:
         shape = f"{weights.shape[2]} x {weights.shape[3]}"
         raise _NoPositions(f"{shape} tokens do not form square patches of the image")

@@ -5,10 +5,9 @@
 torch.Size([8, 8, 8, 8])
 """
 
-import math
-
 from torch import Tensor, nn
 
+from vision.models import prefix_tokens, stated_grid
 from vision.patches import Grid
 
 
@@ -20,21 +19,24 @@ def position_similarity(model: nn.Module, grid: Grid | None = None) -> Tensor:
     Args:
         model: with positions in a parameter or buffer named pos_embed or pos_embedding: this suite's ViTs,
             timm's and torchvision's.
-        grid: of the patches; None means the model's `grid`, or else a square one.
+        grid: of the patches; None means the one that the model states, see `vision.models.stated_grid`.
 
     Raises:
-        ValueError: the model adds no positions, or they do not fill the grid.
+        ValueError: the model adds no positions, states no grid, or has other positions than those of the grid
+            and of its class and register tokens.
     """
     tables = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     names = [name for name in tables if name.rpartition(".")[2] in ("pos_embed", "pos_embedding")]
     if not names:
         raise ValueError(f"{type(model).__name__} has no pos_embed: it adds no position vectors")
     table = tables[names[0]].detach().double().flatten(0, -2)  # (prefix + N, C)
-    own = getattr(model, "grid", None)
+    grid = stated_grid(model) if grid is None else grid
     if grid is None:
-        side = math.isqrt(len(table))
-        grid = own if isinstance(own, Grid) else Grid(side, side)
-    if grid.size > len(table):
-        raise ValueError(f"{names[0]} has {len(table)} vectors, fewer than {grid} has tokens")
+        raise ValueError(f"{type(model).__name__} does not state the grid of its tokens; give it as `grid`")
+    prefix = prefix_tokens(model)
+    if len(table) - grid.size not in (0, prefix):
+        relation = "fewer than" if len(table) < grid.size else "which is not the number of tokens that"
+        tokens = "has tokens" if len(table) < grid.size else f"and {prefix} class or register tokens have"
+        raise ValueError(f"{names[0]} has {len(table)} vectors, {relation} {grid} {tokens}")
     vectors = nn.functional.normalize(table[len(table) - grid.size :], dim=1)
     return (vectors @ vectors.T).view(grid.rows, grid.cols, grid.rows, grid.cols)

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from vision.convert import AttentionLayer
-from vision.inspection.attention_distance import square_patches
+from vision.inspection.attention_distance import token_patches
 from vision.inspection.attention_maps import AttentionCall, recurrences, watch_attention
+from vision.models import prefix_tokens, token_grid
 from vision.text import first_few
 
 
@@ -62,8 +63,10 @@ def attention_rollout(model: nn.Module, images: Tensor) -> Tensor:
     layers = _chain(_layers(model, images))
     if not layers:
         raise ValueError(f"{type(model).__name__} has no attention over whole images; convert a CNN first")
-    prefix, inputs, outputs = getattr(model, "num_prefix_tokens", 0), layers[0].keys, layers[-1].queries
-    patches = square_patches(inputs, (images.shape[-2], images.shape[-1]), prefix)
+    prefix, inputs, outputs = prefix_tokens(model), layers[0].keys, layers[-1].queries
+    channels, *size = images.shape[1:]
+    stated = token_grid(model, (channels, size[0], size[1]))
+    patches = token_patches(inputs, (size[0], size[1]), prefix, stated)
     if patches is None:
         raise ValueError(f"{inputs} tokens are not square patches of images {tuple(images.shape)}")
     grid, before = patches

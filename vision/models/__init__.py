@@ -20,4 +20,7 @@ from vision.models.saved import save_model as save_model
 from vision.models.sources import build_model as build_model
 from vision.models.sources import find_model as find_model
 from vision.models.token_grid import describe_grid as describe_grid
+from vision.models.token_grid import prefix_tokens as prefix_tokens
+from vision.models.token_grid import stated_grid as stated_grid
+from vision.models.token_grid import token_grid as token_grid
 from vision.models.token_grid import too_many_tokens as too_many_tokens

@@ -17,20 +17,41 @@ MANY = 1024  # tokens, 32 x 32
 def token_grid(model: nn.Module, input_shape: tuple[int, int, int]) -> Grid | None:
     """Return the grid of the tokens after the stem, or None if the model does not state it.
 
-    It is the model's `grid`, or what `patch_embed` of timm's models has: `dynamic_feat_size` or `grid_size`.
+    It is the `stated_grid`, but for stems of timm's that tell it for any size, by `dynamic_feat_size`.
 
     Args:
         model: any model.
         input_shape: (C, H, W) of its images.
     """
+    stem: Any = getattr(model, "patch_embed", None)
+    if hasattr(stem, "dynamic_feat_size") and getattr(stem, "patch_size", None):
+        return Grid(*stem.dynamic_feat_size(input_shape[1:]))
+    return stated_grid(model)
+
+
+def stated_grid(model: nn.Module) -> Grid | None:
+    """Return the grid that the model was built for, or None if it does not state one.
+
+    It is the model's `grid`, `patch_embed.grid_size` of timm's models, or image_size over patch_size of
+    torchvision's ViTs.
+    """
     stated: Any = model
     if isinstance(getattr(stated, "grid", None), Grid):
         return stated.grid
+    if isinstance(getattr(stated, "image_size", None), int) and isinstance(
+        getattr(stated, "patch_size", None), int
+    ):
+        side: int = stated.image_size // stated.patch_size
+        return Grid(side, side)
     stem: Any = getattr(stated, "patch_embed", None)
-    if hasattr(stem, "dynamic_feat_size") and getattr(stem, "patch_size", None):
-        return Grid(*stem.dynamic_feat_size(input_shape[1:]))
     size: Any = getattr(stem, "grid_size", None)
     return Grid(*cast("tuple[int, int]", size)) if isinstance(size, tuple | list) else None
+
+
+def prefix_tokens(model: nn.Module) -> int:
+    """Return the number of class and register tokens, as timm's models state it; 1 for torchvision's ViTs."""
+    stated: Any = getattr(model, "num_prefix_tokens", 1 if hasattr(model, "class_token") else 0)
+    return int(stated)
 
 
 def describe_grid(model: nn.Module, input_shape: tuple[int, int, int]) -> str:
