@@ -230,9 +230,7 @@ def test_patience_without_validation_images_is_refused(small_run):
 def test_a_model_that_cannot_run_at_the_size_is_refused_before_any_work(small_run):
     small_run.model = ModelConfig(name="inception_v3")
     small_run.data.img_size = 32
-    with pytest.raises(
-        ValueError, match=r"'inception_v3' cannot run on images of 32 x 32 .* would fit"
-    ):
+    with pytest.raises(ValueError, match=r"'inception_v3' cannot run on images of 32 x 32 .* would fit"):
         check_run(small_run)
     assert not Path(small_run.output_dir).exists()
 

@@ -19,7 +19,7 @@ from vision.config import RunConfig
 from vision.data import Inputs, Source, load_inputs
 from vision.experiment import build_model, check_run, folder_size, model_arguments
 from vision.models import create_model
-from vision.training import resolve_device
+from vision.training import create_optimizer, create_schedule, frozen_backbone, resolve_device
 
 # float32 weights, their gradients, and the two moments of AdamW
 BYTES_PER_PARAMETER = 16
@@ -60,7 +60,9 @@ def _check_with_data(run: RunConfig, checked: dict[Hashable, Any]) -> int:
     data = replace(run.data, mean=[0.5], std=[0.5], subset_seed=0)
     inputs = once((repr(data), run.train_size), lambda: _load(replace(run, data=data), device))
     _check_images(run, inputs.source.train.shape, device)
-    key = (repr(run.model), inputs.source.train.shape, len(inputs.source.classes), len(inputs.test))
+    once((repr(run.data.augment), repr(run.training)), lambda: _check_recipe(run, inputs))
+    frozen = run.training.freeze_backbone
+    key = (repr(run.model), inputs.source.train.shape, len(inputs.source.classes), len(inputs.test), frozen)
     return once(key, lambda: _check_model(run, inputs, device))
 
 
@@ -90,6 +92,14 @@ def _check_images(run: RunConfig, shape: tuple[int, int, int], device: torch.dev
         )
 
 
+def _check_recipe(run: RunConfig, inputs: Inputs) -> None:
+    """Refuse augmentation, an optimizer or a schedule that cannot be made; any model shows this."""
+    inputs.train_batches(run.training.batch_size, seed=0)
+    recipe = replace(run.training, layer_decay=None)
+    optimizer = create_optimizer(nn.Linear(1, 1), recipe, torch.device("cpu"))
+    create_schedule(optimizer, recipe, steps=100)
+
+
 def _check_model(run: RunConfig, inputs: Inputs, device: torch.device) -> int:
     source, name = inputs.source, run.model.name
     shape = source.train.shape
@@ -99,7 +109,7 @@ def _check_model(run: RunConfig, inputs: Inputs, device: torch.device) -> int:
         if start and not (Path(start) / results.RESULT).is_file():
             start = None  # a run of this sweep, perhaps; it is looked for when this one begins
         model, _ = build_model(replace(run.model, init_from=start), source)
-        with torch.no_grad():
+        with torch.no_grad(), frozen_backbone(model, enabled=run.training.freeze_backbone):
             outputs = model.eval()(torch.zeros(1, *shape))
     except (ValueError, OSError):
         raise

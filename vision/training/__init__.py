@@ -6,6 +6,7 @@ from vision.training.devices import resolve_memory_format as resolve_memory_form
 from vision.training.devices import resolve_precision as resolve_precision
 from vision.training.evaluation import Scores as Scores
 from vision.training.evaluation import evaluate as evaluate
+from vision.training.freeze import frozen_backbone as frozen_backbone
 from vision.training.loop import Batch as Batch
 from vision.training.loop import NonFiniteLoss as NonFiniteLoss
 from vision.training.loop import Trained as Trained

@@ -1,0 +1,40 @@
+"""Recipes that cannot be made are refused before the first run, and nothing is written."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from vision.checks import check_together
+from vision.config import AugmentConfig, RunConfig
+
+RECIPES = [
+    ({"optimizer": "adamv"}, {}, r"training.optimizer='adamv' is not an optimizer of timm"),
+    (
+        {"optimizer": "sgd", "optimizer_options": {"beta": 3}},
+        {},
+        r"optimizer=sgd cannot be made .*beta",
+    ),
+    ({"schedule_options": {"milestones": [1]}}, {}, r"training.schedule=cosine cannot be made .*milestones"),
+    ({"batch_size": 15}, {"mixup": 0.2}, r"training.batch_size must be even .*got 15"),
+    (
+        {},
+        {"policy": "trivialaugment", "policy_options": {"num_ops": 3}},
+        r"policy=trivialaugment .*num_ops",
+    ),
+]
+
+
+@pytest.mark.parametrize(("training", "augment", "message"), RECIPES)
+def test_recipes_that_cannot_be_made(small_run: RunConfig, training, augment, message):
+    data = replace(small_run.data, augment=AugmentConfig(**augment))
+    config = replace(small_run, data=data, training=replace(small_run.training, **training))
+    with pytest.raises(ValueError, match=message):
+        check_together([small_run, config])
+    assert not list(Path(config.output_dir).rglob("*.*"))
+
+
+def test_a_sweep_over_recipes_is_accepted(small_run: RunConfig):
+    recipes = [{"optimizer": "sgd"}, {"optimizer": "lion"}, {"schedule": "wsd"}, {"freeze_backbone": True}]
+    runs = [replace(small_run, training=replace(small_run.training, **recipe)) for recipe in recipes]
+    assert all(size > 0 for size in check_together(runs))
