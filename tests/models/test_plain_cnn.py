@@ -120,3 +120,14 @@ def test_gradient_checkpointing_changes_no_gradient():
 def test_channels_and_layers_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match=r"one entry per stage, got channels=\(4, 8\), layers=\(2, 2, 2\)"):
         build("plain_cnn", channels=(4, 8))
+
+
+@pytest.mark.parametrize("name", ["plain_cnn", "resnet18_small"])
+def test_it_is_exported_for_images_of_any_size(name):
+    model = build(name, channels=(4, 6, 8) if name == "plain_cnn" else (4, 6, 8, 8)).eval()
+    sides = {2: 4 * torch.export.Dim("rows", min=2, max=64), 3: 4 * torch.export.Dim("cols", min=2, max=64)}
+    example = torch.randn(2, 3, 16, 24)
+    exported = torch.export.export(model, (example,), dynamic_shapes=(sides,)).module()
+    for size in ((16, 24), (32, 20)):
+        images = torch.randn(2, 3, *size)
+        torch.testing.assert_close(exported(images), model(images))
