@@ -46,7 +46,7 @@ def accuracy_figure(*, intervals: bool) -> str:
 def error_figure(*, laws: bool) -> str:
     """Return the caption of the error curves."""
     fitted = " The lines are the fitted laws." if laws else ""
-    return f"Test error on two log scales, where a power law is a straight line.{fitted}"
+    return f"Test error. On log scales a power law is a straight line.{fitted}"
 
 
 def gain_figure(first: str, *, not_shown: int) -> str:
