@@ -39,7 +39,7 @@ def test_each_size_is_welchs_test():
 @pytest.mark.slow
 def test_independent_equal_models_are_told_apart_in_five_percent():
     generator = np.random.default_rng(1)
-    found = [compare_models(independent(generator, 0.0), "A", "B", draws=10) for _ in range(500)]
+    found = [compare_models(independent(generator, 0.0), "A", "B", draws=10) for _ in range(200)]
     assert np.mean([one.leader is not None for one in found]) <= 0.07
     assert np.mean([any(one.leaders) for one in found]) <= 0.07
 
