@@ -15,7 +15,31 @@ from vision.results.index import index
 from vision.results.record import check_version, table_row
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a text begins that a spreadsheet would compute
-READERS: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+NAMES = ("data", "label")  # columns of text, in which "nan" and "None" are names like others
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Read a table with commas, or with semicolons and decimal points or commas."""
+    with path.open(encoding="utf-8-sig") as file:
+        head = file.readline()
+    if head.count(";") <= head.count(","):
+        return _with_names(path, ",", pd.read_csv(path))
+    table = pd.read_csv(path, sep=";")
+    if any(table[name].astype(str).str.fullmatch(r"-?\d+,\d+").any() for name in table):
+        table = pd.read_csv(path, sep=";", decimal=",")
+    return _with_names(path, ";", table)
+
+
+def _with_names(path: Path, separator: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with the names that pandas took for missing values."""
+    missing = [name for name in NAMES if name in table and table[name].isna().any()]
+    if not missing:
+        return table
+    written = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
+    return table.assign(**{name: written[name].where(written[name] != "", None) for name in missing})
+
+
+READERS: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": _read_csv, ".parquet": pd.read_parquet}
 
 
 def read_records(source: Path | str) -> pd.DataFrame:
