@@ -1,7 +1,9 @@
 """Ten thousand finished runs: how long status, plot and report take, and how much memory."""
 
+import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,6 @@ from commands import VISION
 from many_runs import write_many_runs
 
 pytestmark = pytest.mark.slow
-MEGABYTE = 2**20
 
 
 @pytest.fixture(scope="module")
@@ -20,18 +21,22 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+# A small process starts the command, as the memory of one that is forked counts for the other.
+MEASURE = """
+import json, resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, text=True)
+usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([done.returncode, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, done.stdout]))
+"""
+
+
 def measure(*command: object) -> tuple[int, float, float, str]:
     """The exit status, CPU seconds and megabytes of a command, and what it printed."""
+    words = [sys.executable, "-c", MEASURE, VISION, *map(str, command)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        [VISION, *map(str, command)], text=True, stdout=subprocess.PIPE, env=environment
-    ) as process:
-        assert process.stdout is not None
-        printed = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = usage.ru_utime + usage.ru_stime
-    return process.returncode, seconds, usage.ru_maxrss * 1024 / MEGABYTE, printed
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, env=environment, check=True)
+    status, seconds, megabytes, printed = json.loads(done.stdout)
+    return status, seconds, megabytes, printed
 
 
 def test_a_large_sweep_is_read_within_seconds(sweep):

@@ -16,5 +16,7 @@ MOST_NAMES = 10
 def unreadable_images(record: Mapping[str, Any]) -> str:
     """Return how many images a run left out, with their names; empty if none."""
     summary = record.get("data_summary")
-    skipped: Any = cast(Any, summary)["skipped"].get(UNREADABLE) if isinstance(summary, Mapping) else None
+    skipped: Any = (
+        (cast(Any, summary).get("skipped") or {}).get(UNREADABLE) if isinstance(summary, Mapping) else None
+    )
     return f"{skipped['count']:,} {UNREADABLE}: {first_few(skipped['names'], MOST_NAMES)}" if skipped else ""
