@@ -14,8 +14,9 @@ from vision.convert.layers.base import AttentionLayer
 from vision.convert.layers.convolution import CONVS, CONVS_TRANSPOSED, ConvolutionAttention
 from vision.convert.layers.geometry import per_axis
 from vision.convert.layers.global_average import GlobalAverage
-from vision.convert.tracing.module_rules import CannotConvert, Settings, layer_for
+from vision.convert.tracing.module_rules import layer_for
 from vision.convert.tracing.observe import BATCH, FunctionCall
+from vision.convert.tracing.rule import CannotConvert, Settings
 
 # The order of a function's arguments, if it differs from that of the module.
 _ORDER = {"max_pool": ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")}

@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from vision.convert.layers.pooling import PoolingAttention
-from vision.convert.tracing.module_rules import CannotConvert
+from vision.convert.tracing.rule import CannotConvert
 
 _TENSORS = ("input", "weight", "bias")
 
