@@ -97,7 +97,7 @@ def test_the_same_seed_gives_the_same_batches_and_leaves_global_draws_alone():
         assert random.getstate() == before[0]
         assert numpy_state() == before[1]
         assert torch.equal(torch.get_rng_state(), before[2])
-        random.random(), np.random.rand(), torch.rand(1)
+        _ = random.random(), np.random.rand(), torch.rand(1)
         again = second(images, labels)
         assert torch.equal(x, again[0]) and torch.equal(y, again[1])
     assert x is not None and not torch.equal(x, first(images, labels)[0])

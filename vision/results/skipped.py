@@ -15,8 +15,9 @@ MOST_NAMES = 10
 
 def unreadable_images(record: Mapping[str, Any]) -> str:
     """Return how many images a run left out, with their names; empty if none."""
-    summary = record.get("data_summary")
-    skipped: Any = (
-        (cast(Any, summary).get("skipped") or {}).get(UNREADABLE) if isinstance(summary, Mapping) else None
-    )
+    summary: Any = record.get("data_summary")
+    if not isinstance(summary, Mapping):  # a record of an earlier version
+        return ""
+    kinds: Mapping[str, Any] = cast("Mapping[str, Any]", summary).get("skipped") or {}
+    skipped = kinds.get(UNREADABLE)
     return f"{skipped['count']:,} {UNREADABLE}: {first_few(skipped['names'], MOST_NAMES)}" if skipped else ""
