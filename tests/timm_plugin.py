@@ -32,8 +32,10 @@ def _list_pretrained(*_: Any, **__: Any) -> list[str]:
     return []
 
 
-timm.list_models = _list_models
-timm.list_pretrained = _list_pretrained
+def pytest_configure(config: pytest.Config) -> None:
+    """Replace timm's lists, in this process alone."""
+    timm.list_models = _list_models
+    timm.list_pretrained = _list_pretrained
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -38,8 +38,8 @@ WRONG = {
     "-m model=cnn --cfg job": ["Only one of"],
     "-m model=cnn data.source=digit": ["data.source", "digits", "got 'digit'"],
     "-m model=cnn training.device=mps": ["training.device=mps", "cpu"],
-    "-m model=cnn train_size=20,5000 data.fit_sizes=false": ["train_size", "from 10", "to 1437", "got 5000"],
-    "model=cnn train_size=5 data.fit_sizes=false": ["train_size", "from 10", "got 5"],
+    "-m model=cnn train_size=20,5000 data.fit_sizes=[]": ["train_size", "from 10", "to 1437", "got 5000"],
+    "model=cnn train_size=5 data.fit_sizes=[]": ["train_size", "from 10", "got 5"],
     "-m model=cnn data=image_folder data.name=x data.root=nowhere": ["data.root='nowhere' is not a folder"],
     "-m model=vit,cnn model.kwargs.params=2": ["params"],
     "-m model=timm model.name=swin_tiny_patch4_window7_224 +model.kwargs.depths=7": [

@@ -12,6 +12,7 @@ from vision import results
 from vision.report import write_report
 from vision.report.methods import methods
 from vision.report.read_sweep import read_sweep
+from vision.results.checksums import seal
 
 
 @pytest.mark.slow
@@ -71,7 +72,7 @@ def test_settings_with_several_values_are_on_the_page(sweep, tmp_path):
         record = json.loads(path.read_text())
         record["settings"] |= {"data.mean": [0.49, 0.48, 0.45]}
         record["settings"] |= {"model.kwargs.depths": [2, 2] if record["label"] == "CNN" else [1, 3]}
-        results.write_json(path, record)
+        results.write_json(path, seal(record))
     page = write_report(several, tmp_path / "page.html")
     assert "data.mean=[0.49, 0.48, 0.45]" in dict(page.methods)["Settings of all"]
     assert not [one for one in page.warnings if "left out" in one]

@@ -100,7 +100,8 @@ def token_patches(
 ) -> tuple[Grid, int] | None:
     """Return the grid of a layer's tokens, and the number of tokens before the patches.
 
-    Where the model states its grid, the layer has that one, or one that was pooled by 2, 4 and so on.
+    Where the model states its grid, the layer has that one, or one that was pooled by 2, 4 and so on, or
+    it is the first of a converted model, whose tokens are the pixels.
 
     Args:
         tokens: N, with class and register tokens.
@@ -118,7 +119,8 @@ def token_patches(
         for before in (prefix, 0):
             if grid.size + before == tokens:
                 return grid, before
-    return None
+    pixels = Grid(*img_size)
+    return (pixels, 0) if pixels.size == tokens else None
 
 
 def square_patches(tokens: int, img_size: ImageSize, prefix: int = 0) -> tuple[Grid, int] | None:
