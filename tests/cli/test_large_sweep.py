@@ -1,4 +1,8 @@
-"""Ten thousand finished runs: how long status, plot and report take, and how much memory."""
+"""Ten thousand finished runs: status, plot and report stay within their memory and a bound of time.
+
+docs/reliability.md has the measured times and their goals. The bounds here are three times the goals, as
+machines differ.
+"""
 
 import json
 import os
@@ -11,6 +15,7 @@ from commands import VISION
 from many_runs import write_many_runs
 
 pytestmark = pytest.mark.slow
+SLOWER = 3  # than the goals
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +53,7 @@ def test_a_large_sweep_is_read_within_seconds(sweep):
     ):
         status, seconds, megabytes, printed = measure(command, sweep)
         assert status == 0 and expected in printed
-        assert seconds <= most_seconds and megabytes <= 500, (command, seconds, megabytes)
+        assert seconds <= SLOWER * most_seconds and megabytes <= 500, (command, seconds, megabytes)
 
 
 def test_the_file_of_records_is_checked_against_the_folders(sweep):
@@ -57,4 +62,4 @@ def test_the_file_of_records_is_checked_against_the_folders(sweep):
     status, seconds, _, printed = measure("status", sweep)
     assert status == 1 and "9999 finished, 0 failed, 0 running, 0 missing, 1 damaged" in printed
     assert "damaged: " in printed and "n100/s7/result.json was altered" in printed
-    assert seconds <= 2
+    assert seconds <= SLOWER * 2
