@@ -154,7 +154,8 @@ class _Reporter:
     def __call__(self, progress: dict[str, Any]) -> None:
         if len(progress) > 2 or time.monotonic() - self._last > SECONDS_BETWEEN_REPORTS:
             self._last = time.monotonic()
-            self._pipe.send(("progress", progress))
+            with suppress(BrokenPipeError):  # the caller has died, and this process ends soon
+                self._pipe.send(("progress", progress))
 
 
 def _end_with(parent: int) -> None:
