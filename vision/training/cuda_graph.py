@@ -59,8 +59,9 @@ class CapturedStep:
             return self.step(*self._batch(*inputs))
         for kept, given in zip(self._inputs, inputs, strict=True):
             kept.copy_(given, non_blocking=True)
-        for tensor, group in zip(self._rates, self._optimizer.param_groups, strict=True):
-            tensor.fill_(group["lr"])
+        if self._captures_update:
+            for tensor, group in zip(self._rates, self._optimizer.param_groups, strict=True):
+                tensor.fill_(group["lr"])
         self._graph.replay()
         if not self._captures_update:
             for parameter, gradient in self._gradients:
