@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from comparison.arguments import listed
 from comparison.plan import PLANS, choose
 from comparison.study import Study
 from comparison.workers import Costs, Workers
@@ -164,15 +165,15 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Check, measure and study on one GPU; see docs/gpu.md.")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the results")
     parser.add_argument("--seconds", type=float, default=400, help="for everything (default: %(default)s)")
-    parser.add_argument("--parts", type=_list(PARTS), default=list(PARTS), help=f"of {','.join(PARTS)}")
+    parser.add_argument("--parts", type=listed(PARTS), default=list(PARTS), help=f"of {','.join(PARTS)}")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="default: %(default)s")
     parser.add_argument("--tiny", action="store_true", help="small enough for a CPU; figures mean nothing")
     parser.add_argument("--resume", type=Path, metavar="ARCHIVE", help="runs.tar.gz of an earlier call")
     parser.add_argument("--commit", help="of this copy, where it has no git history")
-    parser.add_argument("--tests", type=_list(find_tests()), help="files of tests/cuda, such as flex,runs")
-    parser.add_argument("--rows", type=_list(ROWS), help="benchmark rows, comma-separated (default: all)")
-    parser.add_argument("--models", type=_list(), help="of the study, such as cnn,vit")
-    parser.add_argument("--sizes", type=_list(kind=int), help="training images of the study")
+    parser.add_argument("--tests", type=listed(find_tests()), help="files of tests/cuda, such as flex,runs")
+    parser.add_argument("--rows", type=listed(ROWS), help="benchmark rows, comma-separated (default: all)")
+    parser.add_argument("--models", type=listed(), help="of the study, such as cnn,vit")
+    parser.add_argument("--sizes", type=listed(kind=int), help="training images of the study")
     parser.add_argument("--seeds", type=int, help="largest number of seeds of the study at each size")
     parser.add_argument("--workers", type=int, help="of the study at once (default: from the cores)")
     options = parser.parse_args()
@@ -186,16 +187,6 @@ def _options() -> argparse.Namespace:
 # With --tiny: quick tests, and one row of each kind that a CPU runs in seconds.
 TINY_TESTS = ("data", "training")
 TINY_ROWS = ("step_vit_graphed_step", "attention_8", "loop", "peak", "convolution", "conversion")
-
-
-def _list(known: Any = (), kind: Callable[[str], Any] = str) -> Callable[[str], list[Any]]:
-    def parse(text: str) -> list[Any]:
-        values = [kind(part) for part in text.split(",")]
-        if unknown := [value for value in values if known and value not in known]:
-            raise argparse.ArgumentTypeError(f"{unknown[0]} is not one of {', '.join(known)}")
-        return values
-
-    return parse
 
 
 if __name__ == "__main__":

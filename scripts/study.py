@@ -14,11 +14,10 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import yaml
+from comparison.arguments import listed
 from comparison.plan import PLANS, choose
 from comparison.recipes import read_recipes
 from comparison.study import Study
@@ -125,24 +124,14 @@ def _options() -> argparse.Namespace:
         "--tables", type=Path, help="folder of records and recipes (default: the runs' folder)"
     )
     parser.add_argument("--recipes", type=Path, help="recipes of models, which are then not searched")
-    parser.add_argument("--blocks", type=_list(blocks), help=f"of {', '.join(blocks)}")
-    parser.add_argument("--models", type=_list(models), help="such as plain_cnn,vit")
-    parser.add_argument("--sizes", type=_list(kind=int), help="such as 100,1000")
+    parser.add_argument("--blocks", type=listed(blocks), help=f"of {', '.join(blocks)}")
+    parser.add_argument("--models", type=listed(models), help="such as plain_cnn,vit")
+    parser.add_argument("--sizes", type=listed(kind=int), help="such as 100,1000")
     parser.add_argument("--seeds", type=int, help="largest number of seeds of a size")
     parser.add_argument(
         "--list", action="store_true", help="say what is done and what is left; train nothing"
     )
     return parser.parse_intermixed_args()
-
-
-def _list(known: Any = (), kind: Callable[[str], Any] = str) -> Callable[[str], list[Any]]:
-    def parse(text: str) -> list[Any]:
-        values = [kind(part) for part in text.split(",")]
-        if unknown := [value for value in values if known and value not in known]:
-            raise argparse.ArgumentTypeError(f"{unknown[0]} is not one of {', '.join(known)}")
-        return values
-
-    return parse
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The search of a recipe for each model: a grid of learning rates and weight decays that grows where it must.
 
 A trial is a point of a logarithmic grid. Each optimizer of a model starts with a cross of five points. Where
-the best point lacks a neighbour, that neighbour is tried. So in the end no neighbour of the best one is
+the best point has an untried neighbour, it is tried. So in the end no neighbour of the best one is
 better: it is bracketed. Then the models that needed fewer trials get further ones, between the points around
 their best, until all have had equally many.
 
@@ -85,7 +85,7 @@ def further_points(scores: Scores, count: int) -> list[Point]:
 
 
 def next_trials(scores: Mapping[str, Scores]) -> dict[str, list[Point]]:
-    """Return the trials that each model lacks; empty once all are bracketed and have had equally many."""
+    """Return the trials that each model needs; empty once all are bracketed and have had equally many."""
     missing = {model: next_points(known, optimizers(model)) for model, known in scores.items()}
     if any(missing.values()):
         return missing
