@@ -1,0 +1,17 @@
+"""The settings of a run: their types, defaults and meanings, and the checks that need no data.
+
+>>> RunConfig(data=DataConfig(name="digits", source="digits"), model=ModelConfig(name="field_vit")).seed
+0
+"""
+
+from vision.config.checks import check as check
+from vision.config.data import AugmentConfig as AugmentConfig
+from vision.config.data import DataConfig as DataConfig
+from vision.config.model import ModelConfig as ModelConfig
+from vision.config.modules import import_named as import_named
+from vision.config.renamed import DISTANCE as DISTANCE
+from vision.config.renamed import OLD_DISTANCE as OLD_DISTANCE
+from vision.config.renamed import RENAMED as RENAMED
+from vision.config.renamed import current_names as current_names
+from vision.config.run import RunConfig as RunConfig
+from vision.config.training import TrainingConfig as TrainingConfig
