@@ -20,10 +20,10 @@ from timm.optim import create_optimizer_v2
 from torch import Tensor, nn
 
 from benchmarks.turns import Row, Section, goal, ratio, say
-from vision import experiment
 from vision.cli.progress import Progress
 from vision.config import AugmentConfig, DataConfig, ModelConfig, RunConfig, TrainingConfig
 from vision.data import Images, Source, register_source
+from vision.experiment import run, train
 from vision.training import Batch, Trained, fit, resolve_precision
 
 WHOLE, BARE, CLIPPED = "vision train", "bare", "bare + clipping"
@@ -64,7 +64,7 @@ def random_images(config: DataConfig) -> Source:
 def _case(data: DataConfig, batch_size: int, steps: int, model: str, rounds: int) -> Row:
     say(f"  {model} on {data.name}")
     taken: dict[str, list[float]] = {WHOLE: [], BARE: [], CLIPPED: []}
-    with TemporaryDirectory() as folder, patch.object(experiment, "fit", partial(_fit_in_turns, taken)):
+    with TemporaryDirectory() as folder, patch.object(train, "fit", partial(_fit_in_turns, taken)):
         config = RunConfig(
             data=data,
             model=ModelConfig(name=model, kwargs={"params": 210_000}),
@@ -77,7 +77,7 @@ def _case(data: DataConfig, batch_size: int, steps: int, model: str, rounds: int
             ),
             output_dir=folder,
         )
-        experiment.run(config, Progress(config))
+        run(config, Progress(config))
     taken = {name: seconds[WARM_UP - 1 :] for name, seconds in taken.items()}
     return {
         "model": model,

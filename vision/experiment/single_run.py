@@ -1,0 +1,96 @@
+"""One run, from its config to its folder."""
+
+import random
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vision import results
+from vision.checkpoints import RunCheckpoint
+from vision.config import RunConfig
+from vision.data import load_inputs
+from vision.experiment.model import build_model, describe, folder_size
+from vision.experiment.outputs import save_outputs
+from vision.experiment.record import make_record
+from vision.experiment.scores import final_scores
+from vision.experiment.settings_check import check_run
+from vision.experiment.train import ProgressCallback, train
+from vision.provenance import now
+from vision.training import budget_steps, evaluate, resolve_device
+
+
+def run(config: RunConfig, on_progress: ProgressCallback | None = None) -> dict[str, Any]:
+    """Train and score one model, or return the result of the same run if it is finished.
+
+    Args:
+        config: all settings of the run.
+        on_progress: called before training with "about", a sentence on the model, after each step with
+            "step" and "steps", and after each validation with its line of metrics.jsonl and "steps".
+
+    Returns:
+        The record in result.json, with "folder", and "skipped": whether the run was finished before.
+
+    Raises:
+        ValueError: a setting is wrong; the message names it, its value and what would be right.
+        ConfigMismatch: the folder holds a finished run of another config.
+        FailedBefore: the same run failed before, and `retry_failed` is off.
+        RunInProgress: another process computes this run.
+        DiskFull: there is no room for its files; it is not recorded as failed.
+        NonFiniteLoss: training diverged. This error, and any other after the first checks, is kept with
+            its traceback in the run's folder.
+    """
+    check_run(config)
+    folder = results.run_folder(config)
+    results.adopt_finished(folder)
+    if config.retry_failed:
+        results.set_aside_damaged(folder)
+    finished = results.load_finished(folder, config)
+    if finished is not None:
+        return {**finished, "folder": str(folder), "skipped": True}
+    failed = results.load_failed(folder, config)
+    if failed is not None and not config.retry_failed:
+        raise results.FailedBefore(folder, failed["error"])
+    results.write_plan(Path(config.output_dir) / config.sweep, [folder])
+    with results.atomic_run_folder(folder, config) as attempt:
+
+        def report(progress: dict[str, Any]) -> None:
+            attempt.check()
+            if on_progress:
+                on_progress(progress)
+
+        with RunCheckpoint(config, folder) as checkpoint:
+            record = _train_and_score(config, attempt.folder, checkpoint, report).to_json()
+        record = results.write_result(attempt.folder, record)
+    checkpoint.remove()
+    return {**record, "folder": str(folder), "skipped": False}
+
+
+def _train_and_score(
+    config: RunConfig, folder: Path, checkpoint: RunCheckpoint, on_progress: ProgressCallback
+) -> results.Record:
+    started = now()
+    if config.training.threads:
+        torch.set_num_threads(config.training.threads)
+    device = resolve_device(config.training.device)
+    score = partial(evaluate, device=device, precision=config.training.precision)
+
+    inputs = load_inputs(config.data, config.train_size, device=device)
+    _seed_everything(config.seed)
+    model, arguments = build_model(config.model, inputs.source)
+    results.reserve(folder, folder_size(model, len(inputs.test), len(inputs.source.classes)))
+    steps = budget_steps(config.training, len(inputs.subset.train))
+    on_progress({"step": 0, "steps": steps, "about": describe(model, inputs.source.train.shape)})
+    model.to(device)
+    trained = train(model, inputs, config, folder, checkpoint, score=score, on_progress=on_progress)
+    scores = final_scores(trained, inputs, config, score)
+    save_outputs(trained.model, arguments, inputs, scores.test, folder, logits=config.save_logits)
+    return make_record(config, inputs, trained, scores, arguments=arguments, started=started)
+
+
+def _seed_everything(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
