@@ -14,7 +14,6 @@ from importlib.util import find_spec
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from vision.attention import kernel
 from vision.fields import Field
@@ -112,7 +111,14 @@ class Call:
         """The bias, broadcastable to (B, H, N_query, N_key)."""
         if self.bias is None or self.bias.ndim == 4:
             return self.bias
-        return pad(self.bias, (0, 1))[:, self.one_field.slots(self.q.device)].unsqueeze(0)
+        index, valid = self.one_field.neighbours(self.q.device)
+        queries, keys = self.one_field.queries.size, self.one_field.keys.size
+        # The gradient of this scatter is a gather and a sum, faster than that of an index that repeats.
+        # A spare column takes the offsets without a key.
+        index = index.masked_fill(~valid, keys).expand(len(self.bias), -1, -1)
+        pairs = self.bias.new_zeros(len(self.bias), queries, keys + 1)
+        pairs = pairs.scatter(2, index, self.bias.unsqueeze(1).expand(-1, queries, -1))
+        return pairs[..., :-1].unsqueeze(0)
 
     def check(self) -> None:
         """Raise a ValueError for the first argument that does not fit the others."""
