@@ -44,15 +44,8 @@ def run(config: RunConfig, on_progress: ProgressCallback | None = None) -> dict[
     """
     check_run(config)
     folder = results.run_folder(config)
-    results.adopt_finished(folder)
-    if config.retry_failed:
-        results.set_aside_damaged(folder)
-    finished = results.load_finished(folder, config)
-    if finished is not None:
+    if (finished := _finished(folder, config)) is not None:
         return {**finished, "folder": str(folder), "skipped": True}
-    failed = results.load_failed(folder, config)
-    if failed is not None and not config.retry_failed:
-        raise results.FailedBefore(folder, failed["error"])
     results.write_plan(Path(config.output_dir) / config.sweep, [folder])
     with results.atomic_run_folder(folder, config) as attempt:
 
@@ -68,6 +61,18 @@ def run(config: RunConfig, on_progress: ProgressCallback | None = None) -> dict[
     return {**record, "folder": str(folder), "skipped": False}
 
 
+def _finished(folder: Path, config: RunConfig) -> dict[str, Any] | None:
+    """Return the record of the run if it is finished, and raise an error if it failed before."""
+    results.adopt_finished(folder)
+    if config.retry_failed:
+        results.set_aside_damaged(folder)
+    finished = results.load_finished(folder, config)
+    failed = None if finished else results.load_failed(folder, config)
+    if failed is not None and not config.retry_failed:
+        raise results.FailedBefore(folder, failed["error"])
+    return finished
+
+
 def _train_and_score(
     config: RunConfig, folder: Path, checkpoint: RunCheckpoint, on_progress: ProgressCallback
 ) -> results.Record:
@@ -75,16 +80,25 @@ def _train_and_score(
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
     device = resolve_device(config.training.device)
-    score = partial(evaluate, device=device, precision=config.training.precision)
-
     inputs = load_inputs(config.data, config.train_size, device=device)
+    steps = budget_steps(config.training, len(inputs.subset.train))
+
     _seed_everything(config.seed)
     model, arguments = build_model(config.model, inputs.source)
     results.reserve(folder, folder_size(model, len(inputs.test), len(inputs.source.classes)))
-    steps = budget_steps(config.training, len(inputs.subset.train))
     on_progress({"step": 0, "steps": steps, "about": describe(model, inputs.source.train.shape)})
-    model.to(device)
-    trained = train(model, inputs, config, folder, checkpoint, score=score, on_progress=on_progress)
+
+    score = partial(evaluate, device=device, precision=config.training.precision)
+    trained = train(
+        model.to(device),
+        inputs,
+        config,
+        folder,
+        checkpoint,
+        steps=steps,
+        score=score,
+        on_progress=on_progress,
+    )
     scores = final_scores(trained, inputs, config, score)
     save_outputs(trained.model, arguments, inputs, scores.test, folder, logits=config.save_logits)
     return make_record(config, inputs, trained, scores, arguments=arguments, started=started)

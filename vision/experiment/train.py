@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from time import perf_counter
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -11,8 +10,8 @@ from vision import results
 from vision.checkpoints import RunCheckpoint
 from vision.config import RunConfig
 from vision.data import Inputs
-from vision.experiment.best_weights import BestWeights
-from vision.training import Batch, Scores, Training, budget_steps, fit
+from vision.experiment.history import History
+from vision.training import Batch, Scores, Training, fit
 
 ProgressCallback = Callable[[dict[str, Any]], None]
 Score = Callable[[nn.Module, Iterable[Batch]], Scores]
@@ -37,46 +36,31 @@ def train(
     folder: Path,
     checkpoint: RunCheckpoint,
     *,
+    steps: int,
     score: Score,
     on_progress: ProgressCallback,
 ) -> TrainedRun:
     """Train the model, or go on where it was cut; validate it on the way, and write metrics.jsonl."""
-    train, val = inputs.source.train, inputs.subset.val
-    steps = budget_steps(config.training, len(inputs.subset.train))
-    best = BestWeights(config.training.patience) if config.training.patience else None
-    if best and not len(val):
-        raise ValueError(
-            f"training.patience={config.training.patience} needs validation images; there are none with "
-            f"train_size={config.train_size} and data.val_fraction={config.data.val_fraction}"
-        )
+    _check_patience(config, inputs)
     before = checkpoint.read()
-    cut: list[int] = [*before["cut"], before["training"]["done"]] if before else []
-    curve: list[dict[str, Any]] = before["curve"] if before else []
-    for line in curve:
+    history = History(before, config.training.patience)
+    for line in history.curve:
         results.append_metrics(folder, line)
-    if best and before:
-        best.load_state_dict(before["best"])
 
-    def on_evaluation(current: nn.Module, record: dict[str, Any]) -> bool:
-        scores = score(current, inputs.eval_batches(train, val)) if len(val) else None
-        validated = {
-            "val_loss": scores.loss if scores else None,
-            "val_accuracy": scores.accuracy if scores else None,
-        }
-        curve.append(record | validated)
-        results.append_metrics(folder, curve[-1])
-        on_progress({**curve[-1], "steps": steps})
-        return bool(best and scores and best.is_out_of_patience(current, scores.loss))
+    def on_evaluation(current: nn.Module, metrics: dict[str, float]) -> bool:
+        line = {**metrics, **_validate(current, inputs, score)}
+        history.add(line, current)
+        results.append_metrics(folder, line)
+        on_progress({**line, "steps": steps})
+        return history.out_of_patience
 
     def on_step(training: Training) -> None:
         on_progress({"step": training.done, "steps": steps})
-        others = {"curve": curve, "cut": cut, "seconds": perf_counter() - start}
-        checkpoint.keep_if_due(training, others | ({"best": best.state_dict()} if best else {}))
+        checkpoint.keep_if_due(training, history.state_dict())
 
-    start = perf_counter() - (before["seconds"] if before else 0.0)
     trained = fit(
         model,
-        inputs.train_batches(config.training.batch_size, seed=config.seed, start=cut[-1] if cut else 0),
+        inputs.train_batches(config.training.batch_size, seed=config.seed, start=history.done),
         config.training,
         steps=steps,
         device=inputs.device,
@@ -84,8 +68,22 @@ def train(
         on_evaluation=on_evaluation,
         resume=before["training"] if before else None,
     )
-    seconds = perf_counter() - start
-    if best:
-        trained.model.load_state_dict(best.weights)
-    validated = curve[best.evaluation if best else -1]
-    return TrainedRun(*trained, seconds, cut, curve, validated)
+    seconds = history.seconds
+    validated = history.restore_best(trained.model)
+    return TrainedRun(*trained, seconds, history.cut, history.curve, validated)
+
+
+def _check_patience(config: RunConfig, inputs: Inputs) -> None:
+    if config.training.patience and not len(inputs.subset.val):
+        raise ValueError(
+            f"training.patience={config.training.patience} needs validation images; there are none with "
+            f"train_size={config.train_size} and data.val_fraction={config.data.val_fraction}"
+        )
+
+
+def _validate(model: nn.Module, inputs: Inputs, score: Score) -> dict[str, float | None]:
+    """Return loss and accuracy on the validation images; None without any."""
+    if not len(inputs.subset.val):
+        return {"val_loss": None, "val_accuracy": None}
+    scores = score(model, inputs.eval_batches(inputs.source.train, inputs.subset.val))
+    return {"val_loss": scores.loss, "val_accuracy": scores.accuracy}
