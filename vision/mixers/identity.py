@@ -1,22 +1,17 @@
 """The token mixer that mixes nothing, as a baseline: what the MLPs alone can do."""
 
-import torch
+from typing import Unpack
+
 from torch import Tensor, nn
 
+from vision.device_dtype import DeviceDtype
 from vision.patches import Grid
 
 
 class Identity(nn.Module):
     """(B, N, C) -> (B, N, C): the tokens themselves; dim, grid, device and dtype have no effect."""
 
-    def __init__(
-        self,
-        dim: int,
-        grid: Grid,
-        *,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
+    def __init__(self, dim: int, grid: Grid, **dd: Unpack[DeviceDtype]) -> None:
         super().__init__()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -5,30 +5,26 @@
 torch.Size([2, 10])
 """
 
-from math import lcm
-from typing import Any, ClassVar, cast
+from collections.abc import Iterator
+from typing import Any, ClassVar, Unpack, cast
 
 import torch
-from timm.models import (
-    checkpoint,  # pyright: ignore[reportUnknownVariableType]
-    checkpoint_seq,  # pyright: ignore[reportUnknownVariableType]
-)
 from timm.models._features import feature_take_indices
-from timm.models._input import update_model_input_size
 from torch import Tensor, nn
 
-from vision.mixers import create_mixer, option_names
+from vision.device_dtype import DeviceDtype
+from vision.mixers import create_mixer
+from vision.models.backbone_widths import solve_widths
 from vision.models.block import Block
 from vision.models.conv_stem import ConvStem
+from vision.models.input_size import set_input_size
+from vision.models.intermediates import Indices, check_format, run, run_and_keep
+from vision.models.place_position import place_position
 from vision.models.pool import TokenPool
-from vision.models.resizing import give_weights
-from vision.models.widths import Widths, fit_widths
-from vision.patches import Grid, PatchEmbed, Size, pair
-from vision.positions import POSITIONS, create_position
+from vision.patches import Grid, PatchEmbed, Size, Stem, pair, tokens_to_images
+from vision.positions import create_position
 
-STEMS = {"patches": PatchEmbed, "convolutions": ConvStem}
-# Positions inside attention, and the option of the mixer that turns each on.
-_INSIDE = {"relative": "relative_bias", "quadratic": "quadratic_bias", "rotary": "rotary"}
+STEMS: dict[str, type[Stem]] = {"patches": PatchEmbed, "convolutions": ConvStem}
 
 
 class Backbone(nn.Module):
@@ -91,21 +87,29 @@ class Backbone(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        options, added = _place_position(pos_embed, mixer, mixer_options or {})
-        alternate = {**options, **(alternate_options or {})}
-        images = {"img_size": img_size, "patch_size": patch_size, "stem": stem, "in_chans": in_chans}
-        if dynamic_img_pad:
-            images["dynamic_img_pad"] = True
-        mixing = {"mixer": mixer, "mixer_options": options, "alternate_options": alternate_options}
+        options, added = place_position(pos_embed, mixer, mixer_options or {})
+        self.arguments: dict[str, Any] = {
+            "img_size": img_size,
+            "patch_size": patch_size,
+            "stem": stem,
+            "in_chans": in_chans,
+            **({"dynamic_img_pad": True} if dynamic_img_pad else {}),
+            "mixer": mixer,
+            "mixer_options": options,
+            "alternate_options": alternate_options,
+            "embed_dim": embed_dim,
+            "depth": depth,
+            "mlp_ratio": mlp_ratio,
+            "pos_embed": added,
+            "drop_rate": drop_rate,
+            "drop_path_rate": drop_path_rate,
+            "num_classes": num_classes,
+            "global_pool": global_pool,
+        }
         if params is not None:
-            rest = {"num_classes": num_classes, "depth": depth, "pos_embed": added}
-            embed_dim, mlp_ratio = solve_widths(params, mlp_ratio=mlp_ratio, **images, **mixing, **rest)
-        sizes = {"embed_dim": embed_dim, "depth": depth, "mlp_ratio": mlp_ratio, "pos_embed": added}
-        rates = {"drop_rate": drop_rate, "drop_path_rate": drop_path_rate}
-        head = {"num_classes": num_classes, "global_pool": global_pool}
-        self.arguments: dict[str, Any] = {**images, **mixing, **sizes, **rates, **head}
-        dd: dict[str, Any] = {"device": device, "dtype": dtype}
-        mlp_dim = round(embed_dim * mlp_ratio)
+            self.arguments |= solve_widths(Backbone, params, self.arguments)
+        dd: DeviceDtype = {"device": device, "dtype": dtype}
+        embed_dim = self.arguments["embed_dim"]
 
         self.num_classes, self.in_chans, self.global_pool = num_classes, in_chans, global_pool
         self.num_features = self.head_hidden_size = self.embed_dim = embed_dim
@@ -114,13 +118,10 @@ class Backbone(nn.Module):
             img_size, patch_size, in_chans, embed_dim, dynamic_img_pad=dynamic_img_pad, **dd
         )
         self.pos_embed = create_position(added, self.grid, embed_dim, **dd)
-        self.blocks = nn.Sequential()
-        for i, rate in enumerate(torch.linspace(0, drop_path_rate, depth, device="cpu")):
-            mixer_i = create_mixer(mixer, embed_dim, self.grid, **(alternate if i % 2 else options), **dd)
-            self.blocks.append(Block(embed_dim, mixer_i, mlp_dim=mlp_dim, drop_path=float(rate), **dd))
+        self.blocks = nn.Sequential(*self._blocks(**dd))
+        reduction = max(pair(patch_size))
         self.feature_info = [
-            {"num_chs": embed_dim, "reduction": max(pair(patch_size)), "module": f"blocks.{i}"}
-            for i in range(depth)
+            {"num_chs": embed_dim, "reduction": reduction, "module": f"blocks.{i}"} for i in range(depth)
         ]
         self.norm = nn.LayerNorm(embed_dim, **dd)
         self.pool = TokenPool(global_pool)
@@ -136,8 +137,7 @@ class Backbone(nn.Module):
     def forward_features(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, N, C): tokens after the last block and norm."""
         x = self.pos_embed(self.patch_embed(x))
-        x = cast(Tensor, checkpoint_seq(self.blocks, x)) if self.grad_checkpointing else self.blocks(x)
-        return self.norm(x)
+        return self.norm(run(self.blocks, x, recompute=self.grad_checkpointing))
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(B, N, C) -> (B, num_classes), or (B, C) with `pre_logits`; with global_pool "" (B, N, ...)."""
@@ -151,7 +151,7 @@ class Backbone(nn.Module):
     def forward_intermediates(
         self,
         x: Tensor,
-        indices: int | list[int] | None = None,
+        indices: Indices = None,
         return_prefix_tokens: bool = False,
         norm: bool = False,
         stop_early: bool = False,
@@ -169,17 +169,15 @@ class Backbone(nn.Module):
             output_fmt: NCHW, or NLC for (B, N, C).
             intermediates_only: return the list alone.
         """
-        if output_fmt not in ("NCHW", "NLC"):
-            raise ValueError(f"output_fmt must be NCHW or NLC, got {output_fmt!r}")
-        chosen, last = feature_take_indices(len(self.blocks), indices)
-        features: list[Tensor] = []
+        check_format(output_fmt, "NCHW", "NLC")
         x = self.pos_embed(self.patch_embed(x))
-        for i, block in enumerate(self.blocks[: last + 1] if stop_early else self.blocks):
-            x = cast(Tensor, checkpoint(block, x)) if self.grad_checkpointing else block(x)
-            if i in chosen:
-                features.append(self.norm(x) if norm else x)
+        x, features = run_and_keep(
+            self.blocks, x, indices, stop_early=stop_early, recompute=self.grad_checkpointing
+        )
+        if norm:
+            features = [self.norm(tokens) for tokens in features]
         if output_fmt == "NCHW":
-            features = [f.transpose(1, 2).unflatten(2, (self.grid.rows, self.grid.cols)) for f in features]
+            features = [tokens_to_images(tokens, self.grid) for tokens in features]
         return features if intermediates_only else (self.norm(x), features)
 
     def prune_intermediate_layers(
@@ -209,7 +207,7 @@ class Backbone(nn.Module):
             self.pool, self.global_pool = TokenPool(global_pool).train(self.training), global_pool
         self.num_classes = num_classes
         self.arguments |= {"num_classes": num_classes, "global_pool": self.global_pool}
-        dd = self._like()
+        dd = self.like()
         self.head = nn.Linear(self.num_features, num_classes, **dd) if num_classes else nn.Identity()
         self.head.apply(_init_weights).train(self.training)
 
@@ -225,17 +223,7 @@ class Backbone(nn.Module):
         Raises:
             ValueError: the patch does not divide the image, or the stem or mixer has another size for good.
         """
-        given = {"img_size": img_size, "patch_size": patch_size}
-        arguments = self.arguments | {key: size for key, size in given.items() if size is not None}
-        other = type(self)(**arguments, **self._like())
-        give_weights(self, other)
-        self.arguments, self.patch_embed, self.pos_embed = arguments, other.patch_embed, other.pos_embed
-        for block, new in zip(self.blocks, other.blocks, strict=False):
-            cast(Any, block).mixer = cast(Any, new).mixer
-        self.train(self.training)
-        for info in self.feature_info:
-            info["reduction"] = max(pair(self.patch_embed.patch_size))
-        update_model_input_size(self, pair(arguments["img_size"]), patch_size=patch_size)
+        set_input_size(self, img_size, patch_size)
 
     def no_weight_decay(self) -> set[str]:
         """Return the names of the parameters without weight decay, besides norms and biases."""
@@ -253,54 +241,27 @@ class Backbone(nn.Module):
         """Recompute activations in the backward pass instead of keeping them."""
         self.grad_checkpointing = enable
 
-    def _like(self) -> dict[str, Any]:
+    def _blocks(self, **dd: Unpack[DeviceDtype]) -> Iterator[Block]:
+        own = self.arguments
+        options: dict[str, Any] = own["mixer_options"]
+        alternate: dict[str, Any] = {**options, **(own["alternate_options"] or {})}
+        mlp_dim = round(self.embed_dim * own["mlp_ratio"])
+        for i, rate in enumerate(torch.linspace(0, own["drop_path_rate"], own["depth"], device="cpu")):
+            mixer = create_mixer(
+                own["mixer"], self.embed_dim, self.grid, **(alternate if i % 2 else options), **dd
+            )
+            yield Block(self.embed_dim, mixer, mlp_dim=mlp_dim, drop_path=float(rate), **dd)
+
+    def like(self) -> DeviceDtype:
         """Return device and dtype of the weights."""
         weight = next(self.patch_embed.parameters())
         return {"device": weight.device, "dtype": weight.dtype}
 
 
-def solve_widths(params: int, *, mlp_ratio: float = 4.0, **arguments: Any) -> tuple[int, float]:
-    """Return the embed_dim and mlp_ratio at which a Backbone has `params` parameters, within 2 percent.
-
-    Args:
-        params: number of parameters.
-        mlp_ratio: wanted ratio; the solved one comes as near as embed_dim, a multiple of 8, allows.
-        arguments: the other arguments of `Backbone`.
-
-    Raises:
-        ValueError: no width gives that number.
-    """
-
-    def count(widths: Widths) -> int:
-        ratio = widths.mlp_dim / widths.embed_dim
-        model = Backbone(embed_dim=widths.embed_dim, mlp_ratio=ratio, device="meta", **arguments)
-        return sum(p.numel() for p in model.parameters())
-
-    options: dict[str, Any] = arguments.get("mixer_options") or {}
-    multiple = lcm(options.get("num_heads", 1), options.get("groups", 1))
-    embed_dim, mlp_dim = fit_widths(count, params, mlp_ratio=mlp_ratio, multiple=multiple)
-    return embed_dim, mlp_dim / embed_dim
-
-
-def _stem(name: str) -> type[PatchEmbed] | type[ConvStem]:
+def _stem(name: str) -> type[Stem]:
     if name not in STEMS:
         raise ValueError(f"stem must be one of {', '.join(STEMS)}; got {name!r}")
     return STEMS[name]
-
-
-def _place_position(pos_embed: str, mixer: str, options: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """Return the mixer's options, with a position inside attention turned on, and the position to add."""
-    if pos_embed in POSITIONS:
-        return options, pos_embed
-    if pos_embed not in _INSIDE:
-        known = ", ".join((*POSITIONS, *_INSIDE))
-        raise ValueError(f"pos_embed must be one of {known}; got {pos_embed!r}")
-    option = _INSIDE[pos_embed]
-    if option not in option_names(mixer):
-        raise ValueError(
-            f"pos_embed={pos_embed!r} works inside attention, but mixer {mixer!r} has no option {option}"
-        )
-    return {**options, option: True}, "none"
 
 
 def _init_weights(module: nn.Module) -> None:

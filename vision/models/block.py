@@ -1,17 +1,19 @@
 """A pre-norm block: token mixer and MLP, each around a residual."""
 
-from typing import Any
+from typing import Unpack
 
 from timm.layers.drop import DropPath
 from timm.layers.mlp import Mlp
 from torch import Tensor, nn
+
+from vision.device_dtype import DeviceDtype
 
 
 class Block(nn.Module):
     """(B, N, C) -> (B, N, C): token mixer, then MLP, each after a norm and around a residual."""
 
     def __init__(
-        self, dim: int, mixer: nn.Module, *, mlp_dim: int, drop_path: float = 0.0, **dd: Any
+        self, dim: int, mixer: nn.Module, *, mlp_dim: int, drop_path: float = 0.0, **dd: Unpack[DeviceDtype]
     ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dim, **dd)

@@ -5,14 +5,16 @@
 torch.Size([1, 10])
 """
 
-from typing import Any, cast
+from typing import Any, Unpack
 
 import torch
 from timm.layers.classifier import ClassifierHead
 from timm.layers.conv_bn_act import ConvNormAct
-from timm.models import checkpoint_seq  # pyright: ignore[reportUnknownVariableType]
 from timm.models._features import feature_take_indices
 from torch import Tensor, nn
+
+from vision.device_dtype import DeviceDtype
+from vision.models.intermediates import Indices, check_format, run, run_and_keep
 
 
 class PlainCNN(nn.Module):
@@ -49,7 +51,7 @@ class PlainCNN(nn.Module):
         super().__init__()
         if len(channels) != len(layers):
             raise ValueError(f"channels and layers must have one entry per stage, got {channels=}, {layers=}")
-        dd: dict[str, Any] = {"device": device, "dtype": dtype}
+        dd: DeviceDtype = {"device": device, "dtype": dtype}
         self.num_classes, self.in_chans = num_classes, in_chans
         self.num_features = self.head_hidden_size = channels[-1]
         self.grad_checkpointing = False
@@ -66,7 +68,7 @@ class PlainCNN(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, num_features, rows, cols): the maps of the last stage."""
-        return self._run(self.stages, x)
+        return run(self.stages, x, recompute=self.grad_checkpointing)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(B, num_features, rows, cols) -> (B, num_classes), or (B, num_features) with `pre_logits`."""
@@ -79,7 +81,7 @@ class PlainCNN(nn.Module):
     def forward_intermediates(
         self,
         x: Tensor,
-        indices: int | list[int] | None = None,
+        indices: Indices = None,
         norm: bool = False,
         stop_early: bool = False,
         output_fmt: str = "NCHW",
@@ -98,15 +100,11 @@ class PlainCNN(nn.Module):
         Raises:
             ValueError: another output_fmt.
         """
-        if output_fmt != "NCHW":
-            raise ValueError(f"output_fmt must be NCHW, got {output_fmt!r}")
-        take, last = feature_take_indices(len(self.stages), indices)
-        taken: list[Tensor] = []
-        for i, stage in enumerate(self.stages[: last + 1] if stop_early else self.stages):
-            x = self._run(cast(nn.Sequential, stage), x)
-            if i in take:
-                taken.append(x)
-        return taken if intermediates_only else (x, taken)
+        check_format(output_fmt, "NCHW")
+        x, kept = run_and_keep(
+            self.stages, x, indices, stop_early=stop_early, recompute=self.grad_checkpointing
+        )
+        return kept if intermediates_only else (x, kept)
 
     def prune_intermediate_layers(
         self, indices: int | list[int] = 1, prune_norm: bool = False, prune_head: bool = True
@@ -141,11 +139,8 @@ class PlainCNN(nn.Module):
         """Recompute activations in the backward pass instead of keeping them."""
         self.grad_checkpointing = enable
 
-    def _run(self, layers: nn.Sequential, x: Tensor) -> Tensor:
-        return cast(Tensor, checkpoint_seq(layers, x)) if self.grad_checkpointing else layers(x)
 
-
-def _stage(in_chans: int, width: int, depth: int, *, pool: bool, **dd: Any) -> nn.Sequential:
+def _stage(in_chans: int, width: int, depth: int, *, pool: bool, **dd: Unpack[DeviceDtype]) -> nn.Sequential:
     stage = nn.Sequential(*([nn.MaxPool2d(2)] if pool else []))
     for i in range(depth):
         stage.append(ConvNormAct(width if i else in_chans, width, 3, **dd))

@@ -17,13 +17,12 @@ from timm.models._manipulate import adapt_input_conv
 from torch import Tensor, nn
 
 from vision.models.conv_stem import ConvStem
-from vision.patches import PatchEmbed, Size, pair
+from vision.patches import PatchEmbed, Size, Stem, pair
 from vision.positions.resizing import Resizable, parameter_like
 
 if TYPE_CHECKING:
     from vision.models.backbone import Backbone
 
-Stem = PatchEmbed | ConvStem
 HEAD = "head."
 
 

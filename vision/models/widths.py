@@ -17,6 +17,11 @@ class Widths(NamedTuple):
     embed_dim: int
     mlp_dim: int
 
+    @property
+    def mlp_ratio(self) -> float:
+        """mlp_dim over embed_dim."""
+        return self.mlp_dim / self.embed_dim
+
 
 def fit_widths(
     count: Callable[[Widths], int], params: int, *, mlp_ratio: float = 4.0, multiple: int = 1

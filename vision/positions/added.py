@@ -7,11 +7,13 @@ torch.Size([1, 64, 64])
 """
 
 from copy import deepcopy
+from typing import Unpack
 
 import torch
 from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor, nn
 
+from vision.device_dtype import DeviceDtype
 from vision.patches import Grid, images_to_tokens, tokens_to_images
 from vision.positions.resizing import parameter_like
 
@@ -19,14 +21,7 @@ POSITIONS = ("none", "learned", "sinusoidal", "conditional")
 _LONGEST_WAVE = 10_000.0
 
 
-def create_position(
-    name: str,
-    grid: Grid,
-    dim: int,
-    *,
-    device: torch.device | str | None = None,
-    dtype: torch.dtype | None = None,
-) -> nn.Module:
+def create_position(name: str, grid: Grid, dim: int, **dd: Unpack[DeviceDtype]) -> nn.Module:
     """Return a module (B, N, C) -> (B, N, C) that adds a position to every token of a grid.
 
     Args:
@@ -48,7 +43,7 @@ def create_position(
     }
     if name not in kinds:
         raise ValueError(f"position must be one of {', '.join(POSITIONS)}; got {name!r}")
-    return kinds[name](grid, dim, device=device, dtype=dtype)
+    return kinds[name](grid, dim, **dd)
 
 
 def sinusoidal(grid: Grid, dim: int) -> Tensor:
@@ -73,17 +68,10 @@ def sinusoidal(grid: Grid, dim: int) -> Tensor:
 class LearnedPosition(nn.Module):
     """(B, N, C) -> (B, N, C): adds a learned vector per token, `pos_embed` (1, N, C) as in timm."""
 
-    def __init__(
-        self,
-        grid: Grid,
-        dim: int,
-        *,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
+    def __init__(self, grid: Grid, dim: int, **dd: Unpack[DeviceDtype]) -> None:
         super().__init__()
         self.grid = grid
-        self.pos_embed = nn.Parameter(torch.empty(1, grid.size, dim, device=device, dtype=dtype))
+        self.pos_embed = nn.Parameter(torch.empty(1, grid.size, dim, **dd))
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -104,17 +92,12 @@ class SinusoidalPosition(nn.Module):
 
     pos_embed: Tensor
 
-    def __init__(
-        self,
-        grid: Grid,
-        dim: int,
-        *,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
+    def __init__(self, grid: Grid, dim: int, **dd: Unpack[DeviceDtype]) -> None:
         super().__init__()
         self.grid = grid
-        table = sinusoidal(grid, dim).to(device=device, dtype=dtype or torch.get_default_dtype())
+        table = sinusoidal(grid, dim).to(
+            device=dd.get("device"), dtype=dd.get("dtype") or torch.get_default_dtype()
+        )
         self.register_buffer("pos_embed", table[None], persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -137,17 +120,10 @@ class ConditionalPosition(nn.Module):
     the receptive field of what follows by one token on each side.
     """
 
-    def __init__(
-        self,
-        grid: Grid,
-        dim: int,
-        *,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
+    def __init__(self, grid: Grid, dim: int, **dd: Unpack[DeviceDtype]) -> None:
         super().__init__()
         self.grid = grid
-        self.proj = nn.Conv2d(dim, dim, 3, padding=1, groups=dim, device=device, dtype=dtype)
+        self.proj = nn.Conv2d(dim, dim, 3, padding=1, groups=dim, **dd)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, C) -> (B, N, C)."""

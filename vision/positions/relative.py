@@ -7,12 +7,13 @@ torch.Size([4, 9])
 
 from collections.abc import Callable
 from copy import deepcopy
-from typing import cast
+from typing import Unpack, cast
 
 import torch
 from timm.layers import pos_embed_rel
 from torch import Tensor, nn
 
+from vision.device_dtype import DeviceDtype
 from vision.fields import Field
 from vision.patches import Grid
 from vision.positions.resizing import field_on, parameter_like
@@ -32,20 +33,17 @@ class RelativeBias(nn.Module):
 
     index: Tensor | None
 
-    def __init__(
-        self,
-        field: Field,
-        num_heads: int,
-        *,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
+    def __init__(self, field: Field, num_heads: int, **dd: Unpack[DeviceDtype]) -> None:
         super().__init__()
         self.field = field
-        index = None if field.offsets is not None else _relative_index(field.queries, field.keys).to(device)
+        index = (
+            None
+            if field.offsets is not None
+            else _relative_index(field.queries, field.keys).to(dd.get("device"))
+        )
         count = len(field.offsets or ()) if index is None else _differences(field.queries, field.keys).size
         self.register_buffer("index", index, persistent=False)
-        self.table = nn.Parameter(torch.empty(num_heads, count, device=device, dtype=dtype))
+        self.table = nn.Parameter(torch.empty(num_heads, count, **dd))
         nn.init.trunc_normal_(self.table, std=0.02)
 
     @property

@@ -7,11 +7,13 @@ torch.Size([2, 4, 64, 16])
 """
 
 from copy import deepcopy
+from typing import Unpack
 
 import torch
 from timm.layers.pos_embed_sincos import apply_rot_embed, build_rotary_pos_embed
 from torch import Tensor, nn
 
+from vision.device_dtype import DeviceDtype
 from vision.patches import Grid
 
 _BASE = 100.0  # Heo et al. (2024): a grid is shorter than a text, for which Su et al. used 10,000
@@ -37,14 +39,7 @@ class Rotary(nn.Module):
     sin: Tensor
     cos: Tensor
 
-    def __init__(
-        self,
-        grid: Grid,
-        head_dim: int,
-        *,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
+    def __init__(self, grid: Grid, head_dim: int, **dd: Unpack[DeviceDtype]) -> None:
         super().__init__()
         if head_dim < 4:
             raise ValueError(f"rotary positions need a head_dim of at least 4, got {head_dim=}")
@@ -57,7 +52,7 @@ class Rotary(nn.Module):
             device=torch.device("cpu"),
         )
         for name, table in (("sin", sin), ("cos", cos)):
-            table = table.to(device=device, dtype=dtype or torch.get_default_dtype())
+            table = table.to(device=dd.get("device"), dtype=dd.get("dtype") or torch.get_default_dtype())
             self.register_buffer(name, table, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,0 +1,28 @@
+"""A backbone for images or patches of another size, in place."""
+
+from typing import TYPE_CHECKING, Any, cast
+
+from timm.models._input import update_model_input_size
+
+from vision.models.resizing import give_weights
+from vision.patches import Size, pair
+
+if TYPE_CHECKING:
+    from vision.models.backbone import Backbone
+
+
+def set_input_size(model: "Backbone", img_size: Size | None, patch_size: Size | None) -> None:
+    """Change the size of the images and patches, see `Backbone.set_input_size`."""
+    given = {"img_size": img_size, "patch_size": patch_size}
+    arguments: dict[str, Any] = model.arguments | {
+        key: size for key, size in given.items() if size is not None
+    }
+    other = type(model)(**arguments, **model.like())
+    give_weights(model, other)
+    model.arguments, model.patch_embed, model.pos_embed = arguments, other.patch_embed, other.pos_embed
+    for block, new in zip(model.blocks, other.blocks, strict=False):
+        cast(Any, block).mixer = cast(Any, new).mixer
+    model.train(model.training)
+    for info in model.feature_info:
+        info["reduction"] = max(pair(model.patch_embed.patch_size))
+    update_model_input_size(model, pair(arguments["img_size"]), patch_size=patch_size)
