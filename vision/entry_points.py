@@ -60,58 +60,56 @@ default_cfgs = cast(dict[str, Any], generate_default_cfgs({**_CONFIGS}))
 @register_model
 def field_vit(pretrained: bool = False, **kwargs: Any) -> "Backbone":
     """The ViT: self-attention over all patches, learned positions."""
-    return _backbone("field_vit", "self_attention", pretrained, kwargs, pos_embed="learned", num_heads=4)
+    return _backbone("field_vit", "self_attention", pretrained, kwargs, pos_embed="learned")
 
 
 @register_model
 def field_vit_conv_stem(pretrained: bool = False, **kwargs: Any) -> "Backbone":
     """The ViT with a convolutional stem, as in CCT: convolutions and max pools make its tokens."""
     defaults = {"pos_embed": "learned", "stem": "convolutions"}
-    return _backbone("field_vit_conv_stem", "self_attention", pretrained, kwargs, num_heads=4, **defaults)
+    return _backbone("field_vit_conv_stem", "self_attention", pretrained, kwargs, **defaults)
 
 
 @register_model
 def field_local(pretrained: bool = False, **kwargs: Any) -> "Backbone":
     """Local self-attention: content weights in a k x k neighbourhood, learned positions."""
-    return _backbone("field_local", "local_attention", pretrained, kwargs, pos_embed="learned", num_heads=4)
+    return _backbone("field_local", "local_attention", pretrained, kwargs, pos_embed="learned")
 
 
 @register_model
 def field_truncated(pretrained: bool = False, **kwargs: Any) -> "Backbone":
     """Truncated self-attention: a window on the sequence of patches, learned positions."""
-    return _backbone(
-        "field_truncated", "truncated_attention", pretrained, kwargs, pos_embed="learned", num_heads=4
-    )
+    return _backbone("field_truncated", "truncated_attention", pretrained, kwargs, pos_embed="learned")
 
 
 @register_model
 def field_window(pretrained: bool = False, **kwargs: Any) -> "Backbone":
     """Self-attention inside tiles of the grid, Swin's field without its shift; learned positions."""
-    return _backbone("field_window", "window_attention", pretrained, kwargs, pos_embed="learned", num_heads=4)
+    return _backbone("field_window", "window_attention", pretrained, kwargs, pos_embed="learned")
 
 
 @register_model
 def field_gated(pretrained: bool = False, **kwargs: Any) -> "Backbone":
     """ConViT's gated attention: starts near a convolution and may learn to attend elsewhere."""
-    return _backbone("field_gated", "gated_attention", pretrained, kwargs, num_heads=4)
+    return _backbone("field_gated", "gated_attention", pretrained, kwargs)
 
 
 @register_model
 def field_quadratic(pretrained: bool = False, **kwargs: Any) -> "Backbone":
     """Attention by position alone; each head learns a centre and a width, its receptive field."""
-    return _backbone("field_quadratic", "quadratic_attention", pretrained, kwargs, num_heads=4)
+    return _backbone("field_quadratic", "quadratic_attention", pretrained, kwargs)
 
 
 @register_model
 def field_static(pretrained: bool = False, **kwargs: Any) -> "Backbone":
     """Attention with one learned weight per relative position, the same for every image."""
-    return _backbone("field_static", "static_attention", pretrained, kwargs, num_heads=4)
+    return _backbone("field_static", "static_attention", pretrained, kwargs)
 
 
 @register_model
 def field_graph(pretrained: bool = False, **kwargs: Any) -> "Backbone":
     """Self-attention on a graph of the patches, by default the 8 neighbours; learned positions."""
-    return _backbone("field_graph", "graph_attention", pretrained, kwargs, pos_embed="learned", num_heads=4)
+    return _backbone("field_graph", "graph_attention", pretrained, kwargs, pos_embed="learned")
 
 
 @register_model
@@ -174,21 +172,11 @@ def softened_cnn(pretrained: bool = False, **kwargs: Any) -> "nn.Module":
     return build_model_with_cfg(build, "softened_cnn", pretrained, **{**kwargs, **options})
 
 
-def _backbone(
-    name: str,
-    mixer: str,
-    pretrained: bool,
-    kwargs: dict[str, Any],
-    *,
-    num_heads: int | None = None,
-    **defaults: Any,
-) -> "Backbone":
+def _backbone(name: str, mixer: str, pretrained: bool, kwargs: dict[str, Any], **defaults: Any) -> "Backbone":
     from vision.models.backbone import Backbone
     from vision.models.resizing import checkpoint_filter_fn
 
     arguments: dict[str, Any] = {"mixer": mixer, **defaults, **kwargs}
-    if num_heads is not None:
-        arguments["mixer_options"] = {"num_heads": num_heads, **(kwargs.get("mixer_options") or {})}
     features = {"out_indices": 3, "feature_cls": "getter"}
     options: dict[str, Any] = {"feature_cfg": features, "pretrained_filter_fn": checkpoint_filter_fn}
     return build_model_with_cfg(Backbone, name, pretrained, **options, **arguments)

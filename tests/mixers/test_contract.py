@@ -128,6 +128,7 @@ CASES = [
     Case("self_attention", {"relative_bias": True}, everything),
     Case("self_attention", {"quadratic_bias": True}, everything),
     Case("self_attention", {"rotary": True, "head_dim": 4}, everything),
+    Case("self_attention", {"field": shifted_tiles}, tile(3, 1)),
     Case("local_attention", {}, square(3)),
     Case("local_attention", {"kernel_size": 3, "rotary": True, "head_dim": 4}, square(3)),
     Case("local_attention", {"relative_bias": True, "quadratic_bias": True}, square(3)),

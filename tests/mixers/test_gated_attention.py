@@ -9,8 +9,8 @@ from timm.models.convit import GPSA
 from torch import nn
 from torch.nn.functional import pad
 
-import vision.mixers
 from vision.attention import MultiHeadAttention
+from vision.mixers import registry
 from vision.mixers.gated_attention import GatedAttention
 from vision.mixers.static_attention import StaticAttention
 from vision.models import Backbone
@@ -108,7 +108,7 @@ def test_heads_must_fill_a_kernel():
 
 
 def test_the_backbones_initialization_keeps_the_convolution(monkeypatch):
-    monkeypatch.setitem(vision.mixers._MIXERS, "gated_attention", GatedAttention)
+    monkeypatch.setitem(registry._mixers, "gated_attention", GatedAttention)
     options = {"alpha": 50.0, "gate": 50.0, "num_heads": 9}
     model = Backbone(
         img_size=(6, 7), patch_size=1, embed_dim=18, depth=2, mixer="gated_attention", mixer_options=options

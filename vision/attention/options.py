@@ -76,6 +76,12 @@ def option_names(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the keyword-only arguments that have a default, with it."""
+    parameters = signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is not p.empty}
+
+
 def check_options(options: Mapping[str, object], kind: type) -> None:
     """Raise a TypeError for an option that the TypedDict `kind` does not have.
 

@@ -15,3 +15,5 @@ from vision.fields.kinds import neighbourhood as neighbourhood
 from vision.fields.kinds import tiled as tiled
 from vision.fields.kinds import tiles as tiles
 from vision.fields.kinds import truncated as truncated
+from vision.fields.named import FieldFunction as FieldFunction
+from vision.fields.named import make_field as make_field

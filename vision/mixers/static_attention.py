@@ -5,12 +5,12 @@
 torch.Size([2, 64, 64])
 """
 
-from typing import Unpack
+from typing import Any, Unpack
 
 from torch import Tensor
 
 from vision.attention import PositionOptions
-from vision.fields import Field
+from vision.fields import Field, FieldFunction, make_field
 from vision.mixers.position_attention import PositionAttention, square_field
 from vision.patches import Grid
 from vision.positions import RelativeBias
@@ -28,7 +28,9 @@ class StaticAttention(PositionAttention):
         dim: width C of a token.
         grid: grid of the tokens.
         kernel_size: odd number of tokens across the neighbourhood; None is the whole grid.
-        field: who attends to whom, instead of a kernel_size: any field on the grid, such as tiles.
+        field: who attends to whom, instead of a kernel_size: any field on the grid, such as tiles, as in
+            `vision.fields.make_field`.
+        field_options: keyword arguments of the field's function.
         shared: use one table for all heads, which then have equal weights.
         options: see `PositionOptions`.
 
@@ -46,17 +48,14 @@ class StaticAttention(PositionAttention):
         grid: Grid,
         *,
         kernel_size: int | None = None,
-        field: Field | None = None,
+        field: Field | FieldFunction | str | None = None,
+        field_options: dict[str, Any] | None = None,
         shared: bool = False,
         **options: Unpack[PositionOptions],
     ) -> None:
-        if field is None:
-            field = square_field(grid, kernel_size)
-        elif kernel_size is not None or (field.queries, field.keys) != (grid, grid):
-            raise ValueError(
-                f"field must be one of {grid} and is given instead of a kernel_size, got queries on "
-                f"{field.queries}, keys on {field.keys}, {kernel_size=}"
-            )
+        if field is not None and kernel_size is not None:
+            raise ValueError(f"field is given instead of a kernel_size, got both, {kernel_size=}")
+        field = square_field(grid, kernel_size) if field is None else make_field(field, grid, field_options)
         super().__init__(dim, field, **options)
         tables, device, dtype = 1 if shared else self.num_heads, options.get("device"), options.get("dtype")
         self.relative_bias = RelativeBias(self.field, tables, device=device, dtype=dtype)

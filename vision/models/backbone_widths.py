@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from vision.mixers import default_option
 from vision.models.widths import Widths, fit_widths
 
 
@@ -29,6 +30,7 @@ def solve_widths(
         return sum(p.numel() for p in build(**{**arguments, **solved}, device="meta").parameters())
 
     options: Mapping[str, int] = arguments.get("mixer_options") or {}
-    multiple = lcm(options.get("num_heads", 1), options.get("groups", 1))
-    widths = fit_widths(count, params, mlp_ratio=arguments["mlp_ratio"], multiple=multiple)
+    mixer: str = arguments["mixer"]
+    divisors = (options.get(name) or default_option(mixer, name) or 1 for name in ("num_heads", "groups"))
+    widths = fit_widths(count, params, mlp_ratio=arguments["mlp_ratio"], multiple=lcm(*divisors))
     return {"embed_dim": widths.embed_dim, "mlp_ratio": widths.mlp_ratio}

@@ -1,0 +1,81 @@
+"""A field of one's own inside a model: by its function, or by the function's name in a config.
+
+>>> from vision.patches import Grid
+>>> make_field("vision.fields.kinds:neighbourhood", Grid(8, 8), {"kernel_size": 3}).columns
+9
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, get_type_hints
+
+from vision.fields.field import Field
+from vision.patches import Grid
+
+FieldFunction = Callable[..., Field]
+REFERENCE = re.compile(r"([\w.]+):(\w+)")
+
+
+def make_field(
+    field: Field | FieldFunction | str, grid: Grid, options: dict[str, Any] | None = None
+) -> Field:
+    """Return a field of self-attention on a grid.
+
+    Args:
+        field: the field itself, a function Grid -> Field, or "MODULE:FUNCTION". The module must have been
+            imported and the function must be annotated with `-> Field`, so that a saved model can neither
+            import code nor call anything else.
+        grid: grid of the tokens.
+        options: keyword arguments of the function, as JSON can hold them.
+
+    Raises:
+        ValueError: the name leads to no such function, or the field is not on the grid.
+    """
+    if not isinstance(field, Field):
+        function = _named(field) if isinstance(field, str) else field
+        field = _made(function, grid, json.dumps(options or {}, sort_keys=True))
+    elif options:
+        raise ValueError(f"field_options are arguments of a function, got {options} for a finished field")
+    if (field.queries, field.keys) != (grid, grid):
+        raise ValueError(
+            f"field must be one of {grid}, got queries on {field.queries} and keys on {field.keys}"
+        )
+    return field
+
+
+@lru_cache(maxsize=64)
+def _made(function: FieldFunction, grid: Grid, options: str) -> Field:
+    """Return one field for all layers of a model, which then share its mask."""
+    try:
+        field: Any = function(grid, **json.loads(options))
+    except TypeError as error:
+        raise ValueError(f"field_options={options} do not fit the field's function: {error}") from error
+    if not isinstance(field, Field):
+        raise ValueError(f"the function of a field must return a Field, got {type(field).__name__}")
+    return field
+
+
+def _named(reference: str) -> FieldFunction:
+    found = REFERENCE.fullmatch(reference)
+    if found is None:
+        raise ValueError(f"field must be MODULE:FUNCTION, such as my_fields:cross, got {reference!r}")
+    module, name = found.groups()
+    if module not in sys.modules:
+        raise ValueError(f"field={reference} needs its module: import {module} first")
+    function: Any = getattr(sys.modules[module], name, None)
+    if not _returns_field(function):
+        raise ValueError(
+            f"field={reference} must be a function that says what it returns: def {name}(grid: Grid) -> Field"
+        )
+    return function
+
+
+def _returns_field(function: Any) -> bool:
+    try:
+        returned = get_type_hints(function).get("return")
+    except (NameError, TypeError):  # an annotation that cannot be read, or not a function
+        return False
+    return isinstance(returned, type) and issubclass(returned, Field)
