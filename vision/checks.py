@@ -17,8 +17,8 @@ from torch import nn
 from vision import results
 from vision.config import RunConfig
 from vision.data import Inputs, Source, load_inputs
-from vision.experiment import build_model, check_run, folder_size, model_arguments
-from vision.models import create_model
+from vision.experiment import build_model, check_run, find_start, folder_size, model_arguments
+from vision.models import Start, create_model
 from vision.training import create_optimizer, create_schedule, frozen_backbone, resolve_device
 
 # float32 weights, their gradients, and the two moments of AdamW
@@ -104,11 +104,9 @@ def _check_model(run: RunConfig, inputs: Inputs, device: torch.device) -> int:
     source, name = inputs.source, run.model.name
     shape = source.train.shape
     try:
-        _check_size(run, source, device)
-        start = run.model.init_from
-        if start and not (Path(start) / results.RESULT).is_file():
-            start = None  # a run of this sweep, perhaps; it is looked for when this one begins
-        model, _ = build_model(replace(run.model, init_from=start), source)
+        start = _start(run)
+        _check_size(run, source, start, device)
+        model, _ = build_model(run.model, source, start)
         with torch.no_grad(), frozen_backbone(model, enabled=run.training.freeze_backbone):
             outputs = model.eval()(torch.zeros(1, *shape))
     except (ValueError, OSError):
@@ -129,13 +127,21 @@ def _check_model(run: RunConfig, inputs: Inputs, device: torch.device) -> int:
     return folder_size(model, len(inputs.test), expected[1])
 
 
-def _check_size(run: RunConfig, source: Source, device: torch.device) -> None:
+def _start(run: RunConfig) -> Start | None:
+    """Return the weights that the model starts with; None if a run of the same sweep is to train them."""
+    start, sweep = run.model.init_from, Path(run.output_dir) / run.sweep
+    if start and Path(start).is_relative_to(sweep) and not Path(start).exists():
+        return None  # they are looked for when the run begins
+    return find_start(run.model)
+
+
+def _check_size(run: RunConfig, source: Source, start: Start | None, device: torch.device) -> None:
     """Refuse a model that no memory holds, before it is built."""
-    asked = run.model.kwargs.get("params")
+    asked = None if start else run.model.kwargs.get("params")
     _check_parameters(run, asked if isinstance(asked, int | float) else 0, device)
     model: nn.Module | None = None
     with suppress(Exception), torch.device("meta"):  # some models cannot be built without memory
-        model = create_model(run.model.name, **model_arguments(run.model, source))
+        model = create_model(run.model.name, **model_arguments(run.model, source, start))
     if model is not None:
         _check_parameters(run, sum(parameter.numel() for parameter in model.parameters()), device)
 

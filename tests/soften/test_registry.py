@@ -149,16 +149,12 @@ def test_any_cnn_can_be_softened_by_name():
 @pytest.mark.parametrize("alpha", [4.0, 8.0])
 def test_it_starts_as_the_cnn_of_a_run_but_for_what_alpha_leaves(small_run, alpha):
     folder = run(small_run)["folder"]
-    found = find_model(folder)
     cnn = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
     model = softened(alpha=alpha)[0].eval()
     before = (model(IMAGES) - cnn(IMAGES)).abs().max()
     start_from(model, folder)
     after = (model(IMAGES) - cnn(IMAGES)).abs().max()
     assert after < 40 * torch.exp(torch.tensor(-alpha)) and after < before / 2
-    other = build_model(found.name, **found.arguments).eval()
-    start_from(other, folder)
-    assert torch.equal(other(IMAGES), cnn(IMAGES))
 
 
 def test_a_run_starts_from_another_run(small_run):
@@ -175,19 +171,19 @@ def test_a_run_starts_from_another_run(small_run):
 
 def test_a_start_that_cannot_be_is_refused_by_name(small_run, tmp_path):
     with pytest.raises(
-        ValueError, match=r"model\.init_from must be the folder of a finished run, got nowhere"
+        ValueError, match=r"model\.init_from: nowhere does not exist; give the folder of a finished run"
     ):
         run(replace(small_run, model=replace(small_run.model, init_from="nowhere")))
     folder = run(small_run)["folder"]
     wider = replace(small_run.model, init_from=folder, kwargs={**CNN, "embed_dim": 24})
-    with pytest.raises(ValueError, match=r"do not fit Backbone: .* of another shape"):
+    with pytest.raises(ValueError, match=r"do not fit field_cnn: .* of another shape"):
         run(replace(small_run, seed=1, model=wider))
     with pytest.raises(ValueError, match="is not the CNN that this softened CNN was made from: field_cnn"):
         start_from(softened(embed_dim=24)[0], folder)
     vit = replace(small_run, seed=2, model=ModelConfig(name="field_vit", label="ViT", kwargs=CNN))
     arguments = {"cnn": "field_cnn", "only": "blocks.*", **CNN}
     start = run(vit)["folder"]
-    with pytest.raises(ValueError, match=r"model.init_from=.*/ViT/n60/s2 .* cannot start from field_vit"):
+    with pytest.raises(ValueError, match=r"model.init_from=.*/ViT/n60/s2: .* cannot start from field_vit"):
         model = ModelConfig(name="softened_cnn", init_from=start, kwargs=arguments)
         run(replace(small_run, seed=3, model=model))
 

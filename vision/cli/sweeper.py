@@ -112,7 +112,7 @@ class ResumingSweeper(BasicSweeper):
             OmegaConf.update(config, override.key_or_group, override.value())
         run = to_run_config(config)
         check(run)
-        return run
+        return results.with_checksum(run)
 
     def _compose(self, overrides: tuple[str, ...]) -> DictConfig:
         assert self.hydra_context is not None and self.config is not None

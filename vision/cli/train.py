@@ -80,7 +80,7 @@ def _run(composed: DictConfig) -> str:
     from vision.cli.run_job import check_runs, run_here, run_in_worker
 
     try:
-        config = to_run_config(composed)
+        config = results.with_checksum(to_run_config(composed))
         progress = Progress(config)
         if progress.in_sweep:  # which has checked its runs
             return run_in_worker(config, progress)

@@ -4,6 +4,7 @@ import os
 from dataclasses import asdict
 
 from vision.config.data_checks import check_data
+from vision.config.model_checks import check_model
 from vision.config.requirements import require_storable
 from vision.config.run import RunConfig
 from vision.config.training_checks import check_training
@@ -14,6 +15,7 @@ def check(config: RunConfig) -> None:
     for name, part in (("data", config.data), ("model", config.model), ("training", config.training)):
         require_storable(name, asdict(part))
     _check_sweep(config.sweep, config.output_dir)
+    check_model(config.model)
     check_training(config.training)
     check_data(config.data)
     _check_patience(config)

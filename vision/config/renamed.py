@@ -13,6 +13,8 @@ RENAMED = {
     "data.memory_share": "data.max_memory_fraction",
     "data.augment.erasing": "data.augment.random_erasing",
     "model.start": "model.init_from",
+    "model.kwargs.checkpoint_path": "model.init_from",
+    "model.kwargs.pretrained": "model.pretrained",
     "out": "output_dir",
 }
 # The distance of data=far_marker was given as data.dataset, in digits.

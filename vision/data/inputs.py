@@ -90,13 +90,21 @@ def _eval_batch_size(shape: tuple[int, int, int], device: torch.device) -> int:
     return max(1, EVAL_PIXELS_ON_GPU // (shape[1] * shape[2]))
 
 
-def load_inputs(config: DataConfig, train_size: Any, *, device: torch.device | str = "cpu") -> Inputs:
+def load_inputs(
+    config: DataConfig,
+    train_size: Any,
+    *,
+    device: torch.device | str = "cpu",
+    known: tuple[list[float], list[float]] | None = None,
+) -> Inputs:
     """Read a data set, draw the training subset, and measure mean and std where none are given.
 
     Args:
         config: settings of the data.
         train_size: images of the training subset; an integer or "all".
         device: where images that fit, and all batches, are.
+        known: mean and std that the weights of the model are for, where the config gives none. For images of
+            other channels each channel gets their average.
 
     Raises:
         ValueError: a setting is wrong, or train_size or data.test_size is out of range.
@@ -116,11 +124,18 @@ def load_inputs(config: DataConfig, train_size: Any, *, device: torch.device | s
     _check_decodable(test)
     _check_decodable(source.train.pick(subset.val))
     mean, std = config.mean, config.std
+    if known and mean is None:
+        mean, std = (per_channel(values, source.train.shape[0]) for values in known)
     if mean is None or std is None:
         mean, std = channel_statistics(source.train, subset.train)
     else:
         _check_decodable(source.train.pick(subset.train))
     return Inputs(source, subset, test, mean, std, config, device)
+
+
+def per_channel(values: Sequence[float], channels: int) -> list[float]:
+    """Return one value for each channel: the values, or their average where their number differs."""
+    return list(values) if len(values) == channels else [sum(values) / len(values)] * channels
 
 
 def fitted(size: Any, labels: Tensor, sizes: Sequence[int]) -> Any:

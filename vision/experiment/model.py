@@ -5,37 +5,88 @@ from typing import Any
 
 from torch import nn
 
-from vision import results
 from vision.config import ModelConfig
 from vision.data import Source
-from vision.models import complete_arguments, create_model, describe_grid, too_many_tokens
-from vision.soften import start_from
+from vision.models import (
+    Start,
+    complete_arguments,
+    create_model,
+    describe_grid,
+    read_published,
+    read_start,
+    start_arguments,
+    start_model,
+    too_many_tokens,
+)
+from vision.soften import is_softened, start_from
 
 
-def build_model(config: ModelConfig, source: Source) -> tuple[nn.Module, dict[str, Any]]:
-    """Return the model with its first weights, and all arguments of its constructor."""
-    arguments = model_arguments(config, source)
-    model = create_model(config.name, **arguments)
+def find_start(config: ModelConfig) -> Start | None:
+    """Return the weights that the model starts with, or None for random ones.
+
+    Raises:
+        ValueError: they cannot be found; the message names the setting.
+    """
+    if config.pretrained:
+        try:
+            return read_published(config.name, config.kwargs.get("pretrained_cfg_overlay"))
+        except ValueError as error:
+            raise ValueError(f"model.pretrained=true: {error}") from error
+    if not config.init_from:
+        return None
+    try:
+        return read_start(config.init_from)
+    except ValueError as error:
+        hint = "if it is a run of this sweep, it failed or has not finished: rerun the sweep"
+        is_missing = not Path(config.init_from).exists() and ":" not in config.init_from
+        raise ValueError(f"model.init_from: {error}{f'; {hint}' if is_missing else ''}") from error
+
+
+def build_model(
+    config: ModelConfig, source: Source, start: Start | None = None
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Return the model with its first weights, and all arguments of its constructor.
+
+    Raises:
+        ValueError: the model cannot be saved, or the weights that it should start with do not fit.
+    """
+    arguments = model_arguments(config, source, start)
+    try:
+        model = _build(config.name, arguments, start)
+    except ValueError as error:
+        if start is None or start.config is not None:
+            raise
+        raise ValueError(f"model.init_from={config.init_from}: {error}") from error
     if not (hasattr(model, "pretrained_cfg") and hasattr(model, "num_features")):
         raise ValueError(
             f"model.name={config.name!r} cannot be saved: its entry point must build it with "
             "timm.models.build_model_with_cfg, and it needs num_features, see docs/extending.md"
         )
-    if config.init_from:
-        _load_start(model, config.init_from)
     return model, arguments
 
 
-def model_arguments(config: ModelConfig, source: Source) -> dict[str, Any]:
+def model_arguments(config: ModelConfig, source: Source, start: Start | None = None) -> dict[str, Any]:
     """Return all arguments of the model's constructor for the images of a source."""
     channels, height, width = source.train.shape
-    return complete_arguments(
-        config.name,
-        img_size=height if height == width else (height, width),
-        in_chans=channels,
-        num_classes=len(source.classes),
+    arguments: dict[str, Any] = {
         **config.kwargs,
-    )
+        "img_size": height if height == width else (height, width),
+        "in_chans": channels,
+        "num_classes": len(source.classes),
+    }
+    if start is None:
+        return complete_arguments(config.name, **arguments)
+    return start_arguments(config.name, start, **arguments)
+
+
+def _build(name: str, arguments: dict[str, Any], start: Start | None) -> nn.Module:
+    if start is None:
+        return create_model(name, **arguments)
+    if start.saved is None or not is_softened(name) or is_softened(start.saved.name):
+        return start_model(name, arguments, start)
+    model = create_model(name, **arguments)
+    start_from(model, start.saved.config.parent)
+    return model
 
 
 def folder_size(model: nn.Module, test_images: int, classes: int) -> int:
@@ -50,15 +101,3 @@ def describe(model: nn.Module, shape: tuple[int, int, int]) -> str:
     size = f"{params:,} parameters for images of {shape[1]} x {shape[2]} pixels"
     parts = (describe_grid(model, shape), size, too_many_tokens(model, shape))
     return "; ".join(part for part in parts if part)
-
-
-def _load_start(model: nn.Module, run_folder: str) -> None:
-    if not (Path(run_folder) / results.RESULT).is_file():
-        raise ValueError(
-            f"model.init_from must be the folder of a finished run, got {run_folder}; if it is a run of this "
-            "sweep, it failed or has not finished: rerun the sweep"
-        )
-    try:
-        start_from(model, run_folder)
-    except ValueError as error:
-        raise ValueError(f"model.init_from={run_folder} does not fit this model: {error}") from error

@@ -1,6 +1,7 @@
 """One run, from its config to its folder."""
 
 import random
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ from vision import results
 from vision.checkpoints import RunCheckpoint
 from vision.config import RunConfig
 from vision.data import load_inputs
-from vision.experiment.model import build_model, describe, folder_size
+from vision.experiment.model import build_model, describe, find_start, folder_size
 from vision.experiment.outputs import save_outputs
 from vision.experiment.record import make_record
 from vision.experiment.scores import final_scores
 from vision.experiment.settings_check import check_run
 from vision.experiment.train import ProgressCallback, train
+from vision.models import Start
 from vision.provenance import now
 from vision.training import budget_steps, evaluate, resolve_device
 
@@ -43,9 +45,14 @@ def run(config: RunConfig, on_progress: ProgressCallback | None = None) -> dict[
             its traceback in the run's folder.
     """
     check_run(config)
+    start = None
+    with suppress(ValueError):  # a finished run stays one when the weights that it started with are gone
+        start = find_start(config.model)
+    config = results.with_checksum(config, start and start.weights)
     folder = results.run_folder(config)
     if (finished := _finished(folder, config)) is not None:
         return {**finished, "folder": str(folder), "skipped": True}
+    start = start or find_start(config.model)
     results.write_plan(Path(config.output_dir) / config.sweep, [folder])
     with results.atomic_run_folder(folder, config) as attempt:
 
@@ -55,7 +62,7 @@ def run(config: RunConfig, on_progress: ProgressCallback | None = None) -> dict[
                 on_progress(progress)
 
         with RunCheckpoint(config, folder) as checkpoint:
-            record = _train_and_score(config, attempt.folder, checkpoint, report).to_json()
+            record = _train_and_score(config, start, attempt.folder, checkpoint, report).to_json()
         record = results.write_result(attempt.folder, record)
     checkpoint.remove()
     return {**record, "folder": str(folder), "skipped": False}
@@ -74,17 +81,22 @@ def _finished(folder: Path, config: RunConfig) -> dict[str, Any] | None:
 
 
 def _train_and_score(
-    config: RunConfig, folder: Path, checkpoint: RunCheckpoint, on_progress: ProgressCallback
+    config: RunConfig,
+    start: Start | None,
+    folder: Path,
+    checkpoint: RunCheckpoint,
+    on_progress: ProgressCallback,
 ) -> results.Record:
     started = now()
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
     device = resolve_device(config.training.device)
-    inputs = load_inputs(config.data, config.train_size, device=device)
+    known = start.statistics if start else None
+    inputs = load_inputs(config.data, config.train_size, device=device, known=known)
     steps = budget_steps(config.training, len(inputs.subset.train))
 
     _seed_everything(config.seed)
-    model, arguments = build_model(config.model, inputs.source)
+    model, arguments = build_model(config.model, inputs.source, start)
     results.reserve(folder, folder_size(model, len(inputs.test), len(inputs.source.classes)))
     on_progress({"step": 0, "steps": steps, "about": describe(model, inputs.source.train.shape)})
 

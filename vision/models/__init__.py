@@ -19,6 +19,11 @@ from vision.models.saved import load_model as load_model
 from vision.models.saved import save_model as save_model
 from vision.models.sources import build_model as build_model
 from vision.models.sources import find_model as find_model
+from vision.models.start import Start as Start
+from vision.models.start import read_published as read_published
+from vision.models.start import read_start as read_start
+from vision.models.start import start_arguments as start_arguments
+from vision.models.start import start_model as start_model
 from vision.models.token_grid import describe_grid as describe_grid
 from vision.models.token_grid import prefix_tokens as prefix_tokens
 from vision.models.token_grid import stated_grid as stated_grid

@@ -31,7 +31,7 @@ def load_checkpoint(model: nn.Module, file: str | Path) -> None:
     path = Path(file)
     if not path.is_file():
         raise FileNotFoundError(f"checkpoint {path} is not a file; give a .safetensors, .pth or .pt file")
-    state = {name: value for name, value in _read(path).items() if not _left_out(model, name)}
+    state = {name: value for name, value in read_weights(path).items() if not _left_out(model, name)}
     own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     given = {name: tuple(value.shape) for name, value in state.items()}
     if wrong := mismatch(own, given):
@@ -60,7 +60,12 @@ def mismatch(own: Shapes, given: Shapes) -> str | None:
     return "; ".join(parts) or None
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read the weights of a .safetensors, .pth or .pt file by name, with weights_only.
+
+    Raises:
+        ValueError: the file cannot be read, or holds something else.
+    """
     try:
         state = load_state_dict(str(path), weights_only=True)
     except Exception as error:

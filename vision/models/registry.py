@@ -37,6 +37,11 @@ def check_name(name: str, setting: str = "model.name") -> None:
         name: the name to look up.
         setting: what the message calls it.
     """
+    if name.startswith(("hf-hub:", "hf_hub:", "local-dir:")):
+        raise ValueError(
+            f"{setting} must be in timm's registry, got {name!r}; give the model's name, and the weights as "
+            f"model.init_from={name}"
+        )
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}? " if near else ""
@@ -64,7 +69,7 @@ def complete_arguments(
         ValueError: the name is unknown, `params` is given together with the widths, or no width gives it.
     """
     check_name(name)
-    complete = _completer(name) or _complete_timm
+    complete = completer(name) or _complete_timm
     factory = {key: given.pop(key) for key in FACTORY_ARGUMENTS & given.keys()}
     known = {"img_size": img_size, "in_chans": in_chans, "num_classes": num_classes}
     return complete(name, **known, **given) | factory
@@ -80,7 +85,7 @@ def check_size(name: str, img_size: Size, given: Mapping[str, Any]) -> None:
         img_size: height and width in pixels, or one number for both.
         given: further arguments of the model.
     """
-    if _completer(name) is None:
+    if completer(name) is None:
         others = {key: value for key, value in given.items() if key not in {"params", *FACTORY_ARGUMENTS}}
         small_image_arguments(name, img_size=img_size, **others)
 
@@ -146,7 +151,8 @@ def _complete_timm(
     return arguments | (stage_widths(name, params, **arguments) if params else {})
 
 
-def _completer(name: str) -> Completer | None:
+def completer(name: str) -> Completer | None:
+    """Return what the module of an entry point registers to complete the arguments of its model."""
     completers = cast(dict[str, Completer], getattr(_module_of(name), "argument_completers", {}))
     return completers.get(name)
 

@@ -12,16 +12,21 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import timm
 import torch
 from timm.models import save_for_hf  # pyright: ignore[reportUnknownVariableType]
+from timm.models._hub import load_model_config_from_path  # pyright: ignore[reportUnknownVariableType]
 from torch import nn
 
 from vision.models.registry import FACTORY_ARGUMENTS
+from vision.saved_files import CONFIG as CONFIG
+from vision.saved_files import WEIGHTS as WEIGHTS
+from vision.saved_files import find_saved
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+# How the images of a run are evaluated, in timm's words: their central square, resized.
+EVALUATION = {"crop_pct": 1.0, "crop_mode": "center", "interpolation": "bilinear"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class SavedModel:
         num_classes: width of its head.
         images: mean, std and input_size (C, H, W) of the images that it was trained on.
         weights: the file that holds its weights.
+        config: its config.json.
+        label_names: the names of its classes; none in folders of earlier versions.
     """
 
     name: str
@@ -41,6 +48,8 @@ class SavedModel:
     num_classes: int
     images: dict[str, Any]
     weights: Path
+    config: Path
+    label_names: tuple[str, ...] = ()
 
 
 def save_model(
@@ -51,6 +60,8 @@ def save_model(
     input_size: tuple[int, int, int],
     mean: Sequence[float],
     std: Sequence[float],
+    label_names: Sequence[str] = (),
+    decoding: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a model of timm's registry into a folder, which is made where it does not exist.
 
@@ -66,55 +77,79 @@ def save_model(
         input_size: (C, H, W) of the images that it was trained on.
         mean: mean of each channel that these images were normalized with.
         std: standard deviation of each channel.
+        label_names: the names of the classes, in the order of the outputs.
+        decoding: further things to know about how the images were read, as JSON can hold them.
     """
-    images = {"mean": tuple(mean), "std": tuple(std), "input_size": input_size, "crop_pct": 1.0}
+    images = {"mean": tuple(mean), "std": tuple(std), "input_size": input_size, **EVALUATION}
     registered: Any = model
     registered.pretrained_cfg = {**registered.pretrained_cfg, **images}
+    registered.pretrained_cfg.pop("label_names", None)  # of the weights that it started with
+    registered.pretrained_cfg.pop("label_descriptions", None)
+    if label_names:
+        registered.pretrained_cfg["label_names"] = list(label_names)  # kept when timm saves the model again
+    more = {"label_names": list(label_names)} if label_names else {}
     registered.to(memory_format=torch.contiguous_format)  # safetensors stores no other
-    save_for_hf(registered, str(folder), model_args=_own(arguments), safe_serialization=True)
-
-
-def read_saved(folder: str | Path) -> SavedModel:
-    """Read what a model's folder contains, without building the model.
-
-    Raises:
-        ValueError: config.json or model.safetensors is missing.
-    """
-    folder = Path(folder)
-    for file in (CONFIG, WEIGHTS):
-        if not (folder / file).is_file():
-            raise ValueError(
-                f"{folder} holds no {file}; give the folder of a finished run, "
-                "such as outputs/demo/CNN/n1200/s0"
-            )
-    config = json.loads((folder / CONFIG).read_text())
-    return SavedModel(
-        name=config["architecture"],
-        arguments=_own(config.get("model_args", {})),
-        num_classes=config["num_classes"],
-        images={key: config["pretrained_cfg"][key] for key in ("mean", "std", "input_size")},
-        weights=folder / WEIGHTS,
+    save_for_hf(
+        registered,
+        str(folder),
+        model_args=_own(arguments),
+        model_config=more | ({"decoding": dict(decoding)} if decoding else {}),
+        safe_serialization=True,
     )
 
 
-def load_model(folder: str | Path, **changes: Any) -> nn.Module:
-    """Build the model of a folder with its weights.
+def read_saved(name: str | Path) -> SavedModel:
+    """Read what a model's folder contains, without building the model.
 
     Args:
-        folder: written by `save_model`, such as a finished run's.
+        name: the folder of a finished run, local-dir:FOLDER or hf-hub:NAME.
+
+    Raises:
+        ValueError: config.json or the weights are missing, or config.json is not timm's.
+    """
+    files = find_saved(name)
+    if files.config is None:
+        raise ValueError(f"{name} holds weights alone; give a folder with {CONFIG} too")
+    config, architecture, arguments = _timm_config(files.config)
+    names: Any = config.get("label_names") or ()
+    return SavedModel(
+        name=architecture,
+        arguments=_own(arguments),
+        num_classes=config["num_classes"],
+        images={key: list(config[key]) for key in ("mean", "std", "input_size")},
+        weights=files.weights,
+        config=files.config,
+        label_names=tuple(getattr(names, "values", lambda: names)()),
+    )
+
+
+def load_model(name: str | Path, **changes: Any) -> nn.Module:
+    """Build a saved model with its weights.
+
+    Args:
+        name: a folder written by `save_model`, such as a finished run's, local-dir:FOLDER, or hf-hub:NAME.
         changes: arguments of `timm.create_model` that replace the saved ones; with another `num_classes`
             the head is new.
 
     Raises:
-        ValueError: config.json or model.safetensors is missing.
+        ValueError: config.json or the weights are missing.
     """
-    saved = read_saved(folder)
-    config = json.loads((Path(folder) / CONFIG).read_text())
-    if saved.arguments == config.get("model_args", {}):
-        return timm.create_model(f"local-dir:{folder}", pretrained=True, **changes)
+    saved = read_saved(name)
+    if saved.arguments == json.loads(saved.config.read_text()).get("model_args", {}):
+        return timm.create_model(f"local-dir:{saved.config.parent}", pretrained=True, **changes)
     # Earlier versions saved the factory's arguments too, which timm then finds twice.
-    known = {**config["pretrained_cfg"], "num_classes": saved.num_classes, "file": str(saved.weights)}
+    config, *_ = _timm_config(saved.config)
+    known = {**config, "num_classes": saved.num_classes, "file": str(saved.weights), "source": ""}
     return timm.create_model(saved.name, True, pretrained_cfg=known, **{**saved.arguments, **changes})
+
+
+def _timm_config(file: Path) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    """Return timm's pretrained_cfg, the name and the arguments in a config.json."""
+    try:
+        config, name, arguments = cast(Any, load_model_config_from_path)(file.parent)
+        return {"num_classes": 1000, **config}, name, arguments or {}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{file} is not a config that timm has written: {error!r}") from error
 
 
 def _own(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -53,6 +53,7 @@ from .record import RECORD_VERSION as RECORD_VERSION
 from .record import Column as Column
 from .record import Record as Record
 from .record import columns as columns
+from .start_weights import with_checksum as with_checksum
 from .states import count_undertrained as count_undertrained
 from .states import count_unreadable as count_unreadable
 from .states import damages as damages

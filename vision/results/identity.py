@@ -43,6 +43,8 @@ UNUSED: dict[str, Any] = {
     "data.on_error": "raise",
     "data.fit_sizes": [],
     "data.val_from": "subset",
+    "model.init_sha256": None,
+    "model.pretrained": False,
     "training.min_steps": None,
     "data.augment.policy": None,
     "data.augment.policy_options": {},
@@ -56,6 +58,11 @@ UNUSED: dict[str, Any] = {
     "training.patience": None,
     "training.freeze_backbone": False,
 }
+
+
+# Of the weights that a run starts with. Runs of earlier versions did not record it, and it is not known while
+# the weights are not there.
+CHECKSUM = "model.init_sha256"
 
 
 class ConfigMismatch(ValueError):
@@ -99,7 +106,7 @@ def load_finished(folder: Path, config: RunConfig) -> dict[str, Any] | None:
         return None
     result = read_result(folder)
     same = result.get("config_sha256") == fingerprint(config)
-    if not same and current_names(result.get("settings") or {}) != settings(config):
+    if not same and not _are_same(current_names(result.get("settings") or {}), settings(config)):
         raise ConfigMismatch(
             f"{folder} holds a finished run of another config:\n{_differences(folder, config)}\n"
             "Nothing was changed. Use another folder, for example with sweep=NAME"
@@ -112,10 +119,17 @@ def load_failed(folder: Path, config: RunConfig) -> dict[str, Any] | None:
     if not (folder / FAILURE).exists():
         return None
     try:
-        same = _written_settings(folder) == settings(config)
+        same = _are_same(_written_settings(folder), settings(config))
         return read_failure(folder) if same else None
     except (ValueError, OSError):  # the record is damaged, so nothing speaks against another try
         return None
+
+
+def _are_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Compare settings; the checksum of the first weights counts where both have it."""
+    known = CHECKSUM in one and CHECKSUM in other
+    left = [{key: value for key, value in each.items() if known or key != CHECKSUM} for each in (one, other)]
+    return left[0] == left[1]
 
 
 def _written_settings(folder: Path) -> dict[str, Any]:

@@ -16,34 +16,44 @@ from torch import nn
 
 from vision.convert import as_attention
 from vision.models import check_name, complete_arguments, load_model
-from vision.models.checkpoint import load_checkpoint
 from vision.models.resizing import give_weights
 from vision.models.saved import read_saved
 from vision.patches import Size
 from vision.soften.soften import soften
 
 _DEFAULT_LEVELS = (0, 1, 2, 3, 4)  # timm's, where features_only comes without out_indices
+NAMES = ("softened_cnn", "released_cnn")  # with its earlier name
 OWN_ARGUMENTS = ("cnn", "alpha", "window", "only")
 
 
-def start_from(model: nn.Module, run: str | Path) -> None:
-    """Load the weights of a finished run into a model, in place.
+def is_softened(name: str) -> bool:
+    """Return whether a name of timm's registry is that of a softened CNN."""
+    return name in NAMES
 
-    A `softened_cnn` gets the weights of the CNN that it was made from. It then starts as that CNN up to an
-    error that falls with alpha, as in `soften`. Any other model must be of the same kind as the run's.
+
+def start_from(model: nn.Module, run: str | Path) -> None:
+    """Load the weights of a saved CNN into a `softened_cnn`, in place.
+
+    It then starts as that CNN, up to an error that falls with alpha, as in `soften`. The CNN may have been
+    trained on images of other channels or another size, and with other classes.
+
+    Args:
+        model: of `build_softened_cnn`.
+        run: the folder of a finished run, local-dir:FOLDER or hf-hub:NAME.
 
     Raises:
-        ValueError: the folder does not hold a finished run, or its weights do not fit.
+        ValueError: the folder does not hold a model, or its weights do not fit.
     """
-    saved = read_saved(run)
-    options: dict[str, Any] | None = getattr(model, "softened", None)
-    if options is None:
-        load_checkpoint(model, saved.weights)
-        return
-    cnn = load_model(run)
+    saved, softened = read_saved(run), cast(Any, model)
+    options: dict[str, Any] = softened.softened
+    channels, *sides = options["shape"]
+    changes = {"in_chans": channels, "num_classes": softened.num_classes}
+    if "img_size" in saved.arguments:
+        changes["img_size"] = tuple(sides)
     try:
+        cnn = load_model(run, **changes)
         weights: dict[str, torch.Tensor] = _convert_and_soften(cnn, **options).state_dict()
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
         raise ValueError(f"a softened CNN cannot start from {saved.name} in {run}: {error}") from error
     if not _fits(model, weights):
         raise ValueError(
