@@ -1,6 +1,11 @@
-"""Names that the examples in docstrings may use without an import."""
+"""One thread for each process, and names that the examples in docstrings may use without an import."""
+
+import os
 
 import pytest
+
+# The tests' sizes gain nothing from more threads. Read when torch is imported, here and in child processes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)

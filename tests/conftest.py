@@ -3,11 +3,8 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 from vision.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
-
-torch.set_num_threads(1)
 
 
 @pytest.fixture
