@@ -33,7 +33,10 @@ MAY_IMPORT = {
     "plots": {"text"},
     "report": {"text", "results", "statistics", "plots", "provenance"},
     "checkpoints": {"config", "training", "results"},
-    "experiment": {"config", "data", "models", "soften", "training", "provenance", "results", "checkpoints"},
+    "experiment": {
+        *("config", "data", "models", "soften", "inspection", "training", "provenance", "results"),
+        *("checkpoints",),
+    },
     "checks": {"config", "data", "models", "training", "results", "experiment"},
     "cli": {
         *("text", "config", "patches", "data", "models", "convert", "soften", "provenance", "results"),

@@ -30,6 +30,8 @@ class TrainingConfig:
         ema_decay: decay of an exponential moving average of the weights, which is then evaluated; null
             evaluates the weights themselves.
         num_evaluations: number of validation passes, including one after the last step.
+        log_inside: at each validation, and before the first step, keep what each head does in metrics.jsonl:
+            mean attention distance, centre, width and gate.
         patience: stop after this many validation passes in a row without a lower validation loss, and keep
             the weights of the lowest; null trains to the end.
         freeze_backbone: train the classifier alone (a linear probe); batch norms keep their statistics.
@@ -62,6 +64,7 @@ class TrainingConfig:
     clip_grad: float | None = 1.0
     ema_decay: float | None = None
     num_evaluations: int = 5
+    log_inside: bool = False
     patience: int | None = None
     freeze_backbone: bool = False
     checkpoint_minutes: float | None = 10.0

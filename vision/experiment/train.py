@@ -10,6 +10,7 @@ from vision import results
 from vision.checkpoints import RunCheckpoint
 from vision.config import RunConfig
 from vision.data import Inputs
+from vision.experiment.head_log import HeadLog
 from vision.experiment.history import History
 from vision.training import Batch, Scores, Training, fit
 
@@ -44,13 +45,17 @@ def train(
     _check_patience(config, inputs)
     before = checkpoint.read()
     history = History(before, config.training.patience)
+    heads = HeadLog(inputs) if config.training.log_inside else None
+    at_start = heads.at_start(model) if heads and not history.curve else {}
     for line in history.curve:
         results.append_metrics(folder, line)
 
     def on_evaluation(current: nn.Module, metrics: dict[str, float]) -> bool:
         line = {**metrics, **_validate(current, inputs, score)}
-        history.add(line, current)
-        results.append_metrics(folder, line)
+        first = at_start if not history.curve else {}
+        inside = {**first, **heads.now(current)} if heads else {}
+        history.add({**line, **inside}, current)
+        results.append_metrics(folder, history.curve[-1])
         on_progress({**line, "steps": steps})
         return history.out_of_patience
 

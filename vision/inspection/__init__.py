@@ -9,6 +9,7 @@ from vision.inspection.attention_maps import attention_maps as attention_maps
 from vision.inspection.cka import block_names as block_names
 from vision.inspection.cka import cka as cka
 from vision.inspection.head_positions import head_positions as head_positions
+from vision.inspection.heads import measure_heads as measure_heads
 from vision.inspection.position_similarity import position_similarity as position_similarity
 from vision.inspection.receptive_fields import LayerFields as LayerFields
 from vision.inspection.receptive_fields import composed_field as composed_field

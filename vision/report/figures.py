@@ -154,6 +154,28 @@ def _learning_curves(sweep: Sweep) -> NamedFigure | None:
     return NamedFigure("steps", figure, captions.STEPS_FIGURE + _shown_models(sweep))
 
 
+def _head_curves(sweep: Sweep) -> NamedFigure | None:
+    if not sweep.is_folder:
+        return None
+    records = _best_runs(sweep)
+    records = records[~records["folder"].isin(sweep.missing_files.get(results.METRICS, []))]
+    heads = results.head_curves(sweep.source, records)
+    if heads.empty or heads["distance"].isna().all():
+        return None
+    each_run = ["label", "train_size", "seed", "step"]
+    distances = heads.groupby(each_run, sort=False)["distance"].mean().reset_index().dropna()
+    measured = records[records["label"].isin(distances["label"])]
+    figure = plots.plot_learning_curves(
+        distances,
+        title=f"Attention distance during training on {sweep.data}",
+        notes=_notes(sweep, accuracy_curves(measured), measured, interval="mean"),
+        metric="distance",
+        line="train_size",
+        panel="label",
+    )
+    return NamedFigure("heads", figure, captions.HEADS_FIGURE)
+
+
 def _cost(sweep: Sweep) -> NamedFigure | None:
     if not {"params", "macs"} <= set(sweep.records):
         return None
@@ -222,8 +244,8 @@ def _class_rows(sweep: Sweep, label: str, size: int) -> list[dict[str, str | int
 
 FIGURES: dict[str, Callable[[Sweep], NamedFigure | None]] = {
     **{"gain": _gain, "accuracy": _accuracy, "error": _error, "field-map": _field_map},
-    **{"overfit": _train_test_gap, "steps": _learning_curves, "cost": _cost},
-    **{"confusion": _confusion, "classes": _classes},
+    **{"overfit": _train_test_gap, "steps": _learning_curves, "heads": _head_curves},
+    **{"cost": _cost, "confusion": _confusion, "classes": _classes},
 }
 
 

@@ -17,6 +17,7 @@ from .claim import silent_seconds as silent_seconds
 from .clean import leftovers as leftovers
 from .convergence import late_loss_fall as late_loss_fall
 from .convergence import undertrained as undertrained
+from .curves import head_curves as head_curves
 from .curves import learning_curves as learning_curves
 from .disk import DiskFull as DiskFull
 from .disk import append_metrics as append_metrics
@@ -30,6 +31,8 @@ from .failure import read_failure as read_failure
 from .failure import why_failed as why_failed
 from .files import CONFIG as CONFIG
 from .files import FAILURE as FAILURE
+from .files import HEADS as HEADS
+from .files import HEADS_AT_START as HEADS_AT_START
 from .files import LABELS as LABELS
 from .files import LOGITS as LOGITS
 from .files import METRICS as METRICS

@@ -4,12 +4,13 @@
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from vision.results.files import METRICS
+from vision.results.files import HEADS, HEADS_AT_START, METRICS
 from vision.results.record import REQUIRED
 
 
@@ -25,11 +26,40 @@ def learning_curves(sweep: Path | str, records: pd.DataFrame) -> pd.DataFrame:
         ValueError: a file cannot be read.
     """
     rows = [
-        {name: run[name] for name in REQUIRED} | step
-        for run in records.to_dict("records")
-        for step in _steps(Path(sweep) / run["folder"] / METRICS)
+        who | {name: value for name, value in step.items() if name not in (HEADS, HEADS_AT_START)}
+        for who, step in _validations(sweep, records)
     ]
     return pd.DataFrame(rows)
+
+
+def head_curves(sweep: Path | str, records: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per head and validation of runs with training.log_inside=true; step 0 is the start.
+
+    Args:
+        sweep: the folder that `records` was collected from.
+        records: the runs whose curves to read; those without such a log have no rows.
+
+    Returns:
+        Columns label, train_size, seed, step and those of `vision.inspection.measure_heads`.
+
+    Raises:
+        FileNotFoundError: a run has no metrics.jsonl.
+        ValueError: a file cannot be read.
+    """
+    rows = [
+        {**who, "step": at, **head}
+        for who, step in _validations(sweep, records)
+        for at, name in ((0, HEADS_AT_START), (step.get("step"), HEADS))
+        for head in step.get(name, ())
+    ]
+    return pd.DataFrame(rows)
+
+
+def _validations(sweep: Path | str, records: pd.DataFrame) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield which run it is, and a line of its metrics.jsonl."""
+    for run in records.to_dict("records"):
+        for step in _steps(Path(sweep) / run["folder"] / METRICS):
+            yield {name: run[name] for name in REQUIRED}, step
 
 
 def _steps(path: Path) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from typing import Any, cast
 RESULT, FAILURE, CONFIG = "result.json", "failure.json", "config.yaml"
 METRICS, PREDICTIONS, LABELS = "metrics.jsonl", "test_predictions.npy", "test_labels.npy"
 LOGITS = "test_logits.npy"
+HEADS, HEADS_AT_START = "heads", "heads_at_start"  # what a line of metrics.jsonl has with log_inside
 WEIGHTS, MODEL = "model.safetensors", "config.json"  # written by vision.models.save_model
 LOCK, RESERVED = "lock.json", "reserved"  # only in the folder of a run that goes on
 OURS = frozenset(

@@ -31,6 +31,7 @@ NON_IDENTIFYING = (
     "data.on_constant",
     "training.threads",
     "training.checkpoint_minutes",
+    "training.log_inside",
     "training.cuda_graph",
     "training.memory_format",
 )

@@ -1,4 +1,4 @@
-"""Validation accuracy or loss against optimizer steps.
+"""Validation accuracy, loss or another measure against optimizer steps.
 
 >>> learning = pd.DataFrame({"label": "CNN", "train_size": 100, "seed": 0, "step": [10, 20]})
 >>> figure = plot_learning_curves(learning.assign(val_accuracy=[0.5, 0.7]), title="digits")
@@ -28,6 +28,7 @@ NAMES = {
     "val_accuracy": "accuracy in validation (%)",
     "train_loss": "training loss",
     "val_loss": "validation loss",
+    "distance": "attention distance (pixels)",
 }
 
 
@@ -39,9 +40,10 @@ def plot_learning_curves(
     notes: str = "",
     metric: str = "val_accuracy",
     line: str = "label",
+    panel: str = "train_size",
     all_lines: Sequence[Any] = (),
 ) -> Figure:
-    """Draw a metric against steps, one panel per training-set size: faint seeds and their mean.
+    """Draw a metric against steps, one panel per training-set size or model: faint seeds and their mean.
 
     The mean is drawn at the steps for which all seeds of a line have a value.
 
@@ -52,28 +54,40 @@ def plot_learning_curves(
         metric: val_accuracy, train_loss or another column; drawn in percent if its name ends in
             accuracy.
         line: the column with one line per value.
+        panel: the column with one panel per value.
         all_lines: all lines of several figures, so that each has the same style in all of them.
 
     Raises:
         ValueError: a column is missing, or the table has no rows.
     """
-    check_table(learning, (line, "train_size", "seed", "step", metric), name="learning")
-    sizes, lines = sorted(set(learning["train_size"])), list(dict.fromkeys(learning[line]))
-    names = [str(name) for name in lines]
-    columns = 3 if len(sizes) == 3 else COLUMNS  # no row is half empty
-    height = height_of(len(sizes), columns, row=1.9) if len(sizes) > 1 else 3.2
+    check_table(learning, (line, panel, "seed", "step", metric), name="learning")
+    values, lines = _values(learning, panel), _values(learning, line)
+    names = [_name(name) for name in lines]
+    columns = 3 if len(values) == 3 else COLUMNS  # no row is half empty
+    height = height_of(len(values), columns, row=1.9) if len(values) > 1 else 3.2
     figure, body = new_figure(title, notes, height=height + legend_height(names, WIDTH))
-    panels, styles = small_multiples(body, len(sizes), columns, same_x=False), line_styles(lines, all_lines)
+    panels, styles = small_multiples(body, len(values), columns, same_x=False), line_styles(lines, all_lines)
     factor = 100 if metric.endswith("accuracy") else 1
-    for panel, size in zip(panels, sizes, strict=True):
-        rows = rows_with(learning, "train_size", size)
-        _panel(panel, rows.assign(**{metric: factor * rows[metric]}), metric, line, styles)
-        panel.set_title(f"{size:,} training images" if columns < 3 else f"{size:,} images")
-        panel.xaxis.set_major_locator(MaxNLocator(4 if columns < 3 else 3, integer=True))
+    for axes, value in zip(panels, values, strict=True):
+        rows = rows_with(learning, panel, value)
+        _panel(axes, rows.assign(**{metric: factor * rows[metric]}), metric, line, styles)
+        axes.set_title(_name(value, "training images" if columns < 3 else "images"))
+        axes.xaxis.set_major_locator(MaxNLocator(4 if columns < 3 else 3, integer=True))
     name_axes(body, panels, "optimizer steps", NAMES.get(metric, metric.replace("_", " ")))
-    ranked = _by_last_value(rows_with(learning, "train_size", sizes[-1]), metric, line)
+    ranked = _by_last_value(rows_with(learning, panel, values[-1]), metric, line) if line == "label" else []
     legend_above(body, handles_of(panels, list(dict.fromkeys([*ranked, *names]))))
     return figure
+
+
+def _values(learning: pd.DataFrame, column: str) -> list[Any]:
+    """Return the values of a column: sizes in ascending order, models in order of appearance."""
+    values = list(dict.fromkeys(learning[column]))
+    return sorted(values) if column == "train_size" else values
+
+
+def _name(value: Any, images: str = "images") -> str:
+    """Return a size as "1,000 images"; a model has its name."""
+    return value if isinstance(value, str) else f"{value:,} {images}"
 
 
 def _by_last_value(rows: pd.DataFrame, metric: str, line: str) -> list[str]:
@@ -85,8 +99,8 @@ def _by_last_value(rows: pd.DataFrame, metric: str, line: str) -> list[str]:
 
 
 def _panel(panel: Axes, rows: pd.DataFrame, metric: str, line: str, styles: LineStyles) -> None:
-    for name, runs in rows.groupby(line, sort=False):
-        look = styles[name]
+    for value, runs in rows.groupby(line, sort=False):
+        name, look = _name(value), styles[value]
         seeds = runs.pivot_table(index="step", columns="seed", values=metric).sort_index()
         for seed in seeds if seeds.shape[1] > 1 else ():
             faint: dict[str, Any] = {"linestyle": look["linestyle"], "linewidth": 0.7, "alpha": 0.35}
