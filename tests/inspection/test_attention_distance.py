@@ -10,12 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import vision
-from vision.inspection.attention_distance import (
-    attention_distance,
-    equal_distance,
-    square_patches,
-    token_patches,
-)
+from vision.inspection.attention_distance import attention_distance, equal_distance
 from vision.inspection.attention_maps import attention_maps
 from vision.patches import Grid
 from vision.soften import soft_convolution
@@ -123,9 +118,11 @@ def test_queries_and_fewer_keys_have_separate_positions():
             q, k = x.flatten(2).mT, nn.functional.avg_pool2d(x, 2).flatten(2).mT
             return F.scaled_dot_product_attention(q, 0 * k, k)
 
+    model = Reduced()
+    model.grid = Grid(4, 4)
     places = [(r + 0.5, c + 0.5) for r, c in product(range(4), range(4))]
     keys = [(1, 1), (1, 3), (3, 1), (3, 3)]
-    table = attention_distance(Reduced(), torch.randn(2, 3, 4, 4))
+    table = attention_distance(model, torch.randn(2, 3, 4, 4))
     assert table["distance"].tolist() == pytest.approx([sum(dist(q, k) for q in places for k in keys) / 64])
     assert table[["queries", "keys", "heads"]].to_numpy().tolist() == [[16, 4, 1]]
 
@@ -224,20 +221,6 @@ def test_cnn_and_vit_give_rows_of_the_same_kind():
     ]
 
 
-@pytest.mark.parametrize(
-    ("tokens", "size", "prefix", "expected"),
-    [
-        (15, (12, 20), 0, (Grid(3, 5), 0)),
-        (17, (32, 32), 1, (Grid(4, 4), 1)),
-        (21, (32, 32), 0, (Grid(4, 4), 5)),
-        (23, (12, 20), 0, (Grid(3, 5), 8)),
-        (50, (32, 32), 0, None),
-    ],
-)
-def test_square_patches(tokens, size, prefix, expected):
-    assert square_patches(tokens, size, prefix) == expected
-
-
 @pytest.mark.parametrize(("rows", "cols", "pitch"), [(1, 1, (4, 4)), (3, 5, (4, 4)), (4, 2, (2, 8))])
 def test_equal_attentions_distance_is_the_mean_over_pairs(rows, cols, pitch):
     found = equal_distance(Grid(rows, cols), (rows * pitch[0], cols * pitch[1]))
@@ -249,10 +232,90 @@ def test_equal_attentions_distance_on_a_fine_grid_is_the_unit_squares():
     assert equal_distance(Grid(400, 400), (1, 1)) == pytest.approx(0.5214054, abs=1e-5)
 
 
-def test_a_grid_comes_from_the_model_and_not_from_a_count():
-    stated = Grid(4, 6)
-    assert token_patches(25, (32, 48), 1, stated) == (stated, 1)
-    assert token_patches(24, (32, 48), 1, stated) == (stated, 0)
-    assert token_patches(6, (32, 48), 0, stated) == (Grid(2, 3), 0)  # pooled
-    assert token_patches(54, (48, 72), 0, stated) is None  # 6 x 9 patches of 8 pixels would have as many
-    assert square_patches(54, (48, 72)) == (Grid(6, 9), 0)
+CHANNELS, OWN_WAY, ONE_QUERY = "it attends over channels", "in its own way", "it has one query"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "reasons"),
+    [
+        (
+            "xcit_nano_12_p16_224",
+            {"depth": 2},
+            {"blocks.1.attn": CHANNELS, "cls_attn_blocks.0.attn": ONE_QUERY},
+        ),
+        ("cait_xxs24_224", {"depth": 1}, {"blocks.0.attn": OWN_WAY, "blocks_token_only.1.attn": ONE_QUERY}),
+    ],
+)
+def test_attention_over_channels_and_of_a_class_token_is_no_distance(name, options, reasons):
+    table = attention_distance(build(name, img_size=(32, 64), **options).eval(), torch.randn(1, 3, 32, 64))
+    assert table.empty
+    for layer, reason in reasons.items():
+        assert reason in table.attrs["skipped"][layer]
+
+
+class OverChannels(nn.Module):
+    """Attention between channels, which calls the same function: 64 channels look like 8 x 8 tokens."""
+
+    def __init__(self, heads=1):
+        super().__init__()
+        self.heads, self.grid = heads, Grid(8, 8)
+
+    def forward(self, x):
+        q = x.unflatten(2, (self.heads, -1)).transpose(1, 2).mT  # (B, H, C / H, N)
+        return F.scaled_dot_product_attention(q, q, q).mT.transpose(1, 2).flatten(2)
+
+
+class Mixed(nn.Module):
+    """(B, 3, H, W) images as (B, H * W, C) tokens of a layer."""
+
+    def __init__(self, layer, channels, grid):
+        super().__init__()
+        self.layer, self.channels, self.grid = layer, channels, grid
+
+    def forward(self, x):
+        return self.layer(x.mean(1).flatten(1)[..., None].expand(-1, -1, self.channels))
+
+
+@pytest.mark.parametrize(("channels", "heads", "grid"), [(64, 1, Grid(6, 9)), (128, 2, Grid(2, 4))])
+def test_channels_are_not_read_as_tokens(channels, heads, grid):
+    model = Mixed(OverChannels(heads), channels, grid)
+    table = attention_distance(model, torch.randn(2, 3, grid.rows, grid.cols))
+    assert table.empty and table.attrs["skipped"] == {"layer": "it attends over channels, not over tokens"}
+
+
+def test_pooled_keys_of_a_pyramid_are_on_the_models_grid():
+    """PVT: 8 x 16 queries of 4 pixels at first, and keys of 32 pixels in every stage."""
+    model = build("pvt_v2_b0", depths=(1, 1, 1, 1)).eval()
+    for stage in model.stages:
+        nn.init.zeros_(stage.blocks[0].attn.q.weight)
+    table = attention_distance(model, torch.randn(1, 3, 64, 128)).drop_duplicates("layer")
+    assert table["queries"].tolist() == [16 * 32, 8 * 16, 4 * 8, 2 * 4] and set(table["keys"]) == {8}
+    keys = [(32 * r + 16, 32 * c + 16) for r, c in product(range(2), range(4))]
+    for distance, patch in zip(table["distance"], (4, 8, 16, 32), strict=True):
+        places = [
+            (patch * (r + 0.5), patch * (c + 0.5))
+            for r, c in product(range(64 // patch), range(128 // patch))
+        ]
+        expected = sum(dist(q, k) for q in places for k in keys) / len(places) / len(keys)
+        assert distance == pytest.approx(expected, rel=1e-5)
+
+
+def test_tokens_in_another_order_and_windows_are_not_read_as_a_grid():
+    hiera = build("hiera_tiny_224", embed_dim=32, num_heads=1).eval()
+    table = attention_distance(hiera, torch.randn(1, 3, 224, 224))
+    assert table.empty and len(table.attrs["skipped"]) == 12
+    assert table.attrs["skipped"]["blocks.0.attn"] == "49 windows per image are folded into its batch"
+    assert "states no grid of its 196 x 196 tokens" in table.attrs["skipped"]["blocks.4.attn"]
+
+
+def test_a_model_that_states_no_grid_is_not_guessed():
+    class Plain(nn.Module):
+        def forward(self, x):
+            tokens = x.flatten(2).mT
+            return F.scaled_dot_product_attention(tokens, tokens, tokens)
+
+    table = attention_distance(Plain(), torch.randn(1, 3, 4, 9))  # 36 tokens may be 6 x 6, and are 4 x 9
+    assert table.empty and "states no grid of its 36 x 36 tokens" in table.attrs["skipped"][""]
+    model = Plain()
+    model.grid = Grid(4, 9)
+    assert set(attention_distance(model, torch.randn(1, 3, 4, 9))["queries"]) == {36}

@@ -40,13 +40,16 @@ def test_a_grid_is_never_guessed():
     with pytest.raises(ValueError, match="does not state the grid of its tokens"):
         position_similarity(model)
     assert position_similarity(model, Grid(2, 8)).shape == (2, 8, 2, 8)
+    nest = build("nest_tiny", img_size=64)
+    with pytest.raises(ValueError, match="Nest keeps its position vectors in the order of windows"):
+        position_similarity(nest)
     with pytest.raises(ValueError, match=r"16 vectors, which is not the number of tokens that Grid\(rows=3"):
         position_similarity(model, Grid(3, 5))
 
 
 def test_models_without_enough_position_vectors_are_an_error():
     cnn = nn.Sequential(nn.Conv2d(3, 2, 3))
-    with pytest.raises(ValueError, match="adds no position vectors"):
+    with pytest.raises(ValueError, match="adds no table of position vectors"):
         position_similarity(cnn)
     with pytest.raises(ValueError, match=r"fewer than Grid\(rows=9, cols=9\)"):
         position_similarity(build("field_vit"), Grid(9, 9))

@@ -273,3 +273,53 @@ def test_the_effective_field_is_the_gradient_image_by_image():
                 ends = [model((image + sign * step)[None])[0, :, 1, 1].sum() for sign in (1, -1)]
             expected[row, col] += ((ends[0] - ends[1]) / 2e-4).abs() / 6
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-8)
+
+
+def test_the_central_token_of_channels_last_is_not_a_channel():
+    """Swin's blocks return (B, rows, cols, C); its first block sees only the window of the token."""
+    options = {
+        "img_size": (64, 128),
+        "window_size": 4,
+        "depths": (1, 1),
+        "embed_dim": 12,
+        "num_heads": (2, 2),
+    }
+    model = build("swin_tiny_patch4_window7_224", **options).eval()
+    found = effective_receptive_field(model, torch.randn(1, 3, 64, 128), "layers.0.blocks.0")
+    seen = found > 0
+    assert seen[32:48, 64:80].all() and seen.sum() == 16 * 16  # the window of token (8, 16) of 16 x 32
+
+
+def test_a_grid_that_the_model_does_not_state_has_no_centre():
+    class Tokens(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 1)
+            self.out = nn.Identity()
+
+        def forward(self, x):
+            return self.out(self.conv(x).flatten(2).mT)
+
+    with pytest.raises(ValueError, match="states no grid of its 54 tokens"):
+        effective_receptive_field(Tokens(), torch.randn(1, 3, 6, 9), "out")
+    model = Tokens()
+    model.grid = Grid(6, 9)
+    found = effective_receptive_field(model, torch.randn(1, 3, 6, 9), "out")
+    assert found.nonzero().tolist() == [[3, 4]]
+    cait = build("cait_xxs24_224", img_size=(32, 64), depth=1).eval()
+    with pytest.raises(ValueError, match="1 tokens are not those of the model's grid of 2 x 4"):
+        effective_receptive_field(cait, torch.randn(1, 3, 32, 64), "blocks_token_only.1")
+
+
+def test_a_sum_of_channels_that_is_constant_is_refused():
+    model = nn.Sequential(conv(3, 4), nn.GroupNorm(1, 4)).eval()
+    with pytest.raises(ValueError, match="sum of the channels of layer=None does not depend"):
+        effective_receptive_field(nn.Sequential(conv(3, 4), ChannelNorm(4)), torch.randn(2, 3, 8, 8))
+    assert effective_receptive_field(model, torch.randn(2, 3, 8, 8)).max() > 0
+
+
+class ChannelNorm(nn.LayerNorm):
+    """(B, C, rows, cols): a layer norm over the channels of each token."""
+
+    def forward(self, x):
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)

@@ -7,6 +7,8 @@ from torch import nn
 
 import vision
 from vision.inspection import attention_maps, attention_rollout
+from vision.patches import Grid
+from vision.soften import soft_convolution
 
 
 def rollout_by_matrices(maps, first_rows):
@@ -74,9 +76,86 @@ def test_rollout_of_pools_shortcuts_and_gates_by_matrices():
     body = [name for name in maps if ".se." not in name and "downsample" not in name]
     assert len(body) < len(maps) and body[-1].startswith("global_pool")
     wanted = rollout_by_matrices([maps[name] for name in body], slice(None)).unflatten(1, (32, 32))
-    found = attention_rollout(converted, images)
+    # 3 shortcuts, and 2 layers of each of 6 gates; at 1 x 1 tokens, the last 2 gates change nothing.
+    left_out = r"leaves out 15 layers: layer1\.0\.se\.fc1, layer1\.0\.se\.fc2, layer1\.1\.se\.fc1 and 12 more"
+    with pytest.warns(UserWarning, match=left_out):
+        found = attention_rollout(converted, images)
     torch.testing.assert_close(found, wanted / wanted.sum((1, 2), keepdim=True), rtol=0, atol=1e-6)
     assert (found[0] - found[1]).abs().max() > 1e-4  # its maximum pool looks at the image
+
+
+@pytest.mark.parametrize(("pool", "first", "rows"), [("avg", 3, 6), ("token", 0, 1)])
+def test_rollout_reads_what_the_head_reads(pool, first, rows):
+    """The mean over the patches, or the class token: with another head it is another map."""
+    options = {"img_size": (32, 48), "depth": 2, "reg_tokens": 2, "global_pool": pool}
+    model = build("vit_tiny_patch16_224", **options).eval()
+    for block in model.blocks:
+        nn.init.normal_(block.attn.qkv.weight, std=0.3)
+    images = torch.randn(2, 3, 32, 48)
+    row = rollout_by_matrices(attention_maps(model, images).values(), slice(first, first + rows))[:, 3:]
+    wanted = (row / row.sum(1, keepdim=True)).unflatten(1, (2, 3))
+    torch.testing.assert_close(attention_rollout(model, images), wanted, rtol=0, atol=1e-6)
+
+
+def test_rollout_of_a_distilled_model_reads_both_tokens():
+    model = build("deit_tiny_distilled_patch16_224", img_size=32, depth=2).eval()
+    for block in model.blocks:
+        nn.init.normal_(block.attn.qkv.weight, std=0.3)
+    images = torch.randn(1, 3, 32, 32)
+    row = rollout_by_matrices(attention_maps(model, images).values(), slice(0, 2))[:, 2:]
+    wanted = (row / row.sum(1, keepdim=True)).unflatten(1, (2, 2))
+    torch.testing.assert_close(attention_rollout(model, images), wanted, rtol=0, atol=1e-6)
+
+
+def test_convolutions_between_layers_of_attention_are_listed():
+    class Hybrid(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.conv = nn.Conv2d(3, 8, 4, 4), nn.Conv2d(8, 8, 3, padding=1)
+            self.attn = nn.ModuleList(nn.MultiheadAttention(8, 2, batch_first=True) for _ in range(2))
+            self.grid = Grid(2, 3)
+
+        def forward(self, x):
+            x = self.stem(x).flatten(2).mT
+            x = x + self.attn[0](x, x, x)[0]
+            x = self.conv(x.mT.unflatten(2, (2, 3))).flatten(2).mT
+            return x + self.attn[1](x, x, x)[0]
+
+    with pytest.warns(UserWarning, match="leaves out 1 layers: conv$"):
+        assert attention_rollout(Hybrid().eval(), torch.randn(1, 3, 8, 12)).shape == (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "reason"),
+    [
+        ("xcit_nano_12_p16_224", {"depth": 1}, r"blocks\.0\.attn does not show: it attends over channels"),
+        ("cait_xxs24_224", {"depth": 1}, r"blocks\.0\.attn does not show: .* shows no weights"),
+        ("pvt_v2_b0", {"depths": (1, 1, 1, 1), "img_size": None}, "4 keys, which are not the 256 tokens of"),
+        ("mvitv2_tiny", {"img_size": (224, 224)}, "shows no weights"),
+        ("swin_tiny_patch4_window7_224", {"window_size": 4, "depths": (1, 1)}, "windows are folded into"),
+        ("vit_small_patch16_18x2_224", {"depth": 1}, "parallel ones"),
+    ],
+)
+def test_what_has_no_rollout_is_refused_with_the_reason(name, options, reason):
+    options = {key: value for key, value in {"img_size": (64, 64), **options}.items() if value}
+    model = build(name, **options).eval()
+    with pytest.raises(ValueError, match=reason):
+        attention_rollout(model, torch.randn(1, 3, *options.get("img_size", (64, 64))))
+
+
+def test_a_soft_convolutions_ring_is_no_grid_of_the_model():
+    soft = nn.Sequential(*[soft_convolution(nn.Conv2d(3, 3, 3, padding=1), alpha=40.0) for _ in range(2)])
+    with pytest.raises(ValueError, match="100 keys, which are not the 64 tokens of 0"):
+        attention_rollout(soft, torch.randn(1, 3, 8, 8))
+
+
+def test_tokens_without_a_grid_are_refused():
+    model = build("vit_tiny_patch16_224", img_size=32, depth=1).eval()
+    model.patch_embed.grid_size = None
+    model.patch_embed.patch_size = None
+    model.feature_info = []
+    with pytest.raises(ValueError, match="states no grid of its 5 tokens"):
+        attention_rollout(model, torch.randn(1, 3, 32, 32))
 
 
 def test_a_model_without_attention_is_an_error():

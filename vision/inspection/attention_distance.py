@@ -13,14 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from vision.convert import AdaptiveWindow, AttentionLayer, Window
-from vision.inspection.attention_maps import AttentionCall, recurrences, watch_attention
-from vision.models import prefix_tokens, token_grid
+from vision.inspection.attention_maps import OVER_CHANNELS, AttentionCall, recurrences, watch_attention
+from vision.inspection.stated_grids import StatedGrids, stated_grids
 from vision.patches import Grid
 from vision.soften import SoftConvolution
 
 ImageSize = tuple[int, int]
 COLUMNS = ["layer", "depth", "head", "distance", "heads", "queries", "keys", "kind"]
-MOST_PREFIX_TOKENS = 16
 
 
 def attention_distance(model: nn.Module, images: Tensor) -> pd.DataFrame:
@@ -48,17 +47,18 @@ def attention_distance(model: nn.Module, images: Tensor) -> pd.DataFrame:
         head, distance (missing if no query of a head has a key), heads, queries, keys (numbers of tokens
         with a position) and kind: attention, convolution as attention, pooling as attention or soft
         convolution. `attrs["skipped"]` maps the names of the layers that are left out to the reason: one key
-        (squeeze-and-excite), one query that is not a pool's (attention pooling), windows folded into the
-        batch (Swin), recurrences, and grids that are not two-dimensional or whose patches are not square.
+        (squeeze-and-excite), one query that is not a pool's (class attention, attention pooling), windows
+        folded into the batch (Swin), attention over channels or without weights that can be read (XCiT),
+        recurrences, and tokens that are not on a grid that the model states (see `stated_grids`).
     """
-    stated = token_grid(model, (images.shape[1], images.shape[2], images.shape[3]))
     rows: list[dict[str, Any]] = []
     skipped: dict[str, str] = {}
-    size, prefix = (images.shape[-2], images.shape[-1]), prefix_tokens(model)
+    size = (images.shape[-2], images.shape[-1])
+    grids = stated_grids(model, size)
 
     def measure(call: AttentionCall) -> None:
         try:
-            layout = _layout(call, size, prefix, len(images), stated)
+            layout = _layout(call, size, len(images), grids)
         except _NoPositions as reason:
             skipped[call.name] = str(reason)
             return
@@ -71,9 +71,10 @@ def attention_distance(model: nn.Module, images: Tensor) -> pd.DataFrame:
             values = (call.name, depth, head, distance, heads, queries, layout.keys, _kind(call.module))
             rows.append(dict(zip(COLUMNS, values, strict=True)))
 
-    watch_attention(model, images, measure)
+    hidden = watch_attention(model, images, measure)
     table = pd.DataFrame(rows, columns=COLUMNS)
-    table.attrs["skipped"] = skipped | dict.fromkeys(recurrences(model), "a recurrence has no weights")
+    without = dict.fromkeys(recurrences(model), "a recurrence has no weights")
+    table.attrs["skipped"] = skipped | hidden | without
     return table
 
 
@@ -95,54 +96,6 @@ def equal_distance(grid: Grid, img_size: ImageSize) -> float:
     return float((shares[0][:, None] * shares[1] * away).sum())
 
 
-def token_patches(
-    tokens: int, img_size: ImageSize, prefix: int, stated: Grid | None
-) -> tuple[Grid, int] | None:
-    """Return the grid of a layer's tokens, and the number of tokens before the patches.
-
-    Where the model states its grid, the layer has that one, or one that was pooled by 2, 4 and so on, or
-    it is the first of a converted model, whose tokens are the pixels.
-
-    Args:
-        tokens: N, with class and register tokens.
-        img_size: height and width in pixels.
-        prefix: number of class and register tokens.
-        stated: the grid that the model states, or None.
-
-    Returns:
-        None if the tokens are not those of a grid.
-    """
-    if stated is None:
-        return square_patches(tokens, img_size, prefix)
-    for pooled in (1, 2, 4, 8, 16, 32):
-        grid = Grid(-(-stated.rows // pooled), -(-stated.cols // pooled))
-        for before in (prefix, 0):
-            if grid.size + before == tokens:
-                return grid, before
-    pixels = Grid(*img_size)
-    return (pixels, 0) if pixels.size == tokens else None
-
-
-def square_patches(tokens: int, img_size: ImageSize, prefix: int = 0) -> tuple[Grid, int] | None:
-    """Return the grid of square patches for a number of tokens, and the number of tokens before the patches.
-
-    Args:
-        tokens: N, with class and register tokens.
-        img_size: height and width in pixels.
-        prefix: number of class and register tokens to try first; then 0, 1, 2 and so on.
-
-    Returns:
-        None if no patch size fits.
-    """
-    height, width = img_size
-    for before in (prefix, *range(MOST_PREFIX_TOKENS + 1)):
-        for patch in range(1, min(height, width) + 1):
-            divides = height % patch == 0 and width % patch == 0
-            if divides and (height // patch) * (width // patch) == tokens - before:
-                return Grid(height // patch, width // patch), before
-    return None
-
-
 class _Layout(NamedTuple):
     """The weights of a layer and the distances that they stand for.
 
@@ -161,34 +114,36 @@ class _NoPositions(Exception):
     """The reason why the tokens of a layer have no positions on the image."""
 
 
-def _layout(call: AttentionCall, size: ImageSize, prefix: int, batch: int, stated: Grid | None) -> _Layout:
+def _layout(call: AttentionCall, size: ImageSize, batch: int, grids: StatedGrids) -> _Layout:
     if isinstance(call.module, AttentionLayer):
-        return _of_window(call.input, call.module, size)
+        return _of_window(call.input, call.module, size, grids)
     if isinstance(call.module, SoftConvolution):
         return _of_soft(call, call.module, size)
-    return _of_tokens(call.weights(), size, prefix, batch, stated)
+    return _of_tokens(call, size, batch, grids)
 
 
-def _of_tokens(weights: Tensor, size: ImageSize, prefix: int, batch: int, stated: Grid | None) -> _Layout:
+def _of_tokens(call: AttentionCall, size: ImageSize, batch: int, grids: StatedGrids) -> _Layout:
     """The weights between patches, without prefix tokens."""
+    if call.over_channels:
+        raise _NoPositions(OVER_CHANNELS)
+    weights = call.weights()
     if len(weights) != batch:
         raise _NoPositions(f"{len(weights) / batch:g} windows per image are folded into its batch")
     if weights.shape[2] == 1:
         raise _NoPositions("it has one query, which has no position on the image")
-    queries, keys = (token_patches(tokens, size, prefix, stated) for tokens in weights.shape[2:])
-    if queries is None or keys is None:
-        shape = f"{weights.shape[2]} x {weights.shape[3]}"
-        raise _NoPositions(f"{shape} tokens do not form square patches of the image")
-    if keys[0].size == 1:
+    if weights.shape[3] == 1:
         raise _NoPositions("it has one key")
+    queries, keys = (grids.patches(tokens) for tokens in weights.shape[2:])
+    if queries is None or keys is None:
+        raise _NoPositions(grids.why_none(f"{weights.shape[2]} x {weights.shape[3]}"))
     pixels = [_pixels(g.coordinates(weights.device).double(), g, size) for g in (queries[0], keys[0])]
     distances = torch.cdist(pixels[0], pixels[1])
     return _Layout(weights[:, :, queries[1] :, keys[1] :], distances, keys[0].size)
 
 
-def _of_window(x: Tensor, layer: AttentionLayer, size: ImageSize) -> _Layout:
+def _of_window(x: Tensor, layer: AttentionLayer, size: ImageSize, grids: StatedGrids) -> _Layout:
     """The weights of the slots of each query, 0 on padding."""
-    grid = _grid_of(layer, tuple(x.shape[2:]), size)
+    grid = _grid_of(layer, tuple(x.shape[2:]), grids)
     if grid.size == 1:
         raise _NoPositions("it has one key")
     weights, index = layer.neighbour_weights(x)
@@ -212,12 +167,12 @@ def _of_soft(call: AttentionCall, layer: SoftConvolution, size: ImageSize) -> _L
     return _Layout(call.weights()[..., inside.flatten()], torch.cdist(queries, keys), grid.size)
 
 
-def _grid_of(layer: AttentionLayer, inputs: tuple[int, ...], size: ImageSize) -> Grid:
+def _grid_of(layer: AttentionLayer, inputs: tuple[int, ...], grids: StatedGrids) -> Grid:
     """Return the grid of a layer's input, which a mean over all tokens may read as one row of them."""
     if len(inputs) == 2:
         return Grid(*inputs)
     pooled = len(inputs) == 1 and len(layer.window.axes(inputs)[0]) == 1
-    patches = square_patches(inputs[0], size) if pooled else None
+    patches = grids.patches(inputs[0]) if pooled else None
     if patches is None or patches[1]:
         raise _NoPositions(f"its input of size {inputs} is not a grid on the image")
     return patches[0]

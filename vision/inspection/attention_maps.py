@@ -9,12 +9,14 @@ mixers, converted CNNs, nn.MultiheadAttention and any caller of scaled_dot_produ
 torch.Size([8, 3, 17, 17])
 """
 
+import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from inspect import signature
+from math import prod
 from typing import Any
 
 import torch
@@ -28,6 +30,11 @@ from vision.convert.modules import named_modules
 from vision.models.modes import evaluating
 
 LARGEST_MAP = 2**27  # numbers in one layer's map
+OVER_CHANNELS = "it attends over channels, not over tokens"
+HIDDEN = "it computes attention in its own way, which shows no weights between tokens"
+# Names of classes of attention; those that never compute weights in a way known here are `HIDDEN`.
+_ATTENTION = re.compile(r"Att(entio)?n|XCA|GPSA|MHSA|MLA")
+_CHANNELS = re.compile(r"Channel|XCA|CrossCov")
 
 
 @dataclass(frozen=True)
@@ -39,12 +46,14 @@ class AttentionCall:
         module: the module.
         x: its input if it has a method `attention_map`, otherwise None.
         weights: computes (B, num_heads, N_query, N_key). It may only be called during the forward pass.
+        over_channels: whether the weights are between channels, as in DaViT's ChannelAttentionV2.
     """
 
     name: str
     module: nn.Module
     x: Tensor | None
     weights: Callable[[], Tensor]
+    over_channels: bool = False
 
     @property
     def input(self) -> Tensor:
@@ -61,7 +70,7 @@ def attention_maps(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
     CNN), nn.MultiheadAttention, and every module that calls F.scaled_dot_product_attention. Modules of timm
     that could call it, but do not, are made to for the time. Attention computed in another way, such as
     linear attention, is not found. Windows folded into the batch, as in Swin, are returned as they are:
-    (B * windows, ...).
+    (B * windows, ...). Attention over channels is left out.
 
     Returns:
         The maps by module name. A converted layer whose map would hold more than 2^27 numbers is left out
@@ -70,6 +79,8 @@ def attention_maps(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
     maps: dict[str, Tensor] = {}
 
     def keep(call: AttentionCall) -> None:
+        if call.over_channels:
+            return
         if isinstance(call.module, AttentionLayer):
             layer = call.module
             numbers = len(call.input) * layer.num_heads * layer.field.queries.size * layer.field.keys.size
@@ -82,10 +93,15 @@ def attention_maps(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
     return maps
 
 
-def watch_attention(model: nn.Module, images: Tensor, on_call: Callable[[AttentionCall], None]) -> None:
+def watch_attention(
+    model: nn.Module, images: Tensor, on_call: Callable[[AttentionCall], None]
+) -> dict[str, str]:
     """Run the model once in eval mode without gradients, and call `on_call` for each use of attention.
 
     The model is left as it was found, also after an error.
+
+    Returns:
+        The modules whose class is called attention, but which show no weights, by name, with the reason.
     """
     watcher = _Watcher(on_call)
     with ExitStack() as stack:
@@ -97,6 +113,7 @@ def watch_attention(model: nn.Module, images: Tensor, on_call: Callable[[Attenti
                 stack.callback(handle.remove)
         with watcher:
             model(images)
+    return watcher.hidden
 
 
 def recurrences(model: nn.Module) -> list[str]:
@@ -111,6 +128,9 @@ class _Watcher(TorchFunctionMode):
         super().__init__()
         self.on_call, self.uses = on_call, Counter[str]()
         self.running: list[tuple[str, nn.Module]] = []
+        self.inputs: list[tuple[int, ...]] = []  # the shapes of the inputs of those that run
+        self.shown = set[str]()  # names of modules in which attention was reported
+        self.hidden: dict[str, str] = {}
         self.requests: list[dict[str, Any]] = []  # arguments of nn.MultiheadAttention
 
     def __torch_function__(
@@ -123,7 +143,9 @@ class _Watcher(TorchFunctionMode):
         options = kwargs or {}
         if func is scaled_dot_product_attention and not any(_has_map(module) for _, module in self.running):
             name, module = self.running[-1]
-            self._report(name, module, None, lambda: _weights_of(func, *args, **options))
+            query: Tensor = args[0] if args else options["query"]
+            channels = _over_channels(query, self.inputs[-1], module)
+            self._report(name, module, None, lambda: _weights_of(func, *args, **options), channels)
         return func(*args, **options)
 
     def handles(self, name: str, module: nn.Module) -> Iterator[RemovableHandle]:
@@ -137,10 +159,20 @@ class _Watcher(TorchFunctionMode):
         yield module.register_forward_hook(self._leave)
 
     def _enter(self, name: str) -> Callable[[nn.Module, Any], None]:
-        return lambda module, args: self.running.append((name, module))
+        def hook(module: nn.Module, args: tuple[Any, ...]) -> None:
+            self.running.append((name, module))
+            self.inputs.append(tuple(args[0].shape) if args and isinstance(args[0], Tensor) else ())
+
+        return hook
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
-        self.running.pop()
+        name, _ = self.running.pop()
+        self.inputs.pop()
+        known = name in self.shown or any(_has_map(outer) for _, outer in (*self.running, (name, module)))
+        inside = any(one.startswith(f"{name}.") or one == name for one in self.hidden)
+        kind = type(module).__name__
+        if name and not known and not inside and _ATTENTION.search(kind):
+            self.hidden[name] = OVER_CHANNELS if _CHANNELS.search(kind) else HIDDEN
 
     def _report_own_map(self, name: str) -> Callable[[Any, tuple[Tensor, ...]], None]:
         def hook(module: Any, args: tuple[Tensor, ...]) -> None:
@@ -172,14 +204,37 @@ class _Watcher(TorchFunctionMode):
 
         return hook
 
-    def _report(self, name: str, module: nn.Module, x: Tensor | None, weights: Callable[[], Tensor]) -> None:
+    def _report(
+        self,
+        name: str,
+        module: nn.Module,
+        x: Tensor | None,
+        weights: Callable[[], Tensor],
+        over_channels: bool = False,
+    ) -> None:
+        self.shown.update(running for running, _ in self.running)
         self.uses[name] += 1
         use = "" if self.uses[name] == 1 else f":{self.uses[name]}"
-        self.on_call(AttentionCall(name + use, module, x, weights))
+        self.on_call(AttentionCall(name + use, module, x, weights, over_channels))
 
 
 def _has_map(module: nn.Module) -> bool:
     return callable(getattr(module, "attention_map", None))
+
+
+def _over_channels(query: Tensor, inputs: tuple[int, ...], module: nn.Module) -> bool:
+    """Return whether a query (..., H, L, E) has channels where others have tokens: L * H = C and E = N."""
+    if len(inputs) not in (3, 4) or query.ndim < 3:
+        return False
+    last = len(inputs) - 1
+    # (B, N, C), (B, rows, cols, C) or (B, C, rows, cols): the tokens and channels of either order
+    layouts = {(prod(inputs[1:last]), inputs[last])} | (
+        {(prod(inputs[2:]), inputs[1])} if last == 3 else set()
+    )
+    heads, (length, width) = query.shape[-3] if query.ndim > 3 else 1, query.shape[-2:]
+    crosswise, usual = ((n, heads * c) in layouts for n, c in ((width, length), (length, width)))
+    named_so = _CHANNELS.search(type(module).__name__) is not None
+    return crosswise and (not usual or named_so)
 
 
 def _weights_of(
@@ -189,7 +244,8 @@ def _weights_of(
     count = key.shape[-2]
     units = torch.eye(count, dtype=value.dtype, device=value.device).expand(*value.shape[:-2], count, count)
     weights = attention(query, key, units, *rest, **options)
-    return weights.flatten(0, -4) if weights.ndim > 3 else weights.reshape(-1, 1, *weights.shape[-2:])
+    # (B, H, N_query, N_key); with further axes, such as Hiera's windows, each is an image of its own
+    return weights if weights.ndim == 4 else weights.reshape(-1, 1, *weights.shape[-2:])
 
 
 @contextmanager

@@ -7,6 +7,7 @@ torch.Size([8, 8, 8, 8])
 
 from torch import Tensor, nn
 
+from vision.inspection.stated_grids import is_in_windows
 from vision.models import prefix_tokens, stated_grid
 from vision.patches import Grid
 
@@ -28,11 +29,16 @@ def position_similarity(model: nn.Module, grid: Grid | None = None) -> Tensor:
     tables = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     names = [name for name in tables if name.rpartition(".")[2] in ("pos_embed", "pos_embedding")]
     if not names:
-        raise ValueError(f"{type(model).__name__} has no pos_embed: it adds no position vectors")
-    table = tables[names[0]].detach().double().flatten(0, -2)  # (prefix + N, C)
+        raise ValueError(f"{type(model).__name__} has no pos_embed: it adds no table of position vectors")
+    table = tables[names[0]].detach().double()
+    if is_in_windows(model):
+        raise ValueError(f"{type(model).__name__} keeps its position vectors in the order of windows")
     grid = stated_grid(model) if grid is None else grid
     if grid is None:
         raise ValueError(f"{type(model).__name__} does not state the grid of its tokens; give it as `grid`")
+    if table.ndim == 4 and table.shape[:3] != (1, grid.rows, grid.cols):
+        raise ValueError(f"{names[0]} is a table {tuple(table.shape)}, which is not one of {grid}")
+    table = table.flatten(0, -2)  # (prefix + N, C)
     prefix = prefix_tokens(model)
     if len(table) - grid.size not in (0, prefix):
         relation = "fewer than" if len(table) < grid.size else "which is not the number of tokens that"

@@ -24,15 +24,16 @@ from torch.nn.functional import interpolate
 from vision.convert import ConversionSummary, input_shape
 from vision.convert.modules import named_modules
 from vision.fields import Field
-from vision.inspection.attention_distance import square_patches
 from vision.inspection.positive_copy import channel_weights, fields_of, positive_copy, positive_copy_by_fields
 from vision.inspection.spread import spread_indices
+from vision.inspection.stated_grids import StatedGrids, stated_grids
 from vision.models.modes import evaluating
 from vision.patches import Grid
 
 Size = int | tuple[int, ...] | None
 _BATCH_NUMBERS = 2**18  # numbers of input in one backward pass
 _SMALL = 1e-6  # inputs at which no gate saturates
+_NOISE = 1e-4  # of a sum that does not depend on the image, as a share of another weighting's gradient
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ def composed_field(model: nn.Module, input_size: Size, layer: str | None = None)
         model: with layers that have a field, such as a copy made by `vision.as_attention`.
         input_size: of the images, as for `vision.as_attention`: (C, H, W), (H, W) or one number.
         layer: name of a module whose output, at its first use, is (B, C, rows, cols) or (B, N, C). None
-            means the last module to run whose output has more than one token. Tokens that are not square
-            patches of the image, such as those with a class token, get Grid(1, N).
+            means the last module to run whose output has more than one token. Tokens that are not on a grid
+            that the model states, such as those with a class token, get Grid(1, N).
 
     Raises:
         ValueError: no layer has a field, or the layer's output has no grid.
@@ -92,12 +93,26 @@ def effective_receptive_field(model: nn.Module, images: Tensor, layer: str | Non
         model: any model.
         images: where to compute the gradient.
         layer: as in `composed_field`.
+
+    Raises:
+        ValueError: the layer's output has no grid, or none that the model states, or the sum of its channels
+            is constant.
     """
+    grids = stated_grids(model, (images.shape[-2], images.shape[-1]))
     with evaluating(model), torch.enable_grad():
         x = images.detach().clone().requires_grad_()
-        tokens, grid = _tokens(_output(model, x, layer), images.shape[-2:])
-        centre = _central_patch(grid, images.shape[-2:], getattr(model, "num_prefix_tokens", 0))
-        (gradient,) = torch.autograd.grad(tokens[:, centre].sum(), x)
+        output = _output(model, x, layer)
+        tokens, grid = _tokens(output, grids, images.shape[-2:])
+        token = tokens[:, _central_patch(output, grid, grids)]
+        (weighted,) = torch.autograd.grad(
+            (token * channel_weights(token.shape[1]).to(token)).sum(), x, retain_graph=True
+        )
+        (gradient,) = torch.autograd.grad(token.sum(), x)
+    if gradient.abs().max() <= _NOISE * weighted.abs().max():
+        raise ValueError(
+            f"the sum of the channels of {layer=} does not depend on the image, as after a layer norm with "
+            "equal weights; choose another layer"
+        )
     return gradient.abs().mean((0, 1))
 
 
@@ -127,16 +142,17 @@ def fields_through_depth(model: nn.Module, input_size: Size, layers: int = 6) ->
     outputs = _outputs(copy, x, fields)
     names = list(outputs)
     chosen = [names[index] for index in spread_indices(len(names), layers)]
-    return [_at_layer(name, fields[name], outputs[name], x) for name in chosen]
+    grids = stated_grids(model, (x.shape[-2], x.shape[-1]))
+    return [_at_layer(name, fields[name], outputs[name], x, grids) for name in chosen]
 
 
 class _Enough(Exception):
     """All requested outputs are computed: the rest of the model need not run."""
 
 
-def _at_layer(name: str, field: Field, output: Tensor, x: Tensor) -> LayerFields:
-    tokens, grid = _tokens(output, x.shape[-2:])
-    (gradient,) = torch.autograd.grad(_readout(tokens[:, _centre(grid)]), x, retain_graph=True)
+def _at_layer(name: str, field: Field, output: Tensor, x: Tensor, grids: StatedGrids) -> LayerFields:
+    tokens, _ = _tokens(output, grids, x.shape[-2:])
+    (gradient,) = torch.autograd.grad(_readout(tokens[:, _centre(field.queries)]), x, retain_graph=True)
     direct = torch.full((field.keys.size,), field.is_full)
     if not field.is_full:
         index, valid = (columns[_centre(field.queries)] for columns in field.neighbours())
@@ -150,13 +166,15 @@ def _at_layer(name: str, field: Field, output: Tensor, x: Tensor) -> LayerFields
 def _support(model: nn.Module, input_size: Size, layer: str | None) -> Field:
     """Return which pixels have a gradient at each token of a positive copy."""
     image = _small_input(model, input_size)
-    grid = _tokens(_output(model, image, layer), image.shape[-2:])[1]
+    size = (image.shape[-2], image.shape[-1])
+    grids = stated_grids(model, size)
+    grid = _tokens(_output(model, image, layer), grids, size)[1]
     rows: list[Tensor] = []
     batch = max(1, _BATCH_NUMBERS // image.numel())  # images, one per token
     for first in range(0, grid.size, batch):
         chosen = torch.arange(first, min(first + batch, grid.size))
         x = _small_input(model, input_size, len(chosen))
-        tokens = _tokens(_output(model, x, layer), x.shape[-2:])[0]
+        tokens = _tokens(_output(model, x, layer), grids, size)[0]
         (gradient,) = torch.autograd.grad(_readout(tokens[torch.arange(len(chosen)), chosen]), x)
         rows.append((gradient != 0).any(1).flatten(1))
     return Field(grid, Grid(*image.shape[-2:]), allowed=torch.cat(rows))
@@ -219,19 +237,40 @@ def _outputs(model: nn.Module, x: Tensor, names: Collection[str], *, least: int 
     return outputs
 
 
-def _tokens(output: Tensor, img_size: Sequence[int]) -> tuple[Tensor, Grid]:
-    """(B, C, rows, cols) or (B, N, C) -> (B, N, C) and the grid of the tokens."""
+def _tokens(output: Tensor, grids: StatedGrids, size: Sequence[int]) -> tuple[Tensor, Grid]:
+    """(B, C, rows, cols), (B, rows, cols, C) or (B, N, C) -> (B, N, C) and the grid of the tokens."""
+    if output.ndim == 4 and _channels_last(output, size):
+        return output.flatten(1, 2), Grid(*output.shape[1:3])
     if output.ndim == 4:
         return output.flatten(2).transpose(1, 2), Grid(*output.shape[2:])
-    patches = square_patches(output.shape[1], (img_size[0], img_size[1]))
+    patches = grids.patches(output.shape[1])
     return output, patches[0] if patches and not patches[1] else Grid(1, output.shape[1])
+
+
+def _channels_last(output: Tensor, size: Sequence[int]) -> bool:
+    """Return whether an output is (B, rows, cols, C), as in Swin: only so is it as wide as the image."""
+    first, last = (_as_wide(sides, size) for sides in (output.shape[2:], output.shape[1:3]))
+    return last and not first
+
+
+def _as_wide(sides: Sequence[int], size: Sequence[int]) -> bool:
+    """Return whether rows and columns divide the image by one number, up to what is cut off or padded."""
+    least, most = (
+        [length / (count + 0.5) for count, length in zip(sides, size, strict=True)],
+        [length / max(count - 0.5, 0.5) for count, length in zip(sides, size, strict=True)],
+    )
+    return max(least) <= min(most)
 
 
 def _centre(grid: Grid) -> int:
     return grid.rows // 2 * grid.cols + grid.cols // 2
 
 
-def _central_patch(grid: Grid, img_size: Sequence[int], prefix: int) -> int:
-    """Return the index of the central token, or of the central patch where class tokens come first."""
-    patches = square_patches(grid.size, (img_size[0], img_size[1]), prefix) if grid.rows == 1 else None
-    return _centre(grid) if patches is None else patches[1] + _centre(patches[0])
+def _central_patch(output: Tensor, grid: Grid, grids: StatedGrids) -> int:
+    """Return the index of the central patch; class tokens come first in (B, N, C)."""
+    if output.ndim == 4:
+        return _centre(grid)
+    patches = grids.patches(output.shape[1])
+    if patches is None:
+        raise ValueError(grids.why_none(str(output.shape[1])))
+    return patches[1] + _centre(patches[0])

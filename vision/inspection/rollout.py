@@ -5,31 +5,43 @@
 torch.Size([2, 8, 8])
 """
 
+import warnings
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from vision.convert import AttentionLayer
-from vision.inspection.attention_distance import token_patches
-from vision.inspection.attention_maps import AttentionCall, recurrences, watch_attention
-from vision.models import prefix_tokens, token_grid
+from vision.convert.modules import named_modules
+from vision.inspection.attention_maps import OVER_CHANNELS, AttentionCall, recurrences, watch_attention
+from vision.inspection.stated_grids import StatedGrids, stated_grids
+from vision.patches import Grid
 from vision.text import first_few
+
+NAMED = 3  # layers in a message
+_PARALLEL = ("ParallelThingsBlock",)  # timm's block with several attentions side by side
+_MIXING = (nn.Conv1d, nn.Conv2d, nn.AvgPool2d, nn.MaxPool2d)
 
 
 class RolloutLayer(NamedTuple):
     """The weights of one layer, averaged over its heads; rows sum to 1.
 
     Attributes:
+        name: of the module.
         queries: number of output tokens.
         keys: number of input tokens.
         back: (B, queries) -> (B, keys), from shares of the queries to shares of the keys: r to r @ weights.
+        grid: of the input tokens, where the layer knows it.
+        converted: whether it is a layer of a converted CNN, which may be a shortcut or a gate.
     """
 
+    name: str
     queries: int
     keys: int
     back: Callable[[Tensor], Tensor]
+    grid: Grid | None = None
+    converted: bool = False
 
 
 def attention_rollout(model: nn.Module, images: Tensor) -> Tensor:
@@ -40,9 +52,12 @@ def attention_rollout(model: nn.Module, images: Tensor) -> Tensor:
 
     - A layer with different numbers of queries and keys, such as a strided convolution or a pool, is
       multiplied without an identity.
-    - Layers whose keys are not the current tokens, such as a shortcut, are skipped. So are means over all
-      tokens that other layers follow, such as squeeze-and-excite.
-    - The output reads the class token if there is one, otherwise the mean over tokens.
+    - In a converted CNN, layers whose keys are not the current tokens, such as a shortcut, are left out. So
+      are means over all tokens that other layers follow, such as squeeze-and-excite.
+    - Convolutions and pools that follow or accompany attention mix tokens without weights; they are left out.
+    - The output reads the class token if there is one and the head uses it, otherwise the mean over patches.
+
+    What is left out is listed in a warning.
 
     A convolution has weight 1 on one key whatever the image is. For a converted CNN, rollout therefore shows
     the geometry, and depends on the image only through max pools.
@@ -53,79 +68,137 @@ def attention_rollout(model: nn.Module, images: Tensor) -> Tensor:
         images: of the size that the model expects.
 
     Raises:
-        ValueError: no attention is found, a recurrence mixes tokens too, windows are folded into the batch as
-            in Swin, or the tokens are not square patches of the image.
+        ValueError: no attention is found, or some of it has no weights between all tokens: recurrences,
+            windows folded into the batch (Swin), attention over channels (XCiT), over pooled keys (PVT,
+            MViT), or of another kind. Or the model does not state the grid of its tokens.
     """
+    if any(type(module).__name__ in _PARALLEL for module in model.modules()):
+        raise ValueError("rollout needs one layer of attention after the other; this model has parallel ones")
     if recurrent := recurrences(model):
         raise ValueError(
             f"a recurrence mixes tokens without weights in {recurrent[0]}; rollout needs those of every layer"
         )
-    layers = _chain(_layers(model, images))
-    if not layers:
-        raise ValueError(f"{type(model).__name__} has no attention over whole images; convert a CNN first")
-    prefix, inputs, outputs = prefix_tokens(model), layers[0].keys, layers[-1].queries
-    channels, *size = images.shape[1:]
-    stated = token_grid(model, (channels, size[0], size[1]))
-    patches = token_patches(inputs, (size[0], size[1]), prefix, stated)
+    found, mixing = _layers(model, images)
+    layers, left_out = _chain(found)
+    if left_out := [*left_out, *mixing]:
+        listed = first_few(left_out, NAMED)
+        warnings.warn(f"the rollout leaves out {len(left_out)} layers: {listed}", stacklevel=2)
+    grids, inputs = stated_grids(model, (images.shape[-2], images.shape[-1])), layers[0].keys
+    known = layers[0].grid
+    patches = (known, 0) if known else grids.patches(inputs)
     if patches is None:
-        raise ValueError(f"{inputs} tokens are not square patches of images {tuple(images.shape)}")
+        raise ValueError(grids.why_none(str(inputs)))
     grid, before = patches
-    share = torch.full((len(images), outputs), 1 / outputs, dtype=torch.float64, device=images.device)
-    if before and outputs == inputs:  # the class token alone
-        share = torch.eye(outputs, dtype=share.dtype, device=share.device)[:1].expand(len(images), -1)
+    share = _read_by_the_head(model, layers[-1].queries, grids).expand(len(images), -1).to(images.device)
     for layer in reversed(layers):
         share = 0.5 * (share + layer.back(share)) if layer.queries == layer.keys else layer.back(share)
     share = share[:, before:]
     return (share / share.sum(1, keepdim=True)).view(-1, grid.rows, grid.cols)
 
 
-def _layers(model: nn.Module, images: Tensor) -> list[RolloutLayer]:
+def _read_by_the_head(model: nn.Module, outputs: int, grids: StatedGrids) -> Tensor:
+    """Return (1, outputs): the share of each token of the last layer in what the head reads."""
+    share = torch.full((1, outputs), 1 / outputs, dtype=torch.float64)
+    patches = grids.patches(outputs)
+    if patches is None or not patches[1]:
+        return share
+    pool = getattr(model, "global_pool", None)
+    if isinstance(pool, str) and pool.startswith(("avg", "max")):
+        share[:, : patches[1]] = 0
+        return share / share.sum()
+    read = 2 if hasattr(model, "head_dist") else 1  # DeiT's distilled models average two heads
+    return torch.where(torch.arange(outputs) < read, 1 / read, 0.0).to(share.dtype)[None]
+
+
+def _layers(model: nn.Module, images: Tensor) -> tuple[list[RolloutLayer], list[str]]:
+    """Return the layers in order, and the names of what mixes tokens beside them.
+
+    Raises:
+        ValueError: a part of the attention has no weights between the tokens of the whole image.
+    """
     layers: list[RolloutLayer] = []
-    folded: list[str] = []
+    mixing: list[str] = []
 
     def keep(call: AttentionCall) -> None:
-        layer = _rollout_layer(call, len(images))
-        if layer is None:
-            folded.append(call.name)
-        else:
-            layers.append(layer)
+        if call.over_channels:
+            raise ValueError(
+                f"rollout needs the weights of every layer, which {call.name} does not show: {OVER_CHANNELS}"
+            )
+        layers.append(_rollout_layer(call, len(images)))
 
-    watch_attention(model, images, keep)
-    if folded:
-        raise ValueError(
-            f"windows are folded into the batch in {first_few(folded, 1)}; rollout needs attention over "
-            "whole images"
-        )
-    return layers
+    def note(name: str) -> Callable[[Any, Any, Any], None]:
+        def hook(module: Any, inputs: Any, output: Any) -> None:
+            if layers and name not in mixing and output.shape[2:].numel() > 1:
+                mixing.append(name)
+
+        return hook
+
+    mixers = [(name, module) for name, module in named_modules(model).items() if _mixes(module)]
+    handles = [module.register_forward_hook(note(name)) for name, module in mixers]
+    try:
+        hidden = watch_attention(model, images, keep)
+    finally:
+        for handle in handles:
+            handle.remove()
+    if hidden:
+        name, reason = next(iter(hidden.items()))
+        raise ValueError(f"rollout needs the weights of every layer, which {name} does not show: {reason}")
+    if not layers:
+        raise ValueError(f"{type(model).__name__} has no attention over whole images; convert a CNN first")
+    return layers, mixing
 
 
-def _chain(layers: Sequence[RolloutLayer]) -> list[RolloutLayer]:
-    """Return the layers that read the output of those before them, in order."""
+def _mixes(module: nn.Module) -> bool:
+    size: Any = module.kernel_size if isinstance(module, _MIXING) else 1
+    return max(size) > 1 if isinstance(size, tuple | list) else size > 1
+
+
+def _chain(layers: Sequence[RolloutLayer]) -> tuple[list[RolloutLayer], list[str]]:
+    """Return the layers that read the output of those before them, in order, and the names of the others.
+
+    Raises:
+        ValueError: a layer of attention is not one of them.
+    """
     last = max((index for index, layer in enumerate(layers) if layer.queries > 1), default=0)
     chain: list[RolloutLayer] = []
+    left_out: list[str] = []
     for index, layer in enumerate(layers):
         on_path = layer.queries > 1 or index > last
         if on_path and (not chain or layer.keys == chain[-1].queries):
             chain.append(layer)
-    return chain
+        elif layer.converted:
+            left_out.append(layer.name)
+        else:
+            tokens = f"{chain[-1].queries} tokens of {chain[-1].name}" if chain else "tokens of the image"
+            raise ValueError(
+                f"rollout needs layers that attend to all tokens of the one before; {layer.name} has "
+                f"{layer.keys} keys, which are not the {tokens}"
+            )
+    return chain, left_out
 
 
-def _rollout_layer(call: AttentionCall, batch: int) -> RolloutLayer | None:
-    """Return the weights of a layer, or None if its windows are folded into the batch."""
+def _rollout_layer(call: AttentionCall, batch: int) -> RolloutLayer:
+    """Return the weights of a layer.
+
+    Raises:
+        ValueError: its windows are folded into the batch.
+    """
     if isinstance(call.module, AttentionLayer):
-        return _of_window(call.module, call.input)
+        return _of_window(call.name, call.module, call.input)
     weights = call.weights()
     if len(weights) != batch:
-        return None
+        raise ValueError(
+            f"windows are folded into the batch in {call.name}; rollout needs attention over whole images"
+        )
     mean = _rows_to_one(weights.double().mean(1))
 
     def back(share: Tensor) -> Tensor:
         return (share[:, None] @ mean)[:, 0]
 
-    return RolloutLayer(mean.shape[1], mean.shape[2], back)
+    return RolloutLayer(call.name, mean.shape[1], mean.shape[2], back)
 
 
-def _of_window(layer: AttentionLayer, x: Tensor) -> RolloutLayer:
+def _of_window(name: str, layer: AttentionLayer, x: Tensor) -> RolloutLayer:
     """Return the weights of the slots of a window; a map over all tokens would not fit into memory."""
     weights, index = layer.neighbour_weights(x)
     tokens = x[0, 0].numel()
@@ -138,7 +211,8 @@ def _of_window(layer: AttentionLayer, x: Tensor) -> RolloutLayer:
         moved = (slots * share[:, None, :, None]).flatten(1)
         return share.new_zeros(len(x), tokens).scatter_add(1, keys, moved)
 
-    return RolloutLayer(slots.shape[2], tokens, back)
+    grid = Grid(*x.shape[2:]) if x.ndim == 4 else None
+    return RolloutLayer(name, slots.shape[2], tokens, back, grid, converted=True)
 
 
 def _rows_to_one(weights: Tensor) -> Tensor:
