@@ -2,6 +2,7 @@
 
 from itertools import product
 from math import dist, sqrt
+from typing import Any
 
 import pytest
 import torch
@@ -118,7 +119,7 @@ def test_queries_and_fewer_keys_have_separate_positions():
             q, k = x.flatten(2).mT, nn.functional.avg_pool2d(x, 2).flatten(2).mT
             return F.scaled_dot_product_attention(q, 0 * k, k)
 
-    model = Reduced()
+    model: Any = Reduced()
     model.grid = Grid(4, 4)
     places = [(r + 0.5, c + 0.5) for r, c in product(range(4), range(4))]
     keys = [(1, 1), (1, 3), (3, 1), (3, 3)]
@@ -316,6 +317,6 @@ def test_a_model_that_states_no_grid_is_not_guessed():
 
     table = attention_distance(Plain(), torch.randn(1, 3, 4, 9))  # 36 tokens may be 6 x 6, and are 4 x 9
     assert table.empty and "states no grid of its 36 x 36 tokens" in table.attrs["skipped"][""]
-    model = Plain()
+    model: Any = Plain()
     model.grid = Grid(4, 9)
     assert set(attention_distance(model, torch.randn(1, 3, 4, 9))["queries"]) == {36}

@@ -1,5 +1,7 @@
 """Receptive fields: composed from layers' fields, by gradients, by hand, and by moving single pixels."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -302,7 +304,7 @@ def test_a_grid_that_the_model_does_not_state_has_no_centre():
 
     with pytest.raises(ValueError, match="states no grid of its 54 tokens"):
         effective_receptive_field(Tokens(), torch.randn(1, 3, 6, 9), "out")
-    model = Tokens()
+    model: Any = Tokens()
     model.grid = Grid(6, 9)
     found = effective_receptive_field(model, torch.randn(1, 3, 6, 9), "out")
     assert found.nonzero().tolist() == [[3, 4]]
@@ -321,5 +323,5 @@ def test_a_sum_of_channels_that_is_constant_is_refused():
 class ChannelNorm(nn.LayerNorm):
     """(B, C, rows, cols): a layer norm over the channels of each token."""
 
-    def forward(self, x):
-        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+    def forward(self, input):
+        return super().forward(input.movedim(1, -1)).movedim(-1, 1)

@@ -8,6 +8,7 @@ from torch import nn
 from vision.config import ModelConfig
 from vision.data import Source
 from vision.models import (
+    Cost,
     Start,
     complete_arguments,
     create_model,
@@ -16,7 +17,7 @@ from vision.models import (
     read_start,
     start_arguments,
     start_model,
-    too_many_tokens,
+    too_costly,
 )
 from vision.soften import is_softened, start_from
 
@@ -95,9 +96,8 @@ def folder_size(model: nn.Module, test_images: int, classes: int) -> int:
     return weights + (8 + 2 * classes) * test_images + 2**20
 
 
-def describe(model: nn.Module, shape: tuple[int, int, int]) -> str:
-    """Return the grid and size of a model in words, and a warning if its cost is out of proportion."""
-    params = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    size = f"{params:,} parameters for images of {shape[1]} x {shape[2]} pixels"
-    parts = (describe_grid(model, shape), size, too_many_tokens(model, shape))
+def describe(model: nn.Module, shape: tuple[int, int, int], size: Cost) -> str:
+    """Return the grid and cost of a model in words, and a warning if it is out of proportion."""
+    words = f"{size.params:,} parameters for images of {shape[1]} x {shape[2]} pixels"
+    parts = (describe_grid(model, shape), words, too_costly(model, shape, size.macs))
     return "; ".join(part for part in parts if part)

@@ -9,7 +9,7 @@ from vision.config import RunConfig
 from vision.data import Inputs
 from vision.experiment.scores import FinalScores
 from vision.experiment.train import TrainedRun
-from vision.models import cost
+from vision.models import Cost
 from vision.provenance import cpu_summary, now, provenance
 from vision.training import resolve_precision
 
@@ -21,11 +21,12 @@ def make_record(
     scores: FinalScores,
     *,
     arguments: dict[str, Any],
+    size: Cost,
     started: str,
 ) -> results.Record:
     """Return the record of a run that ends now."""
     source, subset, last = inputs.source, inputs.subset, trained.validated
-    size, origin = cost(trained.model, source.train.shape), provenance()
+    origin = provenance()
     return results.Record(
         data=config.data.name,
         model=config.model.name,

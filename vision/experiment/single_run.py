@@ -19,7 +19,7 @@ from vision.experiment.record import make_record
 from vision.experiment.scores import final_scores
 from vision.experiment.settings_check import check_run
 from vision.experiment.train import ProgressCallback, train
-from vision.models import Start
+from vision.models import Start, cost
 from vision.provenance import now
 from vision.training import budget_steps, evaluate, resolve_device
 
@@ -98,7 +98,8 @@ def _train_and_score(
     _seed_everything(config.seed)
     model, arguments = build_model(config.model, inputs.source, start)
     results.reserve(folder, folder_size(model, len(inputs.test), len(inputs.source.classes)))
-    on_progress({"step": 0, "steps": steps, "about": describe(model, inputs.source.train.shape)})
+    size = cost(model, inputs.source.train.shape)
+    on_progress({"step": 0, "steps": steps, "about": describe(model, inputs.source.train.shape, size)})
 
     score = partial(evaluate, device=device, precision=config.training.precision)
     trained = train(
@@ -113,7 +114,7 @@ def _train_and_score(
     )
     scores = final_scores(trained, inputs, config, score)
     save_outputs(trained.model, arguments, inputs, scores.test, folder, logits=config.save_logits)
-    return make_record(config, inputs, trained, scores, arguments=arguments, started=started)
+    return make_record(config, inputs, trained, scores, arguments=arguments, size=size, started=started)
 
 
 def _seed_everything(seed: int) -> None:

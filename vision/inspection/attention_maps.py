@@ -226,11 +226,10 @@ def _over_channels(query: Tensor, inputs: tuple[int, ...], module: nn.Module) ->
     """Return whether a query (..., H, L, E) has channels where others have tokens: L * H = C and E = N."""
     if len(inputs) not in (3, 4) or query.ndim < 3:
         return False
-    last = len(inputs) - 1
-    # (B, N, C), (B, rows, cols, C) or (B, C, rows, cols): the tokens and channels of either order
-    layouts = {(prod(inputs[1:last]), inputs[last])} | (
-        {(prod(inputs[2:]), inputs[1])} if last == 3 else set()
-    )
+    # (B, N, C) or (B, rows, cols, C), and (B, C, rows, cols): the tokens and the channels
+    layouts = {(prod(inputs[1:-1]), inputs[-1])}
+    if len(inputs) == 4:
+        layouts.add((inputs[2] * inputs[3], inputs[1]))
     heads, (length, width) = query.shape[-3] if query.ndim > 3 else 1, query.shape[-2:]
     crosswise, usual = ((n, heads * c) in layouts for n, c in ((width, length), (length, width)))
     named_so = _CHANNELS.search(type(module).__name__) is not None

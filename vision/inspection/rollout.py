@@ -6,8 +6,8 @@ torch.Size([2, 8, 8])
 """
 
 import warnings
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -150,7 +150,7 @@ def _layers(model: nn.Module, images: Tensor) -> tuple[list[RolloutLayer], list[
 
 def _mixes(module: nn.Module) -> bool:
     size: Any = module.kernel_size if isinstance(module, _MIXING) else 1
-    return max(size) > 1 if isinstance(size, tuple | list) else size > 1
+    return any(side > 1 for side in cast("Iterable[int]", size if isinstance(size, Iterable) else (size,)))
 
 
 def _chain(layers: Sequence[RolloutLayer]) -> tuple[list[RolloutLayer], list[str]]:

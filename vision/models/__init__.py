@@ -28,4 +28,4 @@ from vision.models.token_grid import describe_grid as describe_grid
 from vision.models.token_grid import prefix_tokens as prefix_tokens
 from vision.models.token_grid import stated_grid as stated_grid
 from vision.models.token_grid import token_grid as token_grid
-from vision.models.token_grid import too_many_tokens as too_many_tokens
+from vision.models.token_grid import too_costly as too_costly

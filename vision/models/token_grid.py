@@ -12,6 +12,7 @@ from torch import nn
 from vision.patches import Grid
 
 MANY = 1024  # tokens, 32 x 32
+MANY_MACS = 20_000_000_000  # multiply-adds for one image; a ViT-B/16 at 224 x 224 takes 17.6 billion
 
 
 def token_grid(model: nn.Module, input_shape: tuple[int, int, int]) -> Grid | None:
@@ -69,12 +70,24 @@ def describe_grid(model: nn.Module, input_shape: tuple[int, int, int]) -> str:
     return f"about {height} x {width} positions in its last features"
 
 
-def too_many_tokens(model: nn.Module, input_shape: tuple[int, int, int]) -> str:
-    """Return a warning about a model that has far more tokens than the usual 8 x 8; empty if not."""
+def too_costly(model: nn.Module, input_shape: tuple[int, int, int], macs: int) -> str:
+    """Return a warning about a model that costs far more than usual for one image; empty if not.
+
+    Args:
+        model: any model.
+        input_shape: (C, H, W) of its images.
+        macs: its multiply-adds for one of them.
+    """
     grid = token_grid(model, input_shape)
-    if grid is None or grid.size <= MANY:
-        return ""
-    return (
-        f"{grid.rows} x {grid.cols} tokens are {grid.size // 64:,} times as many as 8 x 8, and a step takes "
-        "at least that much longer; a larger model.kwargs.patch_size or a smaller data.img_size makes fewer"
-    )
+    if grid is not None and grid.size > MANY:
+        return (
+            f"{grid.rows} x {grid.cols} tokens are {grid.size // 64:,} times as many as 8 x 8, and a step "
+            "takes at least that much longer; a larger model.kwargs.patch_size or a smaller data.img_size "
+            "makes fewer"
+        )
+    if macs > MANY_MACS:
+        return (
+            f"{macs / 1e9:,.0f} billion multiply-adds for one image are more than those of a ViT-B/16 at "
+            "224 x 224; a smaller data.img_size takes fewer"
+        )
+    return ""
