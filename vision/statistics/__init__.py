@@ -22,5 +22,5 @@ from vision.statistics.ranking import ranking as ranking
 from vision.statistics.records import check_columns as check_columns
 from vision.statistics.run_scores import all_or_nothing as all_or_nothing
 from vision.statistics.run_scores import run_scores as run_scores
-from vision.statistics.scaling import ScalingFit as ScalingFit
 from vision.statistics.scaling import scaling_fit as scaling_fit
+from vision.statistics.scaling_law_fit import ScalingFit as ScalingFit

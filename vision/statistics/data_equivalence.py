@@ -56,34 +56,68 @@ def data_equivalence(
     if first == second:
         raise ValueError(f"two different models are needed, got {first!r} twice")
     errors = pivot_by_seed(runs_of(records, (first, second), metric), ["label", "train_size"])
-    own, other = (np.array([n for label, n in errors.columns if label == name]) for name in (first, second))
+    own, other = (_sizes(errors, label) for label in (first, second))
     if len(own) < 2:
         raise ValueError(f"{first!r} needs two training-set sizes or more, got {own.tolist()}")
     errors = errors[[(first, n) for n in own] + [(second, n) for n in other]]
-    mean = errors.mean().to_numpy(dtype=float)
-    spread = (errors.sem().to_numpy(dtype=float) / mean)[: len(own)]
-    chance = np.zeros((draws, len(mean)))
-    generator, repeated = np.random.default_rng(seed), bool(errors.count().min() > 1)
-    if repeated:
-        chance = wild_bootstrap(errors.to_numpy() / mean, draws, generator)
-    drawn = np.log(mean) + chance
-    at, curve = np.log(own), np.log(mean[: len(own)])
-    grid, paths = smooth_paths(at, curve, np.nan_to_num(spread), drawn[:, : len(own)], generator)
-    needed = _first_reach(grid, paths, drawn[:, len(own) :])
-    typical = np.percentile(needed, 50, axis=0, method="inverted_cdf")
-    low: np.ndarray = np.full(len(other), np.nan)
-    high = low
-    if repeated:
-        ends = percentile_interval(needed, method="inverted_cdf")
-        # Of an end outside the curve only the side is known.
-        low = cast("np.ndarray", np.where(ends[0] == np.inf, own[-1], np.exp(ends[0])))
-        high = cast("np.ndarray", np.where(ends[1] == -np.inf, own[0], np.exp(ends[1])))
-    if curve[0] - curve.min() < FLAT:  # the curve cannot tell sizes apart
-        typical, low, high = typical * np.nan, np.zeros(len(other)), np.full(len(other), np.inf)
+    needed = _needed_log_sizes(errors, own, draws, np.random.default_rng(seed))
+    if _is_flat(errors, own):  # the curve cannot tell sizes apart
+        typical = np.full(len(other), np.nan)
+        low, high = np.zeros(len(other)), np.full(len(other), np.inf)
+    else:
+        typical = np.percentile(needed, 50, axis=0, method="inverted_cdf")
+        low, high = _interval(needed, own) if _is_repeated(errors) else (typical * np.nan, typical * np.nan)
     images = np.where(np.isfinite(typical), np.exp(typical), np.nan)
     states = [_state(float(log_size)) for log_size in typical]
     columns = {"train_size": other, "images": images, "low": low, "high": high}
     return pd.DataFrame({**columns, "worth": other / images, "state": states})
+
+
+def _sizes(errors: pd.DataFrame, label: str) -> np.ndarray:
+    return np.array([size for name, size in errors.columns if name == label])
+
+
+def _is_repeated(errors: pd.DataFrame) -> bool:
+    return bool(errors.count().min() > 1)
+
+
+def _is_flat(errors: pd.DataFrame, own: np.ndarray) -> bool:
+    curve = np.log(errors.mean().to_numpy(dtype=float)[: len(own)])
+    return bool(curve[0] - curve.min() < FLAT)
+
+
+def _needed_log_sizes(
+    errors: pd.DataFrame, own: np.ndarray, draws: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Return the log sizes that the first model needs in each draw (D, K).
+
+    Args:
+        errors: One row per seed; one column for each of the first model's sizes, then of the second's K.
+        own: Sizes of the first model.
+        draws: Number D of draws.
+        generator: Source of randomness.
+    """
+    mean = errors.mean().to_numpy(dtype=float)
+    spread = (errors.sem().to_numpy(dtype=float) / mean)[: len(own)]
+    chance = np.zeros((draws, len(mean)))
+    if _is_repeated(errors):
+        chance = wild_bootstrap(errors.to_numpy() / mean, draws, generator)
+    drawn = np.log(mean) + chance
+    curve = np.log(mean[: len(own)])
+    grid, paths = smooth_paths(np.log(own), curve, np.nan_to_num(spread), drawn[:, : len(own)], generator)
+    return _first_reach(grid, paths, drawn[:, len(own) :])
+
+
+def _interval(needed: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends in images: log sizes (D, K) -> two of (K,).
+
+    Of an end outside the sizes only the side is known.
+    """
+    low, high = percentile_interval(needed, method="inverted_cdf")
+    return (
+        cast("np.ndarray", np.where(low == np.inf, own[-1], np.exp(low))),
+        cast("np.ndarray", np.where(high == -np.inf, own[0], np.exp(high))),
+    )
 
 
 def _state(log_size: float) -> State:

@@ -4,8 +4,7 @@
 {'a': 1.49, 'b': 0.2}
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -16,79 +15,13 @@ from vision.statistics.intervals import percentile_interval
 from vision.statistics.laws import LAWS, Law, fit_law, fit_many
 from vision.statistics.records import runs_of
 from vision.statistics.resampling import pivot_by_seed, wild_bootstrap
+from vision.statistics.scaling_law_fit import ScalingFit, logs
 
 DRAWS = 1000
 MIN_SIZES = 3
 # The simplest law is chosen whose holdout error is within a factor of the best one's, below an absolute
 # bound, or within this many standard errors of the mean.
 GOOD_FACTOR, GOOD_ERROR, GOOD_STANDARD_ERRORS = 1.1, 1e-3, 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class ScalingFit:
-    """A law fitted to the mean error at each size.
-
-    Attributes:
-        label: Name of the model.
-        law: power, floor or broken; see `vision.statistics.laws.LAWS`.
-        parameters: Values by name.
-        low: Lower ends of their 95% intervals, empty where a size has one run. 0 or -inf where the sizes do
-            not bound it.
-        high: Upper ends of these intervals; inf where the sizes do not bound it.
-        holdout_error: Relative error at the largest size when it is predicted from the others, for each law
-            with enough sizes.
-        sizes: Training-set sizes.
-        runs: Smallest number of runs at a size.
-        holdout_p: p value of each of these predictions: whether it misses by more than chance. NaN where a
-            size has one run, and of other laws than one that was asked for.
-    """
-
-    label: str
-    law: str
-    parameters: dict[str, float]
-    low: dict[str, float]
-    high: dict[str, float]
-    holdout_error: dict[str, float]
-    sizes: tuple[int, ...]
-    runs: int
-    holdout_p: dict[str, float]
-    _values: np.ndarray = field(repr=False, compare=False)
-    _drawn: np.ndarray | None = field(repr=False, compare=False)
-
-    def __str__(self) -> str:
-        """Return the model, its formula, and the parameters with their intervals."""
-        return f"{self.label}: error {LAWS[self.law].formula}, {self.values_text}"
-
-    @property
-    def fits(self) -> bool:
-        """Whether the law predicts the largest size up to chance; also if too few sizes can test that."""
-        return self.law not in self.holdout_error or predicts(
-            self.holdout_error[self.law], self.holdout_p[self.law]
-        )
-
-    @property
-    def values_text(self) -> str:
-        """The parameters with their intervals, such as "a = 0.9 (0.8 to 1)"."""
-        return ", ".join(
-            f"{name} = {value:.3g}"
-            + (f" ({self.low[name]:.3g} to {self.high[name]:.3g})" if self.low else "")
-            for name, value in self.parameters.items()
-        )
-
-    def predict(self, sizes: Sequence[float] | np.ndarray) -> np.ndarray:
-        """Return the error in [0, 1] at training-set sizes: (N,) -> (N,)."""
-        return np.exp(LAWS[self.law].log_error(_logs(sizes), self._values))
-
-    def band(self, sizes: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the 95% interval of the error under this law: (N,) -> two of (N,).
-
-        NaN where a size has one run. Outside the sizes of the fit it relies on the law.
-        """
-        if self._drawn is None:
-            nothing = np.full(len(_logs(sizes)), np.nan)
-            return nothing, nothing
-        low, high = np.exp(percentile_interval(LAWS[self.law].log_error(_logs(sizes), self._drawn.T)))
-        return low, high
 
 
 def scaling_fit(
@@ -128,56 +61,105 @@ def scaling_fit(
     if law is not None and law not in LAWS:
         raise ValueError(f"law must be one of {', '.join(LAWS)}, got {law!r}")
     errors = pivot_by_seed(runs_of(records, (label,), metric), ["train_size"])
+    _check_sizes([int(size) for size in errors.columns], label, law)
+    points = _points(errors, draws, seed)
+    holdout = _predict_largest(points, law)
+    return _fit(label, LAWS[law or _choose(holdout, points)], points, holdout)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Points:
+    """What a law is fitted to: log sizes (J,), log mean errors (J,), and their chance deviations (D, J).
+
+    Attributes:
+        sizes: Training-set sizes.
+        x: Their logarithms.
+        y: Log mean errors.
+        chance: Chance deviations of y; None where a size has one run.
+        noise: Standard error at the largest size over the mean there; 0 where a size has one run.
+        runs: Smallest number of runs at a size.
+    """
+
+    sizes: tuple[int, ...]
+    x: np.ndarray
+    y: np.ndarray
+    chance: np.ndarray | None
+    noise: float
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Holdout:
+    """Relative error at the largest size and its p value, for each law with enough sizes."""
+
+    error: dict[str, float]
+    p: dict[str, float]
+
+
+def _check_sizes(sizes: list[int], label: str, law: str | None) -> None:
     least = max(MIN_SIZES, len(LAWS[law].parameters) if law else 0)
-    sizes = tuple(int(size) for size in errors.columns)
     if len(sizes) < least:
         raise ValueError(
-            f"a fit needs {least} training-set sizes or more, got {len(sizes)} of {label!r}: {list(sizes)}"
+            f"a fit needs {least} training-set sizes or more, got {len(sizes)} of {label!r}: {sizes}"
         )
-    x, mean, runs = _logs(sizes), errors.mean().to_numpy(dtype=float), int(errors.count().min())
-    chance = None
-    if runs > 1:
-        chance = wild_bootstrap(errors.to_numpy() / mean, draws, np.random.default_rng(seed))
-    holdout: dict[str, float] = {}
-    p: dict[str, float] = {}
+
+
+def _points(errors: pd.DataFrame, draws: int, seed: int) -> _Points:
+    """Return the points of errors with one row per seed and one column per size."""
+    sizes = tuple(int(size) for size in errors.columns)
+    mean, runs = errors.mean().to_numpy(dtype=float), int(errors.count().min())
+    if runs == 1:
+        return _Points(sizes, logs(sizes), np.log(mean), None, 0.0, runs)
+    chance = wild_bootstrap(errors.to_numpy() / mean, draws, np.random.default_rng(seed))
+    largest = errors.iloc[:, -1].astype(float)
+    noise = float(cast("float", largest.sem())) / float(largest.mean())
+    return _Points(sizes, logs(sizes), np.log(mean), chance, noise, runs)
+
+
+def _predict_largest(points: _Points, law: str | None) -> _Holdout:
+    """Predict the largest size by all laws; only a law that may be chosen needs a p value."""
+    holdout = _Holdout({}, {})
     for one in LAWS.values():
-        if len(one.parameters) < len(x):
-            holdout[one.name], p[one.name] = predict_largest(
-                one, x, np.log(mean), chance if law in (None, one.name) else None
-            )
-    good = {name: error for name, error in holdout.items() if predicts(error, p[name])}
-    best = LAWS[law or _simplest_good(good or holdout, errors.iloc[:, -1].astype(float), runs)]
-    values, drawn = fit_law(best, x, np.log(mean)), None
+        if len(one.parameters) < len(points.x):
+            chance = points.chance if law in (None, one.name) else None
+            holdout.error[one.name], holdout.p[one.name] = predict_largest(one, points.x, points.y, chance)
+    return holdout
+
+
+def _choose(holdout: _Holdout, points: _Points) -> str:
+    """Return the simplest good law of those that predict the largest size, or of all if none does."""
+    good = {name: error for name, error in holdout.error.items() if predicts(error, holdout.p[name])}
+    return _simplest_good(good or holdout.error, points.noise)
+
+
+def _simplest_good(errors: dict[str, float], noise: float) -> str:
+    """Return the first law, by number of parameters, whose holdout error is close to the best."""
+    nearest = min(errors.values(), default=0.0)
+    good = max(GOOD_ERROR, GOOD_FACTOR * nearest, nearest + GOOD_STANDARD_ERRORS * noise)
+    return next(name for name, error in errors.items() if error <= good)
+
+
+def _fit(label: str, law: Law, points: _Points, holdout: _Holdout) -> ScalingFit:
+    """Fit a law to all sizes, with intervals where there are draws."""
+    values, drawn = fit_law(law, points.x, points.y), None
     low: dict[str, float] = {}
     high: dict[str, float] = {}
-    if chance is not None:
-        drawn = fit_many(best, x, np.log(mean) + chance, values)
-        low, high = _intervals(best, x, drawn)
+    if points.chance is not None:
+        drawn = fit_many(law, points.x, points.y + points.chance, values)
+        low, high = _intervals(law, points.x, drawn)
     return ScalingFit(
         label=label,
-        law=best.name,
-        parameters={name: float(value) for name, value in best.plain(values).items()},
+        law=law.name,
+        parameters={name: float(value) for name, value in law.plain(values).items()},
         low=low,
         high=high,
-        holdout_error=holdout,
-        sizes=sizes,
-        runs=runs,
-        holdout_p=p,
+        holdout_error=holdout.error,
+        sizes=points.sizes,
+        runs=points.runs,
+        holdout_p=holdout.p,
         _values=values,
         _drawn=drawn,
     )
-
-
-def _simplest_good(holdout: dict[str, float], largest: "pd.Series[float]", runs: int) -> str:
-    """Return the first law, by number of parameters, whose holdout error is close to the best."""
-    nearest = min(holdout.values(), default=0.0)
-    noise = (
-        GOOD_STANDARD_ERRORS * float(cast("float", largest.sem())) / float(largest.mean())
-        if runs > 1
-        else 0.0
-    )
-    good = max(GOOD_ERROR, GOOD_FACTOR * nearest, nearest + noise)
-    return next(name for name, error in holdout.items() if error <= good)
 
 
 def _intervals(law: Law, x: np.ndarray, drawn: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:
@@ -186,7 +168,3 @@ def _intervals(law: Law, x: np.ndarray, drawn: np.ndarray) -> tuple[dict[str, fl
     ends = np.where(low <= least, -np.inf, low), np.where(high >= most, np.inf, high)
     lows, highs = ({name: float(value) for name, value in law.plain(end).items()} for end in ends)
     return lows, highs
-
-
-def _logs(sizes: Sequence[float] | np.ndarray) -> np.ndarray:
-    return np.log(np.atleast_1d(np.asarray(sizes, dtype=float)))
