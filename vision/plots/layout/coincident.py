@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
+import pandas as pd
 from matplotlib.typing import LineStyleType
 
 DASH = 4.0  # length of one line's dash, in line widths
@@ -36,6 +37,19 @@ def shared_strokes(curves: Mapping[Any, Sequence[float]]) -> dict[Any, Strokes]:
             dashes = (DASH * order, (DASH, DASH * (len(group) - 1)))
             strokes[name] = {"linestyle": dashes, "markevery": (order, len(group))}
     return strokes
+
+
+def strokes_of(tables: Mapping[Any, pd.DataFrame], x: str, centre: str = "mean") -> dict[Any, Strokes]:
+    """Return the dashes and markers of lines, each a table with a row for each x.
+
+    Args:
+        tables: The points of each line, by name.
+        x: Column of the places.
+        centre: Column of the heights.
+    """
+    places = sorted({place for table in tables.values() for place in table[x]})
+    heights = {name: table.set_index(x)[centre].reindex(places) for name, table in tables.items()}
+    return shared_strokes({name: height.tolist() for name, height in heights.items()})
 
 
 def _groups(values: Mapping[Any, Any], tolerance: float) -> list[list[Any]]:

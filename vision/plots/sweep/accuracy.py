@@ -8,11 +8,12 @@
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from vision.plots.layout.end_labels import WIDEST, by_last_value, label_width, place_end_labels
 from vision.plots.layout.figure import new_figure
@@ -75,40 +76,81 @@ def plot_accuracy(
     if runs is not None:
         check_table(runs, (panel, line, x, "score"), name="runs")
         runs = runs if curves[line].nunique() <= MOST_LINES else None
-    values, ordered = list(dict.fromkeys(curves[panel])), is_ordered(curves[x])
-    styles = line_styles(_in_order(curves, x, line, centre))
-    names = [value_text(value) for value in styles]
-    shown = [UNITS.get(line, "{}").format(name) for name in names]
-    columns = _columns(len(values), shown) if ordered and line in UNITS else 0
-    rows = curves[x].nunique()
-    height = _height(len(values), columns, rows, ordered=ordered)
-    figure, body = new_figure(title, notes if runs is None else _with_note(notes, ordered), height=height)
-    panels = small_multiples(body, len(values), columns or COLUMNS)
+    styles = line_styles(_in_order(curves[line]))
     lines = Lines(styles, x=x, line=line, centre=centre, intervals=intervals, scale=scale)
-    for one, value in zip(panels, values, strict=True):
-        own = rows_with(curves, panel, value)
+    plan = _plan(curves, lines, panel)
+    figure, body = new_figure(
+        title, notes if runs is None else _with_note(notes, plan.ordered), height=plan.height
+    )
+    panels = small_multiples(body, len(plan.panels), plan.columns)
+    tables = {one: rows_with(curves, panel, value) for one, value in zip(panels, plan.panels, strict=True)}
+    for (one, own), value in zip(tables.items(), plan.panels, strict=True):
         own_runs = None if runs is None else rows_with(runs, panel, value)
-        (draw_lines if ordered else draw_rows)(one, own, lines, own_runs)
-        if panel != "data" or len(values) > 1:
+        (draw_lines if plan.ordered else draw_rows)(one, own, lines, own_runs)
+        if panel != "data" or len(panels) > 1:
             one.set_title(value_text(value))
-    where = f"{values[0]}, " if panel == "data" and len(values) == 1 else ""
-    sizes = f"training images ({where}{scale} scale)" if scale == "log" else "training images"
-    along = xlabel or (sizes if x == "train_size" else _short(x))
-    share = f"{metric} (%)"
-    name_axes(body, panels, along if ordered else share, share if ordered else "")
-    texts = dict(zip(styles, shown, strict=True))
-    tables = {one: rows_with(curves, panel, value) for one, value in zip(panels, values, strict=True)}
-    _set_ticks(tables, x, ordered=ordered)  # those of matplotlib are too wide to lay out the figure
-    ends = {one: line_ends(own, lines, texts) if ordered else [] for one, own in tables.items()}
-    if not (columns and place_end_labels(ends)):
-        ranked = names if is_ordered(curves[line]) else by_last_value(ends, names)
-        add_legend(figure, body, panels, ranked, title="" if line == "label" else _short(line))
-    _set_ticks(tables, x, ordered=ordered)
+    only = value_text(plan.panels[0]) if panel == "data" and len(panels) == 1 else ""
+    along, share = xlabel or _x_name(x, scale, only), f"{metric} (%)"
+    name_axes(body, panels, along if plan.ordered else share, share if plan.ordered else "")
+    _name_lines(figure, body, tables, lines, plan)
     return figure
 
 
-def _set_ticks(tables: Mapping[Axes, pd.DataFrame], x: str, *, ordered: bool) -> None:
-    for panel, curves in tables.items() if ordered else ():
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How an accuracy figure is laid out.
+
+    Attributes:
+        panels: the value of each panel.
+        ordered: whether x is an axis of numbers, rather than one row per name.
+        numbers: whether the lines are numbers, in whose order they stay.
+        beside: whether the names of the lines may stand at their ends.
+        texts: the text at the end of each line.
+        columns: of the panels.
+        height: of all panels, in inches.
+    """
+
+    panels: list[object]
+    ordered: bool
+    numbers: bool
+    beside: bool
+    texts: dict[object, str]
+    columns: int
+    height: float
+
+
+def _plan(curves: pd.DataFrame, lines: Lines, panel: str) -> _Plan:
+    panels, ordered = list(dict.fromkeys(curves[panel])), is_ordered(curves[lines.x])
+    texts = {name: UNITS.get(lines.line, "{}").format(value_text(name)) for name in lines.styles}
+    columns = _columns(len(panels), list(texts.values())) if ordered and lines.line in UNITS else 0
+    height = _height(len(panels), columns or COLUMNS, curves[lines.x].nunique(), ordered=ordered)
+    numbers = is_ordered(curves[lines.line])
+    return _Plan(panels, ordered, numbers, columns > 0, texts, columns or COLUMNS, height)
+
+
+def _x_name(x: str, scale: str, data: str) -> str:
+    if x != "train_size":
+        return _short(x)
+    where = f"{data}, " if data else ""
+    return f"training images ({where}{scale} scale)" if scale == "log" else "training images"
+
+
+def _name_lines(
+    figure: Figure, body: SubFigure, tables: Mapping[Axes, pd.DataFrame], lines: Lines, plan: _Plan
+) -> None:
+    """Name the lines at their ends, or in a legend where they have no room; the ticks are set for both."""
+    _set_ticks(tables, lines.x, plan)  # those of matplotlib are too wide to lay out the figure
+    ends = {one: line_ends(own, lines, plan.texts) if plan.ordered else [] for one, own in tables.items()}
+    if not (plan.beside and place_end_labels(ends)):
+        names = [value_text(name) for name in lines.styles]
+        ranked = names if plan.numbers else by_last_value(ends, names)
+        legend_title = "" if lines.line == "label" else _short(lines.line)
+        add_legend(figure, body, list(tables), ranked, title=legend_title)
+    _set_ticks(tables, lines.x, plan)
+
+
+def _set_ticks(tables: Mapping[Axes, pd.DataFrame], x: str, plan: _Plan) -> None:
+    for panel, curves in tables.items() if plan.ordered else ():
         set_x_ticks(panel, sorted(set(curves[x])))
 
 
@@ -121,19 +163,17 @@ def _columns(panels: int, names: list[str]) -> int:
 
 def _height(panels: int, columns: int, rows: int, *, ordered: bool) -> float:
     body = BODY if ordered else 0.26 * rows + 0.6
-    if panels == 1:
-        return body
-    return height_of(panels, columns or COLUMNS, row=2.1 if ordered else body)
+    return body if panels == 1 else height_of(panels, columns, row=2.1 if ordered else body)
 
 
 def _with_note(notes: str, ordered: bool) -> str:
     return f"{notes}; {NOTE if ordered else ROWS_NOTE}".removeprefix("; ")
 
 
-def _in_order(curves: pd.DataFrame, x: str, line: str, centre: str) -> list[Any]:
+def _in_order(lines: "pd.Series[Any]") -> list[Any]:
     """Return the lines: numbers ascending, names in the order of the table."""
-    values = list(dict.fromkeys(curves[line].tolist()))
-    return sorted(values) if is_ordered(curves[line]) else values
+    values = list(dict.fromkeys(lines.tolist()))
+    return sorted(values) if is_ordered(lines) else values
 
 
 def _short(name: str) -> str:

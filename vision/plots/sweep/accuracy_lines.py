@@ -19,7 +19,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from vision.plots.layout.chart import add_to_chart, mark_points
-from vision.plots.layout.coincident import shared_strokes
+from vision.plots.layout.coincident import strokes_of
 from vision.plots.layout.end_labels import End
 from vision.plots.layout.intervals import draw_band
 from vision.plots.layout.legend import as_label
@@ -59,9 +59,7 @@ def draw_lines(panel: Axes, curves: pd.DataFrame, lines: Lines, runs: pd.DataFra
         panel.margins(x=0.1)  # room for the dots beside the last place
     drawn = {name: _curve(curves, name, lines) for name in lines.styles}
     drawn = {name: curve for name, curve in drawn.items() if len(curve)}
-    strokes = shared_strokes(
-        {name: c.set_index(lines.x)[lines.centre].reindex(places).tolist() for name, c in drawn.items()}
-    )
+    strokes = strokes_of(drawn, lines.x, lines.centre)
     for order, (name, curve) in enumerate(drawn.items()):
         look: SharedLineStyle = {**lines.styles[name], **strokes[name]}
         own = None if runs is None else rows_with(runs, lines.line, name)

@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
 from vision.plots.layout.chart import add_to_chart, mark_points
-from vision.plots.layout.coincident import shared_strokes
+from vision.plots.layout.coincident import strokes_of
 from vision.plots.layout.end_labels import WIDEST, End, by_last_value, label_width, place_end_labels
 from vision.plots.layout.figure import new_figure
 from vision.plots.layout.intervals import draw_band
@@ -73,45 +73,59 @@ def plot_difference(
     tables = {second: differences} if isinstance(differences, pd.DataFrame) else dict(differences)
     for name, table in tables.items():
         check_table(table, COLUMNS, name=f"differences to {name}")
-    # Hollow markers have a meaning here.
-    own = line_styles([first, *tables], all_lines)
-    styles: LineStyles = {name: {**look, "fillstyle": "full"} for name, look in own.items()}
+    styles = _styles(first, tables, all_lines)
     drawn = {name: pairs[name] for name in tables if name in pairs} if pairs else {}
     notes = "; ".join(part for part in (notes, PAIRS if drawn else "") if part)
     figure, body = new_figure(title, notes, height=3.1)
     panel = body.subplots()
     panel.set(xscale="log", xlabel="training images (log scale)", ylabel=f"lead of {first} (points)")
     panel.axhline(0, color=INK, linewidth=0.9)
-    sizes = sorted({size for table in tables.values() for size in table["train_size"]})
-    strokes = shared_strokes(
-        {name: t.set_index("train_size")["mean"].reindex(sizes).tolist() for name, t in tables.items()}
-    )
-    for name, table in tables.items():
-        look: SharedLineStyle = {**styles[name], **strokes[name]}
-        if name in drawn:
-            draw_runs(panel, drawn[name]["train_size"], 100 * drawn[name]["difference"], look, name=name)
-        _line(panel, table.sort_values("train_size"), look, name)
+    _draw_lines(panel, tables, styles, drawn)
     _ahead(panel, pd.concat(tables.values()), drawn, first, second)
-    set_x_ticks(panel, sizes)
+    set_x_ticks(panel, _sizes(tables))
     for crossing in crossings:
         draw_crossing(panel, crossing)
-    ends = (
-        []
-        if len(tables) == 1
-        else [_end(table, name, styles[name]["color"]) for name, table in tables.items()]
-    )
-    named = label_width(list(tables)) <= WIDEST * WIDTH and place_end_labels({panel: ends})
-    handles = _legend(styles, first, [] if named else by_last_value({panel: ends}, list(tables)), crossings)
+    ends = {panel: _ends(tables, styles)}
+    beside = label_width(list(tables)) <= WIDEST * WIDTH and place_end_labels(ends)
+    handles = _legend(styles, first, [] if beside else by_last_value(ends, list(tables)), crossings)
     legend_above(body, handles)
     names = [str(handle.get_label()) for handle in handles]
     figure.set_figheight(figure.get_figheight() + legend_height(names, WIDTH))
-    set_x_ticks(panel, sizes)
+    set_x_ticks(panel, _sizes(tables))
     return figure
 
 
-def _end(table: pd.DataFrame, name: str, colour: str) -> End:
-    last = table.sort_values("train_size").iloc[-1]
-    return End(name, float(last["train_size"]), 100 * float(last["mean"]), colour)
+def _styles(first: str, tables: Mapping[str, pd.DataFrame], all_lines: Sequence[object]) -> LineStyles:
+    """Return the styles of the lines, with full markers, as hollow ones have a meaning here."""
+    own = line_styles([first, *tables], all_lines)
+    return {name: {**look, "fillstyle": "full"} for name, look in own.items()}
+
+
+def _sizes(tables: Mapping[str, pd.DataFrame]) -> list[int]:
+    return sorted({size for table in tables.values() for size in table["train_size"]})
+
+
+def _draw_lines(
+    panel: Axes, tables: Mapping[str, pd.DataFrame], styles: LineStyles, pairs: Mapping[str, pd.DataFrame]
+) -> None:
+    """Draw the line of each other model, over its single pairs of runs; lines that coincide share dashes."""
+    strokes = strokes_of(tables, "train_size")
+    for name, table in tables.items():
+        look: SharedLineStyle = {**styles[name], **strokes[name]}
+        if name in pairs:
+            draw_runs(panel, pairs[name]["train_size"], 100 * pairs[name]["difference"], look, name=name)
+        _line(panel, table.sort_values("train_size"), look, name)
+
+
+def _ends(tables: Mapping[str, pd.DataFrame], styles: LineStyles) -> list[End]:
+    """Return where the lines end; nowhere for a single one, which the title names."""
+    if len(tables) == 1:
+        return []
+    last = {name: table.sort_values("train_size").iloc[-1] for name, table in tables.items()}
+    return [
+        End(name, float(row["train_size"]), 100 * float(row["mean"]), styles[name]["color"])
+        for name, row in last.items()
+    ]
 
 
 def _line(panel: Axes, table: pd.DataFrame, look: SharedLineStyle, name: str) -> None:

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vision.plots.layout.chart import add_to_chart, mark_points
-from vision.plots.layout.coincident import shared_strokes
+from vision.plots.layout.coincident import strokes_of
 from vision.plots.layout.end_labels import WIDEST, End, by_last_value, label_width, place_end_labels
 from vision.plots.layout.figure import new_figure
 from vision.plots.layout.intervals import errorbar_lengths
@@ -68,20 +68,14 @@ def plot_error(
             or a fit is of none of the lines.
     """
     check_table(curves, (line, x, "mean", "low", "high"), name="curves")
-    lines = list(dict.fromkeys(curves[line]))
     _check(curves, fits, x, line)
-    laws = "; ".join(str(fit).partition(";")[0] for fit in fits if len(fits) <= MOST_FORMULAS)
-    formulas = f"; thin lines and bands: fits{f', {laws}' if laws else ''}" if fits else ""
-    runs = runs if len(lines) <= MOST_LINES else None
-    dots = "" if runs is None else f"; {NOTE}"
-    figure, body = new_figure(title, (notes + formulas + dots).removeprefix("; "), height=3.3)
-    panel, styles = body.subplots(), line_styles(lines, all_lines)
+    tables = {name: rows_with(curves, line, name).sort_values(x) for name in dict.fromkeys(curves[line])}
+    runs = runs if len(tables) <= MOST_LINES else None
+    figure, body = new_figure(title, _notes(notes, fits, runs), height=3.3)
+    panel, places = body.subplots(), sorted(set(curves[x]))
     panel.set(xscale=scale, xlabel=_x_label(x, scale), ylabel="test error")
-    places, fitted = sorted(set(curves[x])), {fit.label for fit in fits}
-    tables = {name: rows_with(curves, line, name).sort_values(x) for name in lines}
-    strokes = shared_strokes(
-        {name: rows.set_index(x)["mean"].reindex(places).tolist() for name, rows in tables.items()}
-    )
+    styles, strokes = line_styles(list(tables), all_lines), strokes_of(tables, x)
+    fitted = {fit.label for fit in fits}
     for name, rows in tables.items():
         look: SharedLineStyle = {**styles[name], **strokes[name]}
         if runs is not None:
@@ -89,16 +83,22 @@ def plot_error(
             draw_runs(panel, own[x], (1 - own["score"]).clip(lower=LEAST), look, name=name)
         _points(panel, rows, x, str(name), {**look, "linestyle": "none"} if name in fitted else look)
     for fit in fits:
-        usual = STYLES[lines.index(fit.label) % len(STYLES)]
+        usual = STYLES[list(tables).index(fit.label) % len(STYLES)]
         draw_fit(panel, fit, styles[fit.label]["color"], strokes[fit.label].get("linestyle", usual))
     percent_axis(panel, *_limits(curves, runs), scale=scale)
     set_x_ticks(panel, places)
     ends = {panel: [_end(rows, x, name, styles[name]["color"]) for name, rows in tables.items()]}
-    names = [str(name) for name in lines]
+    names = [str(name) for name in tables]
     if label_width(names) > WIDEST * WIDTH or not place_end_labels(ends):
         add_legend(figure, body, [panel], by_last_value(ends, names)[::-1])
     set_x_ticks(panel, places)
     return figure
+
+
+def _notes(notes: str, fits: Sequence[Fit], runs: pd.DataFrame | None) -> str:
+    laws = "; ".join(str(fit).partition(";")[0] for fit in fits if len(fits) <= MOST_FORMULAS)
+    formulas = f"thin lines and bands: fits{f', {laws}' if laws else ''}" if fits else ""
+    return "; ".join(part for part in (notes, formulas, "" if runs is None else NOTE) if part)
 
 
 def _check(curves: pd.DataFrame, fits: Sequence[Fit], x: str, line: str) -> None:
