@@ -62,6 +62,7 @@ def plot(
         FileNotFoundError: the source does not exist or has no finished run.
     """
     from vision.report.exclusions import with_metric
+    from vision.report.findings import short_answers
     from vision.report.wording import captions, gaps
     from vision.statistics import accuracy_curves, all_or_nothing, run_scores
     from vision.statistics.records import check_runs
@@ -80,7 +81,7 @@ def plot(
         console().print(cost_table(records))
     console().print(score_table(curves, **axes, metric=metric))
     compares_models = (x, line, metric) == ("train_size", "label", "test_accuracy")
-    answers = _findings(source, runs) if compares_models else ()
+    answers = short_answers(source, runs) if compares_models else ()
     sentences = (*map(gaps.damaged, damages), *exclusions, *answers, *_missing(curves, states))
     for sentence in sentences:
         print_line(sentence)
@@ -107,19 +108,6 @@ def _chosen(records: pd.DataFrame, choose: str | None, axes: dict[str, str]) -> 
     chosen, choices = choose_by_validation(records, settings, by=list(axes.values()))
     console().print(choice_table(choices))
     return chosen.drop(columns=settings)  # they may differ along a line
-
-
-def _findings(source: Path, records: pd.DataFrame) -> Iterator[str]:
-    """Yield which model is ahead at which size, for each two models of a data set."""
-    from vision.report.findings import pair_answers
-    from vision.report.read_sweep import compared_first
-    from vision.report.sweep import Sweep
-
-    groups = records.groupby("data", sort=False)
-    for data, runs in groups:
-        where = f" on {data}" if len(groups) > 1 else ""
-        pair = compared_first(list(dict.fromkeys(runs["label"])))
-        yield from pair_answers(Sweep(source, runs, states={}, pair=pair), where=where)
 
 
 def _missing(curves: pd.DataFrame, states: dict[str, list[str]]) -> Iterator[str]:

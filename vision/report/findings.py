@@ -5,16 +5,26 @@
 """
 
 import math
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from vision import results
 from vision.report.exclusions import missing_file_sentences
+from vision.report.read_sweep import compared_first
 from vision.report.sweep import MAX_MODELS, Sweep
 from vision.report.wording import gaps
 from vision.report.wording.crossings import far_apart
-from vision.report.wording.lead import TESTED_SEPARATELY, lead, lead_details, pair_answer
+from vision.report.wording.lead import (
+    TESTED_SEPARATELY,
+    about,
+    lead,
+    lead_details,
+    number_of_runs,
+    pair_answer,
+)
 from vision.report.wording.models import best_model, worth
 from vision.report.wording.short_answer import MOST, short_answer
 from vision.results.convergence import FITTED, FLAT
@@ -32,26 +42,29 @@ def headline(sweep: Sweep) -> str:
 def findings(sweep: Sweep) -> list[str]:
     """Return what supports the answer without repeating it, the best models, and the other pairs."""
     items: list[str] = []
-    answer = _answer(sweep)
+    answer, common = _answer(sweep), _common_runs(sweep)
     if comparison := sweep.pair_comparison:
-        details = [*lead(comparison), *lead_details(comparison)]
+        details = [*lead(comparison), *lead_details(comparison, runs=not common)]
         items.append(" ".join(text for text in details if text not in answer))
     if len(sweep.labels) > 2:
         items.append(" ".join(text for text in _best_at_the_ends(sweep) if text not in answer))
-    pairs = pair_answers(sweep, skip=sweep.pair)
-    items += pairs
+    pairs = [pair for pair in _compared_pairs(sweep) if pair != sweep.pair]
+    items += [pair_answer(sweep.comparisons[pair], runs=not common) for pair in pairs]
     if sweep.pair is not None and (row := _bounded_equivalence(sweep)):
         items.append(" ".join(worth(row, *sweep.pair)))
     if len(pairs) + (sweep.pair is not None) > 1:
-        items.append(TESTED_SEPARATELY)
+        items.append(" ".join([TESTED_SEPARATELY, *common]))
     return [item for item in items if item]
 
 
-def pair_answers(sweep: Sweep, *, skip: tuple[str, str] | None = None, where: str = "") -> list[str]:
-    """Return the answer for each two of a few models that can be tested, other than the pair `skip`."""
-    if len(sweep.labels) > MAX_MODELS:
-        return []
-    return [pair_answer(found, where) for pair, found in sweep.comparisons.items() if pair != skip]
+def short_answers(source: Path, records: pd.DataFrame) -> Iterator[str]:
+    """Yield the answer for each data set of a table of records, as `headline` gives it."""
+    groups = records.groupby("data", sort=False)
+    for data, runs in groups:
+        pair = compared_first(list(dict.fromkeys(runs["label"])))
+        sweep = Sweep(source, runs, states={}, pair=pair)
+        if sweep.pair_comparison or (pair is None and len(sweep.labels) > 1):
+            yield about(pair, str(data) if len(groups) > 1 else "") + headline(sweep)
 
 
 def warnings(sweep: Sweep) -> list[str]:
@@ -69,6 +82,17 @@ def warnings(sweep: Sweep) -> list[str]:
     items += [gaps.lacking_runs(label, sizes) for label, sizes in _missing_sizes(sweep).items()]
     items += [gaps.not_compared(sweep.first, other, why) for other, why in sweep.not_compared.items()]
     return items + _too_few(sweep) + _weak_points(sweep)
+
+
+def _compared_pairs(sweep: Sweep) -> list[tuple[str, str]]:
+    """Return each two of a few models that can be tested."""
+    return list(sweep.comparisons) if len(sweep.labels) <= MAX_MODELS else []
+
+
+def _common_runs(sweep: Sweep) -> list[str]:
+    """Return the number of runs if it is the same in all of several comparisons, otherwise nothing."""
+    known = {tuple(number_of_runs(sweep.comparisons[pair])) for pair in _compared_pairs(sweep)}
+    return list(known.pop()) if len(known) == 1 and len(_compared_pairs(sweep)) > 1 else []
 
 
 def _answer(sweep: Sweep) -> list[str]:

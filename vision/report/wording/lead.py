@@ -29,8 +29,13 @@ def lead(comparison: Comparison) -> list[str]:
     return [*answer(comparison), *_left_out(comparison)]
 
 
-def lead_details(comparison: Comparison) -> list[str]:
-    """Return what supports the answer: average lead, chance of a crossing, number of runs, contradictions."""
+def lead_details(comparison: Comparison, *, runs: bool = True) -> list[str]:
+    """Return what supports the answer: average lead, chance of a crossing, number of runs, contradictions.
+
+    Args:
+        comparison: Two models.
+        runs: False leaves out the number of runs.
+    """
     details: list[str] = []
     if comparison.answer == "crosses":
         details += average_lead(comparison)
@@ -39,13 +44,20 @@ def lead_details(comparison: Comparison) -> list[str]:
             f"The probability that the curves cross between {comparison.sizes[0]:,} and "
             f"{comparison.at_size:,} images is {comparison.crossing_probability:.2f}."
         )
-    return [*details, *_runs(comparison), *_contradictions(comparison)]
+    return [*details, *(number_of_runs(comparison) if runs else []), *_contradictions(comparison)]
 
 
-def pair_answer(comparison: Comparison, where: str = "") -> str:
+def pair_answer(comparison: Comparison, *, runs: bool = True) -> str:
     """Return the whole answer for two models in one line, such as "CNN against ViT: ..."."""
-    sentences = " ".join([*lead(comparison), *lead_details(comparison)])
-    return f"{' against '.join(comparison.models)}{where}: {sentences}"
+    sentences = " ".join([*lead(comparison), *lead_details(comparison, runs=runs)])
+    return f"{' against '.join(comparison.models)}: {sentences}"
+
+
+def about(pair: tuple[str, str] | None, data: str = "") -> str:
+    """Return what an answer is about, such as "CNN against ViT on digits: "; "" for no pair and no data."""
+    models, where = " against ".join(pair or ()), f"on {data}" if data else ""
+    named = " ".join(part for part in (models, where) if part)
+    return f"{named[0].upper()}{named[1:]}: " if named else ""
 
 
 def average_lead(comparison: Comparison) -> list[str]:
@@ -63,6 +75,18 @@ def average_lead(comparison: Comparison) -> list[str]:
     return [
         f"Averaged over the sizes, the lead of {ahead} over {behind} is not significant: {gain}.",
         *_undetected_average(comparison),
+    ]
+
+
+def number_of_runs(comparison: Comparison) -> list[str]:
+    """Return the least number of runs of a size, and whether they are paired."""
+    where = "Each size has" if len(comparison.sizes) > 1 else "This size has"
+    least = min(min(row.runs) for row in comparison.by_size)
+    if comparison.paired:
+        return [f"{where} at least {least} pairs of runs."]
+    return [
+        "The models have no seeds in common, so their runs are compared as independent (Welch's t test).",
+        f"{where} at least {least} runs of each.",
     ]
 
 
@@ -150,17 +174,6 @@ def _lead_at(row: SizeComparison, comparison: Comparison, leader: str, *, short:
     if short:
         return f"{row.train_size:,} ({gain}, {ends})"
     return f"{row.train_size:,} images ({gain} points, 95% interval {ends})"
-
-
-def _runs(comparison: Comparison) -> list[str]:
-    where = "Each size has" if len(comparison.sizes) > 1 else "This size has"
-    least = min(min(row.runs) for row in comparison.by_size)
-    if comparison.paired:
-        return [f"{where} at least {least} pairs of runs."]
-    return [
-        "The models have no seeds in common, so their runs are compared as independent (Welch's t test).",
-        f"{where} at least {least} runs of each.",
-    ]
 
 
 def _left_out(comparison: Comparison) -> list[str]:
