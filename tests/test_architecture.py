@@ -21,7 +21,9 @@ MAY_IMPORT = {
     "positions": {"device_dtype", "patches", "fields", "tracing"},
     "attention": {"patches", "fields", "positions", "tracing"},
     "mixers": {"device_dtype", "patches", "fields", "positions", "attention"},
-    "models": {"text", "saved_files", "device_dtype", "patches", "fields", "positions", "attention", "mixers"},
+    "models": {
+        *("text", "saved_files", "device_dtype", "patches", "fields", "positions", "attention", "mixers")
+    },
     "convert": {"patches", "tracing", "fields", "attention", "mixers", "models", "provenance"},
     "soften": {"patches", "tracing", "fields", "attention", "models", "convert"},
     "data": {"config", "text"},

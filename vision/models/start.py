@@ -96,7 +96,7 @@ def start_arguments(
 ) -> dict[str, Any]:
     """Return all arguments of a model that starts with given weights, for images (B, in_chans, *img_size).
 
-    They are those that the weights were saved with. `params` does not solve widths anew: for a file of
+    They are those that the weights were saved with. `params` does not solve widths again: for a file of
     weights alone, it solves those of a model with the file's own channels and classes.
 
     Args:
