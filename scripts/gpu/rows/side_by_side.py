@@ -25,9 +25,10 @@ def side_by_side(device: torch.device, tiny: bool) -> Iterator[Row]:
         f"seed={','.join(map(str, range(runs)))}",
         *(f"training.steps={steps}", f"training.device={device.type}", "training.threads=1"),
     )
+    per_gpu = f"hydra.launcher.per_gpu={at_once}"
     ways = {
         "one after another": one,
-        "side by side": (*one, "hydra/launcher=local", f"hydra.launcher.n_jobs={at_once}"),
+        "side by side": (*one, "hydra/launcher=gpu", "hydra.launcher.gpus=[0]", per_gpu),
     }
     walls: dict[str, float] = {}
     with TemporaryDirectory() as folder:
