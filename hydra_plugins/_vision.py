@@ -1,11 +1,21 @@
-"""Where Hydra finds our sweeper: it takes plugins only from below hydra_plugins.
+"""Where Hydra finds our sweeper and launchers: it takes plugins only from below hydra_plugins.
 
 The leading underscore keeps other Hydra programs in the same environment from importing torch while they
 look for plugins.
 """
 
+from vision.cli.launchers.gpu_processes import GpuLauncher as _GpuLauncher
+from vision.cli.launchers.ray_tasks import RayLauncher as _RayLauncher
 from vision.cli.sweeper import ResumingSweeper as _ResumingSweeper
 
 
 class ResumingSweeper(_ResumingSweeper):
     """`vision.cli.sweeper.ResumingSweeper` under the name that Hydra asks for."""
+
+
+class RayLauncher(_RayLauncher):
+    """`vision.cli.launchers.ray_tasks.RayLauncher` under the name that Hydra asks for."""
+
+
+class GpuLauncher(_GpuLauncher):
+    """`vision.cli.launchers.gpu_processes.GpuLauncher` under the name that Hydra asks for."""

@@ -21,14 +21,17 @@ from vision.config import RunConfig
 from vision.results import Checkpoint, fingerprint
 from vision.training import Training
 
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name))
+# Slurm's jobs get SIGUSR2 from submitit before they are preempted or reach their time limit.
+NAMES = ("SIGTERM", "SIGUSR1", "SIGUSR2")
+SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
 
 
 class RunCheckpoint:
     """Keeps the state of one run every training.checkpoint_minutes, and when a signal comes.
 
-    Inside its block, SIGUSR1 has the state kept after the present step. So has SIGTERM, which then ends the
-    process as it would have without this. A state that cannot be written is a warning: the run goes on.
+    Inside its block, SIGUSR1 and SIGUSR2 have the state kept after the present step. So has SIGTERM, which
+    then ends the process as it would have without this. A state that cannot be written is a warning: the run
+    goes on.
 
     Args:
         config: of the run. The state of a run of another config is not read.

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from vision import results
-from vision.config import RunConfig
+from vision.config import RunConfig, gpu_share
 from vision.data import Inputs, Source, load_inputs
 from vision.experiment import build_model, check_run, find_start, folder_size, model_arguments
 from vision.models import Start, create_model
@@ -159,7 +159,7 @@ def _check_parameters(run: RunConfig, params: float, device: torch.device) -> No
 def _memory(device: torch.device) -> int:
     """Return the bytes of memory of the device."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[1]
+        return int(gpu_share() * torch.cuda.mem_get_info(device)[1])
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from commands import TINY, VISION
+from launchers import LAUNCHERS, launched_by
 
 pytestmark = pytest.mark.slow
 SWEEP = Path("outputs/tiny/runs")
@@ -51,11 +52,11 @@ def wait_for(folder: Path, pattern: str, count: int = 1) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("launcher", ["basic", "local"])
+@pytest.mark.parametrize("launcher", ["basic", *LAUNCHERS])
 def test_a_run_that_ends_its_process_fails_alone(folder, launcher):
     faults = list(HOW_IT_ENDED)[: None if launcher == "basic" else 2]
     hows = ",".join(["works", *faults, "works_too"])
-    sweep = ["train", "-m", *FAULTY, f"+model.kwargs.how={hows}", f"hydra/launcher={launcher}"]
+    sweep = ["train", "-m", *FAULTY, f"+model.kwargs.how={hows}", *launched_by(launcher)]
     process = start(folder, *sweep)
     errors = end(process)
     assert process.returncode == 1 and f"2 of {2 + len(faults)} runs" in errors, errors
@@ -66,7 +67,8 @@ def test_a_run_that_ends_its_process_fails_alone(folder, launcher):
         assert f"failed: {SWEEP / how}/n20/s0: {error}" in errors
     assert json.loads((folder / SWEEP / "exits/n20/s0/failure.json").read_text())["exit_status"] == 3
     again = start(folder, *sweep)
-    assert f"2 finished before, {len(faults)} failed before" in end(again) and again.returncode == 1
+    told = end(again)
+    assert f"2 finished before, {len(faults)} failed before" in told and again.returncode == 1
     assert not list(folder.rglob("*.partial-*"))
 
 

@@ -63,7 +63,7 @@ def run_in_worker(config: RunConfig, progress: Progress) -> str:
     worker = shared_worker()
     try:
         progress.finish(worker.call(compute, config, on_progress=progress))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         _discard(config)
         raise
     except results.RunDied as died:

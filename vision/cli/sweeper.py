@@ -17,6 +17,7 @@ from hydra.core.utils import JobReturn
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from vision import results
+from vision.cli.launchers.gpu_processes import GpuLauncher
 from vision.cli.progress import announce
 from vision.cli.schema import to_run_config
 from vision.cli.sweep_runs import SweepRun, SweepRuns
@@ -56,6 +57,8 @@ class ResumingSweeper(BasicSweeper):
     def _issue(self, arguments: list[str]) -> SweepRuns:
         """Compose, check and plan all runs; nothing is written if one is wrong."""
         assert self.hydra_context is not None
+        if isinstance(self.launcher, GpuLauncher):
+            self.launcher.prepare()
         given = [*self._parse_config(), *arguments]
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         [batch] = self.split_arguments(parser.parse_overrides(given), None)

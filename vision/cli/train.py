@@ -14,6 +14,7 @@ from hydra.core.plugins import Plugins
 from omegaconf import DictConfig
 
 from vision import results
+from vision.cli.launchers.needs import check_launcher
 from vision.cli.old_names import accept_old_names, current_overrides
 from vision.cli.output_paths import check_folder
 from vision.cli.progress import Progress
@@ -27,6 +28,7 @@ def train(arguments: Sequence[str]) -> int:
     """Run `vision train` with Hydra's arguments; returns the exit status."""
     try:
         arguments = current_overrides(arguments)
+        check_launcher(arguments)
         for word in arguments:
             if word.startswith("output_dir="):
                 check_folder("output_dir", Path(word.removeprefix("output_dir=")))
@@ -34,11 +36,10 @@ def train(arguments: Sequence[str]) -> int:
         print(f"vision train: {error}", file=sys.stderr)
         return 2
     store_schema()
-    _register_sweeper()
+    _register_plugins()
     accept_old_names()
     refuse_other_targets()
-    # The user's modules, data.module and model.module, may be in the current folder.
-    sys.path.append(os.getcwd())
+    _find_modules_here()
     # argparse loses the settings after a flag, so -m goes first.
     sys.argv = ["vision", *sorted(arguments, key=lambda argument: argument not in MULTIRUN)]
     try:
@@ -65,12 +66,23 @@ def complete(arguments: Sequence[str]) -> int:
     return train(arguments)
 
 
-def _register_sweeper() -> None:
+def _find_modules_here() -> None:
+    """Let Python find the user's modules, data.module and model.module, in the current folder."""
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+
+
+def _register_plugins() -> None:
     plugins = Plugins.instance()
     # Imported late: creating `plugins` reloads Hydra's own sweepers, and ours derives from one of them.
-    from hydra_plugins._vision import ResumingSweeper
+    from hydra_plugins._vision import GpuLauncher, RayLauncher, ResumingSweeper
 
-    plugins.register(ResumingSweeper)
+    for plugin in (GpuLauncher, RayLauncher, ResumingSweeper):
+        plugins.register(plugin)
+    # The files of conf/hydra/launcher take the place of what the plugins offer under the same names.
+    offered = ConfigStore.instance().repo["hydra"]["launcher"]
+    for file in (conf_folder() / "hydra" / "launcher").glob("*.yaml"):
+        offered.pop(file.name, None)
     node = {"_target_": "hydra_plugins._vision.ResumingSweeper", "max_batch_size": None, "params": None}
     ConfigStore.instance().store(group="hydra/sweeper", name="resuming", node=node, provider="vision")
 
@@ -79,6 +91,7 @@ def _run(composed: DictConfig) -> str:
     """Run one job; returns why a sweep has to stop, or nothing."""
     from vision.cli.run_job import check_runs, run_here, run_in_worker
 
+    _find_modules_here()  # in a launcher's process, which may not have the path of the command
     try:
         config = results.with_checksum(to_run_config(composed))
         progress = Progress(config)

@@ -67,7 +67,7 @@ class Worker:
         """
         try:
             return self._call(function, arguments, on_progress)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):  # by a signal: it was asked to end, perhaps by Slurm
             self.close()
             raise
 
@@ -129,6 +129,9 @@ def serve(end: int) -> None:
     """Answer the calls that come through a pipe, given by the number of its end, until it is closed."""
     pipe = Connection(end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the caller, who decides
+    for name in ("SIGUSR1", "SIGUSR2"):  # they have a run keep its state, and do not end the process
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     faulthandler.enable()
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     while True:

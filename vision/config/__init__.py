@@ -7,6 +7,8 @@
 from vision.config.checks import check as check
 from vision.config.data import AugmentConfig as AugmentConfig
 from vision.config.data import DataConfig as DataConfig
+from vision.config.gpu_share import GPU_SHARE as GPU_SHARE
+from vision.config.gpu_share import gpu_share as gpu_share
 from vision.config.model import ModelConfig as ModelConfig
 from vision.config.modules import import_named as import_named
 from vision.config.renamed import DISTANCE as DISTANCE

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vision.config import DataConfig
+from vision.config import DataConfig, gpu_share
 from vision.data.decoding import check_background, resize, to_channels
 from vision.data.depth import Ranges
 from vision.data.duplicates import near_duplicates
@@ -148,9 +148,13 @@ def _placed(images: Images, device: torch.device | None) -> Images:
 
 
 def _free_memory(device: torch.device) -> int:
-    """Return the free bytes; on Linux they include what the page cache can give back."""
+    """Return the free bytes, on a GPU those of this process's share.
+
+    On Linux they include what the page cache can give back.
+    """
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        free, total = torch.cuda.mem_get_info(device)
+        return min(free, int(gpu_share() * total))
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         fields = dict(line.split(":") for line in meminfo.read_text().splitlines())

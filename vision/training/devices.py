@@ -10,11 +10,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from vision.config import gpu_share
+
 
 def resolve_device(name: str) -> torch.device:
     """Return the device for the setting training.device.
 
-    "auto" is the first of cuda, mps and cpu that is available.
+    "auto" is the first of cuda, mps and cpu that is available. On a GPU that processes share through
+    hydra/launcher=gpu, this process gets no more than its share of the memory.
 
     Raises:
         ValueError: the device is not available.
@@ -31,6 +34,8 @@ def resolve_device(name: str) -> torch.device:
             f"training.device={name} is not available on this machine; use auto or one of "
             f"{', '.join(available)}"
         )
+    if name == "cuda" and gpu_share() < 1:
+        torch.cuda.set_per_process_memory_fraction(gpu_share())  # pyright: ignore[reportUnknownMemberType]
     return torch.device(name)
 
 

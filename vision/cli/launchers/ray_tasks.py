@@ -1,0 +1,69 @@
+"""A launcher whose jobs are tasks of Ray. Hydra's own for Ray cannot be installed next to current packages.
+
+vision train -m hydra/launcher=ray hydra.launcher.num_gpus=0.25 ...
+"""
+
+# ray.remote has no types.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
+import logging
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from vision.cli.launchers.sweep_jobs import SweepJobs
+
+
+class RayLauncher(Launcher):
+    """Runs each job as a task of Ray, which gives it CPUs and GPUs of its own.
+
+    Args:
+        address: local starts Ray on this machine; auto or HOST:PORT uses a cluster that runs.
+        num_cpus: of one job.
+        num_gpus: of one job, fractions allowed; None is 1 where Ray finds GPUs.
+    """
+
+    def __init__(self, *, address: str, num_cpus: float, num_gpus: float | None) -> None:
+        self._address, self._num_cpus, self._num_gpus = address, num_cpus, num_gpus
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep what the jobs need; Hydra calls this before `launch`."""
+        self._given = hydra_context, task_function, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
+        """Run the jobs; one whose process Ray has lost is returned as failed."""
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # lines of different runs may look alike
+        import ray
+
+        dashboard = False if self._address == "local" else None
+        ray.init(address=self._address, include_dashboard=dashboard, logging_level=logging.WARNING)
+        try:
+            num_gpus = self._num_gpus
+            if num_gpus is None:
+                num_gpus = min(1.0, ray.cluster_resources().get("GPU", 0.0))
+            # One call for each process if it has a GPU, so that the next one gets the memory.
+            task = ray.remote(num_cpus=self._num_cpus, num_gpus=num_gpus, max_retries=0)(SweepJobs.run)
+            jobs = ray.put(SweepJobs.here(*self._given))
+            tasks = [
+                task.remote(jobs, list(overrides), number)
+                for number, overrides in enumerate(job_overrides, initial_job_idx)
+            ]
+            return [_wait_for(task) for task in tasks]
+        finally:
+            ray.shutdown()
+
+
+def _wait_for(task: Any) -> JobReturn:
+    import ray
+    from ray.exceptions import RayError
+
+    try:
+        return ray.get(task)
+    except RayError as error:
+        return JobReturn(status=JobStatus.FAILED, _return_value=error)
