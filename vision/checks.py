@@ -5,8 +5,8 @@
 """
 
 import os
-from collections.abc import Callable, Hashable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Hashable, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +17,14 @@ from torch import nn
 from vision import results
 from vision.config import RunConfig, gpu_share
 from vision.data import Inputs, Source, load_inputs
-from vision.experiment import build_model, check_run, find_start, folder_size, model_arguments
+from vision.experiment import (
+    OwnMetrics,
+    build_model,
+    check_run,
+    find_start,
+    folder_size,
+    model_arguments,
+)
 from vision.models import Start, create_model
 from vision.training import create_optimizer, create_schedule, frozen_backbone, resolve_device
 
@@ -67,14 +74,8 @@ def _check_with_data(run: RunConfig, checked: dict[Hashable, Any]) -> int:
 
 
 def _load(run: RunConfig, device: torch.device) -> Inputs:
-    try:
+    with _in_a_sentence(f"data.source={run.data.source} cannot be read"):
         return load_inputs(run.data, run.train_size, device=device)
-    except (ValueError, OSError):
-        raise
-    except Exception as error:  # a source of the user's, or a library that reads files
-        raise ValueError(
-            f"data.source={run.data.source} cannot be read: {type(error).__name__}: {error}"
-        ) from error
 
 
 def _check_images(run: RunConfig, shape: tuple[int, int, int], device: torch.device) -> None:
@@ -98,25 +99,41 @@ def _check_recipe(run: RunConfig, inputs: Inputs) -> None:
     recipe = replace(run.training, layer_decay=None)
     optimizer = create_optimizer(nn.Linear(1, 1), recipe, torch.device("cpu"))
     create_schedule(optimizer, recipe, steps=100)
+    _check_own_functions(run, inputs)
+
+
+def _check_own_functions(run: RunConfig, inputs: Inputs) -> None:
+    """Call the user's augmentation and metrics once, so that a mistake in them costs no training."""
+    policy, classes = run.data.augment.policy, len(inputs.source.classes)
+    if policy is not None and ":" in policy:
+        with _in_a_sentence(f"data.augment.policy={policy} cannot be called"):
+            next(iter(inputs.train_batches(min(run.training.batch_size, 4), seed=0)))
+    with _in_a_sentence(f"training.metrics={run.training.metrics} cannot be called"):
+        OwnMetrics(run.training)(torch.randn(4 * classes, classes), torch.arange(classes).repeat(4))
+
+
+@contextmanager
+def _in_a_sentence(failure: str) -> Generator[None]:
+    """Turn an error of the user's code, or of a library, into a ValueError that begins with `failure`."""
+    try:
+        yield
+    except (ValueError, OSError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{failure}: {type(error).__name__}: {error}") from error
 
 
 def _check_model(run: RunConfig, inputs: Inputs, device: torch.device) -> int:
     source, name = inputs.source, run.model.name
     shape = source.train.shape
-    try:
+    size = " x ".join(map(str, shape))
+    what = f"model.name={name!r} with model.kwargs={run.model.kwargs} cannot be built for images of {size}"
+    with _in_a_sentence(what):
         start = _start(run)
         _check_size(run, source, start, device)
         model, _ = build_model(run.model, source, start)
         with torch.no_grad(), frozen_backbone(model, enabled=run.training.freeze_backbone):
             outputs = model.eval()(torch.zeros(1, *shape))
-    except (ValueError, OSError):
-        raise
-    except Exception as error:
-        size = " x ".join(map(str, shape))
-        raise ValueError(
-            f"model.name={name!r} with model.kwargs={run.model.kwargs} cannot be built for images of {size}: "
-            f"{type(error).__name__}: {error}"
-        ) from error
     expected = (1, len(source.classes))
     if tuple(getattr(outputs, "shape", ())) != expected:
         got = getattr(outputs, "shape", None)

@@ -53,7 +53,9 @@ def test_all_neighbours_are_self_attention():
 def test_an_edge_leads_from_the_key_to_the_query():
     mixer = GraphAttention(8, Grid(1, 3), edges=torch.tensor([[0], [1]]), self_loops=False)
     mixer = mixer.double()
-    jacobian = torch.autograd.functional.jacobian(lambda x: mixer(x).sum(-1), tokens(1, 3, 8))
+    jacobian = torch.as_tensor(
+        torch.autograd.functional.jacobian(lambda x: mixer(x).sum(-1), tokens(1, 3, 8))
+    )
     assert (jacobian[0, :, 0].abs().sum(-1) > 0).tolist() == [[False] * 3, [True, False, False], [False] * 3]
     assert torch.equal(mixer(tokens(1, 3, 8))[0, 0], mixer.proj.bias)  # no edge leads there
 

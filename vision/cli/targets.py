@@ -13,8 +13,9 @@ from typing import Any, cast
 from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig, OmegaConf
 
+from vision.config import ALLOWED_TARGETS
+
 ALLOWED = ("hydra._internal.core_plugins.", "hydra._internal.launcher.", "hydra_plugins.")
-SETTING = "VISION_ALLOWED_TARGETS"  # environment variable with further names, joined by commas
 CALLED = ("_target_", "()")  # Hydra's key, and that of Python's logging configs
 LOGGING = ("logging.", "colorlog.")
 
@@ -32,12 +33,12 @@ def check_targets(config: dict[str, Any]) -> None:
     Raises:
         ValueError: the message names the setting.
     """
-    more = tuple(filter(None, os.environ.get(SETTING, "").split(",")))
+    more = tuple(filter(None, os.environ.get(ALLOWED_TARGETS, "").split(",")))
     for setting, target in _targets(config, ""):
         is_logging = setting.startswith("hydra.") and "_logging." in setting and target.startswith(LOGGING)
         if not (target.startswith(ALLOWED) or target in more or is_logging):
             raise ValueError(
-                f"{setting} must not be {target}: a config may call Hydra and its plugins only; {SETTING} "
+                f"{setting} must not be {target}: a config may call Hydra and its plugins only; {ALLOWED_TARGETS} "
                 "can name more, joined by commas"
             )
 

@@ -10,6 +10,8 @@ from vision.config.data import DataConfig as DataConfig
 from vision.config.gpu_share import GPU_SHARE as GPU_SHARE
 from vision.config.gpu_share import gpu_share as gpu_share
 from vision.config.model import ModelConfig as ModelConfig
+from vision.config.modules import ALLOWED_TARGETS as ALLOWED_TARGETS
+from vision.config.modules import import_module as import_module
 from vision.config.modules import import_named as import_named
 from vision.config.renamed import DISTANCE as DISTANCE
 from vision.config.renamed import OLD_DISTANCE as OLD_DISTANCE

@@ -16,8 +16,9 @@ class AugmentConfig:
         cutmix: alpha of CutMix's beta distribution (Yun et al., 2019); 0 is off.
         random_erasing: probability of random erasing (Zhong et al., 2020).
         policy: randaugment (Cubuk et al., 2020), trivialaugment (Müller and Hutter, 2021), autoaugment (Cubuk
-            et al., 2019, the policy of CIFAR-10), of torchvision, or null.
-        policy_options: arguments of torchvision's class, such as {num_ops: 2, magnitude: 9}.
+            et al., 2019, the policy of CIFAR-10), of torchvision; or MODULE:NAME, a function of your own that
+            takes and returns one image, uint8 (C, H, W), or a class of such functions; or null.
+        policy_options: arguments of torchvision's class, such as {num_ops: 2, magnitude: 9}, or of yours.
     """
 
     crop_padding: int = 0

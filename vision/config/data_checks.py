@@ -41,7 +41,7 @@ def _check_normalization(data: DataConfig) -> None:
 
 
 def _check_augmentation(augment: AugmentConfig) -> None:
-    if augment.policy is not None:
+    if augment.policy is not None and ":" not in augment.policy:
         require_choice("data.augment.policy", augment.policy, POLICIES)
     require_at_least("data.augment.crop_padding", augment.crop_padding, 0)
     for name, alpha in (("mixup", augment.mixup), ("cutmix", augment.cutmix)):

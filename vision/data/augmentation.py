@@ -10,7 +10,7 @@ torch.Size([8, 3, 32, 32])
 import random
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from vision.config import AugmentConfig
 from vision.data.images import to_device
+from vision.data.policies import create_policy
 
 Change = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -53,7 +54,7 @@ class Augmentation:
         device: torch.device,
     ) -> None:
         self.config, self.generator = config, generator
-        self.policy = _policy(config) if config.policy else None
+        self.policy = create_policy(config) if config.policy else None
         self.normalize = Normalize(mean, std, device=device)
         self.erase = _random_erasing(config, device) if config.random_erasing else None
         self.mix = _mixup(config, batch_size, num_classes) if config.mixup or config.cutmix else None
@@ -164,28 +165,6 @@ def _row_starts(
     """(B, C, H): positions of the first H rows of each plane in the flattened padded images."""
     plane = torch.arange(count * channels, device=device).view(count, channels, 1)
     return (plane * framed_height + torch.arange(height, device=device)) * framed_width
-
-
-def _policy(config: AugmentConfig) -> Callable[[Tensor], Tensor]:
-    """One image, uint8 (C, H, W), changed by operations that are drawn for it.
-
-    Raises:
-        ValueError: torchvision's class does not accept an option.
-    """
-    from torchvision.transforms import v2  # pyright: ignore[reportMissingTypeStubs]
-
-    kinds = {
-        "randaugment": v2.RandAugment,
-        "trivialaugment": v2.TrivialAugmentWide,
-        "autoaugment": partial(v2.AutoAugment, v2.AutoAugmentPolicy.CIFAR10),
-    }
-    try:
-        return kinds[str(config.policy)](**config.policy_options)
-    except TypeError as error:
-        raise ValueError(
-            f"data.augment.policy={config.policy} cannot be made with "
-            f"data.augment.policy_options={config.policy_options}: {error}"
-        ) from error
 
 
 def _random_erasing(config: AugmentConfig, device: torch.device) -> Callable[[Tensor], Tensor]:

@@ -41,6 +41,7 @@ def make_record(
         late_loss_fall=results.late_loss_fall(trained.curve),
         val_loss=last["val_loss"],
         val_accuracy=last["val_accuracy"],
+        metrics=scores.metrics,
         classes=list(source.classes),
         data_summary=inputs.summary(),
         n_test=len(inputs.test),

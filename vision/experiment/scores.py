@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from vision.config import RunConfig
 from vision.data import Inputs
+from vision.experiment.own_functions import OwnMetrics
 from vision.experiment.train import Score, TrainedRun
 from vision.training import NonFiniteLoss, Scores
 
@@ -12,10 +13,17 @@ TRAIN_IMAGES_SCORED = 10_000
 
 
 class FinalScores(NamedTuple):
-    """The scores of the trained model on the test images, and on the first training images."""
+    """The scores of the trained model on the test images, and on the first training images.
+
+    Attributes:
+        test: on the test images.
+        train: on the first training images.
+        metrics: own metrics on the test images.
+    """
 
     test: Scores
     train: Scores
+    metrics: dict[str, float]
 
 
 def final_scores(trained: TrainedRun, inputs: Inputs, config: RunConfig, score: Score) -> FinalScores:
@@ -28,4 +36,6 @@ def final_scores(trained: TrainedRun, inputs: Inputs, config: RunConfig, score: 
     if not math.isfinite(test.loss):
         raise NonFiniteLoss(trained.steps, config.training.lr, test.loss)
     first = inputs.subset.train[:TRAIN_IMAGES_SCORED]
-    return FinalScores(test, score(trained.model, inputs.eval_batches(inputs.source.train, first)))
+    metrics = OwnMetrics(config.training)(test.logits, inputs.test.labels.cpu())
+    train = score(trained.model, inputs.eval_batches(inputs.source.train, first))
+    return FinalScores(test, train, metrics)

@@ -1,16 +1,22 @@
 """The checks of a run's settings that need no data."""
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
-from vision.config import RunConfig, check, import_named
+from vision.config import RunConfig, check, import_module, import_named
+from vision.experiment.own_functions import OwnMetrics, own_callbacks
 from vision.models import check_name, check_size
 
 
 def check_run(config: RunConfig) -> None:
     """Raise a ValueError that names the first wrong setting that can be found without the data."""
     check(config)
-    import_named("model.module", config.model.module)
+    import_module("model.module", config.model.module)
+    OwnMetrics(config.training)
+    own_callbacks(config.training)
+    _import_fields(config.model.kwargs)
     check_name(config.model.name)
     if from_data := {"img_size", "in_chans", "num_classes"} & config.model.kwargs.keys():
         raise ValueError(
@@ -18,6 +24,14 @@ def check_run(config: RunConfig) -> None:
         )
     if config.data.img_size is not None:
         _check_size(config.model.name, config.data.img_size, json.dumps(config.model.kwargs, default=repr))
+
+
+def _import_fields(kwargs: Mapping[str, Any]) -> None:
+    """Import the modules of fields that the model's options name; the model itself imports nothing."""
+    for options in ("mixer_options", "alternate_options"):
+        field: Any = (kwargs.get(options) or {}).get("field")
+        if isinstance(field, str) and ":" in field:
+            import_named(f"model.kwargs.{options}.field", field)
 
 
 @lru_cache(maxsize=256)

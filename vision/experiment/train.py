@@ -12,6 +12,7 @@ from vision.config import RunConfig
 from vision.data import Inputs
 from vision.experiment.head_log import HeadLog
 from vision.experiment.history import History
+from vision.experiment.own_functions import OwnMetrics, own_callbacks
 from vision.training import Batch, Scores, Training, fit
 
 ProgressCallback = Callable[[dict[str, Any]], None]
@@ -47,17 +48,19 @@ def train(
     history = History(before, config.training.patience)
     heads = HeadLog(inputs) if config.training.log_inside else None
     at_start = heads.at_start(model) if heads and not history.curve else {}
+    metrics, callbacks = OwnMetrics(config.training), own_callbacks(config.training)
     for line in history.curve:
         results.append_metrics(folder, line)
 
-    def on_evaluation(current: nn.Module, metrics: dict[str, float]) -> bool:
-        line = {**metrics, **_validate(current, inputs, score)}
+    def on_evaluation(current: nn.Module, figures: dict[str, float]) -> bool:
+        line = {**figures, **_validate(current, inputs, score, metrics)}
         first = at_start if not history.curve else {}
         inside = {**first, **heads.now(current)} if heads else {}
         history.add({**line, **inside}, current)
         results.append_metrics(folder, history.curve[-1])
         on_progress({**line, "steps": steps})
-        return history.out_of_patience
+        stops = [callback(current.eval(), dict(line), folder) is True for callback in callbacks]
+        return history.out_of_patience or any(stops)
 
     def on_step(training: Training) -> None:
         on_progress({"step": training.done, "steps": steps})
@@ -86,9 +89,13 @@ def _check_patience(config: RunConfig, inputs: Inputs) -> None:
         )
 
 
-def _validate(model: nn.Module, inputs: Inputs, score: Score) -> dict[str, float | None]:
-    """Return loss and accuracy on the validation images; None without any."""
-    if not len(inputs.subset.val):
+def _validate(model: nn.Module, inputs: Inputs, score: Score, metrics: OwnMetrics) -> dict[str, float | None]:
+    """Return loss, accuracy and own metrics on the validation images; None and no metrics without any."""
+    images, val = inputs.source.train, inputs.subset.val
+    if not len(val):
         return {"val_loss": None, "val_accuracy": None}
-    scores = score(model, inputs.eval_batches(inputs.source.train, inputs.subset.val))
-    return {"val_loss": scores.loss, "val_accuracy": scores.accuracy}
+    scores = score(model, inputs.eval_batches(images, val))
+    own = metrics(scores.logits, images.labels[val].cpu())
+    return {"val_loss": scores.loss, "val_accuracy": scores.accuracy} | {
+        f"val_{name}": value for name, value in own.items()
+    }

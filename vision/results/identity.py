@@ -58,6 +58,8 @@ UNUSED: dict[str, Any] = {
     "training.schedule_options": {},
     "training.patience": None,
     "training.freeze_backbone": False,
+    "training.metrics": [],
+    "training.callbacks": [],
 }
 
 

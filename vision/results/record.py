@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 # 3: without checksums.
 RECORD_VERSION = 4
 REQUIRED = ("label", "train_size", "seed")  # without these a record is not a row of a table
-NOT_IN_TABLES = ("settings", "files_sha256", "record_sha256")
+NOT_IN_TABLES = ("settings", "metrics", "files_sha256", "record_sha256")
 
 
 class Column(NamedTuple):
@@ -59,6 +59,10 @@ class Record:
     val_accuracy: Annotated[
         float | None, _Doc("Accuracy on the validation images; null without any.", "fraction")
     ]
+    metrics: Annotated[
+        dict[str, float],
+        _Doc("Own metrics on the test images (training.metrics), by name; in tables as metric.NAME."),
+    ] = field(default_factory=dict[str, float])
     classes: Annotated[list[str], _Doc("Names of the classes, in the order of the labels.")]
     data_summary: Annotated[
         dict[str, Any],
@@ -107,8 +111,9 @@ class Record:
 def columns() -> dict[str, Column]:
     """Return the columns of a record by name, in order.
 
-    Tables made from several records (`vision.results.collect`) have no checksums, and two kinds of columns
-    more: `folder`, and one column for each of the `settings` under its dotted name, such as `training.lr`.
+    Tables made from several records (`vision.results.collect`) have no checksums, and more columns:
+    `folder`, one for each of the `settings` under its dotted name, such as `training.lr`, and one for each of
+    the `metrics`, such as `metric.f1`.
     """
     hints = get_type_hints(Record, include_extras=True)
     return {column.name: _column(*get_args(hints[column.name])) for column in fields(Record)}
@@ -117,13 +122,15 @@ def columns() -> dict[str, Column]:
 def table_row(record: dict[str, Any]) -> dict[str, Any]:
     """Return a record of any version as one row of a table.
 
-    Each setting becomes a column under its dotted name. Settings with several values, such as data.mean,
-    become text, as they are in a CSV file.
+    Each setting becomes a column under its dotted name, and each own metric one as metric.NAME. Settings with
+    several values, such as data.mean, become text, as they are in a CSV file.
     """
     row = {name: value for name, value in record.items() if name not in NOT_IN_TABLES}
     settings: dict[str, Any] = record.get("settings") or {}
     # Settings without a dot (train_size, seed) are columns of the record itself.
     dotted = {name: value for name, value in settings.items() if "." in name}
+    metrics: dict[str, float] = record.get("metrics") or {}
+    row |= {f"metric.{name}": value for name, value in metrics.items()}
     return row | {name: f"{v}" if isinstance(v, (list, dict)) else v for name, v in dotted.items()}
 
 

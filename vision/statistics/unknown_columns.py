@@ -10,6 +10,7 @@ import pandas as pd
 POINT = ("data", "label", "train_size")
 RUN = ("seed", "subset_seed")
 SETTINGS = ("data.", "model.", "training.")
+OWN_METRICS = "metric."
 OF_RECORDS = "config_sha256"  # runs of this suite have all their settings under dotted names
 # Columns of tables from elsewhere that are known not to be settings.
 KNOWN = (
@@ -51,7 +52,7 @@ def _varying(records: pd.DataFrame) -> list[str]:
 def _is_unknown(name: str) -> bool:
     if name in (*POINT, *RUN, *KNOWN) or name.endswith(RESULTS):
         return False
-    return not name.startswith((*SETTINGS, *INDICES))
+    return not name.startswith((*SETTINGS, OWN_METRICS, *INDICES))
 
 
 def _varies_like_a_setting(records: pd.DataFrame, name: str) -> bool:

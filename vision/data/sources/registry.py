@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from vision.config import DataConfig, import_named
+from vision.config import DataConfig, import_module
 from vision.data.images import Source
 from vision.data.loading import load_to_device
 
@@ -78,7 +78,7 @@ def load_source(config: DataConfig, *, device: torch.device | str = "cpu") -> So
         FileNotFoundError: data.root does not have the files.
     """
     device = torch.device(device)
-    import_named("data.module", config.module)
+    import_module("data.module", config.module)
     if config.source not in _sources:
         raise ValueError(f"data.source must be one of {', '.join(sorted(_sources))}, got {config.source!r}")
     if unknown := sorted(config.options.keys() - _options[config.source]):
