@@ -21,6 +21,8 @@ from .convert import as_attention as as_attention
 from .convert import load_converted as load_converted
 from .convert import save_converted as save_converted
 from .fields import Field as Field
+from .mixers import create_mixer as create_mixer
+from .mixers import register_mixer as register_mixer
 from .models import Backbone as Backbone
 from .models import create_model as create_model
 from .patches import Grid as Grid

@@ -1,6 +1,5 @@
 """Each example as a user runs it, in a copy of its folder."""
 
-import json
 import os
 import runpy
 import shutil
@@ -43,7 +42,7 @@ def test_every_example_has_a_test():
     assert {p.name for p in EXAMPLES.iterdir()} == {
         "convert_a_cnn.py", "convolution_as_attention.py", "graph_attention.py", "reuse_model.py",
         "load_trained.py",
-        "own_model_and_data",
+        "own_parts",
     }  # fmt: skip
 
 
@@ -86,26 +85,3 @@ def test_a_trained_model_from_its_folder(example, tmp_path, monkeypatch):
     assert main(["train", "debug=tiny", "model=cnn", "model.kwargs.params=20000"]) == 0
     out = example("load_trained.py", "outputs/tiny/runs/CNN/n20/s0")
     assert "images (1, 8, 8)" in out and "logits (2, 10)" in out and "another task (2, 2)" in out
-
-
-@pytest.mark.slow
-def test_own_model_and_data(tmp_path):
-    folder = shutil.copytree(
-        EXAMPLES / "own_model_and_data", tmp_path / "mine", ignore=lambda *_: ["outputs"]
-    )
-    readme = (folder / "README.md").read_text()
-    command = next(line for line in readme.splitlines() if line.startswith("vision train"))
-    output([*VISION, *command.split()[1:], "training.steps=4", "train_size=50,200", "seed=0"], folder)
-    records = {p.parent: json.loads(p.read_text()) for p in folder.glob("outputs/runs/*/*/*/result.json")}
-    assert {(r["label"], r["model"], r["train_size"]) for r in records.values()} == {
-        (label, model, size)
-        for label, model in (("mine", "two_convolutions"), ("CNN", "field_cnn"))
-        for size in (50, 200)
-    }
-    assert {r["data"] for r in records.values()} == {"digit_pairs"} and {
-        r["n_test"] for r in records.values()
-    } == {1000}
-    assert len({r["subset_sha256"] for r in records.values() if r["train_size"] == 50}) == 1
-    assert "accuracy.png" in output([*VISION, "plot", "outputs/runs"], folder)
-    load = "import timm, my_model; timm.create_model('local-dir:outputs/runs/mine/n50/s0', pretrained=True)"
-    output([sys.executable, "-c", load], folder)

@@ -38,8 +38,8 @@ def check_targets(config: dict[str, Any]) -> None:
         is_logging = setting.startswith("hydra.") and "_logging." in setting and target.startswith(LOGGING)
         if not (target.startswith(ALLOWED) or target in more or is_logging):
             raise ValueError(
-                f"{setting} must not be {target}: a config may call Hydra and its plugins only; {ALLOWED_TARGETS} "
-                "can name more, joined by commas"
+                f"{setting} must not be {target}: a config may call Hydra and its plugins only; "
+                f"{ALLOWED_TARGETS} can name more, joined by commas"
             )
 
 

@@ -35,10 +35,10 @@ class TrainingConfig:
         patience: stop after this many validation passes in a row without a lower validation loss, and keep
             the weights of the lowest; null trains to the end.
         freeze_backbone: train the classifier alone (a linear probe); batch norms keep their statistics.
-        metrics: functions of your own as MODULE:NAME, which take the logits (N, K) and the labels (N,) and return
-            a number; in records as metric.NAME, for the test images.
-        callbacks: functions of your own as MODULE:NAME, called after each validation with the model, its line
-            of metrics.jsonl and the run's folder; training stops if one returns True.
+        metrics: functions of your own as MODULE:NAME, which take the logits (N, K) and the labels (N,) and
+            return a number; in tables as metric.NAME, for the test images.
+        callbacks: functions of your own as MODULE:NAME, called after each validation, without gradients, with
+            the model, its line of metrics.jsonl and the run's folder; training stops if one returns True.
         checkpoint_minutes: how often the state of a run is kept, from which it continues if it is cut; null
             never keeps it. It is kept on SIGTERM and SIGUSR1 too.
         compile: run the model under torch.compile.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from vision import results
@@ -59,7 +60,8 @@ def train(
         history.add({**line, **inside}, current)
         results.append_metrics(folder, history.curve[-1])
         on_progress({**line, "steps": steps})
-        stops = [callback(current.eval(), dict(line), folder) is True for callback in callbacks]
+        with torch.no_grad():
+            stops = [callback(current.eval(), dict(line), folder) is True for callback in callbacks]
         return history.out_of_patience or any(stops)
 
     def on_step(training: Training) -> None:
