@@ -1,5 +1,7 @@
 """A model in timm's registry: a convolution, pooling and a linear head."""
 
+from typing import Any
+
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from torch import nn
 
@@ -14,6 +16,6 @@ class _SmallNet(nn.Sequential):
 
 
 @register_model
-def small_net(pretrained: bool = False, **kwargs: object) -> nn.Module:
+def small_net(pretrained: bool = False, **kwargs: Any) -> nn.Module:
     """Build the model (B, C, H, W) -> (B, num_classes)."""
     return build_model_with_cfg(_SmallNet, "small_net", pretrained, **kwargs)

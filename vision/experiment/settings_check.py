@@ -29,7 +29,8 @@ def check_run(config: RunConfig) -> None:
 def _import_fields(kwargs: Mapping[str, Any]) -> None:
     """Import the modules of fields that the model's options name; the model itself imports nothing."""
     for options in ("mixer_options", "alternate_options"):
-        field: Any = (kwargs.get(options) or {}).get("field")
+        chosen: Mapping[str, Any] = kwargs.get(options) or {}
+        field = chosen.get("field")
         if isinstance(field, str) and ":" in field:
             import_named(f"model.kwargs.{options}.field", field)
 

@@ -98,6 +98,8 @@ def _validate(model: nn.Module, inputs: Inputs, score: Score, metrics: OwnMetric
         return {"val_loss": None, "val_accuracy": None}
     scores = score(model, inputs.eval_batches(images, val))
     own = metrics(scores.logits, images.labels[val].cpu())
-    return {"val_loss": scores.loss, "val_accuracy": scores.accuracy} | {
-        f"val_{name}": value for name, value in own.items()
+    return {
+        "val_loss": scores.loss,
+        "val_accuracy": scores.accuracy,
+        **{f"val_{name}": value for name, value in own.items()},
     }
