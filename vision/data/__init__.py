@@ -7,10 +7,10 @@
 >>> batches = train_batches(source.train, subset.train, batch_size=64, mean=mean, std=std, seed=0)
 """
 
-from vision.data.batches import DrawnBatches as DrawnBatches
-from vision.data.batches import channel_statistics as channel_statistics
 from vision.data.batches import eval_batches as eval_batches
 from vision.data.batches import train_batches as train_batches
+from vision.data.channel_statistics import channel_statistics as channel_statistics
+from vision.data.drawn_batches import DrawnBatches as DrawnBatches
 from vision.data.encoded import EncodedImages as EncodedImages
 from vision.data.images import Images as Images
 from vision.data.images import Source as Source

@@ -10,27 +10,17 @@ are decoded by worker processes. Order and changes are the same, and so are the 
 torch.Size([4, 1, 8, 8])
 """
 
-# Tensor.tolist has no types.
-# pyright: reportUnknownMemberType=false
-
-import sys
-from collections.abc import Iterable, Iterator
-from itertools import islice
-from threading import Lock
-from typing import cast
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from vision.config import AugmentConfig
 from vision.data.augmentation import Augmentation, Normalize
-from vision.data.encoded import EncodedImages
-from vision.data.images import Images, to_device
-
-Batch = tuple[Tensor, Tensor]
-MEASURED_AT_ONCE = 1024
-SENT_AT_ONCE = 100  # steps whose draws are sent to a GPU in one copy
+from vision.data.drawn_batches import Batch, DrawnBatches
+from vision.data.images import Images
+from vision.data.read_batches import read_batches
+from vision.data.shuffled import Shuffled
 
 
 def train_batches(
@@ -84,11 +74,11 @@ def train_batches(
         generator=torch.Generator().manual_seed(2 * seed + 1),
         device=device,
     )
-    order = _Shuffled(indices, batch_size, seed=2 * seed, steps=steps, start=start)
+    order = Shuffled(indices, batch_size, seed=2 * seed, steps=steps, start=start)
     change.skip(start, batch_size, images.shape[-1])
     if change.is_geometric and isinstance(images.pixels, Tensor) and _is_on(device, images.pixels):
         return DrawnBatches(images.pixels, images.labels.to(device), order, change)
-    return (change(x, y) for x, y in _read(images, order, device=device, workers=workers))
+    return (change(x, y) for x, y in read_batches(images, order, device=device, workers=workers))
 
 
 def eval_batches(
@@ -110,142 +100,9 @@ def eval_batches(
     device = torch.device(device)
     normalize = Normalize(mean, std, device=device)
     order = torch.split(indices, batch_size) if len(indices) else ()
-    return ((normalize(x), y) for x, y in _read(images, order, device=device, workers=workers))
-
-
-def channel_statistics(images: Images, indices: Tensor) -> tuple[list[float], list[float]]:
-    """Return mean and standard deviation of each channel over the images at `indices`, in [0, 1].
-
-    Raises:
-        ValueError: an image cannot be decoded.
-    """
-    # Integer counts give the same bits on every device and in every order.
-    counts = torch.zeros(images.shape[0], 256, dtype=torch.int64)
-    lock = Lock()
-
-    def add(x: Tensor) -> None:
-        found = torch.stack([plane.flatten().bincount(minlength=256) for plane in x.unbind(dim=-3)])
-        with lock:
-            counts.add_(found.cpu())
-
-    if isinstance(images.pixels, EncodedImages):
-        images.pixels.pick(cast("list[int]", indices.tolist())).check(lambda index, image: add(image))
-    else:
-        for some in torch.split(indices.to(images.pixels.device), MEASURED_AT_ONCE):
-            add(images.pixels.index_select(0, some))
-    share = counts / counts.sum(dim=1, keepdim=True, dtype=torch.float64)
-    levels = torch.arange(256, dtype=torch.float64) / 255
-    means = share @ levels
-    deviations = (share * (levels - means[:, None]).square()).sum(dim=1).sqrt()
-    return [float(mean) for mean in means], [float(std) for std in deviations]
+    return ((normalize(x), y) for x, y in read_batches(images, order, device=device, workers=workers))
 
 
 def _is_on(device: torch.device, tensor: Tensor) -> bool:
     """Return whether a tensor is on a device, which may be given without its index."""
     return tensor.device == torch.empty(0, device=device).device
-
-
-class DrawnBatches(Iterator[Batch]):
-    """Batches of images in the device's memory, each a function of one tensor that is drawn on the CPU.
-
-    A CUDA graph can make them: it reads the draw of each step from a fixed tensor.
-
-    Args:
-        pixels: uint8 (N, C, H, W), on the device.
-        labels: int64 (N,), on the device.
-        order: indices (B,) of each batch.
-        augmentation: flip, crop and normalization.
-
-    Attributes:
-        draws: those of the batches that have not been made yet: int64 (D, B), on the device.
-    """
-
-    def __init__(
-        self, pixels: Tensor, labels: Tensor, order: Iterable[Tensor], augmentation: Augmentation
-    ) -> None:
-        self._pixels, self._labels, self._augmentation = pixels, labels, augmentation
-        self.draws = self._draw(order)
-
-    def __next__(self) -> Batch:
-        """Return the next batch."""
-        return self.make(next(self.draws))
-
-    def make(self, draw: Tensor) -> Batch:
-        """Return images float32 (B, C, H, W) and labels (B,), by operations on the device alone."""
-        indices, *changes = draw.unbind(0)
-        images = self._augmentation.geometry(self._pixels.index_select(0, indices), changes)
-        return images, self._labels.index_select(0, indices)
-
-    def _draw(self, order: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Draw the steps in order; on a GPU many of them are sent in one copy."""
-        at_once = SENT_AT_ONCE if self._pixels.is_cuda else 1
-        order, width = iter(order), self._pixels.shape[-1]
-        while indices := list(islice(order, at_once)):
-            draws = [torch.stack([i, *self._augmentation.draw(len(i), width)]) for i in indices]
-            yield from to_device(torch.stack(draws), self._pixels.device).unbind(0)
-
-
-class _Shuffled(Iterable[Tensor]):
-    """Batches of indices (B,) cut from one shuffle after another."""
-
-    def __init__(
-        self, indices: Tensor, batch_size: int, *, seed: int, steps: int | None, start: int = 0
-    ) -> None:
-        self.indices, self.batch_size, self.seed, self.steps = indices.cpu(), batch_size, seed, steps
-        self.start = start
-
-    def __iter__(self) -> Iterator[Tensor]:
-        generator = torch.Generator().manual_seed(self.seed)
-        left = self.indices[:0]
-        step = 0
-        while self.steps is None or step < self.steps:
-            while len(left) < self.batch_size:
-                left = torch.cat((left, self.indices[torch.randperm(len(self.indices), generator=generator)]))
-            if step >= self.start:
-                yield left[: self.batch_size]
-            left = left[self.batch_size :]
-            step += 1
-
-
-def _read(
-    images: Images, order: Iterable[Tensor], *, device: torch.device, workers: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pixels uint8 (B, C, H, W) and labels (B,) on the device for each batch of indices."""
-    pixels = images.pixels
-    if isinstance(pixels, EncodedImages):
-        yield from _stream(pixels, images.labels, order, device=device, workers=workers)
-        return
-    labels = images.labels.to(pixels.device)
-    for indices in order:
-        here = to_device(indices, pixels.device)
-        yield to_device(pixels.index_select(0, here), device), to_device(labels.index_select(0, here), device)
-
-
-def _stream(
-    images: EncodedImages, labels: Tensor, order: Iterable[Tensor], *, device: torch.device, workers: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Decode batches in worker processes, which return only indices and uint8 pixels."""
-    # The launcher's worker processes can start others only by fork.
-    forked = "fork" if workers and sys.platform == "linux" else None
-    loader = DataLoader(
-        _Decoded(images),
-        sampler=order,  # yields batches of indices, so batch_size is None
-        batch_size=None,
-        num_workers=workers,
-        multiprocessing_context=forked,
-        pin_memory=device.type == "cuda",
-        # Otherwise it draws a seed from the global generator, which dropout uses too.
-        generator=torch.Generator(),
-    )
-    for indices, x in loader:
-        yield to_device(x, device), to_device(labels[indices], device)
-
-
-class _Decoded(Dataset[tuple[Tensor, Tensor]]):
-    """A data set whose items are batches: indices (B,) and pixels uint8 (B, C, H, W)."""
-
-    def __init__(self, images: EncodedImages) -> None:
-        self.images = images
-
-    def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        return indices, torch.stack([self.images[int(index)] for index in indices])

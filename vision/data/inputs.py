@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 
 from vision.config import DataConfig
-from vision.data.batches import Batch, channel_statistics, eval_batches, train_batches
+from vision.data.batches import eval_batches, train_batches
+from vision.data.channel_statistics import channel_statistics
+from vision.data.drawn_batches import Batch
 from vision.data.encoded import EncodedImages
 from vision.data.images import Images, Source
 from vision.data.sources import load_source
