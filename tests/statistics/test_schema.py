@@ -5,14 +5,15 @@ from pathlib import Path
 
 from vision.report import methods, run_tables
 from vision.results import columns
-from vision.statistics import pairs, records
+from vision.statistics import columns as read
+from vision.statistics import pairs
 
 DOCS = Path(__file__).parents[2] / "docs" / "statistics.md"
 
 
 def test_every_list_of_columns_is_part_of_the_record():
     known = set(columns())
-    statistics = {*records.COLUMNS, *records.RUN_KEYS, *records.REQUIRED, *records.ACCURACIES, *records.COSTS}
+    statistics = {*read.COLUMNS, *read.RUN_KEYS, *read.REQUIRED, *read.ACCURACIES, *read.COSTS}
     assert statistics | set(pairs.SAME_IN_PAIR) <= known
     assert set(run_tables.RECORD_COLUMNS) | set(methods.RECORD_COLUMNS.values()) <= known
 
@@ -20,5 +21,5 @@ def test_every_list_of_columns_is_part_of_the_record():
 def test_the_docs_table_has_the_columns_of_the_statistics():
     table = DOCS.read_text().split("## The table")[1].split("## ")[0]
     rows = re.findall(r"^\| `(\w+)` \| .* \| (yes|no) \|$", table, flags=re.MULTILINE)
-    assert {name for name, _ in rows} == {*records.COLUMNS, *pairs.SAME_IN_PAIR}
-    assert {name for name, required in rows if required == "yes"} == {*records.REQUIRED, "test_accuracy"}
+    assert {name for name, _ in rows} == {*read.COLUMNS, *pairs.SAME_IN_PAIR}
+    assert {name for name, required in rows if required == "yes"} == {*read.REQUIRED, "test_accuracy"}

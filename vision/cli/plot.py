@@ -65,7 +65,7 @@ def plot(
     from vision.report.findings import short_answers
     from vision.report.wording import captions, gaps
     from vision.statistics import accuracy_curves, all_or_nothing, run_scores
-    from vision.statistics.records import check_runs
+    from vision.statistics.record_values import check_runs
 
     out = out or output_folder(source)
     check_folder("--out", out)

@@ -18,7 +18,8 @@ from vision.report.wording.methods import (
     same_subsets,
     value_range,
 )
-from vision.statistics.records import SEEDS, varying_settings
+from vision.statistics.columns import SEEDS
+from vision.statistics.settings import varying_settings
 from vision.statistics.unknown_columns import unused_columns
 
 HASH_DIGITS = 12

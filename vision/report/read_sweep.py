@@ -14,7 +14,9 @@ from vision.report.exclusions import missing_files, searched_settings, with_metr
 from vision.report.sweep import Sweep
 from vision.report.wording import gaps
 from vision.statistics import accuracy_curves, check_columns, choose_by_validation
-from vision.statistics.records import NAMES, check_runs, varying_settings
+from vision.statistics.columns import NAMES
+from vision.statistics.record_values import check_runs
+from vision.statistics.settings import varying_settings
 from vision.text import listing
 
 BUDGETS = ("training.steps", "training.epochs")

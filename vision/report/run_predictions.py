@@ -12,7 +12,7 @@ import pandas as pd
 
 from vision import results
 from vision.report.sweep import Sweep
-from vision.statistics.records import RUN_KEYS
+from vision.statistics.columns import RUN_KEYS
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import pandas as pd
 from vision.report.sweep import Sweep
 from vision.report.table_cells import Cell, Table, cell
 from vision.report.wording import captions
-from vision.statistics.records import varying_settings
+from vision.statistics.settings import varying_settings
 
 HASH_DIGITS = 10  # the hint shows all
 MAX_OPEN_ROWS = 30  # a longer table is closed at first

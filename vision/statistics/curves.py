@@ -9,18 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from vision.statistics.columns import NAMES, SEEDS
 from vision.statistics.intervals import check_interval, interval_of, iqm
-from vision.statistics.records import (
-    NAMES,
-    SEEDS,
-    average_seeds,
-    check_columns,
-    check_homogeneous,
-    check_metric,
-    drop_duplicate_runs,
-    has_several_values,
-    varying_settings,
-)
+from vision.statistics.records import check_columns, check_metric
+from vision.statistics.repetitions import average_seeds, drop_duplicate_runs
+from vision.statistics.settings import check_homogeneous, has_several_values, varying_settings
 
 
 def accuracy_curves(
@@ -36,11 +29,11 @@ def accuracy_curves(
     """Return mean, median and IQM of a metric over seeds at each point, with the 95% interval of one.
 
     The interval is over new subsets and seeds, for this test set. Where several seeds share each of several
-    subsets, n counts subsets; see `records.average_seeds`.
+    subsets, n counts subsets; see `repetitions.average_seeds`.
 
     Args:
         records: One row per run, with the columns seed, the axes and the metric; see
-            `vision.statistics.records.COLUMNS`. Duplicate runs count once. Settings under their dotted
+            `vision.statistics.columns.COLUMNS`. Duplicate runs count once. Settings under their dotted
             names, as `results.collect` returns them, keep different runs from being averaged.
         x: Column of the horizontal axis, or several joined by commas; see `axis`.
         line: Column that has one line per value, or several joined by commas.

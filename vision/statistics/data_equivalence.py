@@ -37,7 +37,7 @@ def data_equivalence(
 
     Args:
         records: One row per run, with columns label, train_size, seed and the metric; see
-            `vision.statistics.records.COLUMNS`.
+            `vision.statistics.columns.COLUMNS`.
         first: Label of the model whose need of images is computed.
         second: Label of the model whose errors are to be reached.
         metric: An accuracy in [0, 1]; the error is 1 - metric.

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from vision.statistics.columns import RUN_KEYS
 from vision.statistics.intervals import check_interval, interval_of
-from vision.statistics.records import RUN_KEYS, runs_of
+from vision.statistics.records import runs_of
 
 # Columns in which the runs of a pair must agree where known; what differs else, and by which settings.
 SAME_IN_PAIR = {

@@ -67,7 +67,7 @@ def compare_predictions(
         second: The same for the second model.
         labels: True classes, (N,).
         subsets: Training subset of each pair of runs, (R,). Where several pairs share each of several
-            subsets, their mean counts as one run, as in `records.average_seeds`. None: each pair counts.
+            subsets, their mean counts as one run, as in `repetitions.average_seeds`. None: each pair counts.
         draws: Number of bootstrap samples.
         seed: Seed of the bootstrap.
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from vision.statistics.columns import RUN_KEYS
 from vision.statistics.leads import Lead, mean_lead
 from vision.statistics.pairs import paired_runs
-from vision.statistics.records import MIN_ERROR, RUN_KEYS, runs_of
+from vision.statistics.records import MIN_ERROR, runs_of
 from vision.statistics.resampling import pivot_by_seed, wild_bootstrap
 
 MIN_RUNS = 2  # at a size, from which on it is tested

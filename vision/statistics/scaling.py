@@ -48,7 +48,7 @@ def scaling_fit(
 
     Args:
         records: One row per run, with columns label, train_size, seed and the metric; see
-            `vision.statistics.records.COLUMNS`.
+            `vision.statistics.columns.COLUMNS`.
         label: Name of the model.
         metric: An accuracy in [0, 1].
         law: Name of a law to use, whatever its holdout error.
