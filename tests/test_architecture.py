@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "results": {"config", "text", "provenance", "saved_files"},
     "statistics": set(),
     "inspection": {"text", "patches", "fields", "models", "convert", "soften"},
+    "reuse": {"data", "models", "results"},
     "plots": {"text"},
     "report": {"text", "results", "statistics", "plots", "provenance"},
     "checkpoints": {"config", "training", "results"},
@@ -42,7 +43,7 @@ MAY_IMPORT = {
     "checks": {"config", "data", "models", "training", "results", "experiment"},
     "cli": {
         *("text", "config", "patches", "data", "models", "convert", "soften", "provenance", "results"),
-        *("statistics", "inspection", "plots", "report", "experiment", "checks"),
+        *("statistics", "inspection", "reuse", "plots", "report", "experiment", "checks"),
     },
     "__main__": {"cli"},
 }

@@ -12,6 +12,7 @@ from . import plots as plots
 from . import positions as positions
 from . import report as report
 from . import results as results
+from . import reuse as reuse
 from . import soften as soften
 from . import statistics as statistics
 from .attention import MultiHeadAttention as MultiHeadAttention
@@ -30,4 +31,6 @@ from .patches import PatchEmbed as PatchEmbed
 from .patches import patchify as patchify
 from .patches import shuffle_patches as shuffle_patches
 from .patches import unpatchify as unpatchify
+from .reuse import TrainedModel as TrainedModel
+from .reuse import load as load
 from .soften import soft_convolution as soft_convolution

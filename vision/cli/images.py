@@ -15,7 +15,7 @@ from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
 from torchvision.datasets.folder import IMG_EXTENSIONS  # pyright: ignore[reportMissingTypeStubs]
 
-from vision.data.decoding import decode, resize
+from vision.data.decoding import decode, fit
 from vision.inspection import spread_indices
 
 NOISE_IMAGES = 2
@@ -92,7 +92,5 @@ def _decoded(file: Path) -> Tensor:
 def _resized(image: Tensor, shape: Sequence[int]) -> Tensor:
     """uint8 (1 or 3, any height, any width) -> (C, H, W) in [0, 1]."""
     channels, height, width = shape
-    side = max(height, width)
-    top, left = (side - height) // 2, (side - width) // 2
-    square = resize(image, side).float()[:, top : top + height, left : left + width] / 255
+    square = fit(image, height, width).float() / 255
     return square.mean(0, keepdim=True) if channels == 1 else square.expand(channels, -1, -1)

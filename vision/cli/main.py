@@ -22,6 +22,8 @@ COMMANDS = {
     "compare": "print a sweep's accuracies next to published ones",
     "data": "show what is read of a folder of images or of a data set",
     "models": "list the models, with parameters and multiply-adds of ours",
+    "predict": "classify images by a trained model",
+    "export": "write a trained model as one file: ONNX, or a program of torch.export",
     "convert": "turn a CNN into masked attention, and measure how closely they agree",
     "inspect": "look inside a model: attention distance, receptive fields, heads, CKA",
 }

@@ -8,6 +8,13 @@ ValueError: --out must be a folder, got pyproject.toml/figures, where ...pyproje
 from pathlib import Path
 
 
+def check_file(option: str, file: Path) -> None:
+    """Raise a ValueError if a file to write is a folder, or lies below an existing file."""
+    if file.is_dir():
+        raise ValueError(f"{option} must be a file, and {file} is a folder; give a name in it")
+    check_folder(option, file.absolute().parent)
+
+
 def check_folder(option: str, folder: Path) -> None:
     """Raise a ValueError if a folder, or a folder above it, is an existing file."""
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())

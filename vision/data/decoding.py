@@ -76,12 +76,19 @@ def decode(item: str | bytes, *, background: str = BACKGROUND, ranges: Ranges | 
         Exception: whatever Pillow raises where this is not an image, or it is broken.
     """
     with _open(item) as file:
-        values = deep_values(file)
-        if values is None:
-            pixels = np.array(_eight_bits(file, background))
-        else:
-            pixels = to_eight_bits(values, ranges or Ranges().with_values(values))
-        orientation = _orientation(file, loaded=True)
+        return decode_opened(file, background=background, ranges=ranges)
+
+
+def decode_opened(
+    file: "Image.Image", *, background: str = BACKGROUND, ranges: Ranges | None = None
+) -> Tensor:
+    """Decode an image that Pillow has opened, or that was made with Pillow, as `decode` does."""
+    values = deep_values(file)
+    if values is None:
+        pixels = np.array(_eight_bits(file, background))
+    else:
+        pixels = to_eight_bits(values, ranges or Ranges().with_values(values))
+    orientation = _orientation(file, loaded=True)
     image = torch.from_numpy(pixels)
     return _upright(image[None] if image.ndim == 2 else image.permute(2, 0, 1), orientation)
 
@@ -126,6 +133,15 @@ def resize(images: Tensor, img_size: int) -> Tensor:
     batch = square.reshape(-1, *square.shape[-3:]).contiguous()
     resized = F.interpolate(batch, size=(img_size, img_size), mode="bilinear", antialias=True)
     return resized.view(*images.shape[:-2], img_size, img_size)
+
+
+def fit(images: Tensor, height: int, width: int) -> Tensor:
+    """uint8 (..., C, H, W) -> uint8 (..., C, height, width): as `resize`, then the centre of that square."""
+    if images.shape[-2:] == (height, width):
+        return images
+    side = max(height, width)
+    top, left = (side - height) // 2, (side - width) // 2
+    return resize(images, side)[..., top : top + height, left : left + width]
 
 
 def check_background(background: str) -> None:

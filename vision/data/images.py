@@ -13,6 +13,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from vision.data.depth import Ranges
 from vision.data.encoded import EncodedImages
 from vision.data.report import Report
 
@@ -63,12 +64,14 @@ class Source:
         test: the images that a finished model is scored on.
         classes: the names of the classes, label 0 first.
         report: what was found while the images were read.
+        ranges: of the images with more than 8 bits; further images are brought to 8 bits by them.
     """
 
     train: Images
     test: Images
     classes: tuple[str, ...]
     report: Report = field(default_factory=Report)
+    ranges: Ranges = field(default_factory=Ranges)
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:

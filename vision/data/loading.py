@@ -64,7 +64,7 @@ def load_to_device(source: Source, config: DataConfig, *, device: torch.device) 
     if all(split.images.resident for split in splits):
         report = replace(report, near_duplicates=_near_duplicates(*splits))
     train, test = (_placed(split.images, device if fits else None) for split in splits)
-    return Source(train, test, source.classes, report)
+    return Source(train, test, source.classes, report, ranges)
 
 
 def _common_shape(splits: Sequence[Split], config: DataConfig) -> tuple[Shape, list[str]]:

@@ -42,6 +42,22 @@ def checked_images(images: Images, classes: tuple[str, ...], split: str) -> tupl
     return Images(pixels, labels), [f"{split}: {text}" for text in (*made_bytes, *made_planes)]
 
 
+def image_batch(values: Any, named: str) -> Tensor:
+    """Return one image or several, of numbers, as uint8 (N, C, H, W); see `checked_images`.
+
+    Args:
+        values: (H, W), (C, H, W), (H, W, C), or several with a leading axis, of any kind of array.
+        named: what messages call it.
+
+    Raises:
+        ValueError: the numbers are neither from 0 to 255 nor in [0, 1], or the axes are not those of images.
+    """
+    pixels, _ = _bytes(_tensor(values, f"{named}: {WANTED}"), named)
+    if pixels.ndim == 2 or (pixels.ndim == 3 and 0 < min(pixels.shape[0], pixels.shape[2]) <= 4):
+        pixels = pixels[None]
+    return _channels_first(pixels, named)[0]
+
+
 def _tensor(values: Any, wanted: str) -> Tensor:
     if isinstance(values, Tensor):
         return values

@@ -1,6 +1,7 @@
 """The files of a finished run next to its record: the model, its predictions and its logits."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,16 @@ def save_outputs(
     """Write the model, and its predictions next to the true classes."""
     shape, classes = inputs.source.train.shape, inputs.source.classes
     results.release(folder)
-    save_model(model, folder, arguments=arguments, input_size=shape, mean=inputs.mean, std=inputs.std)
+    save_model(
+        model,
+        folder,
+        arguments=arguments,
+        input_size=shape,
+        mean=inputs.mean,
+        std=inputs.std,
+        label_names=classes,
+        decoding={"background": inputs.config.background, "ranges": asdict(inputs.source.ranges)},
+    )
     _save_classes(folder / results.PREDICTIONS, test.predictions, classes)
     _save_classes(folder / results.LABELS, inputs.test.labels, classes)
     if logits:

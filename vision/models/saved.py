@@ -10,7 +10,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,6 +41,7 @@ class SavedModel:
         weights: the file that holds its weights.
         config: its config.json.
         label_names: the names of its classes; none in folders of earlier versions.
+        decoding: what `save_model` was given.
     """
 
     name: str
@@ -50,6 +51,7 @@ class SavedModel:
     weights: Path
     config: Path
     label_names: tuple[str, ...] = ()
+    decoding: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 def save_model(
@@ -120,6 +122,7 @@ def read_saved(name: str | Path) -> SavedModel:
         weights=files.weights,
         config=files.config,
         label_names=tuple(getattr(names, "values", lambda: names)()),
+        decoding=json.loads(files.config.read_text()).get("decoding") or {},
     )
 
 

@@ -1,0 +1,78 @@
+"""Exported files: they compute what the model computes, and hold its classes and normalization."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+import vision
+from vision.reuse import TrainedModel, export
+from vision.reuse.exported_file import METADATA
+
+
+@pytest.fixture(scope="module")
+def trained(photo_run) -> TrainedModel:
+    return vision.load(photo_run)
+
+
+@pytest.mark.slow
+def test_onnx_runtime_computes_the_same_and_the_file_describes_itself(trained, tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    written = export(trained, tmp_path / "new" / "cnn.onnx", format="onnx")
+    assert written.difference < 1e-5 and written.checked == [(1, 3, 8, 8), (3, 3, 8, 8)]
+    session = runtime.InferenceSession(written.path)
+    known = session.get_modelmeta().custom_metadata_map
+    assert json.loads(known["class_names"]) == ["bright", "dark"]
+    assert json.loads(known["mean"]) == list(trained.config["mean"])
+    images = torch.randn(5, 3, 8, 8)
+    (found,) = session.run(["logits"], {"images": images.numpy()})
+    torch.testing.assert_close(torch.from_numpy(found), trained.model(images).detach(), rtol=1e-4, atol=1e-5)
+    assert [path.name for path in written.path.parent.iterdir()] == ["cnn.onnx"]
+
+
+@pytest.mark.slow
+def test_a_program_of_torch_export_computes_the_same(trained, tmp_path):
+    written = export(trained, tmp_path / "cnn.pt2", format="torch")
+    extra = {METADATA: ""}
+    program = torch.export.load(written.path, extra_files=extra).module()
+    assert json.loads(extra[METADATA])["class_names"] == ["bright", "dark"]
+    images = torch.randn(4, 3, 8, 8)
+    torch.testing.assert_close(program(images), trained.model(images))
+    assert zipfile.is_zipfile(written.path)
+
+
+@pytest.mark.parametrize(
+    ("target", "format", "message"),
+    [
+        ("model.onnx", "tflite", "format must be one of onnx, torch, got 'tflite'"),
+        (".", "onnx", r"\. is a folder; give a file, such as \./model\.onnx"),
+        ("pyproject.toml/model.onnx", "onnx", "cannot be written, as .*pyproject.toml is a file"),
+    ],
+)
+def test_a_wrong_target_is_refused_before_any_work(trained, target, format, message):
+    with pytest.raises(ValueError, match=message):
+        export(trained, target, format=format)
+
+
+def test_a_model_for_one_size_is_not_exported_with_a_dynamic_one(vit_run, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"Backbone takes images of \(3, 8, 8\) alone; leave out the dynamic"
+    ):
+        export(vision.load(vit_run), tmp_path / "vit.onnx", dynamic_size=True)
+    assert not list(tmp_path.iterdir())
+
+
+def _nothing_like_it(trained, example, file, dynamic):
+    file.touch()
+    return lambda images: torch.zeros(len(images), 2)
+
+
+def test_a_file_that_would_differ_is_not_written(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("vision.reuse.exported_file._write_torch", _nothing_like_it)
+    with pytest.raises(
+        ValueError, match=r"the exported model differs from the model by .* nothing was written"
+    ):
+        export(trained, Path(tmp_path / "cnn.pt2"), format="torch")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,168 @@
+"""`vision.load`: a model predicts what it predicted in its run's test, whatever an image is given as."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+from timm.models import save_for_hf
+
+import vision
+from vision.data.sources.folders import load_folder
+from vision.reuse import Prediction
+
+CLASSES = ("bright", "dark")
+
+
+@pytest.fixture(scope="module")
+def trained(photo_run):
+    return vision.load(photo_run)
+
+
+def test_files_are_classified_as_in_the_test_of_the_run(trained, photo_run, photo_config):
+    predictions = trained.predict(_files(photo_config))
+    # Logits are kept as float16.
+    logits = torch.from_numpy(np.load(photo_run / "test_logits.npy").astype(np.float32))
+    expected = logits.softmax(1)
+    assert [each.name for each in predictions] == [CLASSES[index] for index in expected.argmax(1)]
+    for each, shares in zip(predictions, expected, strict=True):
+        own = dict(zip(each.names, each.probabilities, strict=True))
+        assert [own[name] for name in CLASSES] == pytest.approx(shares.tolist(), abs=2e-3)
+
+
+def _files(config) -> list[Any]:
+    """The files of the test split, in their order."""
+    items = load_folder(config.data).test.pixels.items  # pyright: ignore[reportAttributeAccessIssue]
+    return [items[index] for index in range(len(items))]
+
+
+def test_one_image_is_a_prediction_and_several_are_a_list(trained, photos):
+    file = photos / "bright" / "04.png"
+    one = trained.predict(file)
+    assert isinstance(one, Prediction) and set(one.names) == set(CLASSES)
+    assert sum(one.probabilities) == pytest.approx(1) and one.probability == max(one.probabilities)
+    for each in trained.predict([str(file), file]):
+        assert each.names == one.names and each.probabilities == pytest.approx(one.probabilities, abs=1e-6)
+    assert trained.predict(file, top=1).names == (one.name,)
+    assert str(trained.predict(file, top=1)) == f"{one.name} {one.probability:.3f}"
+
+
+@pytest.mark.parametrize("file", ["bright/04.png", "dark/03.png", "bright/02.png", "dark/01.png"])
+def test_a_pil_image_and_its_pixels_are_classified_like_the_file(trained, photos, file):
+    expected = trained.predict(photos / file)
+    with Image.open(photos / file) as opened:
+        assert trained.predict(opened) == expected
+        shown = np.array(opened)
+    if file.endswith("02.png"):  # the numbers know nothing of EXIF
+        shown = np.rot90(shown, -1).copy()
+    assert trained.predict(shown) == expected
+    assert trained.predict(shown[None] if shown.ndim == 3 else shown[None, :, :, None]) == [expected]
+    tensor = torch.from_numpy(shown)
+    channels_first = tensor if tensor.ndim == 2 else tensor.permute(2, 0, 1)
+    assert trained.predict(channels_first) == expected
+    assert trained.predict(channels_first.double() / 255) == expected
+
+
+def test_a_batch_of_any_size_gives_the_same(trained, photos):
+    files = sorted(photos.rglob("*.png"))
+    together = trained.predict(files)
+    apart = [trained.predict(file) for file in files]
+    for one, other in zip(together, apart, strict=True):
+        assert one.names == other.names and one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+    assert [each.names for each in trained.predict(files, batch_size=7)] == [each.names for each in together]
+
+
+def test_timms_transform_is_that_of_the_config(trained, photos):
+    square = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8))
+    pixels = torch.from_numpy(np.array(square)).permute(2, 0, 1)
+    torch.testing.assert_close(trained.transform(square), trained.prepare(pixels), rtol=1e-5, atol=1e-5)
+    assert trained.config["crop_pct"] == 1.0 and trained.config["interpolation"] == "bilinear"
+
+
+def test_names_of_classes_survive_a_push_to_the_hub(trained, tmp_path, monkeypatch):
+    assert trained.class_names == CLASSES
+    snapshot = tmp_path / "models--me--photos" / "snapshots" / "abc"
+    # What timm's push_to_hf_hub uploads, and where a download puts it.
+    save_for_hf(
+        trained.model, str(snapshot), safe_serialization="both", model_config={"label_names": CLASSES}
+    )
+    names = snapshot.parents[1] / "refs"
+    names.mkdir()
+    (names / "main").write_text("abc")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    pushed = vision.load("hf-hub:me/photos")
+    assert pushed.class_names == CLASSES
+    image = np.full((8, 8, 3), 99, np.uint8)
+    assert pushed.predict(image) == trained.predict(image)
+
+
+def test_a_loaded_model_saved_again_by_timm_keeps_its_names(trained, tmp_path):
+    save_for_hf(trained.model, str(tmp_path), safe_serialization=True)
+    assert vision.load(tmp_path).class_names == CLASSES
+
+
+def test_other_channels_sizes_and_classes(photo_run, trained):
+    other = vision.load(photo_run, in_chans=1, img_size=12, num_classes=5)
+    assert other.config["input_size"] == (1, 12, 12) and len(other.class_names) == 5
+    assert len(other.predict(np.zeros((30, 20), np.uint8)).names) == 5
+    assert other.config["mean"] == (pytest.approx(sum(trained.config["mean"]) / 3),)
+
+
+def test_a_model_of_timm_gets_timms_transform_and_names_of_imagenet(tmp_path):
+    model = timm.create_model("test_resnet", num_classes=1000).eval()
+    save_for_hf(model, str(tmp_path), safe_serialization=True)
+    loaded = vision.load(f"local-dir:{tmp_path}")
+    assert loaded.class_names[281] == "tabby, tabby cat"
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 180, 3), np.uint8))
+    with torch.no_grad():
+        expected = model(loaded.transform(image)[None]).softmax(1)[0]
+    assert loaded.predict(image).probability == pytest.approx(float(expected.max()), rel=1e-4)
+
+
+def test_a_run_of_an_earlier_version_has_its_names_in_the_record(photo_run, tmp_path):
+    old = tmp_path / "s0"
+    shutil.copytree(photo_run, old)
+    config = json.loads((old / "config.json").read_text())
+    del config["label_names"], config["decoding"]
+    (old / "config.json").write_text(json.dumps(config))
+    assert vision.load(old).class_names == CLASSES
+
+
+def test_what_is_no_image_is_one_sentence(trained, photos, tmp_path):
+    text = tmp_path / "notes.png"
+    text.write_text("not an image")
+    for wrong, message in (
+        (text, r"notes\.png is not an image that can be read: cannot identify"),
+        (tmp_path / "gone.png", r"gone\.png does not exist; give a path, a PIL image, an array or a tensor"),
+        (object(), "image 0 must be a path, a PIL image, an array or a tensor.*, got object"),
+        ([np.zeros((8, 8, 3), np.uint8), 7], "image 1 must be a path, .* got int"),
+        (np.zeros((2, 8, 8), np.uint8), "the model takes images of 3 channels, got one of 2"),
+        (np.full((8, 8), -3.0), r"pixels must be uint8 .* got float64 from -3 to -3"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            trained.predict(wrong)
+    with pytest.raises(ValueError, match="top must be at least 1, got 0"):
+        trained.predict(photos / "bright" / "04.png", top=0)
+
+
+def test_what_is_no_model_is_one_sentence(photo_run, tmp_path):
+    shutil.copytree(photo_run, tmp_path / "s0")
+    (tmp_path / "s0" / "model.safetensors").unlink()
+    with pytest.raises(
+        ValueError, match=r"s0 holds no model\.safetensors; give the folder of a finished run"
+    ):
+        vision.load(tmp_path / "s0")
+    (tmp_path / "s0" / "config.json").write_text("{}")
+    (tmp_path / "s0" / "model.safetensors").touch()
+    with pytest.raises(ValueError, match=r"config\.json is not a config that timm has written"):
+        vision.load(tmp_path / "s0")
+    with pytest.raises(
+        ValueError, match=r"nowhere does not exist; give the folder of a finished run, local-dir"
+    ):
+        vision.load(Path("nowhere"))

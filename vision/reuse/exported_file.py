@@ -1,0 +1,180 @@
+"""A trained model as one file for other programs: ONNX, or a program of torch.export.
+
+>>> export(load("outputs/demo/CNN/n1200/s0"), "cnn.onnx", format="onnx")  # doctest: +SKIP
+"""
+
+import json
+import os
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from vision.reuse.trained_model import TrainedModel
+
+FORMATS = ("onnx", "torch")
+ENDINGS = {"onnx": ".onnx", "torch": ".pt2"}
+TOLERANCE = 1e-4  # of the logits, relative to the largest
+METADATA = "vision.json"  # in a program of torch.export
+BATCHES = (1, 3)
+
+
+class ExportedFile(NamedTuple):
+    """What was written, and by how much it differs from the model.
+
+    Attributes:
+        path: the file.
+        difference: largest difference of a logit, relative to the largest logit.
+        checked: the shapes of the images that it was compared on.
+    """
+
+    path: Path
+    difference: float
+    checked: list[tuple[int, ...]]
+
+
+def export(
+    trained: TrainedModel, path: str | Path, *, format: str = "onnx", dynamic_size: bool = False
+) -> ExportedFile:
+    """Write a model as one file, after its outputs have been compared with the model's.
+
+    The file maps normalized images (B, C, H, W), for any B, to logits. The names of the classes and the
+    normalization are in it: as metadata of ONNX, or as the extra file vision.json of torch.export.
+
+    Args:
+        trained: of `load`.
+        path: the file; a file there is replaced.
+        format: onnx or torch.
+        dynamic_size: accept images of other heights and widths too.
+
+    Raises:
+        ValueError: the format is unknown, the path is a folder, the model cannot be exported, or the file
+            would differ from the model. Nothing is written then.
+        ModuleNotFoundError: ONNX is not installed.
+    """
+    check_target(path, format)
+    path = Path(path)
+    model, shape = trained.model.eval(), trained.config["input_size"]
+    example = _images(2, shape)
+    sizes = [shape, _other_size(shape)] if dynamic_size else [shape]
+    if dynamic_size:
+        _check_dynamic(trained, sizes[1])
+    with TemporaryDirectory(dir=_existing(path.absolute().parent)) as folder:
+        file = Path(folder) / path.name
+        write = _write_onnx if format == "onnx" else _write_torch
+        try:
+            run = write(trained, example, file, dynamic_size)
+        except ImportError:
+            raise
+        except Exception as error:  # exporters raise nearly anything
+            reason = str(error).strip().partition("\n")[0]
+            raise ValueError(
+                f"{type(model).__name__} cannot be exported with {format=}, {dynamic_size=}: "
+                f"{type(error).__name__}: {reason}"
+            ) from error
+        checked = [(batch, *size) for size in sizes for batch in BATCHES]
+        difference = max(_difference(model, run, _images(batch, size)) for batch, *size in checked)
+        if not difference <= TOLERANCE:
+            raise ValueError(
+                f"the exported model differs from the model by {difference:.1e} of its largest logit, more "
+                f"than {TOLERANCE:.0e}; nothing was written"
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(file, path)
+    return ExportedFile(path, difference, checked)
+
+
+def check_target(path: str | Path, format: str) -> None:
+    """Raise a ValueError where `export` could not write, before any work."""
+    if format not in FORMATS:
+        raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
+    if Path(path).is_dir():
+        raise ValueError(f"{path} is a folder; give a file, such as {path}/model{ENDINGS[format]}")
+    above = _existing(Path(path).absolute().parent)
+    if not above.is_dir():
+        raise ValueError(f"{path} cannot be written, as {above} is a file")
+
+
+def _write_onnx(
+    trained: TrainedModel, example: Tensor, file: Path, dynamic: bool
+) -> Callable[[Tensor], Tensor]:
+    # Their types are partly unknown. torch.onnx needs onnxscript.
+    onnx, runtime, _ = (cast(Any, import_module(name)) for name in ("onnx", "onnxruntime", "onnxscript"))
+    cast(Any, torch.onnx).export(
+        trained.model,
+        (example,),
+        file,
+        input_names=["images"],
+        output_names=["logits"],
+        dynamic_shapes=(_dynamic_shape(dynamic),),
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+    graph = onnx.load(file)
+    for key, value in metadata(trained).items():
+        graph.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
+    onnx.checker.check_model(graph)
+    onnx.save(graph, file)
+    session = runtime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    return lambda images: torch.as_tensor(session.run(None, {"images": images.numpy()})[0])
+
+
+def _write_torch(
+    trained: TrainedModel, example: Tensor, file: Path, dynamic: bool
+) -> Callable[[Tensor], Tensor]:
+    program = torch.export.export(trained.model, (example,), dynamic_shapes=(_dynamic_shape(dynamic),))
+    torch.export.save(program, file, extra_files={METADATA: json.dumps(metadata(trained))})
+    return torch.export.load(file).module()
+
+
+def metadata(trained: TrainedModel) -> dict[str, Any]:
+    """Return what a program needs to know of an exported model besides its graph."""
+    config = trained.config
+    return {
+        "class_names": list(trained.class_names),
+        **{key: list(config[key]) for key in ("input_size", "mean", "std")},
+        **{key: config[key] for key in ("interpolation", "crop_pct", "crop_mode")},
+        "inputs": "images (B, C, H, W) float32: pixels in [0, 1], minus mean, divided by std",
+        "outputs": "logits (B, num_classes); their softmax is the probability of each class",
+    }
+
+
+def _dynamic_shape(dynamic_size: bool) -> dict[int, Any]:
+    sizes = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC} if dynamic_size else {}
+    return {0: torch.export.Dim.DYNAMIC, **sizes}
+
+
+def _check_dynamic(trained: TrainedModel, size: tuple[int, ...]) -> None:
+    try:
+        with torch.no_grad():
+            trained.model(_images(1, size))
+    except Exception as error:
+        raise ValueError(
+            f"{type(trained.model).__name__} takes images of {trained.config['input_size']} alone; leave out "
+            f"the dynamic size, or load it with another img_size ({str(error).partition(chr(10))[0]})"
+        ) from error
+
+
+def _other_size(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a shape twice as high, and half again as wide."""
+    channels, height, width = shape
+    return channels, 2 * height, width + width // 2
+
+
+def _images(batch: int, shape: tuple[int, ...] | list[int]) -> Tensor:
+    return torch.randn(batch, *shape, generator=torch.Generator().manual_seed(batch))
+
+
+@torch.no_grad()
+def _difference(model: Callable[[Tensor], Tensor], run: Callable[[Tensor], Tensor], images: Tensor) -> float:
+    expected, found = model(images), run(images)
+    return float((found - expected).abs().max() / expected.abs().max())
+
+
+def _existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())
