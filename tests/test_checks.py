@@ -37,4 +37,4 @@ def test_recipes_that_cannot_be_made(small_run: RunConfig, training, augment, me
 def test_a_sweep_over_recipes_is_accepted(small_run: RunConfig):
     recipes = [{"optimizer": "sgd"}, {"optimizer": "lion"}, {"schedule": "wsd"}, {"freeze_backbone": True}]
     runs = [replace(small_run, training=replace(small_run.training, **recipe)) for recipe in recipes]
-    assert all(size > 0 for size in check_together(runs))
+    assert all(estimate.size > 0 for estimate in check_together(runs))

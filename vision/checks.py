@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Hashable, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import nn
@@ -25,20 +25,34 @@ from vision.experiment import (
     folder_size,
     model_arguments,
 )
-from vision.models import Start, create_model
-from vision.training import create_optimizer, create_schedule, frozen_backbone, resolve_device
+from vision.models import Start, cost, create_model
+from vision.training import (
+    budget_steps,
+    create_optimizer,
+    create_schedule,
+    frozen_backbone,
+    resolve_device,
+)
 
 # float32 weights, their gradients, and the two moments of AdamW
 BYTES_PER_PARAMETER = 16
+PASSES = 3  # a backward pass has about twice the multiply-adds of the forward pass
 
 _T = TypeVar("_T")
 
 
-def check_together(runs: Sequence[RunConfig]) -> list[int]:
+class Estimate(NamedTuple):
+    """What a run needs: bytes for its files, and multiply-adds for its training, both about."""
+
+    size: int
+    work: float
+
+
+def check_together(runs: Sequence[RunConfig]) -> list[Estimate]:
     """Check runs with their data and devices; each data set is read, and each model built, once.
 
     Returns:
-        About how many bytes the files of each run need.
+        What each run needs.
 
     Raises:
         ValueError, OSError: the first run that cannot be run; the message names the setting.
@@ -50,13 +64,14 @@ def check_together(runs: Sequence[RunConfig]) -> list[int]:
         results.check_writable(Path(run.output_dir) / run.sweep, "output_dir")
     checked: dict[Hashable, Any] = {}
     order = sorted(range(len(runs)), key=lambda number: repr(runs[number].data))
-    sizes = {number: _check_with_data(runs[number], checked) for number in order}
+    needed = {number: _check_with_data(runs[number], checked) for number in order}
     if runs:
-        results.check_room(Path(runs[0].output_dir), sum(sizes.values()), f"the files of {len(runs)} runs")
-    return [sizes[number] for number in range(len(runs))]
+        size = sum(estimate.size for estimate in needed.values())
+        results.check_room(Path(runs[0].output_dir), size, f"the files of {len(runs)} runs")
+    return [needed[number] for number in range(len(runs))]
 
 
-def _check_with_data(run: RunConfig, checked: dict[Hashable, Any]) -> int:
+def _check_with_data(run: RunConfig, checked: dict[Hashable, Any]) -> Estimate:
     def once(key: Hashable, check: Callable[[], _T]) -> _T:
         if key not in checked:
             checked[key] = check()
@@ -70,7 +85,9 @@ def _check_with_data(run: RunConfig, checked: dict[Hashable, Any]) -> int:
     once((repr(run.data.augment), repr(run.training)), lambda: _check_recipe(run, inputs))
     frozen = run.training.freeze_backbone
     key = (repr(run.model), inputs.source.train.shape, len(inputs.source.classes), len(inputs.test), frozen)
-    return once(key, lambda: _check_model(run, inputs, device))
+    size, macs = once(key, lambda: _check_model(run, inputs, device))
+    steps = budget_steps(run.training, len(inputs.subset.train))
+    return Estimate(size, PASSES * macs * run.training.batch_size * steps)
 
 
 def _load(run: RunConfig, device: torch.device) -> Inputs:
@@ -123,7 +140,8 @@ def _in_a_sentence(failure: str) -> Generator[None]:
         raise ValueError(f"{failure}: {type(error).__name__}: {error}") from error
 
 
-def _check_model(run: RunConfig, inputs: Inputs, device: torch.device) -> int:
+def _check_model(run: RunConfig, inputs: Inputs, device: torch.device) -> tuple[int, int]:
+    """Check the model; returns the bytes of its run's files, and its multiply-adds for one image."""
     source, name = inputs.source, run.model.name
     shape = source.train.shape
     size = " x ".join(map(str, shape))
@@ -134,6 +152,7 @@ def _check_model(run: RunConfig, inputs: Inputs, device: torch.device) -> int:
         model, _ = build_model(run.model, source, start)
         with torch.no_grad(), frozen_backbone(model, enabled=run.training.freeze_backbone):
             outputs = model.eval()(torch.zeros(1, *shape))
+            macs = cost(model, shape).macs
     expected = (1, len(source.classes))
     if tuple(getattr(outputs, "shape", ())) != expected:
         got = getattr(outputs, "shape", None)
@@ -141,7 +160,7 @@ def _check_model(run: RunConfig, inputs: Inputs, device: torch.device) -> int:
             f"model.name={name!r} must return one logit for each of the {expected[1]} classes, {expected}, "
             f"got {type(outputs).__name__ if got is None else tuple(got)}"
         )
-    return folder_size(model, len(inputs.test), expected[1])
+    return folder_size(model, len(inputs.test), expected[1]), macs
 
 
 def _start(run: RunConfig) -> Start | None:

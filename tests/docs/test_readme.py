@@ -10,7 +10,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from vision.cli.schema import conf_folder, store_schema, to_run_config
-from vision.cli.train import _register_sweeper  # pyright: ignore[reportPrivateUsage]
+from vision.cli.train import _register_plugins  # pyright: ignore[reportPrivateUsage]
 from vision.config import RunConfig
 from vision.report.wording.lead import pair_answer
 from vision.statistics import accuracy_curves, compare_models, paired_differences
@@ -46,7 +46,7 @@ def test_its_commands_compose():
     lines = [words[2:] for words in commands() if words[:2] == ["vision", "train"]]
     assert len(lines) >= 3
     store_schema()
-    _register_sweeper()
+    _register_plugins()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         for line in lines:
             single = [word.split(",")[0] for word in line if "=" in word and not word.startswith("hydra/")]

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,14 @@ class Progress:
             return ""
         new = _results(self._sweep["sweeps"]) - self._sweep["there"]
         done, total = self._sweep["before"] + new, self._sweep["total"]
-        seconds = (time.time() - self._sweep["started"]) / max(1, new) * (total - done)
-        return f" [{done}/{total}, about {_duration(seconds)} left]"
+        seconds = _time_left(tuple(self._sweep["sweeps"]), self._sweep["started"]).seconds()
+        left = "" if seconds is None else f", about {_duration(seconds)} left"
+        return f" [{done}/{total}{left}]"
+
+
+@lru_cache(maxsize=1)
+def _time_left(sweeps: tuple[str, ...], started: float) -> results.TimeLeft:
+    return results.TimeLeft([Path(sweep) for sweep in sweeps], started)
 
 
 def _results(sweeps: Sequence[str]) -> int:

@@ -26,6 +26,7 @@ class SweepRun:
         self.overrides, self.config = overrides, config
         self.folder = results.run_folder(config)
         self.is_done = False  # finished, failed, or given up
+        self.work = 0.0  # multiply-adds of the training, once it is known
 
 
 class SweepRuns:
@@ -69,21 +70,27 @@ class SweepRuns:
         sweeps: dict[Path, list[Path]] = {}
         for run in self.all:
             sweeps.setdefault(Path(run.config.output_dir) / run.config.sweep, []).append(run.folder)
+        work = {run.folder: run.work for run in self.to_do()}
         for sweep, folders in sweeps.items():
-            results.write_plan(sweep, folders, whole=True)
+            here = {folder: work[folder] for folder in folders if folder in work}
+            results.write_plan(sweep, folders, whole=True, work=here)
 
     def stop(self, why: str) -> None:
         """Launch no further run."""
         self._why_stopped = why
 
     def wait_for_ready(self) -> list[SweepRun]:
-        """Return runs to launch; waits while other processes compute all that are left. Empty at the end."""
+        """Return runs to launch, first those from whose weights others start; empty at the end.
+
+        Waits while other processes compute all that are left.
+        """
         last_line = time.monotonic() - SECONDS_BETWEEN_LINES
         while not self._why_stopped:
             for run in self.to_do():
                 run.is_done = self._is_done(run)
             left = self.to_do()
-            ready = [run for run in left if not self._is_held(run)]
+            folders = {run.folder for run in left}
+            ready = [run for run in left if not self._is_held(run) and not self._needs_other(run, folders)]
             if ready or not left:
                 self._launches.update(run.folder for run in ready)
                 return ready
@@ -129,6 +136,11 @@ class SweepRuns:
     def _is_held(self, run: SweepRun) -> bool:
         attempts = results.attempts(run.folder)
         return any(not self._watch.is_dead(attempt) for attempt in attempts)
+
+    def _needs_other(self, run: SweepRun, left: set[Path]) -> bool:
+        """Return whether a run starts with the weights of another one that is still to be done."""
+        start = run.config.model.init_from
+        return start is not None and Path(start) in left - {run.folder}
 
     def _holder(self, run: SweepRun) -> str:
         attempts = results.attempts(run.folder)

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from vision import results
 from vision.cli.launchers.gpu_processes import GpuLauncher
 from vision.cli.progress import announce
+from vision.cli.run_order import longest_first, sharing_together
 from vision.cli.schema import to_run_config
 from vision.cli.sweep_runs import SweepRun, SweepRuns
 from vision.cli.worker import CallFailed, shared_worker
@@ -70,28 +71,35 @@ class ResumingSweeper(BasicSweeper):
                 "give train_size=..., or one data set at a time"
             )
         runs = SweepRuns(_without_repeats(composed))
-        self._check([run.config for run in runs.to_do()])
+        self._check(runs.to_do())
         runs.write_plan()
         announce([run.folder for run in runs.all], finished=runs.finished, failed=runs.failed_before)
         return runs
 
-    def _check(self, to_do: list[RunConfig]) -> None:
-        """Check what needs torch, timm and the data, which a finished sweep does not import."""
+    def _check(self, to_do: list[SweepRun]) -> None:
+        """Check what needs torch and the data, which a finished sweep does not import; estimate the work."""
         if not to_do:
             return
         from vision.cli.run_job import check_runs
 
         try:
-            shared_worker().call(check_runs, to_do)
+            needed = shared_worker().call(check_runs, [run.config for run in to_do])
         except results.RunDied as died:
             raise ValueError(f"the check of the data and the models ended early: {died}") from died
-        if type(self.launcher) is not BasicLauncher:  # whose jobs go to the same worker, and its data
+        for run, work in zip(to_do, needed, strict=True):
+            run.work = work
+        if not self._in_one_process:  # whose jobs go to the same worker, and its data
             shared_worker().close()
+
+    @property
+    def _in_one_process(self) -> bool:
+        return type(self.launcher) is BasicLauncher
 
     def _launch_until_done(self, runs: SweepRuns) -> list[Any]:
         assert self.launcher is not None
         returned: list[Any] = []
-        while ready := runs.wait_for_ready():
+        order = sharing_together if self._in_one_process else longest_first
+        while ready := order(runs.wait_for_ready()):
             for start in range(0, len(ready), self.max_batch_size or len(ready)):
                 batch = ready[start : start + (self.max_batch_size or len(ready))]
                 overrides = [run.overrides for run in batch]
