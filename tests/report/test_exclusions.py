@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from known_records import records
-from pages import report, write_csv
+from pages import content, report, write_csv
 
 from vision import results
 from vision.cli import main
 from vision.report import write_report
+from vision.report.figures import draw_figures
+from vision.report.page import make_page, render
+from vision.report.read_sweep import read_sweep
 
 
 @pytest.mark.slow
@@ -23,7 +26,7 @@ def test_the_page_of_a_running_sweep_names_missing_and_failed_runs(sweep, tmp_pa
     failed = half / "ViT" / "n200" / "s1"
     (failed / results.RESULT).unlink()
     results.write_json(failed / results.FAILURE, {"error": "NonFiniteLoss: the loss is <nan>"})
-    page = write_report(half, tmp_path / "page.html")
+    page = make_page(read_sweep(half))
     assert page.warnings[0] == (
         "This sweep is not finished: of 8 runs, 1 has failed and 1 is missing. This page shows 6."
     )
@@ -31,7 +34,7 @@ def test_the_page_of_a_running_sweep_names_missing_and_failed_runs(sweep, tmp_pa
     assert page.warnings[2] == "Missing: ViT/n200/s0."
     assert "Two training-set sizes are too few for a scaling law, which needs three." in page.warnings
     assert page.warnings[-1].startswith("The table 'same-images' is left out: ViT and CNN have no predicti")
-    assert "the loss is &lt;nan&gt;" in (tmp_path / "page.html").read_text()
+    assert "the loss is &lt;nan&gt;" in render(page)
 
 
 def test_with_one_seed_no_interval_is_drawn_and_the_page_explains_it(tmp_path):
@@ -65,7 +68,7 @@ def test_a_size_that_only_one_model_has_gives_no_leader(tmp_path):
 @pytest.mark.slow
 def test_models_with_missing_sizes_are_named_and_hide_no_others(tmp_path):
     some = records(models=("A", "B", "C"), sizes=(100, 1000, 10_000), cross=False)
-    page = write_csv(tmp_path, pd.concat([some, records(models=("D",), sizes=(100,), cross=False)]))
+    page = content(tmp_path, pd.concat([some, records(models=("D",), sizes=(100,), cross=False)]))
     assert "D has no runs with 1,000 and 10,000 images." in page.warnings
     assert "At 10,000 images, which 3 of 4 models have," in page.answer
     (laws,) = (table for table in page.tables if table.name == "laws")
@@ -77,7 +80,7 @@ def test_models_with_missing_sizes_are_named_and_hide_no_others(tmp_path):
 def test_sizes_whose_runs_cannot_be_paired_are_named(tmp_path):
     table = records(cross=False)
     largest = (table["label"] == "ViT") & (table["train_size"] == 1000)
-    page = write_csv(tmp_path, table.assign(seed=table["seed"] + 10 * largest))
+    page = content(tmp_path, table.assign(seed=table["seed"] + 10 * largest))
     assert "not compared at 1,000 images: fewer than two pairs of runs have the same seed" in page.findings[0]
     apart = write_csv(tmp_path, table.assign(seed=table["seed"] + 10 * (table["label"] == "ViT")))
     independent = "no seeds in common, so their runs are compared as independent (Welch's t test)."
@@ -107,13 +110,15 @@ def test_a_figure_left_out_by_an_error_is_named_and_one_that_does_not_apply_is_n
     said = [word for word in page.words if "is left out" in word]
     assert len(said) == 1 and said[0].startswith("The figure 'overfit' is left out: metric must be a share")
     for plain in (records(models=("ViT",)), records(sizes=(100,)), records(seeds=1), records()):
-        _, page = report(tmp_path, plain.drop(columns="train_accuracy"))
-        assert not [word for word in page.words if "left out" in word]
-        assert "overfit" not in page.ids
+        page = content(tmp_path, plain.drop(columns="train_accuracy"))
+        assert not [word for word in page.warnings if "left out" in word]
+        figures, failures = draw_figures(read_sweep(tmp_path / "runs.csv"))
+        assert not failures and "overfit" not in {figure.name for figure in figures}
     alone = records()
     alone.loc[alone["label"].eq("ViT"), "seed"] += 10
-    _, page = report(tmp_path, alone)
-    assert not any("are not compared" in word for word in page.words), "Welch's test needs no pairs"
+    page = content(tmp_path, alone)
+    said = [page.answer, *page.warnings, *page.findings]
+    assert not any("are not compared" in word for word in said), "Welch's test needs no pairs"
 
 
 @pytest.mark.slow
@@ -139,7 +144,7 @@ def test_altered_runs_are_named_and_left_out(sweep, tmp_path, capsys):
     result = altered / "CNN" / "n200" / "s0" / results.RESULT
     record = json.loads(result.read_text())
     results.write_json(result, record | {"record_version": 4, "test_accuracy": 1.0, "record_sha256": "0"})
-    page = write_report(altered, tmp_path / "page.html")
+    page = make_page(read_sweep(altered))
     said = [sentence for sentence in page.warnings if sentence.startswith("Left out: ")]
     assert len(said) == 1 and "CNN/n200/s0/result.json was altered" in said[0]
     assert main(["plot", str(altered)]) == 0

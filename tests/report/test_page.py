@@ -1,19 +1,43 @@
 """The page: the answer first, one file that loads nothing, and no text of a run can break it."""
 
 import re
+from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pytest
 from known_records import records
-from pages import Page, report, write_csv
+from pages import Page, content, report, write_csv
 
 from vision import results
 from vision.cli import main
 from vision.report import write_report
 
 
-def test_the_answer_comes_first_and_names_where_the_lead_changes(tmp_path):
-    text, _ = report(tmp_path, records())
+@pytest.fixture(scope="module")
+def two_models(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page over records of two models."""
+    return report(tmp_path_factory.mktemp("two"), records())[0]
+
+
+class Written(NamedTuple):
+    """The page over real runs, and when their files were changed, before it was written and after."""
+
+    path: Path
+    before: dict[Path, int]
+    after: dict[Path, int]
+
+
+@pytest.fixture(scope="module")
+def written(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Written:
+    path = tmp_path_factory.mktemp("written") / "deep" / "page.html"
+    before = {file: file.stat().st_mtime_ns for file in sweep.rglob("*")}
+    write_report(sweep, path)
+    return Written(path, before, {file: file.stat().st_mtime_ns for file in sweep.rglob("*")})
+
+
+def test_the_answer_comes_first_and_names_where_the_lead_changes(two_models):
+    text = two_models
     answer = re.search(r'<p class="answer">(.*?)</p>', text)
     assert answer and re.match(
         r"The CNN is ahead up to about \d+ images \(95% interval \d+ to \d+\). From there the ViT is ahead",
@@ -28,7 +52,7 @@ def test_the_answer_comes_first_and_names_where_the_lead_changes(tmp_path):
 
 @pytest.mark.parametrize("options", [{}, {"cross": False}, {"seeds": 1}, {"models": ("A", "B", "C")}])
 def test_the_answer_has_at_most_three_short_sentences_and_nothing_is_repeated(tmp_path, options):
-    page = write_csv(tmp_path, records(**options))
+    page = content(tmp_path, records(**options))
     sentences = re.split(r"(?<=[.)])\s(?=[A-Z])", page.answer)
     assert 2 <= len(sentences) <= 3 and all(len(one.split()) <= 25 for one in sentences)
     assert not [one for one in sentences if one in " ".join(page.findings)]
@@ -38,7 +62,7 @@ def test_the_verdicts_are_those_of_the_comparison(tmp_path):
     from vision.statistics import compare_models
 
     table = records()
-    page = write_csv(tmp_path, table)
+    page = content(tmp_path, table)
     (verdicts,) = (one for one in page.tables if one.name == "verdicts")
     found = compare_models(table, "CNN", "ViT")
     (row,) = verdicts.rows
@@ -48,23 +72,22 @@ def test_the_verdicts_are_those_of_the_comparison(tmp_path):
     assert re.fullmatch(r"CNN: 50; ViT: .*1,000", row[4].text)
     assert re.fullmatch(r"about \d+ \(\d+ to \d+\)", row[5].text) and verdicts.cards
     same = pd.concat([table[table["label"] == "CNN"].assign(label=name) for name in ("CNN", "ViT")])
-    page = write_csv(tmp_path, same)
+    page = content(tmp_path, same)
     (row,) = next(one for one in page.tables if one.name == "verdicts").rows
     assert [row[place].text for place in (1, 4, 5)] == ["+0.0", "no size", "none: identical"]
 
 
-@pytest.mark.slow
 def test_the_words_of_a_page(tmp_path):
     from vision.report.wording.lead import TESTED_SEPARATELY
 
     table = records(models=("a model", "b", "c"))
-    page = write_csv(tmp_path, table.assign(**{"model.name": table["label"]}))
+    page = content(tmp_path, table.assign(**{"model.name": table["label"]}))
     assert page.answer[0].isupper() and page.findings[-1] == TESTED_SEPARATELY
     tables = {one.name: one for one in page.tables}
     assert tables["verdicts"].caption.endswith(TESTED_SEPARATELY) and "settings" not in tables
-    page = write_csv(tmp_path, table.assign(**{"model.name": table["label"] + "_tiny"}))
+    page = content(tmp_path, table.assign(**{"model.name": table["label"] + "_tiny"}))
     assert {one.name: one for one in page.tables}["settings"].heads == ["label", "model.name"]
-    page = write_csv(tmp_path, records().replace({"label": {"CNN": "a model"}}))
+    page = content(tmp_path, records().replace({"label": {"CNN": "a model"}}))
     assert page.answer.startswith("A model is ahead up to about")
     assert TESTED_SEPARATELY not in page.findings
 
@@ -80,14 +103,12 @@ def test_the_pair_that_is_asked_for_comes_first(tmp_path):
             report(tmp_path, table, pair=wrong)
 
 
-def test_the_figure_of_errors_gives_the_formulas_of_its_laws(tmp_path):
-    text, _ = report(tmp_path, records())
-    assert "ScalingFit(" not in text and re.search(r"CNN: error a n\^?", text)
+def test_the_figure_of_errors_gives_the_formulas_of_its_laws(two_models):
+    assert "ScalingFit(" not in two_models and re.search(r"CNN: error a n\^?", two_models)
 
 
-def test_one_file_that_loads_nothing_and_refers_to_what_it_has(sweep, tmp_path):
-    write_report(sweep, tmp_path / "page.html")
-    page = Page((tmp_path / "page.html").read_text())
+def test_one_file_that_loads_nothing_and_refers_to_what_it_has(written):
+    page = Page(written.path.read_text())
     assert page.loads == [] and len(page.ids) == len(set(page.ids))
     assert {one.removeprefix("#") for one in page.inner} <= set(page.ids)
     shown = {"accuracy", "error", "gain", "overfit", "steps", "cost", "confusion", "classes"}
@@ -95,13 +116,11 @@ def test_one_file_that_loads_nothing_and_refers_to_what_it_has(sweep, tmp_path):
     assert {link.removeprefix("#") for link in page.links if link.startswith("#")} <= set(page.ids)
 
 
-@pytest.mark.slow
-def test_every_run_is_linked_from_where_the_page_lies(sweep, tmp_path):
-    write_report(sweep, tmp_path / "deep" / "page.html")
-    links = [link for link in Page((tmp_path / "deep" / "page.html").read_text()).links if link[0] != "#"]
+def test_every_run_is_linked_from_where_the_page_lies(written, sweep, tmp_path):
+    links = [link for link in Page(written.path.read_text()).links if link[0] != "#"]
     assert len(links) == 8
-    assert all((tmp_path / "deep" / link / results.RESULT).is_file() for link in links)
-    write_report(sweep, tmp_path / "page.html", links=False)
+    assert all((written.path.parent / link / results.RESULT).is_file() for link in links)
+    write_report(sweep / "CNN", tmp_path / "page.html", links=False)
     assert all(link[0] == "#" for link in Page((tmp_path / "page.html").read_text()).links)
 
 
@@ -115,10 +134,8 @@ def test_all_text_is_escaped(tmp_path):
 
 @pytest.mark.slow
 def test_odd_labels_are_drawn_and_named_as_they_are(tmp_path, capsys):
-    for names in (("_x", "[/red]"), ("$x$", r"$\frac$"), ("1", "02")):
-        renamed = dict(zip(("CNN", "ViT"), names, strict=True))
-        table = records().assign(label=lambda t, renamed=renamed: t["label"].map(renamed))
-        table = table.assign(params=1000.0, macs=2000.0)
+    for names in (("_x", "[/red]", "$x$", r"$\frac$"), ("1", "02")):
+        table = records(models=names).assign(params=1000.0, macs=2000.0)
         text, page = report(tmp_path, table)
         assert not [word for word in page.words if "is left out" in word]
         assert {"accuracy", "error", "gain", "overfit", "cost"} <= set(page.ids)
@@ -136,7 +153,7 @@ def test_the_command_prints_the_answer_and_writes_page_and_figures(sweep, tmp_pa
     assert "100 images" not in said and f"wrote {out}" in said and "ViT" in said
     for kind in ("png", "svg", "pdf"):
         assert (figures / f"gain.{kind}").stat().st_size > 1000
-    assert main(["report", str(sweep)]) == 0 and (sweep / "report.html").is_file()
+    assert main(["report", str(sweep / "CNN")]) == 0 and (sweep / "CNN" / "report.html").is_file()
 
 
 def test_plot_names_the_data_set_of_each_answer(tmp_path, capsys):
@@ -148,17 +165,14 @@ def test_plot_names_the_data_set_of_each_answer(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_2000_runs_stay_below_5_megabytes(tmp_path):
-    table = records(models=[f"model {i}" for i in range(40)], seeds=10, cross=False)
+    table = records(models=[f"model {i}" for i in range(10)], seeds=40, cross=False)
     assert len(table) == 2000
     text, page = report(tmp_path, table.assign(config_sha256="a" * 64, commit="1" * 40))
     assert len(text) < 5e6 and page.words.count("a" * 10) == 2000
 
 
-@pytest.mark.slow
-def test_the_runs_are_not_changed_by_reading(sweep, tmp_path):
-    before = {p: p.stat().st_mtime_ns for p in sweep.rglob("*")}
-    write_report(sweep, tmp_path / "report.html")
-    assert before == {p: p.stat().st_mtime_ns for p in sweep.rglob("*")}
+def test_the_runs_are_not_changed_by_reading(written):
+    assert written.before == written.after
 
 
 def test_runs_that_are_all_or_nothing_are_shown_as_runs(tmp_path):

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from vision import results
-from vision.report import write_report
+from vision.report.page import make_page
+from vision.report.read_sweep import read_sweep
 from vision.results.checksums import seal, sha256
 
 
 def test_predictions_are_paired_by_seed(sweep, tmp_path):
-    from vision.report.read_sweep import read_sweep
     from vision.report.run_predictions import predictions_at
 
     found = predictions_at(read_sweep(sweep), ["CNN", "ViT"], 200)
@@ -37,7 +37,7 @@ def test_models_tested_on_other_images_are_not_compared_on_them(sweep, tmp_path)
         record = json.loads(result.read_text())
         record["files_sha256"][results.LABELS] = sha256(file)
         results.write_json(result, seal(record))
-    page = write_report(other, tmp_path / "page.html")
+    page = make_page(read_sweep(other))
     assert "same-images" not in {table.name for table in page.tables}
     assert any(
         re.match(r"The table 'same-images' is left out: (CNN|ViT) had other test images than", said)
@@ -50,6 +50,6 @@ def test_a_run_that_is_there_twice_is_one_on_the_same_images(sweep, tmp_path):
     twice = tmp_path / "twice"
     for name in ("one", "other"):
         shutil.copytree(sweep, twice / name)
-    for page in (write_report(sweep, tmp_path / "a.html"), write_report(twice, tmp_path / "b.html")):
+    for page in (make_page(read_sweep(sweep)), make_page(read_sweep(twice))):
         (same,) = (table for table in page.tables if table.name == "same-images")
         assert same.rows[0][3].text.count(",") == 1, "a p for each of two seeds"

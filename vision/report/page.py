@@ -84,11 +84,43 @@ def write_report(
     if figures is not None:
         for one in drawn:
             save(one.figure, figures / one.name)
-    tables, failed_tables = make_tables(sweep, linked_from=out.parent if links else None)
-    page = _page(sweep, drawn, tables, [*warnings(sweep), *failed_figures, *failed_tables])
+    page = make_page(sweep, drawn, failed_figures, linked_from=out.parent if links else None)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(render(page), encoding="utf-8")
     return page
+
+
+def make_page(
+    sweep: Sweep,
+    drawn: Iterable[NamedFigure] = (),
+    failures: Sequence[str] = (),
+    *,
+    linked_from: Path | None = None,
+) -> Page:
+    """Return what a page says and shows.
+
+    Args:
+        sweep: The runs.
+        drawn: The figures.
+        failures: A sentence for each figure that could not be drawn.
+        linked_from: Folder from which each run is linked. None: no links.
+    """
+    tables, failed_tables = make_tables(sweep, linked_from=linked_from)
+    versus = " against ".join(sweep.pair) if sweep.pair else _count(len(sweep.labels))
+    return Page(
+        title=f"{versus} on {sweep.data}",
+        about=(
+            f"{len(sweep.records)} runs, {sweep.sizes[0]:,} to {sweep.sizes[-1]:,} training images, from "
+            f"{sweep.source.name}; written {now()[:16].replace('T', ' ')} UTC"
+        ),
+        answer=headline(sweep),
+        unfinished=sweep.is_unfinished,
+        warnings=[*warnings(sweep), *failures, *failed_tables],
+        findings=findings(sweep),
+        figures=[_page_figure(one) for one in drawn],
+        tables=tables,
+        methods=methods(sweep),
+    )
 
 
 def render(page: Page) -> str:
@@ -104,24 +136,6 @@ def render(page: Page) -> str:
 
 def _file(loader: BaseLoader, environment: Environment, name: str) -> str:
     return loader.get_source(environment, name)[0]
-
-
-def _page(sweep: Sweep, drawn: Iterable[NamedFigure], tables: Iterable[Table], gaps: list[str]) -> Page:
-    versus = " against ".join(sweep.pair) if sweep.pair else _count(len(sweep.labels))
-    return Page(
-        title=f"{versus} on {sweep.data}",
-        about=(
-            f"{len(sweep.records)} runs, {sweep.sizes[0]:,} to {sweep.sizes[-1]:,} training images, from "
-            f"{sweep.source.name}; written {now()[:16].replace('T', ' ')} UTC"
-        ),
-        answer=headline(sweep),
-        unfinished=sweep.is_unfinished,
-        warnings=gaps,
-        findings=findings(sweep),
-        figures=[_page_figure(one) for one in drawn],
-        tables=list(tables),
-        methods=methods(sweep),
-    )
 
 
 def _page_figure(one: NamedFigure) -> PageFigure:
