@@ -176,13 +176,23 @@ CASES = [
     Case("identity", {}, itself, None),
 ]
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
-# Cases that reach different code while traced: one of each mixer by default, and each other path once.
 OTHER_PATHS = {
     *("relative_bias", "rotary", "quadratic_bias", "explicit", "edges", "backend", "order"),
-    *("field", "shift"),
+    *("field", "shift", "kind"),
 }
-TRACED = [case for case in CASES if not case.options or OTHER_PATHS & set(case.options)]
-TRACED += [case for case in CASES if case.options == {"kernel_size": 3} or case.options == {"kernel_size": 5}]
+
+
+def paths(case: Case) -> set[object]:
+    """Return what decides which code a case reaches while it is traced: mixer, options, kind of field."""
+    full = case.reads is everything
+    options = {
+        (k, v if isinstance(v, str) else "", full) for k, v in case.options.items() if k in OTHER_PATHS
+    }
+    return {(case.mixer, full), *options}
+
+
+# The cases that reach code which none before them reaches.
+TRACED = [case for i, case in enumerate(CASES) if paths(case) - set[object]().union(*map(paths, CASES[:i]))]
 # The fast suite traces one mixer of each kind: content weights, position weights, a graph, a convolution.
 QUICK_MIXERS = ("self_attention", "static_attention", "graph_attention", "conv_attention")
 QUICK = [case for case in TRACED if not case.options and case.mixer in QUICK_MIXERS]
@@ -359,9 +369,9 @@ def gradients(mixer: nn.Module, x: Tensor, out: Tensor) -> tuple[Tensor, ...]:
 def traced_grid(case: Case) -> Grid:
     """Return a grid large enough for tiles in groups and, in eager mode, for the linear backends.
 
-    A compiler unrolls each step of a recurrence, so its grid is small.
+    A compiler unrolls each step of a recurrence and each group of equal tiles, so their grids are smaller.
     """
-    return Grid(2, 3) if case.mixer == "recurrent" else Grid(5, 14)
+    return {"recurrent": Grid(2, 2), "window_attention": Grid(5, 8)}.get(case.mixer, Grid(5, 14))
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit.*deprecated:FutureWarning")
