@@ -3,14 +3,14 @@
 import copy
 import warnings
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import timm
 import torch
 import torchvision
-from equivalence import FAMILIES, Comparison, build, compare
-from torch import Tensor, nn
+from equivalence import FAMILIES, build, compare
+from torch import nn
 from torch.nn import functional as F
 
 import vision
@@ -22,14 +22,6 @@ from vision.convert.layers.geometry import ConvNd
 as_attention: Any = vision.as_attention
 soften: Any = vision.soften.soften
 create_model: Any = timm.create_model
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def trained(model: nn.Module, seed: int = 0) -> Any:
@@ -51,12 +43,6 @@ def relative(got: torch.Tensor, wanted: torch.Tensor) -> float:
     return float(((got - wanted).abs().max() / wanted.abs().max()).detach())
 
 
-class Family(NamedTuple):
-    model: nn.Module
-    before: dict[str, Tensor]  # its state_dict before the conversion
-    comparison: Comparison
-
-
 # One small model of each kind of layer; all others are left to the slow suite.
 FAST = (
     *("EfficientNet, TensorFlow's padding", "ConvNeXt", "SqueezeNet", "ResNet with a CIFAR stem"),
@@ -64,34 +50,24 @@ FAST = (
 )
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in FAMILIES],
+@pytest.mark.parametrize(
+    "family", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in FAMILIES]
 )
-def family(request: pytest.FixtureRequest) -> Family:
-    """Return a model of each family and its conversion."""
-    name, shape = FAMILIES[request.param]
+def test_logits_are_equal_and_nothing_convolutional_is_left(family):
+    name, shape = FAMILIES[family]
     model = build(name)
     before = copy.deepcopy(model.state_dict())
-    return Family(model, before, compare(model, shape))
-
-
-def test_logits_are_equal(family: Family):
-    errors, left = family.comparison.errors, family.comparison.summary.left
+    comparison = compare(model, shape)
+    errors, summary = comparison.errors, comparison.summary
     assert max(error for key, error in errors.items() if key.startswith("float32")) <= 1e-4
     assert max(error for key, error in errors.items() if key.startswith("float64")) <= 1e-10
-    assert len(errors) == 4 and not left
-    after = family.model.float().state_dict()
-    assert all(torch.equal(after[key], value) for key, value in family.before.items())
-
-
-def test_nothing_convolutional_is_left(family: Family):
-    converted = family.comparison.converted
+    assert len(errors) == 4 and not summary.left
+    after = model.float().state_dict()
+    assert all(torch.equal(after[key], value) for key, value in before.items()), "the model is unchanged"
     kinds = ConvNd, nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd
-    assert not [m for m in converted.modules() if isinstance(m, (*kinds, nn.BatchNorm2d))]
-    layers = dict(attention_layers(converted))
-    rows = family.comparison.summary.rows
-    assert set(layers) == {row.name for row in rows if not row.kind.startswith("attention")}
+    assert not [m for m in comparison.converted.modules() if isinstance(m, (*kinds, nn.BatchNorm2d))]
+    layers = dict(attention_layers(comparison.converted))
+    assert set(layers) == {row.name for row in summary.rows if not row.kind.startswith("attention")}
 
 
 @pytest.mark.slow
