@@ -159,7 +159,7 @@ TINY = Block(
     epochs=1,
     min_steps=3,
     batch_size=8,
-    search=Search(sizes=(20, 40), epochs=1, min_steps=2, val_fraction=0.05),
+    search=Search(sizes=(20, 40), epochs=1, min_steps=20, val_fraction=0.05),
 )
 PLANS = {"cpu": (SMALL, PUBLISHED), "gpu": (LARGE, PUBLISHED, FULL), "tiny": (TINY,)}
 

@@ -45,13 +45,14 @@ def gpu_check(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_one_command_tests_measures_and_trains_and_goes_on_where_it_was(tmp_path):
     out, again = tmp_path / "out", tmp_path / "again"
     arguments = ("--seconds", "240", "--tests", "data", "--rows", "step_vit_graphed_step,convolution")
+    arguments += ("--models", "vit")
     done = gpu_check("--out", str(out), *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     names = {"results.json", "tests.csv", "benchmark.csv", "study.csv", "runs.tar.gz", "log.txt"}
     assert {file.name for file in out.iterdir()} == names
     found = json.loads((out / "results.json").read_text())
     assert found["device"] and found["commit"] and found["versions"]["torch"] and found["seconds"] == 240
-    assert found["study"]["failed"] == 0 and found["study"]["left"] == ["tiny: 6 of 6 runs done"]
+    assert found["study"]["failed"] == 0 and found["study"]["left"] == ["tiny: 3 of 3 runs done"]
     assert len(found["tests"]) > 4 and {row["outcome"] for row in found["tests"]} <= {"passed", "skipped"}
     rows = csv_rows(out / "benchmark.csv")
     assert {row["row"] for row in rows} == {"step_vit_graphed_step", "convolution"}
@@ -62,7 +63,8 @@ def test_one_command_tests_measures_and_trains_and_goes_on_where_it_was(tmp_path
     assert any(name.endswith("metrics.jsonl") for name in names)
     assert not any(name.endswith(".safetensors") for name in names)
 
-    done = gpu_check("--out", str(again), "--parts", "study", "--resume", str(out / "runs.tar.gz"))
+    resume = ("--resume", str(out / "runs.tar.gz"))
+    done = gpu_check("--out", str(again), "--parts", "study", "--models", "vit", *resume)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{found['study']['finished']} runs finished before" in done.stdout
     finished = [
