@@ -22,9 +22,11 @@ def average_seeds(
     """
     if "subset_seed" not in runs or not len(runs):
         return runs
+    known = runs["subset_seed"].notna()
+    if not runs[known].duplicated([*keys, "subset_seed"]).any():
+        return runs  # no subset has several seeds
     points = runs.groupby(list(keys), dropna=False)["subset_seed"]
     subsets = runs.groupby([*keys, "subset_seed"], dropna=False)[metric]
-    known = runs["subset_seed"].notna()
     crossed = known & (points.transform("nunique") > 1) & (subsets.transform("size") > 1)
     groups = [runs[name] for name in together or keys]
     averaged = known & crossed.groupby(groups, dropna=False).transform("any")
