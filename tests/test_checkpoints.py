@@ -18,8 +18,15 @@ from vision.checkpoints import RunCheckpoint
 from vision.config import RunConfig
 from vision.experiment import run
 
+STEPS = 800
 RECIPE = ("data=digits", "model=vit", "model.kwargs.params=20000", "train_size=200", "training.threads=1")
-RECIPE += ("training.batch_size=32", "data.augment.crop_padding=1", "data.augment.mixup=0.2")
+RECIPE += (
+    "+model.kwargs.depth=1",
+    f"training.steps={STEPS}",
+    "training.batch_size=32",
+    "data.augment.crop_padding=1",
+    "data.augment.mixup=0.2",
+)
 
 
 def start(folder: Path, *settings: str) -> subprocess.Popen[bytes]:
@@ -44,23 +51,29 @@ def assert_same(one: Path, other: Path) -> None:
     assert (one / "metrics.jsonl").read_text() == (other / "metrics.jsonl").read_text()
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that is not cut."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert start(folder).wait(120) == 0
+    return folder / "runs" / "ViT" / "n200" / "s0"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
-def test_a_killed_run_continues_and_ends_as_if_never_cut(tmp_path, number):
-    steps = "training.steps=1500"
+def test_a_killed_run_continues_and_ends_as_if_never_cut(whole, tmp_path, number):
     minutes = "0.001" if number == signal.SIGKILL else "60"
-    assert start(tmp_path / "whole", steps).wait(120) == 0
-    whole, cut = (tmp_path / name / "runs" / "ViT" / "n200" / "s0" for name in ("whole", "cut"))
-    first = start(tmp_path / "cut", steps, f"training.checkpoint_minutes={minutes}")
+    cut = tmp_path / "cut" / "runs" / "ViT" / "n200" / "s0"
+    first = start(tmp_path / "cut", f"training.checkpoint_minutes={minutes}")
     if number == signal.SIGKILL:
         wait_for(lambda: (cut.parent / ".s0.checkpoint" / "state.before").exists())
     else:
         wait_for(lambda: any(path.stat().st_size for path in cut.parent.glob("s0.partial-*/metrics.jsonl")))
     os.killpg(first.pid, number)
     assert first.wait(60) != 0 and not cut.exists()
-    assert start(tmp_path / "cut", steps, f"training.checkpoint_minutes={minutes}").wait(120) == 0
+    assert start(tmp_path / "cut", f"training.checkpoint_minutes={minutes}").wait(120) == 0
     record = json.loads((cut / "result.json").read_text())
-    assert len(record["continued_after"]) == 1 and 0 < record["continued_after"][0] < 1500
+    assert len(record["continued_after"]) == 1 and 0 < record["continued_after"][0] < STEPS
     assert_same(whole, cut)
     assert not list(cut.parent.glob(".s0*")), "the state is removed when the run has finished"
 
