@@ -39,6 +39,8 @@ class TrainingConfig:
             return a number; in tables as metric.NAME, for the test images.
         callbacks: functions of your own as MODULE:NAME, called after each validation, without gradients, with
             the model, its line of metrics.jsonl and the run's folder; training stops if one returns True.
+        loggers: tensorboard, mlflow and wandb (Weights & Biases, offline), which get the figures of a run
+            too. They write below output_dir/loggers; each is an extra of its name.
         checkpoint_minutes: how often the state of a run is kept, from which it continues if it is cut; null
             never keeps it. It is kept on SIGTERM and SIGUSR1 too.
         compile: run the model under torch.compile.
@@ -73,6 +75,7 @@ class TrainingConfig:
     freeze_backbone: bool = False
     metrics: list[str] = field(default_factory=list[str])
     callbacks: list[str] = field(default_factory=list[str])
+    loggers: list[str] = field(default_factory=list[str])
     checkpoint_minutes: float | None = 10.0
     compile: bool = False
     cuda_graph: str = "auto"

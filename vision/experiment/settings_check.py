@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from vision.config import RunConfig, check, import_module, import_named
+from vision.experiment.loggers import check_loggers
 from vision.experiment.own_functions import OwnMetrics, own_callbacks
 from vision.models import check_name, check_size
 
@@ -13,6 +14,7 @@ from vision.models import check_name, check_size
 def check_run(config: RunConfig) -> None:
     """Raise a ValueError that names the first wrong setting that can be found without the data."""
     check(config)
+    check_loggers(config.training)
     import_module("model.module", config.model.module)
     OwnMetrics(config.training)
     own_callbacks(config.training)

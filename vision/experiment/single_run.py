@@ -13,6 +13,7 @@ from vision import results
 from vision.checkpoints import RunCheckpoint
 from vision.config import RunConfig
 from vision.data import load_inputs
+from vision.experiment.loggers import open_loggers
 from vision.experiment.model import build_model, describe, find_start, folder_size
 from vision.experiment.outputs import save_outputs
 from vision.experiment.record import make_record
@@ -22,6 +23,8 @@ from vision.experiment.train import ProgressCallback, train
 from vision.models import Start, cost
 from vision.provenance import now
 from vision.training import budget_steps, evaluate, resolve_device
+
+LOGGED = ("test_accuracy", "test_loss", "train_accuracy", "val_accuracy", "val_loss", "train_seconds")
 
 
 def run(config: RunConfig, on_progress: ProgressCallback | None = None) -> dict[str, Any]:
@@ -54,16 +57,19 @@ def run(config: RunConfig, on_progress: ProgressCallback | None = None) -> dict[
         return {**finished, "folder": str(folder), "skipped": True}
     start = start or find_start(config.model)
     results.write_plan(Path(config.output_dir) / config.sweep, [folder])
-    with results.atomic_run_folder(folder, config) as attempt:
+    with results.atomic_run_folder(folder, config) as attempt, open_loggers(config) as loggers:
 
         def report(progress: dict[str, Any]) -> None:
             attempt.check()
+            if "train_loss" in progress:
+                loggers.log(progress["step"], progress)
             if on_progress:
                 on_progress(progress)
 
         with RunCheckpoint(config, folder) as checkpoint:
             record = _train_and_score(config, start, attempt.folder, checkpoint, report).to_json()
         record = results.write_result(attempt.folder, record)
+        loggers.log(record["steps"], {name: record[name] for name in LOGGED})
     checkpoint.remove()
     return {**record, "folder": str(folder), "skipped": False}
 

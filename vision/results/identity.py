@@ -30,6 +30,7 @@ NON_IDENTIFYING = (
     "data.max_memory_fraction",
     "data.on_constant",
     "training.threads",
+    "training.loggers",
     "training.checkpoint_minutes",
     "training.log_inside",
     "training.cuda_graph",
