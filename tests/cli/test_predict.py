@@ -3,6 +3,7 @@
 import csv
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -21,7 +22,8 @@ def trained(small_run) -> str:
 def scans(tmp_path) -> Path:
     """Three digits as files, one of them in a hidden folder, and a text."""
     folder = tmp_path / "scans"
-    for name, image in zip(("a.png", "deeper/b.png", ".hidden/c.png"), load_digits()["images"], strict=False):
+    digits: Any = load_digits()
+    for name, image in zip(("a.png", "deeper/b.png", ".hidden/c.png"), digits.images, strict=False):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((image * 15).astype("uint8")).save(path)

@@ -5,7 +5,7 @@ To add one, write a class with these two methods in a file of its own, and its l
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -85,7 +85,7 @@ class Loggers:
 
 
 @contextmanager
-def open_loggers(config: RunConfig) -> Iterator[Loggers]:
+def open_loggers(config: RunConfig) -> Generator[Loggers]:
     """Open the loggers of a run, and finish them at the end of the block."""
     loggers = Loggers(config.training.loggers, config)
     try:
