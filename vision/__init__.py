@@ -11,14 +11,15 @@ import importlib
 import warnings
 from typing import Any
 
-import lazy_loader  # pyright: ignore[reportMissingTypeStubs]
-
+from vision._lazy import attach_stub
 from vision._registration import register_with_timm
 
 register_with_timm()
-_import_name, __dir__, __all__ = lazy_loader.attach_stub(  # pyright: ignore[reportUnknownVariableType]
-    __name__, __file__
-)
+_import_name, __all__ = attach_stub(__name__, __file__)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def __getattr__(name: str) -> Any:

@@ -34,6 +34,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand and return the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = words[0] if words else ""
+    try:
+        return _run(command, words)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "vision":
+            raise
+        from vision.cli.missing_packages import advice
+
+        print(f"vision {command}: {advice(error.name)}", file=sys.stderr)
+    except (ValueError, OSError) as error:
+        print(f"vision {command}: {error}", file=sys.stderr)
+    return 2
+
+
+def _run(command: str, words: list[str]) -> int:
     if command == "train":  # its arguments are Hydra's
         from vision.cli.train import train
 
@@ -45,11 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(_parser(command).parse_args(words))
     command = options.pop("command")
     run = getattr(import_module(f"vision.cli.{command}"), command)
-    try:
-        return run(**options)
-    except (ValueError, OSError) as error:
-        print(f"vision {command}: {error}", file=sys.stderr)
-        return 2
+    return run(**options)
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:

@@ -12,6 +12,8 @@ would already join different ones. In images of fewer than 8 pixels a side nobod
 # scipy's trees have no complete types.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
@@ -30,23 +32,29 @@ def near_duplicates(train: Images, test: Images) -> list[tuple[int, int]]:
 
     Test images without a near-duplicate are left out, and so are images of one grey level.
     """
-    from scipy.spatial import cKDTree
-
     if min(train.shape[1:]) < LEAST_SIDE:
         return []
     known, asked = thumbnails(train), thumbnails(test)
-    # The distance of unit vectors is sqrt(2 - 2 correlation), and no larger in fewer directions.
-    radius = (2 - 2 * CORRELATION) ** 0.5
-    directions = np.linalg.eigh(known.T @ known)[1][:, -_DIRECTIONS:]
-    tree = cKDTree(known @ directions)
     pairs: list[tuple[int, int]] = []
-    for index, candidates in enumerate(tree.query_ball_point(asked @ directions, radius)):
-        if candidates and asked[index].any():
+    for index, candidates in enumerate(_candidates(known, asked)):
+        if len(candidates) and asked[index].any():
             correlations = known[candidates] @ asked[index]
             best = int(correlations.argmax())
             if correlations[best] >= CORRELATION:
                 pairs.append((int(candidates[best]), index))
     return pairs
+
+
+def _candidates(known: NDArray[np.float32], asked: NDArray[np.float32]) -> Iterable[Sequence[int]]:
+    """Yield for each row of `asked` the rows of `known` that may correlate enough with it."""
+    try:
+        from scipy.spatial import cKDTree
+    except ModuleNotFoundError:  # all products take longer
+        return (np.flatnonzero(known @ row >= CORRELATION).tolist() for row in asked)
+    # The distance of unit vectors is sqrt(2 - 2 correlation), and no larger in fewer directions.
+    radius = (2 - 2 * CORRELATION) ** 0.5
+    directions = np.linalg.eigh(known.T @ known)[1][:, -_DIRECTIONS:]
+    return cKDTree(known @ directions).query_ball_point(asked @ directions, radius)
 
 
 def thumbnails(images: Images) -> NDArray[np.float32]:

@@ -7,7 +7,6 @@ from torch import nn
 
 from vision import results
 from vision.data import Inputs
-from vision.inspection import measure_heads
 
 IMAGES = 64
 
@@ -31,6 +30,8 @@ class HeadLog:
         return {results.HEADS: self._measure(model)}
 
     def _measure(self, model: nn.Module) -> list[dict[str, Any]]:
+        from vision.inspection import measure_heads  # which needs pandas
+
         rows = measure_heads(model, self._images).to_dict("records")
         return [{str(name): _without_nan(value) for name, value in row.items()} for row in rows]
 

@@ -6,8 +6,10 @@ The names in `__init__.pyi` are imported on first use, so that what needs no tab
 's'
 """
 
-import lazy_loader  # pyright: ignore[reportMissingTypeStubs]
+from vision._lazy import attach_stub
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(  # pyright: ignore[reportUnknownVariableType]
-    __name__, __file__
-)
+__getattr__, __all__ = attach_stub(__name__, __file__)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __dir__() -> list[str]:
+    return __all__
