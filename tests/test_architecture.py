@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "vision"
 
 # Each part of the package, and the parts it may import.
 MAY_IMPORT = {
+    "_lazy": set(),
     "_registration": {"entry_points"},
     "entry_points": {"models", "soften"},
     "config": set(),
@@ -29,7 +30,7 @@ MAY_IMPORT = {
     "data": {"config", "text"},
     "training": {"config"},
     "provenance": set(),
-    "results": {"config", "text", "provenance", "saved_files"},
+    "results": {"_lazy", "config", "text", "provenance", "saved_files"},
     "statistics": set(),
     "inspection": {"text", "patches", "fields", "models", "convert", "soften"},
     "reuse": {"data", "models", "results"},

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from commands import TINY, VISION
 
 ROOT = Path(__file__).parents[1]
 
@@ -94,3 +95,99 @@ for command in json.loads(sys.argv[1]):
     }
     assert "field_cnn_attention" in models
     assert {p.name for p in tmp_path.iterdir()} == {"outputs"}
+
+
+LIBRARY = """
+from pathlib import Path
+import numpy, PIL.Image, timm, torch, vision
+from vision import DataConfig, ModelConfig, RunConfig, TrainingConfig
+
+model = timm.create_model("field_vit", img_size=16, params=50_000)
+cnn = timm.create_model("resnet10t").eval()
+with torch.no_grad():
+    x = torch.randn(1, 3, 32, 32)
+    torch.testing.assert_close(vision.as_attention(cnn, 32)(x), cnn(x), rtol=1e-4, atol=1e-4)
+q = torch.randn(1, 2, 16, 8)
+assert vision.attend(q, q, q, vision.neighbourhood(vision.Grid(4, 4), 3)).shape == q.shape
+
+random = numpy.random.default_rng(0)
+for kind, low in (("dark", 0), ("light", 128)):
+    Path("images", kind).mkdir(parents=True)
+    for number in range(40):
+        pixels = random.integers(low, low + 128, (16, 16, 3), dtype=numpy.uint8)
+        PIL.Image.fromarray(pixels).save(f"images/{kind}/{number}.png")
+record = vision.run(
+    RunConfig(
+        data=DataConfig(source="image_folder", root="images"),
+        model=ModelConfig(name="field_cnn", kwargs={"params": 20_000}),
+        training=TrainingConfig(steps=30, batch_size=16, threads=1),
+        train_size=40,
+    )
+)
+trained = vision.load(record["folder"])
+assert trained.predict("images/light/0.png").name == "light", record["test_accuracy"]
+"""
+WITHOUT_PACKAGES = """
+from vision.cli import main
+for words in json.loads(sys.argv[1]):
+    print("$", *words, main(words), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_models_training_and_prediction_need_torch_torchvision_and_timm_alone(installed, tmp_path):
+    start = f"""
+import json, sys
+sys.path = [{str(installed)!r}] + [folder for folder in sys.path if folder != {str(ROOT)!r}]
+exec(open({str(ROOT / "tests" / "only_torch.py")!r}).read())
+"""
+    run, record = "outputs/runs", "outputs/runs/field_cnn/n40/s0"
+    commands = {
+        "train debug=tiny": "hydra-core",
+        "train -m debug=tiny": "hydra-core",
+        f"status {run}": "rich",
+        f"plot {run}": "pandas",
+        f"report {run}": "rich",
+        f"compare {run}": "pandas",
+        "data images": "pandas",
+        "models": "rich",
+        "convert resnet18": "rich",
+        f"inspect {record}": "rich",
+    }
+    words = json.dumps([command.split() for command in commands])
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", start + LIBRARY + WITHOUT_PACKAGES, words],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"$ {command} 2" for command in commands]
+    said = [line for line in done.stderr.splitlines() if line.startswith("vision ")]
+    assert said == [
+        f"vision {command.split()[0]}: needs the package {package}, which is not installed: "
+        f"pip install {package}"
+        for command, package in commands.items()
+    ]
+
+
+def test_a_missing_package_of_an_extra_is_named_with_it():
+    from vision.cli.missing_packages import advice
+
+    assert advice("datasets") == (
+        "needs the package datasets, which is not installed: pip install 'vit-vs-cnn[huggingface]'"
+    )
+    assert advice("sklearn.metrics").endswith("pip install scikit-learn")
+    assert advice("no_such_thing").endswith("pip install no_such_thing")
+
+
+@pytest.mark.slow
+def test_the_command_is_ours_where_the_current_folder_has_a_folder_vision(tmp_path):
+    (tmp_path / "vision").mkdir()
+    (tmp_path / "vision" / "__init__.py").write_text("raise SystemExit('another vision')")
+    train = [VISION, "train", "-m", *TINY, "model=cnn", "train_size=20"]  # in a worker, a process of its own
+    for command in ([VISION, "--version"], train):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "outputs/tiny/runs/CNN/n20/s0/result.json").exists()
