@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test test-fast format check benchmark clean
+.PHONY: help demo test test-fast format check docs benchmark clean
 
 help:  # show the targets; each one sets up .venv first if it needs it
 	@sed -n 's/^\([a-z-]*\):.*# \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -26,6 +26,10 @@ check: $(READY)  # lint, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+docs: $(READY)  # the documentation site, in outputs/site
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	$(BIN)/mkdocs build --quiet
 
 benchmark: $(READY)  # what each part costs, as ratios
 	$(BIN)/python scripts/benchmark.py
