@@ -10,31 +10,60 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from vision import plots
+from vision.plots.layout.fonts import without_glyph_warnings
+
+TITLE = "Test accuracy against training-set size: cifar10-jpeg"
+LONG = (
+    "a" * 90,
+    "ViT of a very long name, depth=12, params=1000000, mixer=self_attention",
+    "块" * 40,
+    "no mixing",
+)
 
 
-def every_figure():
+def every_figure(names: tuple[str, ...] = NAMES, title: str = TITLE):
     table = rising_curves()
-    both: dict[str, Any] = {"title": "Test accuracy against training-set size: cifar10-jpeg", "notes": NOTES}
-    fields = table.assign(field=table["label"].map(NAMES.index), kind="CNN")
+    table["label"] = table["label"].map(dict(zip(NAMES, names, strict=True)))
+    both: dict[str, Any] = {"title": title, "notes": NOTES}
+    fields = table.assign(field=table["label"].map(names.index), kind=names[0])
     learning = table.assign(seed=0, step=table["train_size"], val_accuracy=table["mean"]).assign(
         train_size=500
     )
     last = table[table["train_size"] == 5000].assign(params=[1e4, 4e4, 2e5, 1e6], macs=[1e6, 2e6, 8e6, 9e6])
-    classes = pd.concat([table.assign(**{"class": name}) for name in ("cat", "dog", "ship")])
+    classes = pd.concat([table.assign(**{"class": name}) for name in ("cat", *names[1:3])])
+    rows: dict[str, Any] = {"x": "label", "line": "train_size"}
     return {
         "accuracy": lambda: plots.plot_accuracy(table, **both),
         "accuracy in panels": lambda: plots.plot_accuracy(table, line="data", panel="label", **both),
+        "accuracy in rows": lambda: plots.plot_accuracy(table, **rows, **both),
         "error": lambda: plots.plot_error(table, **both),
         "field map": lambda: plots.plot_field_map(fields, y="field", panel="kind", **both),
         "gain": lambda: plots.plot_difference(
-            table[table["label"] == "CNN"], first="CNN", second="ViT", **both
+            table[table["label"] == names[0]], first=names[0], second=names[1], **both
         ),
         "overfit": lambda: plots.plot_train_test_gap(table.assign(mean=0.9), table, **both),
         "steps": lambda: plots.plot_learning_curves(learning, **both),
         "cost": lambda: plots.plot_cost(last, **both),
-        "confusion": lambda: plots.plot_confusion(np.eye(4) + 1, NAMES, **both),
+        "confusion": lambda: plots.plot_confusion(np.eye(4) + 1, names, **both),
         "classes": lambda: plots.plot_class_accuracy(classes, **both),
     }
+
+
+@pytest.mark.parametrize("name", every_figure())
+def test_long_names_stay_inside_and_cover_no_panel(name):
+    with without_glyph_warnings():
+        _check_long_names(every_figure(LONG, title="d" * 200)[name]())
+
+
+def _check_long_names(figure: Figure) -> None:
+    width, height = figure.bbox.size
+    for text in texts_of(figure):
+        box = text.get_window_extent()
+        assert box.x0 > -3 and box.x1 < width + 3 and box.y0 > -3 and box.y1 < height + 3, text.get_text()
+    for legend in (legend for body in figure.subfigs for legend in body.legends):
+        assert not any(legend.get_window_extent().overlaps(one.get_window_extent()) for one in figure.axes)
+    panels = [one for one in figure.axes if one.get_label() != "<colorbar>"]
+    assert all(panel.get_window_extent().height > 30 for panel in panels)
 
 
 def texts_of(figure: Figure) -> list[Text]:

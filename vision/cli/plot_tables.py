@@ -13,6 +13,8 @@ from rich.table import Column, Table
 
 from vision.text import short_name, value_text
 
+NAME = 40  # letters in a line of a name
+
 
 def cost_table(records: pd.DataFrame) -> Table:
     """Return a table of parameters and multiply-adds, one row per model."""
@@ -55,7 +57,8 @@ def _empty_score_table(curves: pd.DataFrame, heads: list[Any], columns: str, met
     counts = sorted(set(curves["n"]))
     n = f"n = {counts[0]}" if len(counts) == 1 else "(n)"
     spread = " ± half of the 95% interval" if counts[-1] > 1 else ""
-    first = Column("images" if columns == "train_size" else short_name(columns), no_wrap=True)
+    name = "images" if columns == "train_size" else short_name(columns)
+    first = Column(name, max_width=NAME, overflow="fold")
     title = f"{metric.replace('_', ' ')} in %, mean{spread}, {n}"
     return Table(first, *map(value_text, heads), box=SIMPLE_HEAD, pad_edge=False, title=title)
 

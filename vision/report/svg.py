@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from vision.plots.layout.chart import LABEL, SERIES, Chart
 from vision.plots.layout.figure import POINTS
+from vision.plots.layout.fonts import without_glyph_warnings
 from vision.plots.layout.style import GRID, INK, METADATA, MUTED, PAPER, STYLE
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
@@ -35,7 +36,7 @@ def inline_svg(figure: Figure, *, name: str, alt: str) -> Markup:
         alt: Text for readers who do not see the picture.
     """
     style = matplotlib.rc_context(STYLE)  # pyright: ignore[reportUnknownMemberType]
-    with style, io.BytesIO() as file:
+    with style, without_glyph_warnings(), io.BytesIO() as file:
         cast("Any", figure).savefig(file, format="svg", metadata=METADATA["svg"])
         svg = ElementTree.fromstring(file.getvalue())
     # A style element would apply to the whole page, which has the same rule for its figures.

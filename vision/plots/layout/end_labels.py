@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from vision.plots.layout.chart import LABEL, Chart, add_to_chart
-from vision.plots.layout.figure import LETTER, LINE, POINTS
+from vision.plots.layout.figure import LINE, POINTS, text_width
 from vision.plots.layout.style import STYLE
 
 ROOM = 16  # points between a panel and its names, for the lines that lead there
@@ -44,7 +44,7 @@ class End:
 
 def label_width(names: Sequence[str]) -> float:
     """Return the width in inches that names beside a panel take."""
-    return (ROOM + LETTER * STYLE["font.size"] * max(map(len, names), default=0)) / POINTS
+    return ROOM / POINTS + max(map(text_width, names), default=0.0)
 
 
 def place_end_labels(ends: Mapping[Axes, Sequence[End]]) -> bool:

@@ -7,13 +7,16 @@
 # pyright: reportUnknownMemberType=false
 
 from textwrap import fill
+from unicodedata import east_asian_width
 
 from matplotlib.figure import SubFigure
 
 from vision.plots.layout.chart import Chart
+from vision.plots.layout.fonts import measured_width
 from vision.plots.layout.style import HEIGHT, MUTED, SMALL, STYLE, WIDTH
 
 LETTER = 0.54  # mean width of a letter, as a share of the font size
+WIDE = 1.85  # width of a Chinese, Japanese or Korean letter, as a share of that
 LINE = 1.25  # height of a line, as a share of the font size
 POINTS = 72  # per inch
 
@@ -36,10 +39,44 @@ def new_figure(
 
 
 def wrapped(text: str, width: float, size: float) -> str:
-    """Return text in lines of at most `width` inches, with letters of `size` points."""
+    """Return text in lines of at most `width` inches, with letters of `size` points.
+
+    A word that is longer than a line is broken.
+    """
     one_line = " ".join(text.split()).replace(" = ", "\u00a0=\u00a0")  # "n = 3" stays on one line
-    lines = fill(one_line, int(POINTS * width / (LETTER * size)), break_long_words=False)
+    room = max(1, int(len(one_line) / max(letters(one_line), 1) * POINTS * width / (LETTER * size)))
+    lines = fill(one_line, room, break_on_hyphens=False)
+    while room > 1 and any(measured_width(line, size) > width for line in lines.splitlines()):
+        room = int(0.95 * room)
+        lines = fill(one_line, room, break_on_hyphens=False)
     return lines.replace("\u00a0", " ")
+
+
+def shortened(text: str, width: float, size: float) -> str:
+    """Return text in one line of at most `width` inches, where needed without its middle."""
+    kept = len(text)
+    short = text
+    while kept > 2 and (text_width(short, size) > width or measured_width(short, size) > width):
+        kept -= 1
+        short = f"{text[: -(-kept // 2)]}…{text[len(text) - kept // 2 :]}"
+    return short
+
+
+def letters(text: str) -> float:
+    """Return the width of the longest line of a text, in letters of mean width.
+
+    >>> letters("ab\\nabc"), letters("块")
+    (3.0, 1.85)
+    """
+    return max(
+        (sum(WIDE if east_asian_width(one) in "WF" else 1.0 for one in line) for line in text.splitlines()),
+        default=0.0,
+    )
+
+
+def text_width(text: str, size: float = STYLE["font.size"]) -> float:
+    """Return about how many inches a text is wide, with letters of `size` points."""
+    return letters(text) * LETTER * size / POINTS
 
 
 def lines_high(text: str, size: float) -> float:

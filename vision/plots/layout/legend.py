@@ -17,23 +17,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from vision.plots.layout.chart import LABEL, Chart
-from vision.plots.layout.figure import LETTER, POINTS
+from vision.plots.layout.figure import LINE, POINTS, text_width, wrapped
+from vision.plots.layout.fonts import measured_width
 from vision.plots.layout.style import STYLE
 
-HANDLE = 0.55  # width of a handle and the gaps next to it, in inches
+HANDLE = 0.58  # width of a handle and the gaps next to it, in inches
+MARGIN = 0.3  # inches left free beside a legend of one column
 
 
 def legend_above(body: Figure | SubFigure, handles: Sequence[Any], *, title: str = "") -> None:
     """Add a legend of lines or patches by their labels, in as many columns as fit."""
     if not handles:
         return
-    names = [str(handle.get_label()) for handle in handles]
-    columns = columns_of(names, body.bbox.width / body.dpi)
+    names, width = [str(handle.get_label()) for handle in handles], body.bbox.width / body.dpi
+    columns = columns_of(names, width)
     legend = body.legend(
         handles=list(handles), loc="outside upper center", ncols=columns, title=title or None
     )
     chart = body if isinstance(body, Chart) else body.get_figure(root=True)
     for name, handle, text in zip(names, legend.legend_handles, legend.get_texts(), strict=True):
+        text.set_text(_in_lines(name, width))
         if isinstance(chart, Chart) and handle is not None and name.strip() in chart.series:
             chart.add(name.strip(), handle, text, kind=LABEL)
 
@@ -74,10 +77,19 @@ def columns_of(labels: Sequence[str], width: float) -> int:
 def legend_height(labels: Sequence[str], width: float) -> float:
     """Return the height of such a legend in inches."""
     rows = -(-len(labels) // columns_of(labels, width)) if labels else 0
-    return 1.5 * STYLE["font.size"] / POINTS * rows
+    more = sum(_in_lines(label, width).count("\n") for label in labels)
+    return (1.5 * rows + LINE * more) * STYLE["font.size"] / POINTS
 
 
 def _wide(labels: Sequence[str], columns: int) -> float:
     """Return the width in inches of labels in so many columns, filled one after the other."""
-    letters = [max(map(len, column)) for column in np.array_split(np.array(labels, dtype=object), columns)]
-    return HANDLE * columns + LETTER * STYLE["font.size"] / POINTS * sum(letters)
+    split = np.array_split(np.array(labels, dtype=object), columns)
+    return HANDLE * columns + sum(max(map(text_width, column)) for column in split)
+
+
+def _in_lines(label: str, width: float) -> str:
+    """Return a label in lines that a legend of `width` inches has room for; most have one."""
+    room = width - HANDLE - MARGIN
+    size = STYLE["font.size"]
+    fits = max(text_width(label), measured_width(label, size)) <= room
+    return label if fits else wrapped(label, room, size)

@@ -8,10 +8,13 @@
 # matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
+
+from vision.plots.layout.figure import LINE, POINTS, wrapped
+from vision.plots.layout.style import STYLE, WIDTH
 
 COLUMNS = 2
 ROW = 2.1  # height of a row of panels in inches
@@ -41,8 +44,26 @@ def small_multiples(
 
 def name_axes(body: FigureBase, panels: Sequence[Axes], x: str, y: str) -> None:
     """Name both axes, on the only panel or once for all panels."""
+    width, height = (0.9 * length for length in body.get_figure(root=True).get_size_inches())
+    x, y = wrapped(x, width, STYLE["axes.labelsize"]), wrapped(y, 0.8 * height, STYLE["axes.labelsize"])
     if len(panels) == 1:
         panels[0].set(xlabel=x, ylabel=y)
     else:
         body.supxlabel(x)
         body.supylabel(y)
+
+
+def name_panel(panel: Axes, name: str) -> None:
+    """Write a name above a panel, in as many lines as it needs."""
+    place = panel.get_subplotspec()
+    panel.set_title(_in_lines(name, place.get_gridspec().ncols if place else 1))
+
+
+def extra_height(names: Iterable[str], count: int, columns: int = COLUMNS) -> float:
+    """Return how many inches more so many panels need if their names have several lines."""
+    lines = max((_in_lines(name, min(columns, count)).count("\n") for name in names), default=0)
+    return lines * -(-count // columns) * LINE * STYLE["axes.titlesize"] / POINTS
+
+
+def _in_lines(name: str, columns: int) -> str:
+    return wrapped(name, 0.8 * WIDTH / columns, STYLE["axes.titlesize"])

@@ -15,6 +15,8 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.typing import FillStyleType, LineStyleType
 
+from vision.plots.layout.fonts import give_fonts, without_glyph_warnings
+
 Arguments = ParamSpec("Arguments")
 
 STYLE = matplotlib.rc_params_from_file(
@@ -39,9 +41,10 @@ def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
 
     @wraps(draw)
     def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
-        with matplotlib.rc_context(STYLE):
+        with matplotlib.rc_context(STYLE), without_glyph_warnings():
             figure = draw(*args, **kwargs)
-            figure.draw_without_rendering()  # ticks take their look when they are first drawn
+            figure.draw_without_rendering()  # ticks take their look, and their texts, when first drawn
+            give_fonts(figure)
         return figure
 
     return drawn
@@ -55,7 +58,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
     files = [stem.with_name(f"{stem.name}.{kind}") for kind in METADATA]
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE), without_glyph_warnings():
         for file, metadata in zip(files, METADATA.values(), strict=True):
             figure.savefig(file, metadata=metadata)
     return files

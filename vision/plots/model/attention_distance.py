@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from vision.plots.layout.figure import LETTER, POINTS, new_figure
+from vision.plots.layout.figure import LETTER, POINTS, new_figure, wrapped
 from vision.plots.layout.legend import legend_above, legend_height
-from vision.plots.layout.style import COLOURS, INK, MUTED, PAPER, SMALL, WIDTH, styled
+from vision.plots.layout.style import COLOURS, INK, MUTED, PAPER, SMALL, STYLE, WIDTH, styled
 from vision.plots.layout.tables import check_table
 from vision.plots.model.layer_names import short_names
 
@@ -60,7 +60,7 @@ def plot_attention_distance(
     panels = body.subplots(1, len(models), squeeze=False, sharey=True, width_ratios=widths)[0]
     for order, (panel, model) in enumerate(zip(panels, models, strict=True)):
         _panel(panel, table.query("model == @model"), names[order], COLOURS[order % len(COLOURS)], equal)
-        panel.set_title(str(model))
+        panel.set_title(wrapped(str(model), widths[order], STYLE["axes.titlesize"]))
     farthest = max(*table["distance"].dropna().tolist(), equal or 0.0, 1e-9)
     panels[0].set_ylim(-0.04 * farthest, 1.08 * farthest)
     panels[0].set_ylabel("mean attention distance (pixels)")

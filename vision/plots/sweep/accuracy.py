@@ -20,12 +20,19 @@ from vision.plots.layout.figure import new_figure
 from vision.plots.layout.legend import add_legend
 from vision.plots.layout.line_styles import line_styles
 from vision.plots.layout.run_dots import MOST_LINES, NOTE, ROWS_NOTE
-from vision.plots.layout.small_multiples import COLUMNS, height_of, name_axes, small_multiples
+from vision.plots.layout.small_multiples import (
+    COLUMNS,
+    extra_height,
+    height_of,
+    name_axes,
+    name_panel,
+    small_multiples,
+)
 from vision.plots.layout.style import WIDTH, styled
 from vision.plots.layout.tables import check_table, is_ordered, rows_with
 from vision.plots.layout.ticks import set_x_ticks
 from vision.plots.sweep.accuracy_lines import Lines, draw_lines, line_ends
-from vision.plots.sweep.accuracy_rows import draw_rows
+from vision.plots.sweep.accuracy_rows import draw_rows, row_names
 from vision.text import short_name, value_text
 
 BODY = 3.2  # height of a single panel in inches
@@ -87,8 +94,9 @@ def plot_accuracy(
     for (one, own), value in zip(tables.items(), plan.panels, strict=True):
         own_runs = None if runs is None else rows_with(runs, panel, value)
         (draw_lines if plan.ordered else draw_rows)(one, own, lines, own_runs)
+        _end_at_100(one, along_y=plan.ordered)
         if panel != "data" or len(panels) > 1:
-            one.set_title(value_text(value))
+            name_panel(one, value_text(value))
     only = value_text(plan.panels[0]) if panel == "data" and len(panels) == 1 else ""
     along, share = xlabel or _x_name(x, scale, only), f"{metric} (%)"
     name_axes(body, panels, along if plan.ordered else share, share if plan.ordered else "")
@@ -123,7 +131,11 @@ def _plan(curves: pd.DataFrame, lines: Lines, panel: str) -> _Plan:
     panels, ordered = list(dict.fromkeys(curves[panel])), is_ordered(curves[lines.x])
     texts = {name: UNITS.get(lines.line, "{}").format(value_text(name)) for name in lines.styles}
     columns = _columns(len(panels), list(texts.values())) if ordered and lines.line in UNITS else 0
-    height = _height(len(panels), columns or COLUMNS, curves[lines.x].nunique(), ordered=ordered)
+    rows = set(curves[lines.x])
+    high = len(rows) + sum(name.count("\n") / 2 for name in row_names(rows))
+    height = _height(len(panels), columns or COLUMNS, high, ordered=ordered)
+    if len(panels) > 1:
+        height += extra_height(map(value_text, panels), len(panels), columns or COLUMNS)
     numbers = is_ordered(curves[lines.line])
     return _Plan(panels, ordered, numbers, columns > 0, texts, columns or COLUMNS, height)
 
@@ -154,6 +166,14 @@ def _set_ticks(tables: Mapping[Axes, pd.DataFrame], x: str, plan: _Plan) -> None
         set_x_ticks(panel, sorted(set(curves[x])))
 
 
+def _end_at_100(panel: Axes, *, along_y: bool) -> None:
+    """Let the axis of the accuracy end a little above 100%, so that no tick is beyond it."""
+    low, high = panel.get_ylim() if along_y else panel.get_xlim()
+    top = 100 + 0.04 * (high - low)
+    if high > top:
+        panel.set(**{"ylim" if along_y else "xlim": (low, top)})
+
+
 def _columns(panels: int, names: list[str]) -> int:
     """Return the number of columns in which panels have room for names at the ends of lines; 0 if none."""
     if panels > 1 and label_width(names) <= BESIDE * WIDTH / COLUMNS:
@@ -161,7 +181,7 @@ def _columns(panels: int, names: list[str]) -> int:
     return int(panels <= STACKED and label_width(names) <= WIDEST * WIDTH)
 
 
-def _height(panels: int, columns: int, rows: int, *, ordered: bool) -> float:
+def _height(panels: int, columns: int, rows: float, *, ordered: bool) -> float:
     body = BODY if ordered else 0.26 * rows + 0.6
     return body if panels == 1 else height_of(panels, columns, row=2.1 if ordered else body)
 

@@ -10,20 +10,31 @@
 # matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
+from collections.abc import Iterable
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 
 from vision.plots.layout.chart import add_to_chart, mark_points
+from vision.plots.layout.figure import wrapped
 from vision.plots.layout.intervals import errorbar_lengths
 from vision.plots.layout.legend import as_label
 from vision.plots.layout.line_styles import LineStyle
 from vision.plots.layout.point_texts import point_texts
 from vision.plots.layout.run_dots import tick_runs
+from vision.plots.layout.style import STYLE, WIDTH
 from vision.plots.layout.tables import rows_with
 from vision.plots.sweep.accuracy_lines import Lines
 from vision.text import value_text
 
+NAMES = 0.42 * WIDTH  # inches for the names of rows
 APART = 0.5  # of a row, over which its lines are spread
+
+
+def row_names(names: Iterable[Any]) -> list[str]:
+    """Return names as the rows show them: long ones in several lines."""
+    return [wrapped(value_text(name), NAMES, STYLE["ytick.labelsize"]) for name in names]
 
 
 def draw_rows(panel: Axes, curves: pd.DataFrame, lines: Lines, runs: pd.DataFrame | None) -> None:
@@ -48,5 +59,5 @@ def draw_rows(panel: Axes, curves: pd.DataFrame, lines: Lines, runs: pd.DataFram
         n = curve["n"].tolist() if "n" in curve else None
         texts = point_texts(curve[lines.x], middle, low, high, n=n, x=lines.x, unit="%")
         mark_points(panel, name, middle, rows, texts)
-    panel.set_yticks(range(len(names)), [value_text(name) for name in names])
+    panel.set_yticks(range(len(names)), row_names(names))
     panel.grid(True, axis="both")

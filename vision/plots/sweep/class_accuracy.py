@@ -20,7 +20,7 @@ from vision.plots.layout.intervals import draw_band
 from vision.plots.layout.legend import as_label, legend_above, legend_height
 from vision.plots.layout.line_styles import LineStyles, line_styles
 from vision.plots.layout.point_texts import point_texts
-from vision.plots.layout.small_multiples import name_axes, small_multiples
+from vision.plots.layout.small_multiples import extra_height, name_axes, name_panel, small_multiples
 from vision.plots.layout.style import WIDTH, styled
 from vision.plots.layout.tables import check_table, rows_with
 from vision.plots.layout.ticks import set_x_ticks
@@ -58,11 +58,12 @@ def plot_class_accuracy(
     classes, said = _chosen(table)
     lines, columns = list(dict.fromkeys(table["label"])), _columns(len(classes))
     height = 1.35 * -(-len(classes) // columns) + 0.6 + legend_height([str(name) for name in lines], WIDTH)
+    height += extra_height(map(str, classes), len(classes), columns)
     figure, body = new_figure(title, "; ".join(part for part in (said, notes) if part), height=height)
     panels, styles = small_multiples(body, len(classes), columns), line_styles(lines, all_lines)
     for panel, name in zip(panels, classes, strict=True):
         _panel(panel, rows_with(table, "class", name), styles)
-        panel.set_title(str(name))
+        name_panel(panel, str(name))
         set_x_ticks(panel, sorted(set(table["train_size"])))
     panels[0].set(ylim=(0, 103), yticks=(0, 50, 100))
     name_axes(body, panels, "training images (log scale)", f"{metric} (%)")

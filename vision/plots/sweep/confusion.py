@@ -12,13 +12,14 @@ import numpy as np
 from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 
-from vision.plots.layout.figure import new_figure
+from vision.plots.layout.figure import new_figure, shortened, wrapped
 from vision.plots.layout.heatmap_cells import FROM_PAPER, draw_cells
-from vision.plots.layout.style import styled
+from vision.plots.layout.style import STYLE, styled
 from vision.plots.layout.ticks import some_of
 
 NUMBERS_UP_TO = 12  # classes whose shares still fit into their cells
 NAMES_UP_TO = 20  # classes whose names fit
+NAME = 1.3  # inches of a line of a name
 
 
 @styled
@@ -51,11 +52,12 @@ def plot_confusion(matrix: np.ndarray, classes: Sequence[str], *, title: str, no
     text, scale = ("{:.0f}".format, Normalize(0, 100)) if few else (None, PowerNorm(0.5, 0, 100))
     drawn = draw_cells(panel, shares, scale, colours=FROM_PAPER, text=text, origin="upper")
     named = some_of(many, NAMES_UP_TO)
-    names = [str(classes[one]) for one in named]
+    names = [wrapped(str(classes[one]), NAME, STYLE["xtick.labelsize"]) for one in named]
+    short = [shortened(str(classes[one]), NAME, STYLE["xtick.labelsize"]) for one in named]
     if few:
-        panel.set_xticks(named, names, rotation=45, ha="right", rotation_mode="anchor")
+        panel.set_xticks(named, short, rotation=45, ha="right", rotation_mode="anchor")
     else:
-        panel.set_xticks(named, names, rotation=90)
+        panel.set_xticks(named, short, rotation=90)
     panel.set_yticks(named, names)
     panel.set(xlabel="predicted class", ylabel="true class")
     body.colorbar(drawn, label="% of the true class's images", aspect=35)

@@ -21,13 +21,13 @@ from matplotlib.ticker import FuncFormatter
 from vision.plots.layout.chart import add_to_chart, mark_points
 from vision.plots.layout.coincident import strokes_of
 from vision.plots.layout.end_labels import WIDEST, End, by_last_value, label_width, place_end_labels
-from vision.plots.layout.figure import new_figure
+from vision.plots.layout.figure import new_figure, shortened
 from vision.plots.layout.intervals import draw_band
 from vision.plots.layout.legend import as_label, legend_above, legend_height
 from vision.plots.layout.line_styles import LineStyles, SharedLineStyle, line_styles
 from vision.plots.layout.point_texts import point_texts
 from vision.plots.layout.run_dots import draw_runs
-from vision.plots.layout.style import INK, MUTED, PAPER, WIDTH, styled
+from vision.plots.layout.style import INK, MUTED, PAPER, STYLE, WIDTH, styled
 from vision.plots.layout.tables import check_table
 from vision.plots.layout.ticks import set_x_ticks
 from vision.plots.sweep.crossing_spans import Interval, crossing_handle, draw_crossing
@@ -78,7 +78,11 @@ def plot_difference(
     notes = "; ".join(part for part in (notes, PAIRS if drawn else "") if part)
     figure, body = new_figure(title, notes, height=3.1)
     panel = body.subplots()
-    panel.set(xscale="log", xlabel="training images (log scale)", ylabel=f"lead of {first} (points)")
+    panel.set(
+        xscale="log",
+        xlabel="training images (log scale)",
+        ylabel=f"lead of {_short(first, 1.4)} (points)",
+    )
     panel.axhline(0, color=INK, linewidth=0.9)
     _draw_lines(panel, tables, styles, drawn)
     _ahead(panel, pd.concat(tables.values()), drawn, first, second)
@@ -152,7 +156,8 @@ def _ahead(
     room = ROOM * max(high - low, 1.0)
     panel.set_ylim(low - room, high + room)
     panel.yaxis.set_major_formatter(FuncFormatter(_signed))
-    for y, align, text in ((0.99, "top", f"▲ {first} ahead"), (0.01, "bottom", f"▼ {second} ahead")):
+    for y, align, sign, name in ((0.99, "top", "▲", first), (0.01, "bottom", "▼", second)):
+        text = f"{sign} {_short(name)} ahead"
         panel.text(0.02, y, text, va=align, transform=panel.transAxes, color=INK)
 
 
@@ -162,6 +167,10 @@ def _legend(
     lines = [Line2D([], [], label=as_label(f"{first} over {name}"), **styles[name]) for name in others]
     hollow = Line2D([], [], label="interval contains 0", ls="none", marker="o", mfc=PAPER, color=MUTED)
     return [*lines, hollow, *map(crossing_handle, crossings)]
+
+
+def _short(name: str, width: float = 0.5 * WIDTH) -> str:
+    return shortened(name, width, STYLE["font.size"])
 
 
 def _signed(points: float, _: int) -> str:

@@ -129,7 +129,7 @@ def _limits(curves: pd.DataFrame, runs: pd.DataFrame | None) -> tuple[float, flo
     ends = 1 - np.asarray(curves[["mean", "low", "high"]], dtype=float).ravel()
     if runs is not None:
         ends = np.concatenate([ends, 1 - runs["score"].to_numpy(dtype=float)])
-    return max(LEAST, float(np.nanmin(ends))) / 1.04, min(1.0, float(np.nanmax(ends)) * 1.04)
+    return max(LEAST, float(np.nanmin(ends))) / 1.04, min(1.0, max(2 * LEAST, float(np.nanmax(ends)) * 1.04))
 
 
 def _x_label(x: str, scale: str) -> str:

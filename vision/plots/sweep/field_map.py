@@ -23,7 +23,7 @@ from matplotlib.typing import LineStyleType
 from vision.plots.layout.figure import new_figure
 from vision.plots.layout.heatmap_cells import draw_cells, readable_on
 from vision.plots.layout.legend import legend_above, legend_height
-from vision.plots.layout.small_multiples import small_multiples
+from vision.plots.layout.small_multiples import name_panel, small_multiples
 from vision.plots.layout.style import INK, WIDTH, styled
 from vision.plots.layout.tables import check_table, rows_with
 from vision.text import value_text
@@ -82,7 +82,7 @@ def plot_field_map(
     for one, kind in zip(panels, kinds, strict=True):
         drawn.append(_map(one, rows_with(curves, panel, kind), fields, sizes, scale, x, y))
         if len(kinds) > 1:
-            one.set_title(str(kind))
+            name_panel(one, str(kind))
     for one in panels[-columns:]:
         one.set_xlabel("training images" if x == "train_size" else x)
     for one in panels[::columns]:

@@ -19,7 +19,7 @@ from vision.plots.layout.chart import add_to_chart, mark_points
 from vision.plots.layout.figure import new_figure
 from vision.plots.layout.legend import as_label, handles_of, legend_above, legend_height
 from vision.plots.layout.line_styles import LineStyles, line_styles
-from vision.plots.layout.small_multiples import COLUMNS, height_of, name_axes, small_multiples
+from vision.plots.layout.small_multiples import COLUMNS, height_of, name_axes, name_panel, small_multiples
 from vision.plots.layout.style import WIDTH, styled
 from vision.plots.layout.tables import check_table, rows_with
 
@@ -71,7 +71,7 @@ def plot_learning_curves(
     for axes, value in zip(panels, values, strict=True):
         rows = rows_with(learning, panel, value)
         _panel(axes, rows.assign(**{metric: factor * rows[metric]}), metric, line, styles)
-        axes.set_title(_name(value, "training images" if columns < 3 else "images"))
+        name_panel(axes, _name(value, "training images" if columns < 3 else "images"))
         axes.xaxis.set_major_locator(MaxNLocator(4 if columns < 3 else 3, integer=True))
     name_axes(body, panels, "optimizer steps", NAMES.get(metric, metric.replace("_", " ")))
     ranked = _by_last_value(rows_with(learning, panel, values[-1]), metric, line) if line == "label" else []

@@ -22,7 +22,13 @@ from vision.plots.layout.intervals import draw_band
 from vision.plots.layout.legend import legend_above, legend_height
 from vision.plots.layout.line_styles import LineStyle, line_styles
 from vision.plots.layout.point_texts import point_texts
-from vision.plots.layout.small_multiples import height_of, name_axes, small_multiples
+from vision.plots.layout.small_multiples import (
+    extra_height,
+    height_of,
+    name_axes,
+    name_panel,
+    small_multiples,
+)
 from vision.plots.layout.style import BAND, MUTED, PAPER, WIDTH, styled
 from vision.plots.layout.tables import check_table, rows_with
 from vision.plots.layout.ticks import set_x_ticks
@@ -67,12 +73,13 @@ def plot_train_test_gap(
         )
     lines = list(dict.fromkeys(test[line]))
     height = height_of(len(lines)) if len(lines) > 1 else 3.2
+    height += extra_height(map(str, lines), len(lines))
     figure, body = new_figure(title, notes, height=height + legend_height(LINES, WIDTH))
     panels, styles = small_multiples(body, len(lines)), line_styles(lines, all_lines)
     for panel, name in zip(panels, lines, strict=True):
         one, other = (rows_with(table, line, name).sort_values(x) for table in (train, test))
         _panel(panel, one, other, x, styles[name], str(name))
-        panel.set_title(str(name))
+        name_panel(panel, str(name))
         set_x_ticks(panel, sorted(set(test[x])))
     panels[0].set_ylim(0, 104)
     name_axes(body, panels, "training images (log scale)" if x == "train_size" else x, "accuracy (%)")
