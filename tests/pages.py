@@ -44,10 +44,10 @@ def report(tmp_path: Path, table: pd.DataFrame, **options) -> tuple[str, Page]:
     return text, Page(text)
 
 
-def content(tmp_path: Path, table: pd.DataFrame) -> Content:
+def content(tmp_path: Path, table: pd.DataFrame, **options) -> Content:
     """What a page says, without its figures, which take most of the time."""
     table.to_csv(tmp_path / "runs.csv", index=False)
-    return make_page(read_sweep(tmp_path / "runs.csv"))
+    return make_page(read_sweep(tmp_path / "runs.csv", **options))
 
 
 def write_csv(tmp_path: Path, table: pd.DataFrame) -> Content:

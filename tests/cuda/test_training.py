@@ -87,12 +87,13 @@ def test_evaluation_in_bfloat16_is_near_float32(device):
 @pytest.mark.cuda
 def test_a_step_does_not_wait_for_the_device(cuda):
     """Between two evaluations nothing may read a value back: the device would idle."""
-    prepared = list(batches(40, cuda))
+    prepared, modes = list(batches(40, cuda)), []
 
     def watched():
         for number, batch in enumerate(prepared, start=1):
             # the loss is looked at in the evaluations only, here the last step
             torch.cuda.set_sync_debug_mode("error" if 5 < number < 35 else "default")
+            modes.append(torch.cuda.get_sync_debug_mode())
             yield batch
 
     try:
@@ -100,3 +101,4 @@ def test_a_step_does_not_wait_for_the_device(cuda):
         fit(network().to(cuda), watched(), config, steps=40, device=cuda)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+    assert len(modes) == 40 and modes.count(2) == 29, "29 steps in which waiting is an error"
