@@ -13,10 +13,10 @@ demo: $(READY)  # from nothing to accuracy curves on digits, about 3 minutes on 
 	$(BIN)/vision report outputs/demo
 
 test: $(READY)  # the whole test suite
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-fast: $(READY)  # the test suite without its slow tests
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 format: $(READY)  # format the code and apply safe fixes
 	$(BIN)/ruff format .

@@ -58,8 +58,8 @@ def stated_grids(model: nn.Module, size: tuple[int, int]) -> StatedGrids:
     """Return the grids that a model's tokens may form on images of size (H, W).
 
     They are those of `vision.models.token_grid`, or else of timm's `feature_info`: one for each reduction.
-    There are none for a model that keeps its tokens in the order of windows. A single token is no pooled
-    grid, as it may be a class token.
+    There are none for a model that keeps its tokens in the order of windows. A single token is not
+    a pooled grid, as it may be a class token.
     """
     if is_in_windows(model):
         return StatedGrids((), 0)
