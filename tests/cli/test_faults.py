@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from commands import TINY, VISION
+from held_runs import OTHER_HOST, needs_other_host
 from launchers import LAUNCHERS, launched_by
 
 pytestmark = pytest.mark.slow
@@ -93,6 +94,23 @@ def test_the_run_of_a_process_that_dies_is_taken_over_by_the_other(tmp_path):
     assert end(second) and second.returncode == 0
     first.communicate()
     assert len(list(tmp_path.rglob("result.json"))) == 2 and not list(tmp_path.rglob("*.partial-*"))
+
+
+def test_the_run_of_another_host_that_dies_is_taken_over_by_the_sweep(tmp_path):
+    needs_other_host()
+    sweep = [*CNN, "seed=0,1", "training.steps=1500", "training.checkpoint_minutes=0.01"]
+    environment = {**os.environ, "VISION_SILENT_SECONDS": "5"}
+    first = subprocess.Popen(
+        [*OTHER_HOST, VISION, *sweep], cwd=tmp_path, stderr=subprocess.DEVNULL, env=environment
+    )
+    wait_for(tmp_path, ".s0.checkpoint/state")
+    first.kill()
+    first.wait()
+    second = start(tmp_path, *sweep, env=environment)
+    errors = end(second)
+    assert second.returncode == 0, errors
+    record = json.loads((tmp_path / SWEEP / "CNN/n20/s0/result.json").read_text())
+    assert len(record["continued_after"]) == 1 and not list(tmp_path.rglob("*.partial-*"))
 
 
 @pytest.mark.parametrize("launcher", ["basic", "local"])

@@ -90,7 +90,7 @@ class SweepRuns:
                 run.is_done = self._is_done(run)
             left = self.to_do()
             folders = {run.folder for run in left}
-            ready = [run for run in left if not self._is_held(run) and not self._needs_other(run, folders)]
+            ready = [run for run in left if not self._needs_other(run, folders) and self._take_over(run)]
             if ready or not left:
                 self._launches.update(run.folder for run in ready)
                 return ready
@@ -141,6 +141,24 @@ class SweepRuns:
         """Return whether a run starts with the weights of another one that is still to be done."""
         start = run.config.model.init_from
         return start is not None and Path(start) in left - {run.folder}
+
+    def _take_over(self, run: SweepRun) -> bool:
+        """Remove what dead processes left of a run; returns whether nobody computes it.
+
+        This sweep has watched those of other machines. The process that gets the run has not.
+        """
+        if self._is_held(run):
+            return False
+        try:
+            if results.attempts(run.folder):
+                results.adopt_finished(run.folder, self._watch)
+                with results.claim_run(run.folder, self._watch):
+                    pass
+        except results.RunInProgress:
+            return False
+        except OSError:  # such as a full disk, of which the run will tell
+            pass
+        return True
 
     def _holder(self, run: SweepRun) -> str:
         attempts = results.attempts(run.folder)
