@@ -7,6 +7,7 @@
 from vision.config.checks import check as check
 from vision.config.data import AugmentConfig as AugmentConfig
 from vision.config.data import DataConfig as DataConfig
+from vision.config.dotted import flatten as flatten
 from vision.config.gpu_share import GPU_SHARE as GPU_SHARE
 from vision.config.gpu_share import gpu_share as gpu_share
 from vision.config.model import ModelConfig as ModelConfig

@@ -1,26 +1,44 @@
 """The checks of all settings of a run that need no data."""
 
 import os
+import unicodedata
 from dataclasses import asdict
 
+from vision.config.bounds import check_bounds
 from vision.config.data_checks import check_data
+from vision.config.dotted import flatten
 from vision.config.model_checks import check_model
 from vision.config.requirements import require_storable
 from vision.config.run import RunConfig
 from vision.config.training_checks import check_training
 
+MAX_NAME_BYTES = 255
+
 
 def check(config: RunConfig) -> None:
-    """Raise a ValueError that names the first setting out of range."""
-    for name, part in (("data", config.data), ("model", config.model), ("training", config.training)):
-        require_storable(name, asdict(part))
+    """Raise a ValueError that names the first wrong setting."""
+    settings = asdict(config)
+    for name in ("data", "model", "training"):
+        require_storable(name, settings[name])
+    check_bounds(dict(flatten(settings)))
+    _check_sizes(config)
+    for name in ("output_dir", "sweep"):
+        _check_path(name, settings[name])
+    _check_path("model.label", config.model.label or config.model.name)
     _check_sweep(config.sweep, config.output_dir)
     check_model(config.model)
     check_training(config.training)
     check_data(config.data)
     _check_patience(config)
-    _check_seed("seed", config.seed)
-    _check_seed("data.subset_seed", config.data.subset_seed)
+
+
+def _check_path(name: str, path: str) -> None:
+    if not path or any(unicodedata.category(character) == "Cc" for character in path):
+        raise ValueError(f"{name} must be a name without control characters, got {path!r}")
+    if any(len(os.fsencode(part)) > MAX_NAME_BYTES for part in path.split(os.sep)):
+        raise ValueError(
+            f"{name} must be a name of at most {MAX_NAME_BYTES} bytes, as folders have, got {path:.20}..."
+        )
 
 
 def _check_sweep(sweep: str, output_dir: str) -> None:
@@ -36,6 +54,10 @@ def _check_patience(config: RunConfig) -> None:
         raise ValueError(f"training.patience={patience} needs validation images, got data.val_fraction=0")
 
 
-def _check_seed(name: str, seed: int) -> None:
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"{name} must be from 0 to {2**32 - 1}, got {seed}")
+def _check_sizes(config: RunConfig) -> None:
+    """Refuse what is no size; the data tell which sizes there are."""
+    if isinstance(config.train_size, bool) or not isinstance(config.train_size, str | int | float):
+        raise ValueError(f"train_size must be a number of images, or all, got {config.train_size!r}")
+    sizes = config.data.train_sizes
+    if not all(size.strip() == "all" or size.strip().isdecimal() for size in sizes.split(",")):
+        raise ValueError(f"data.train_sizes must be numbers such as '100,1000', or all, got {sizes!r}")

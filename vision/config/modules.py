@@ -31,7 +31,7 @@ def import_module(setting: str, module: str | None) -> None:
         return
     try:
         importlib.import_module(module)
-    except ImportError as error:
+    except Exception as error:  # whatever a module raises, or a name that is none
         raise ValueError(
             f"{setting} must be a module that Python can import from here or from PYTHONPATH, "
             f"got {module!r}: {error}"

@@ -1,12 +1,6 @@
 """The checks of the settings of the training."""
 
-from vision.config.requirements import (
-    require_above_zero,
-    require_at_least,
-    require_at_most,
-    require_choice,
-    require_fraction,
-)
+from vision.config.requirements import require_choice
 from vision.config.training import TrainingConfig
 
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -14,18 +8,12 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 CUDA_GRAPH = ("auto", "never")
 MEMORY_FORMATS = ("auto", "contiguous", "channels_last")
 SCHEDULES = ("cosine", "constant", "multistep", "step", "poly", "tanh", "wsd", "rsqrt")
-COUNTS = ("steps", "min_steps", "batch_size", "accumulation_steps", "num_evaluations", "patience", "threads")
-POSITIVE = ("epochs", "lr", "clip_grad", "layer_decay", "checkpoint_minutes")
-FRACTIONS = ("warmup_fraction", "label_smoothing", "ema_decay", "momentum")
-MAX_THREADS = 1024  # more would hang the machine
-MAX_SMOOTHING = 0.9
 
 
 def check_training(training: TrainingConfig) -> None:
-    """Raise a ValueError that names the first setting of the training out of range."""
+    """Raise a ValueError that names the first wrong setting of the training; see also `check_bounds`."""
     _check_budget(training)
     _check_choices(training)
-    _check_numbers(training)
     if training.accumulation_steps > training.batch_size:
         raise ValueError(
             f"training.accumulation_steps={training.accumulation_steps} parts need at least as many images "
@@ -52,16 +40,3 @@ def _check_choices(training: TrainingConfig) -> None:
     require_choice("training.cuda_graph", training.cuda_graph, CUDA_GRAPH)
     require_choice("training.memory_format", training.memory_format, MEMORY_FORMATS)
     require_choice("training.schedule", training.schedule, SCHEDULES)
-
-
-def _check_numbers(training: TrainingConfig) -> None:
-    for name in COUNTS:
-        require_at_least(f"training.{name}", getattr(training, name), 1)
-    for name in POSITIVE:
-        require_above_zero(f"training.{name}", getattr(training, name))
-    for name in FRACTIONS:
-        require_fraction(f"training.{name}", getattr(training, name))
-    require_at_least("training.weight_decay", training.weight_decay, 0)
-    require_at_most("training.threads", training.threads, MAX_THREADS)
-    nothing_left = ", as more leaves nothing to learn"
-    require_at_most("training.label_smoothing", training.label_smoothing, MAX_SMOOTHING, nothing_left)

@@ -7,14 +7,13 @@ PosixPath('outputs/runs/ViT/n500/s0')
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
 
-from vision.config import RunConfig, current_names
+from vision.config import RunConfig, current_names, flatten
 from vision.results.checksums import read_result
 from vision.results.failure import read_failure
 from vision.results.files import CONFIG, FAILURE, RESULT
@@ -29,6 +28,7 @@ NON_IDENTIFYING = (
     "data.num_workers",
     "data.max_memory_fraction",
     "data.on_constant",
+    "data.allow_outside_root",
     "training.threads",
     "training.loggers",
     "training.checkpoint_minutes",
@@ -89,7 +89,7 @@ def folder_name(name: str) -> str:
 
 def settings(config: RunConfig) -> dict[str, Any]:
     """Return the settings that identify a run, by dotted name."""
-    return _identifying(dict(_flatten(asdict(config))))
+    return _identifying(dict(flatten(asdict(config))))
 
 
 def fingerprint(config: RunConfig) -> str:
@@ -148,7 +148,7 @@ def _written_settings(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{folder / CONFIG} is not valid YAML: {error}") from error
     if not isinstance(written, dict):
         raise ValueError(f"{folder / CONFIG} must hold settings, got {written!r:.60}")
-    return _identifying(current_names(dict(_flatten(cast(dict[str, Any], written)))))
+    return _identifying(current_names(dict(flatten(cast(dict[str, Any], written)))))
 
 
 def _differences(folder: Path, config: RunConfig) -> str:
@@ -165,11 +165,3 @@ def _differences(folder: Path, config: RunConfig) -> str:
 def _identifying(flat: dict[str, Any]) -> dict[str, Any]:
     added = {name for name, unused in UNUSED.items() if flat.get(name) == unused}
     return {name: value for name, value in flat.items() if name not in added.union(NON_IDENTIFYING)}
-
-
-def _flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        if isinstance(value, dict) and value:
-            yield from _flatten(cast(dict[str, Any], value), f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

@@ -51,4 +51,4 @@ def test_a_worker_answers_a_wrong_run_with_its_error_and_goes_on(log, tmp_path):
     right = worker.ask([*RUN.overrides, *common], 120)
     assert 0 <= right["test_accuracy"] <= 1 and right["steps"] == RUN.steps == 3, right
     worker.end()
-    assert not worker.is_running and "training.lr must be above 0" in (tmp_path / "log.txt").read_text()
+    assert not worker.is_running and "training.lr must be from 1e-12 to" in (tmp_path / "log.txt").read_text()

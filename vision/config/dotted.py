@@ -1,0 +1,17 @@
+"""Settings by dotted name.
+
+>>> dict(flatten({"training": {"lr": 0.1}, "seed": 0}))
+{'training.lr': 0.1, 'seed': 0}
+"""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+
+def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of nested dictionaries under their dotted names; an empty dictionary is a leaf."""
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from flatten(cast(dict[str, Any], value), f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
