@@ -1,5 +1,6 @@
 """The folder of the configs, their schema for Hydra, and the RunConfig of a composed config."""
 
+from dataclasses import fields
 from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
@@ -27,8 +28,10 @@ def to_run_config(config: DictConfig) -> RunConfig:
     """Return the RunConfig of a composed config without its `hydra` node.
 
     Raises:
-        ValueError: a setting without a default is missing.
+        ValueError: a setting without a default is missing, or one was added that there is not.
     """
+    if unknown := sorted({str(name) for name in config} - {field.name for field in fields(RunConfig)}):
+        raise ValueError(f"there is no setting {unknown[0]}; `vision train --cfg job` prints all settings")
     try:
         typed = OmegaConf.to_object(config)
     except MissingMandatoryValue as error:

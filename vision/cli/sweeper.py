@@ -7,16 +7,19 @@ import sys
 import time
 from collections.abc import Sequence
 from functools import lru_cache
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 from hydra.core.utils import JobReturn
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from vision import results
+from vision.cli.hydra_errors import sentence
 from vision.cli.launchers.gpu_processes import GpuLauncher
 from vision.cli.progress import announce
 from vision.cli.run_order import longest_first, sharing_together
@@ -27,6 +30,7 @@ from vision.config import RunConfig, check
 
 # These change no other part of a config: configs that differ only in them are composed once.
 FAST_OVERRIDES = ("train_size", "seed")
+MOST_RUNS = 100_000
 
 
 class ResumingSweeper(BasicSweeper):
@@ -44,7 +48,7 @@ class ResumingSweeper(BasicSweeper):
         try:
             runs = self._issue(arguments)
         except (ValueError, OSError, results.DiskFull, CallFailed) as error:
-            print(f"vision train: {error}", file=sys.stderr)
+            print(f"vision train: {sentence(error)}", file=sys.stderr)
             raise SystemExit(2) from error
         returned = self._launch_until_done(runs)
         for line in runs.unfinished():
@@ -62,7 +66,9 @@ class ResumingSweeper(BasicSweeper):
             self.launcher.prepare()
         given = [*self._parse_config(), *arguments]
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        [batch] = self.split_arguments(parser.parse_overrides(given), None)
+        overrides = parser.parse_overrides(given)
+        _check_number_of_runs(overrides)
+        [batch] = self.split_arguments(overrides, None)
         composed = [SweepRun(overrides, self._config(overrides)) for overrides in batch]
         sizes_given = any(argument.startswith("train_size=") for argument in arguments)
         if len({run.config.data.train_sizes for run in composed}) > 1 and not sizes_given:
@@ -131,6 +137,22 @@ class ResumingSweeper(BasicSweeper):
         with open_dict(config):
             del config["hydra"]
         return config
+
+
+def _check_number_of_runs(overrides: Sequence[Override]) -> None:
+    """Refuse a sweep with so many runs that listing them would take forever, or with none."""
+    runs = 1
+    for override in overrides:
+        sweep = override.value()
+        if isinstance(sweep, RangeSweep):
+            length = ceil((float(sweep.stop or 0) - float(sweep.start or 0)) / float(sweep.step))
+            runs *= max(0, length)
+        elif isinstance(sweep, ChoiceSweep):
+            runs *= len(sweep.list)
+        if not 0 < runs <= MOST_RUNS:
+            raise ValueError(
+                f"a sweep must have from 1 to {MOST_RUNS:,} runs, got {runs:,} by {override.input_line}"
+            )
 
 
 def _why_to_stop(job: JobReturn) -> str:

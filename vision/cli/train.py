@@ -14,12 +14,14 @@ from hydra.core.plugins import Plugins
 from omegaconf import DictConfig
 
 from vision import results
+from vision.cli.hydra_errors import answer_in_one_sentence, sentence
 from vision.cli.launchers.needs import check_launcher
 from vision.cli.old_names import accept_old_names, current_overrides
 from vision.cli.output_paths import check_folder
 from vision.cli.progress import Progress
 from vision.cli.schema import conf_folder, store_schema, to_run_config
 from vision.cli.targets import refuse_other_targets
+from vision.cli.words import check_words
 
 MULTIRUN = ("-m", "--multirun")
 
@@ -28,20 +30,23 @@ def train(arguments: Sequence[str]) -> int:
     """Run `vision train` with Hydra's arguments; returns the exit status."""
     try:
         arguments = current_overrides(arguments)
+        # argparse loses the settings after a flag, so -m goes first.
+        arguments = sorted(arguments, key=lambda argument: argument not in MULTIRUN)
+        check_words(arguments, many=any(word in MULTIRUN for word in arguments))
         check_launcher(arguments)
         for word in arguments:
             if word.startswith("output_dir="):
                 check_folder("output_dir", Path(word.removeprefix("output_dir=")))
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f"vision train: {error}", file=sys.stderr)
         return 2
     store_schema()
     _register_plugins()
     accept_old_names()
     refuse_other_targets()
+    answer_in_one_sentence()
     _find_modules_here()
-    # argparse loses the settings after a flag, so -m goes first.
-    sys.argv = ["vision", *sorted(arguments, key=lambda argument: argument not in MULTIRUN)]
+    sys.argv = ["vision", *arguments]
     try:
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(_run)()
     except ValueError as error:  # Hydra's own flags, used against each other
@@ -102,7 +107,7 @@ def _run(composed: DictConfig) -> str:
         if results.load_finished(results.run_folder(config), config) is None:
             check_runs([config])
     except (ValueError, OSError, results.DiskFull) as error:
-        print(f"vision train: {error}", file=sys.stderr)
+        print(f"vision train: {sentence(error)}", file=sys.stderr)
         raise SystemExit(2) from error
     if status := run_here(config, progress):
         raise SystemExit(status)

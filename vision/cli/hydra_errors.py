@@ -1,0 +1,143 @@
+"""Errors of Hydra and OmegaConf as one sentence each, with exit status 2.
+
+>>> from omegaconf.errors import ValidationError
+>>> sentence(ValidationError("Value 'x' of type 'str' could not be converted to Float\\nfull_key: data.x"))
+'data.x must be a number, got x'
+"""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from typing import Any, get_args, get_type_hints
+
+import hydra._internal.utils as hydra_internals
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf.errors import OmegaConfBaseException
+
+from vision.config import RunConfig
+
+DEBUG = "VISION_DEBUG"  # environment variable: show tracebacks
+NAME = re.compile(r"[+~]{0,2}\w+([./@:]\w+)*")
+KINDS = {"Integer": "an integer", "Float": "a number"}
+DETAILS = re.compile(r"^\s*(full_key|reference_type|object_type)[:=] ?(.*)$", re.MULTILINE)
+# What OmegaConf says of a value, and what it should be.
+WRONG_VALUES = (
+    (r"Value '(?P<got>.*)' of type '\w+' could not be converted to (?P<kind>Integer|Float)", ""),
+    (r"Value '(?P<got>.*)' is not a valid bool", "true or false"),
+    (r"Cannot convert '\w+' to string: '(?P<got>.*)'", "a text"),
+    (r"field '.*' is not Optional", "other than null"),
+    (r"Cannot (?:assign|merge) .*(?:Dict|ListConfig)|Invalid type assigned", "a dictionary of settings"),
+    (r"Invalid value assigned: .* is not a ListConfig", "a list, such as [1,2]"),
+)
+# What Hydra says of an override, and what is told instead.
+WRONG_WORDS = (
+    (
+        r"Could not find '(?:.*/)?(.*)'\s+Available options in '(.*)':\s*((?:\s.*)*)",
+        "{1}={0} is not there; choose one of {2}",
+    ),
+    (r"An item is already at '(.*?)'", "{0} is a setting, which takes no plus: {0}=VALUE"),
+    (
+        r"override ~(\S+)\s.*does not support deletion",
+        "{0} cannot be removed, but it can have another value: {0}=VALUE",
+    ),
+    (
+        r"^Ambiguous value for argument '([^']*)'",
+        "{0} has several values: add -m for a sweep over them, or quote the value",
+    ),
+)
+
+
+def answer_in_one_sentence() -> None:
+    """Have Hydra print its errors as `sentence`; VISION_DEBUG=1 shows their tracebacks."""
+    hydra_internals.run_and_report = _run_and_report
+
+
+def sentence(error: BaseException) -> str:
+    """Return an error of Hydra or OmegaConf as one sentence, and the text of any other."""
+    if isinstance(error, OverrideParseException):
+        return _cannot_be_read(error)
+    if not isinstance(error, HydraException | OmegaConfBaseException):
+        return str(error)
+    text = f"{error}\n{error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else ''}"
+    details = dict(DETAILS.findall(text))
+    name, said = details.get("full_key", ""), DETAILS.sub("", text)
+    if "is not in struct" in said or re.search(r"Key '.*' not in '", said):
+        return _no_such_setting(name, said)
+    if value := _wrong_value(name, said):
+        return value
+    for pattern, told in WRONG_WORDS:
+        if found := re.search(pattern, said):
+            return told.format(*(", ".join(group.split()) for group in found.groups()))
+    said = said.partition("Config search path:")[0]
+    return "; ".join(line.strip().rstrip(".;") for line in said.splitlines() if line.strip())
+
+
+def _run_and_report(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except Exception as error:
+        if DEBUG in os.environ or not _is_from_hydra(error):
+            raise
+        print(f"vision train: {sentence(error)}", file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+def _is_from_hydra(error: BaseException) -> bool:
+    """Return whether an error was raised by Hydra or a package of its own, rather than by ours."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    raised_in = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__"))
+    packages = ("hydra", "omegaconf", "antlr4", "yaml")
+    return isinstance(error, HydraException | OmegaConfBaseException) or raised_in.split(".")[0] in packages
+
+
+def _wrong_value(name: str, said: str) -> str:
+    for pattern, wanted in WRONG_VALUES:
+        if found := re.search(pattern, said):
+            groups = found.groupdict()
+            given = re.search(r"Error merging override (?:[^=\n]*)=(.*)", said)
+            got = groups.get("got") or (given[1] if given else "null")
+            return f"{name} must be {wanted or KINDS[groups['kind']]}, got {got}"
+    return ""
+
+
+def _cannot_be_read(error: OverrideParseException) -> str:
+    name, equals, value = error.override.partition("=")
+    why = f"{error.message}".splitlines()[0] if error.message else "it cannot be read"
+    if not equals or not NAME.fullmatch(name):
+        return f"{error.override} cannot be read as NAME=VALUE, such as training.lr=0.1"
+    quoted = value.strip("'\"").replace("'", "\\'")
+    return (
+        f"{error.override} cannot be read: {why}; a value with spaces or special characters needs two kinds "
+        f"of quotes in a shell: \"{name}='{quoted}'\""
+    )
+
+
+def _no_such_setting(name: str, said: str) -> str:
+    """Return that there is no such setting, with the nearest one, or how to add an option to a dictionary."""
+    if not name:
+        found = re.search(r"Key '(.*?)' (?:is )?not in", said)
+        name = found[1] if found else ""
+    known = dict(_names(RunConfig, ""))
+    if parent := next((one for one in known if known[one] is dict and name.startswith(f"{one}.")), None):
+        return f"{parent} has no {name.removeprefix(f'{parent}.')} yet; a plus adds it: +{name}=VALUE"
+    near = get_close_matches(name, known, 1) or [
+        one for one in known if one.rpartition(".")[2] == name.rpartition(".")[2]
+    ]
+    hint = f"; did you mean {near[0]}?" if near else "; `vision train --cfg job` prints all settings"
+    return f"there is no setting {name}{hint}"
+
+
+def _names(kind: Any, prefix: str) -> Iterator[tuple[str, type]]:
+    """Yield the dotted names of all settings; those of dictionaries have the type dict."""
+    hints = get_type_hints(kind)
+    for one in fields(kind):
+        hint = hints[one.name]
+        if is_dataclass(hint):
+            yield from _names(hint, f"{prefix}{one.name}.")
+        is_dict = getattr(hint, "__origin__", None) is dict or dict in get_args(hint)
+        yield f"{prefix}{one.name}", dict if is_dict else object
