@@ -70,7 +70,8 @@ def run(config: RunConfig, on_progress: ProgressCallback | None = None) -> dict[
             record = _train_and_score(config, start, attempt.folder, checkpoint, report).to_json()
         record = results.write_result(attempt.folder, record)
         loggers.log(record["steps"], {name: record[name] for name in LOGGED})
-    checkpoint.remove()
+        attempt.check_now()
+        checkpoint.remove()  # before the folder gets its name, so that a kill leaves no state behind
     return {**record, "folder": str(folder), "skipped": False}
 
 
