@@ -52,6 +52,7 @@ class DataConfig:
         on_error: what to do with an image that cannot be read: raise an error, or skip and count it.
         on_constant: error refuses images whose pixels are all equal, and splits whose images are all equal;
             warn names them.
+        allow_outside_root: read images outside of `root` too, to which a link or a path in a table leads.
         val_from: where validation images come from: subset, so that fewer than `train_size` images are
             trained on, or rest, the images outside the subset.
         val_fraction: fraction of the subset or of the rest that is held out for validation.
@@ -79,6 +80,7 @@ class DataConfig:
     background: str = "white"
     on_error: str = "raise"
     on_constant: str = "error"
+    allow_outside_root: bool = False
     val_from: str = "subset"
     val_fraction: float = 0.1
     test_size: int | None = None

@@ -177,10 +177,9 @@ class EncodedImages(Dataset[Tensor]):
         from PIL import UnidentifiedImageError
 
         reason = " ".join(str(error).split()) or type(error).__name__
-        if self.names is not None and self.items[index] == b"":
-            reason = "it is empty"
-        elif isinstance(error, UnidentifiedImageError):
-            reason = "it is not an image in a format that Pillow reads"
+        if isinstance(error, UnidentifiedImageError):
+            is_empty = self.names is not None and self.items[index] == b""
+            reason = "it is empty" if is_empty else "it is not an image in a format that Pillow reads"
         return f"image {self.name(index)} cannot be decoded: {reason}"
 
     def _for_each(self, read: Callable[[int], T], keep: Callable[[int, T], object]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from vision.data.report import Report, named
+from vision.data.sources.inside import Inside
 
 SPLITS = {
     "train": ("train", "training", "trn"),
@@ -37,10 +38,12 @@ class Folder:
     Args:
         root: the folder.
         named: what messages call it, such as data.root='photos'.
+        inside: where its files must be; None is the folder itself.
     """
 
-    def __init__(self, root: Path, named: str) -> None:
+    def __init__(self, root: Path, named: str, inside: Inside | None = None) -> None:
         self.root, self.named, self.report = root, named, Report()
+        self._inside = inside or Inside(root)
 
     def splits(self) -> dict[str, Path]:
         """Return the folders of the splits, by train, val and test; none if the folder has only classes.
@@ -128,13 +131,21 @@ class Folder:
     def _images(self, folder: Path, *, note: bool = False) -> Iterator[str]:
         """Yield the images at any depth, in torchvision's order; with `note`, report what else there is."""
         walked: list[tuple[str, list[str]]] = []
+        seen = set[str]()
         for here, folders, files in os.walk(folder, followlinks=True):
+            self._inside.check(here)
+            if (real := os.path.realpath(here)) in seen:  # a link that leads back
+                folders.clear()
+                continue
+            seen.add(real)
             if note:
                 self._skip(HIDDEN, (Path(here, name) for name in (*folders, *files) if _is_hidden(name)))
             folders[:] = [name for name in folders if not _is_hidden(name)]
             walked.append((here, sorted(name for name in files if not _is_hidden(name))))
         for here, files in sorted(walked):
-            yield from (os.path.join(here, name) for name in files if _is_image(Path(name)))
+            for path in (os.path.join(here, name) for name in files if _is_image(Path(name))):
+                self._inside.check_link(path)
+                yield path
             if note:
                 self._skip(OTHER, (Path(here, name) for name in files if not _is_image(Path(name))))
 

@@ -14,6 +14,7 @@ from vision.data.encoded import EncodedImages
 from vision.data.images import Images, Source
 from vision.data.report import named
 from vision.data.sources.folder_layout import EXPECTED, Folder
+from vision.data.sources.inside import Inside
 from vision.data.sources.registry import register_source
 from vision.data.subsets import stratified_split
 
@@ -37,7 +38,8 @@ def load_folder(config: DataConfig) -> Source:
     root = Path(config.root).absolute()
     if not root.is_dir():
         raise FileNotFoundError(f"data.root={config.root!r} is not a folder: {root}")
-    folder = Folder(root, f"data.root={config.root!r}")
+    inside = Inside(root, anywhere=config.allow_outside_root)
+    folder = Folder(root, f"data.root={config.root!r}", inside)
     splits = folder.splits()
     folder.note_hidden(folder.root)
     if not splits:

@@ -19,16 +19,20 @@ import torch
 from torch import Tensor
 
 from vision.data.encoded import EncodedImages
+from vision.data.sources.inside import Inside
 from vision.data.sources.table_labels import Column, RowNames
 
 
-def read_images(column: Column, rows: RowNames, folder: Path) -> EncodedImages | Tensor:
+def read_images(
+    column: Column, rows: RowNames, folder: Path, inside: Inside | None = None
+) -> EncodedImages | Tensor:
     """Return the images of a column: encoded ones, or pixels (N, H, W) or (N, H, W, C) for nested lists.
 
     Args:
         column: of struct(bytes, path), of bytes, of paths, or of lists of lists of numbers.
         rows: what messages call the rows.
         folder: where relative paths start.
+        inside: where the files of paths must be; None is the folder.
 
     Raises:
         ValueError: the column is of another type, or its lists are empty or of different lengths.
@@ -36,14 +40,15 @@ def read_images(column: Column, rows: RowNames, folder: Path) -> EncodedImages |
     import pyarrow as pa
 
     kind = column.type
+    inside = inside or Inside(folder)
     if isinstance(kind, pa.BaseExtensionType):  # such as Array2D of the package `datasets`
         column = pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
         kind = column.type
     if pa.types.is_struct(kind) and {kind.field(i).name for i in range(kind.num_fields)} & {"bytes", "path"}:
-        return EncodedImages(_Files(column, folder), names=rows)
+        return EncodedImages(_Files(column, folder, inside), names=rows)
     is_bytes = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
     if is_bytes or pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return EncodedImages(_Files(column, folder), names=rows)
+        return EncodedImages(_Files(column, folder, inside), names=rows)
     if _is_list(kind):
         return _stacked(column, rows)
     raise ValueError(
@@ -54,8 +59,8 @@ def read_images(column: Column, rows: RowNames, folder: Path) -> EncodedImages |
 class _Files(Sequence[str | bytes]):
     """A column of encoded images, row by row, without copying the table; an empty row is b""."""
 
-    def __init__(self, column: Column, folder: Path) -> None:
-        self.column, self.folder = column, folder
+    def __init__(self, column: Column, folder: Path, inside: Inside) -> None:
+        self.column, self.folder, self.inside = column, folder, inside
 
     def __len__(self) -> int:
         return len(self.column)
@@ -64,8 +69,10 @@ class _Files(Sequence[str | bytes]):
         row = self.column[index].as_py()
         if isinstance(row, dict):
             row = row.get("path") if row.get("bytes") is None else row["bytes"]
-        if isinstance(row, str) and not Path(row).exists() and (self.folder / row).exists():
-            return str(self.folder / row)
+        if isinstance(row, str):
+            beside = self.folder / row
+            row = row if Path(row).exists() and not beside.exists() else str(beside)
+            self.inside.check(row)
         return b"" if row is None else row
 
 

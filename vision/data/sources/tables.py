@@ -18,6 +18,7 @@ from vision.config import DataConfig
 from vision.data.images import Images, Source
 from vision.data.report import named
 from vision.data.sources.folder_layout import SPLITS, split_of
+from vision.data.sources.inside import Inside
 from vision.data.sources.registry import register_source
 from vision.data.sources.table_images import read_images
 from vision.data.sources.table_labels import LabelColumn, RowNames
@@ -91,13 +92,15 @@ def load_huggingface(config: DataConfig) -> Source:
 
 def _source(train: _Part, test: _Part | None, config: DataConfig) -> Source:
     """Return the images of two parts, or of one, of which a stratified fifth is held out."""
-    pixels, labels = _columns(train)
+    roots = [Path(config.root), *([Path(config.dataset)] if config.dataset else [])]
+    inside = Inside(*roots, anywhere=config.allow_outside_root)
+    pixels, labels = _columns(train, inside)
     classes = labels.classes()
     images = Images(pixels, labels.indices(classes))
     if test is None:
         kept, held_out = stratified_split(images.labels, TEST_SHARE)
         return Source(images.pick(kept), images.pick(held_out), classes)
-    test_pixels, test_labels = _columns(test)
+    test_pixels, test_labels = _columns(test, inside)
     names = test_labels.names
     if names is not None and tuple(names) != classes:
         raise ValueError(
@@ -107,7 +110,7 @@ def _source(train: _Part, test: _Part | None, config: DataConfig) -> Source:
     return Source(images, Images(test_pixels, test_labels.indices(classes)), classes)
 
 
-def _columns(part: _Part) -> tuple[Any, LabelColumn]:
+def _columns(part: _Part, inside: Inside) -> tuple[Any, LabelColumn]:
     """Return the images and the labels of a table."""
     metadata = cast(dict[bytes, bytes], part.table.schema.metadata or {})
     features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
@@ -115,7 +118,7 @@ def _columns(part: _Part) -> tuple[Any, LabelColumn]:
     labels = _find(part.table, features, "ClassLabel", ("label", "labels", "fine_label"))
     names = features.get(labels, {}).get("names")
     return (
-        read_images(part.table[images], part.rows, part.folder),
+        read_images(part.table[images], part.rows, part.folder, inside),
         LabelColumn(part.table[labels], part.rows, names),
     )
 
