@@ -26,13 +26,7 @@ from vision.experiment import (
     model_arguments,
 )
 from vision.models import Start, cost, create_model
-from vision.training import (
-    budget_steps,
-    create_optimizer,
-    create_schedule,
-    frozen_backbone,
-    resolve_device,
-)
+from vision.training import budget_steps, frozen_backbone, resolve_device, try_recipe
 
 # float32 weights, their gradients, and the two moments of AdamW
 BYTES_PER_PARAMETER = 16
@@ -111,22 +105,18 @@ def _check_images(run: RunConfig, shape: tuple[int, int, int], device: torch.dev
 
 
 def _check_recipe(run: RunConfig, inputs: Inputs) -> None:
-    """Refuse augmentation, an optimizer or a schedule that cannot be made; any model shows this."""
-    inputs.train_batches(run.training.batch_size, seed=0)
-    recipe = replace(run.training, layer_decay=None)
-    optimizer = create_optimizer(nn.Linear(1, 1), recipe, torch.device("cpu"))
-    create_schedule(optimizer, recipe, steps=100)
-    _check_own_functions(run, inputs)
-
-
-def _check_own_functions(run: RunConfig, inputs: Inputs) -> None:
-    """Call the user's augmentation and metrics once, so that a mistake in them costs no training."""
-    policy, classes = run.data.augment.policy, len(inputs.source.classes)
-    if policy is not None and ":" in policy:
-        with _in_a_sentence(f"data.augment.policy={policy} cannot be called"):
-            next(iter(inputs.train_batches(min(run.training.batch_size, 4), seed=0)))
+    """Refuse augmentation, metrics, an optimizer or a schedule with which no step can be made."""
+    channels, classes = inputs.source.train.shape[0], len(inputs.source.classes)
+    mean, std = run.data.mean or [0.5] * channels, run.data.std or [0.5] * channels
+    batches = replace(inputs, mean=mean, std=std).train_batches(run.training.batch_size, seed=0)
+    policy = run.data.augment.policy
+    own = policy is not None and ":" in policy
+    if inputs.source.train.resident or own:  # others would start processes
+        with _in_a_sentence(f"data.augment.policy={policy} cannot be {'called' if own else 'done'}"):
+            next(iter(batches))
     with _in_a_sentence(f"training.metrics={run.training.metrics} cannot be called"):
         OwnMetrics(run.training)(torch.randn(4 * classes, classes), torch.arange(classes).repeat(4))
+    try_recipe(run.training)
 
 
 @contextmanager
@@ -137,7 +127,7 @@ def _in_a_sentence(failure: str) -> Generator[None]:
     except (ValueError, OSError):
         raise
     except Exception as error:
-        raise ValueError(f"{failure}: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{failure}: {type(error).__name__}: {_line(error)}") from error
 
 
 def _check_model(run: RunConfig, inputs: Inputs, device: torch.device) -> tuple[int, int]:
@@ -153,6 +143,7 @@ def _check_model(run: RunConfig, inputs: Inputs, device: torch.device) -> tuple[
         with torch.no_grad(), frozen_backbone(model, enabled=run.training.freeze_backbone):
             outputs = model.eval()(torch.zeros(1, *shape))
             macs = cost(model, shape).macs
+            model.train()(torch.zeros(2, *shape))
     expected = (1, len(source.classes))
     if tuple(getattr(outputs, "shape", ())) != expected:
         got = getattr(outputs, "shape", None)
@@ -201,3 +192,7 @@ def _memory(device: torch.device) -> int:
 
 def _gigabytes(size: float) -> str:
     return f"{size / 1e9:,.1f} GB"
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

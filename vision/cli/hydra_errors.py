@@ -35,7 +35,7 @@ WRONG_VALUES = (
 # What Hydra says of an override, and what is told instead.
 WRONG_WORDS = (
     (
-        r"Could not find '(?:.*/)?(.*)'\s+Available options in '(.*)':\s*((?:\s.*)*)",
+        r"Could not find '(?:.*/)?(.*)'\s+Available options in '(.*)':\s*(\S(?:.|\n)*?)(?:\n\s*\n|\s*\Z)",
         "{1}={0} is not there; choose one of {2}",
     ),
     (r"An item is already at '(.*?)'", "{0} is a setting, which takes no plus: {0}=VALUE"),
@@ -86,13 +86,16 @@ def _run_and_report(call: Callable[[], Any]) -> Any:
 
 
 def _is_from_hydra(error: BaseException) -> bool:
-    """Return whether an error was raised by Hydra or a package of its own, rather than by ours."""
+    """Return whether an error is of Hydra, its packages or the system, rather than a mistake of ours."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     raised_in = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__"))
     packages = ("hydra", "omegaconf", "antlr4", "yaml")
-    return isinstance(error, HydraException | OmegaConfBaseException) or raised_in.split(".")[0] in packages
+    return (
+        isinstance(error, HydraException | OmegaConfBaseException | OSError)
+        or raised_in.split(".")[0] in packages
+    )
 
 
 def _wrong_value(name: str, said: str) -> str:

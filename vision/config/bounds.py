@@ -53,6 +53,10 @@ BOUNDS = {
     "data.augment.mixup": Bounds(0.001, 100, zero=True),
     "data.augment.cutmix": Bounds(0.001, 100, zero=True),
     "data.augment.random_erasing": Bounds(1e-6, 1, zero=True),
+    "data.augment.policy_options.num_ops": Bounds(1, 16),
+    "data.augment.policy_options.magnitude": Bounds(0, 1000),
+    "data.augment.policy_options.num_magnitude_bins": Bounds(2, 1000),
+    "model.kwargs.depth": Bounds(1, 1000),
     "training.steps": COUNT,
     "training.epochs": Bounds(1e-6, 10**6),
     "training.min_steps": COUNT,
@@ -82,5 +86,5 @@ def check_bounds(settings: Mapping[str, Any]) -> None:
     for name, bounds in BOUNDS.items():
         given = settings.get(name)
         for value in cast(list[Any], given) if isinstance(given, list) else [given]:
-            if value is not None and not bounds.hold(value):
+            if isinstance(value, int | float) and not bounds.hold(value):
                 raise ValueError(f"{name} must be {bounds}, got {value}")

@@ -15,3 +15,4 @@ from vision.training.loop import fit as fit
 from vision.training.optimization import create_optimizer as create_optimizer
 from vision.training.optimization import create_schedule as create_schedule
 from vision.training.step import Step as Step
+from vision.training.trial import try_recipe as try_recipe

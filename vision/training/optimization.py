@@ -50,7 +50,7 @@ def create_optimizer(model: nn.Module, config: TrainingConfig, device: torch.dev
             layer_decay=config.layer_decay,
             **arguments,
         )
-    except (TypeError, AssertionError, ImportError) as error:
+    except (TypeError, AssertionError, ImportError, RuntimeError, ValueError) as error:
         raise ValueError(
             f"training.optimizer={config.optimizer} cannot be made with {arguments}: {error}"
         ) from error
@@ -90,6 +90,12 @@ def create_schedule(optimizer: torch.optim.Optimizer, config: TrainingConfig, *,
 
 
 def _in_steps(fractions: Any, steps: int) -> Any:
+    listed = cast("list[Any]", fractions) if isinstance(fractions, list) else [fractions]
+    if not all(isinstance(fraction, int | float) and 0 <= fraction <= 1 for fraction in listed):
+        raise ValueError(
+            "milestones and lengths in training.schedule_options must be fractions of the steps, "
+            f"got {fractions}"
+        )
     if isinstance(fractions, (int, float)):
         return max(1, round(fractions * steps))
     return [round(fraction * steps) for fraction in fractions]

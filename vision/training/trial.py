@@ -1,0 +1,53 @@
+"""One step of a recipe with a tiny model, so that what cannot be trained is told before the first run.
+
+>>> try_recipe(TrainingConfig(schedule="step", schedule_options={"decay_rate": -5.0}))
+Traceback (most recent call last):
+ValueError: training.schedule=step with {'decay_rate': -5.0} gives the learning rate -0.0...
+"""
+
+# Tensor.backward has no types.
+# pyright: reportUnknownMemberType=false
+
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from vision.config import TrainingConfig
+from vision.training.optimization import create_optimizer, create_schedule
+
+STEPS = 100
+
+
+def try_recipe(config: TrainingConfig) -> None:
+    """Make the optimizer and the schedule, one optimizer step, and the learning rates of a short training.
+
+    Raises:
+        ValueError: one of them fails, or a learning rate is not a number from 0 on.
+    """
+    with torch.random.fork_rng(devices=[]):
+        model = nn.Linear(2, 2)
+        optimizer = create_optimizer(model, replace(config, layer_decay=None), torch.device("cpu"))
+    try:
+        model(torch.ones(1, 2)).sum().backward()
+        optimizer.step()
+    except Exception as error:  # whatever an optimizer raises at an option that it did not check
+        raise ValueError(
+            f"training.optimizer={config.optimizer} cannot make a step with {config.optimizer_options}: "
+            f"{' '.join(str(error).split()):.200}"
+        ) from error
+    try:
+        schedule = create_schedule(optimizer, config, steps=STEPS)
+        rates: list[float] = []
+        for step in range(0, STEPS, 5):
+            schedule.step_update(step)
+            rates.append(float(optimizer.param_groups[0]["lr"]))
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"training.schedule={config.schedule} cannot be made with {config.schedule_options}: {error}"
+        ) from error
+    if wrong := [rate for rate in rates if not rate >= 0]:
+        raise ValueError(
+            f"training.schedule={config.schedule} with {config.schedule_options} gives the learning rate "
+            f"{wrong[0]}"
+        )
