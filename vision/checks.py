@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from vision import results
-from vision.config import RunConfig, gpu_share
-from vision.data import Inputs, Source, load_inputs
+from vision.config import DataConfig, RunConfig, gpu_share
+from vision.data import Inputs, Source, load_inputs, reading
 from vision.experiment import (
     OwnMetrics,
     build_model,
@@ -33,6 +33,9 @@ BYTES_PER_PARAMETER = 16
 PASSES = 3  # a backward pass has about twice the multiply-adds of the forward pass
 
 _T = TypeVar("_T")
+FinishedData = tuple[
+    DataConfig, str, str
+]  # the data of a finished run, its fingerprint, and the run's folder
 
 
 class Estimate(NamedTuple):
@@ -42,8 +45,12 @@ class Estimate(NamedTuple):
     work: float
 
 
-def check_together(runs: Sequence[RunConfig]) -> list[Estimate]:
+def check_together(runs: Sequence[RunConfig], finished: Sequence[FinishedData] = ()) -> list[Estimate]:
     """Check runs with their data and devices; each data set is read, and each model built, once.
+
+    Args:
+        runs: the runs to do.
+        finished: finished runs of the same sweep, whose images must be those that are there now.
 
     Returns:
         What each run needs.
@@ -58,11 +65,27 @@ def check_together(runs: Sequence[RunConfig]) -> list[Estimate]:
         results.check_writable(Path(run.output_dir) / run.sweep, "output_dir")
     checked: dict[Hashable, Any] = {}
     order = sorted(range(len(runs)), key=lambda number: repr(runs[number].data))
+    _check_unchanged(runs, finished)
     needed = {number: _check_with_data(runs[number], checked) for number in order}
     if runs:
         size = sum(estimate.size for estimate in needed.values())
         results.check_room(Path(runs[0].output_dir), size, f"the files of {len(runs)} runs")
     return [needed[number] for number in range(len(runs))]
+
+
+def _check_unchanged(runs: Sequence[RunConfig], finished: Sequence[FinishedData]) -> None:
+    """Refuse to go on with a sweep whose data changed after a run of it had finished."""
+    known = {reading(run.data): run for run in runs}
+    for data, fingerprint, folder in finished:
+        run = known.get(reading(data))
+        if run is None or not fingerprint:
+            continue
+        now = _load(run, resolve_device(run.training.device)).source.fingerprint
+        if now.partition(":")[0] == fingerprint.partition(":")[0] and now != fingerprint:
+            raise ValueError(
+                f"the images or labels of data.name={data.name} changed after the run in {folder} had finished; "
+                "put them back, or use another folder with sweep=NAME"
+            )
 
 
 def _check_with_data(run: RunConfig, checked: dict[Hashable, Any]) -> Estimate:

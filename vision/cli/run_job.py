@@ -13,16 +13,23 @@ from typing import Any
 from vision import results
 from vision.cli.progress import Progress
 from vision.cli.worker import INTERRUPTED, CallFailed, shared_worker
-from vision.config import RunConfig
+from vision.config import DataConfig, RunConfig
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
-def check_runs(configs: Sequence[RunConfig]) -> list[float]:
-    """Check runs with their data and models; returns the multiply-adds of the training of each."""
+def check_runs(
+    configs: Sequence[RunConfig], finished: Sequence[tuple[DataConfig, str, str]] = ()
+) -> list[float]:
+    """Check runs with their data and models; returns the multiply-adds of the training of each.
+
+    Args:
+        configs: of the runs.
+        finished: as in `vision.checks.check_together`.
+    """
     from vision.checks import check_together
 
-    return [estimate.work for estimate in check_together(configs)]
+    return [estimate.work for estimate in check_together(configs, finished)]
 
 
 def compute(config: RunConfig, on_progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vision import results
-from vision.config import RunConfig
+from vision.config import DataConfig, RunConfig
 
 SECONDS_BETWEEN_LOOKS, SECONDS_TO_END = 0.5, 3.0
 SECONDS_BETWEEN_LINES = 60.0
@@ -27,6 +27,7 @@ class SweepRun:
         self.folder = results.run_folder(config)
         self.is_done = False  # finished, failed, or given up
         self.work = 0.0  # multiply-adds of the training, once it is known
+        self.data_fingerprint = ""  # of the images with which it was finished
 
 
 class SweepRuns:
@@ -51,7 +52,9 @@ class SweepRuns:
             if run.config.retry_failed:
                 for problem in results.set_aside_damaged(run.folder):
                     print(f"run again: {problem}", file=sys.stderr)
-            finished = results.load_finished(run.folder, run.config) is not None
+            record = results.load_finished(run.folder, run.config)
+            finished = record is not None
+            run.data_fingerprint = str(record.get("data_fingerprint", "")) if record else ""
             failed = not finished and not run.config.retry_failed and self._has_failed(run)
             run.is_done = finished or failed
             self.failed_before += failed
@@ -60,6 +63,13 @@ class SweepRuns:
     def finished(self) -> int:
         """How many are finished, whoever did them."""
         return sum((run.folder / results.RESULT).exists() for run in self.all)
+
+    def finished_data(self) -> list[tuple[DataConfig, str, str]]:
+        """Return the data, their fingerprint and one folder of finished runs, each data set once."""
+        finished = {
+            (repr(run.config.data), run.data_fingerprint): run for run in self.all if run.data_fingerprint
+        }
+        return [(run.config.data, run.data_fingerprint, str(run.folder)) for run in finished.values()]
 
     def to_do(self) -> list[SweepRun]:
         """Return the runs that are neither finished nor failed."""

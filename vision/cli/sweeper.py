@@ -77,19 +77,21 @@ class ResumingSweeper(BasicSweeper):
                 "give train_size=..., or one data set at a time"
             )
         runs = SweepRuns(_without_repeats(composed))
-        self._check(runs.to_do())
+        self._check(runs)
         runs.write_plan()
         announce([run.folder for run in runs.all], finished=runs.finished, failed=runs.failed_before)
         return runs
 
-    def _check(self, to_do: list[SweepRun]) -> None:
+    def _check(self, runs: SweepRuns) -> None:
         """Check what needs torch and the data, which a finished sweep does not import; estimate the work."""
+        to_do = runs.to_do()
         if not to_do:
             return
         from vision.cli.run_job import check_runs
 
         try:
-            needed = shared_worker().call(check_runs, [run.config for run in to_do])
+            configs = [run.config for run in to_do]
+            needed = shared_worker().call(check_runs, configs, runs.finished_data())
         except results.RunDied as died:
             raise ValueError(f"the check of the data and the models ended early: {died}") from died
         for run, work in zip(to_do, needed, strict=True):

@@ -4,20 +4,26 @@ vision verify outputs/data_size-digits
 """
 
 import argparse
+import json
 from pathlib import Path
+from typing import Any
 
 from vision import results
 from vision.cli.console import print_line
+from vision.config import AugmentConfig, DataConfig
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `vision verify`."""
     parser.epilog = "example: vision verify outputs/data_size-digits"
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of a sweep")
+    parser.add_argument(
+        "--skip-data", action="store_true", help="do not read the images to see whether they have changed"
+    )
 
 
-def verify(folder: Path) -> int:
-    """Print what is wrong with each finished run.
+def verify(folder: Path, *, skip_data: bool = False) -> int:
+    """Print what is wrong with each finished run, and whether its images have changed since.
 
     Returns:
         0 if nothing is, otherwise 1.
@@ -35,5 +41,34 @@ def verify(folder: Path) -> int:
             print_line(f"damaged: {run}: {problem}")
     if without := results.without_checksums(folder):
         print_line(f"{len(without)} runs of earlier versions have no checksums, such as {without[0]}")
+    changed = [] if skip_data else _changed_data(folder)
+    for line in changed:
+        print_line(line)
     print_line(f"{total - len(problems)} of {total} finished runs are sound")
-    return int(bool(problems))
+    return int(bool(problems or changed))
+
+
+def _changed_data(folder: Path) -> list[str]:
+    """Return a line for each data set whose images or labels are not those that finished runs have used."""
+    used: dict[tuple[str, str], list[str]] = {}
+    for run, settings, fingerprint in results.used_data(folder):
+        used.setdefault((json.dumps(settings, sort_keys=True), fingerprint), []).append(run)
+    lines: list[str] = []
+    for (settings, fingerprint), runs in used.items():
+        name = json.loads(settings).get("name")
+        try:
+            now = _fingerprint(json.loads(settings))
+        except (ValueError, TypeError, OSError) as error:
+            print_line(f"data.name={name} cannot be read here, so nothing is known of changes: {error}")
+            continue
+        if now.partition(":")[0] == fingerprint.partition(":")[0] and now != fingerprint:
+            what = f"the images or labels of data.name={name}"
+            lines.append(f"changed: {what} since {len(runs)} runs, such as {runs[0]}")
+    return lines
+
+
+def _fingerprint(settings: dict[str, Any]) -> str:
+    from vision.data import load_source
+
+    augment = AugmentConfig(**settings.pop("augment", {}))
+    return load_source(DataConfig(**settings, augment=augment)).fingerprint

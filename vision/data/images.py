@@ -65,6 +65,7 @@ class Source:
         classes: the names of the classes, label 0 first.
         report: what was found while the images were read.
         ranges: of the images with more than 8 bits; further images are brought to 8 bits by them.
+        fingerprint: of all images and labels as they were read; `load_source` fills it in.
     """
 
     train: Images
@@ -72,6 +73,7 @@ class Source:
     classes: tuple[str, ...]
     report: Report = field(default_factory=Report)
     ranges: Ranges = field(default_factory=Ranges)
+    fingerprint: str = ""
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:

@@ -20,6 +20,7 @@ from vision.data.decoding import check_background, resize, to_channels
 from vision.data.depth import Ranges
 from vision.data.duplicates import near_duplicates
 from vision.data.encoded import SIZE_HINT, EncodedImages
+from vision.data.fingerprint import fingerprint
 from vision.data.images import Images, Source
 from vision.data.split import CHUNK, Split, read_split
 from vision.text import first_few
@@ -55,6 +56,7 @@ def load_to_device(source: Source, config: DataConfig, *, device: torch.device) 
     total = sum(len(split.images) for split in splits) * shape[0] * shape[1] * shape[2]
     free = min(_free_memory(device), _free_memory(torch.device("cpu")))
     fits = total <= config.max_memory_fraction * free
+    known_by = fingerprint([split.images for split in splits], source.classes, contents=fits)
     ranges = _ranges(splits)
     for split in splits:
         _bring_to_shape(split, shape, ranges, config, decode=fits)
@@ -64,7 +66,7 @@ def load_to_device(source: Source, config: DataConfig, *, device: torch.device) 
     if all(split.images.resident for split in splits):
         report = replace(report, near_duplicates=_near_duplicates(*splits))
     train, test = (_placed(split.images, device if fits else None) for split in splits)
-    return Source(train, test, source.classes, report, ranges)
+    return Source(train, test, source.classes, report, ranges, known_by)
 
 
 def _common_shape(splits: Sequence[Split], config: DataConfig) -> tuple[Shape, list[str]]:

@@ -70,5 +70,6 @@ from .table import read_sound_records as read_sound_records
 from .table import write_csv as write_csv
 from .time_left import TimeLeft as TimeLeft
 from .verification import set_aside_damaged as set_aside_damaged
+from .verification import used_data as used_data
 from .verification import verify as verify
 from .verification import without_checksums as without_checksums

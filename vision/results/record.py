@@ -89,6 +89,9 @@ class Record:
     ]
     threads: Annotated[int, _Doc("CPU threads of torch.", "threads")]
     subset_sha256: Annotated[str, _Doc("SHA-256 of the training subset's indices.")]
+    data_fingerprint: Annotated[
+        str, _Doc("What was hashed of all images and labels, contents or sizes, and the SHA-256.")
+    ] = ""
     config_sha256: Annotated[str, _Doc("SHA-256 of `settings`.")]
     started: Annotated[str, _Doc("Start of the run, in UTC, as ISO 8601.")]
     finished: Annotated[str, _Doc("End of the run, in UTC, as ISO 8601.")]

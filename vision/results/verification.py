@@ -5,13 +5,15 @@
 """
 
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import yaml
 
 from vision.results.checksums import check_file, checked_files, read_row
-from vision.results.files import LABELS, PREDICTIONS, RESULT
+from vision.results.files import CONFIG, LABELS, PREDICTIONS, RESULT
 from vision.results.index import index
 
 
@@ -31,6 +33,18 @@ def verify(sweep: Path) -> tuple[int, dict[str, list[str]]]:
         if found:
             problems[run.folder] = found
     return len(runs), problems
+
+
+def used_data(sweep: Path) -> list[tuple[str, dict[str, Any], str]]:
+    """Return folder, settings of the data and their fingerprint, of each finished run that has them."""
+    used: list[tuple[str, dict[str, Any], str]] = []
+    for run in index(sweep):
+        fingerprint = str(run.read().get("data_fingerprint", "")) if run.record else ""
+        with suppress(OSError, yaml.YAMLError, KeyError, TypeError):
+            written = yaml.safe_load((sweep / run.folder / CONFIG).read_text())
+            if fingerprint:
+                used.append((run.folder, dict(written["data"]), fingerprint))
+    return used
 
 
 def verify_run(folder: Path) -> list[str]:

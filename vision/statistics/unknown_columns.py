@@ -15,7 +15,7 @@ OF_RECORDS = "config_sha256"  # runs of this suite have all their settings under
 # Columns of tables from elsewhere that are known not to be settings.
 KNOWN = (
     *("model", "folder", "n_test", "n_train", "n_val", "steps", "train_seconds", "params", "macs"),
-    *("subset_sha256", "device", "host", "started", "finished", "commit", "versions"),
+    *("subset_sha256", "data_fingerprint", "device", "host", "started", "finished", "commit", "versions"),
 )
 RESULTS = ("accuracy", "loss", "error", "seconds")  # how names of results end
 INDICES = ("Unnamed:",)  # how pandas names a column without a name

@@ -87,7 +87,7 @@ def load_source(config: DataConfig, *, device: torch.device | str = "cpu") -> So
             f"data.options of {config.source} are {known}; got {', '.join(unknown)}, which is not one of them"
         )
     load = _sources[config.source]
-    key = (load, device, Path(config.root).absolute(), *_reading(config))
+    key = (load, device, *reading(config))
     if key not in _loaded:
         while len(_loaded) >= KEPT:
             _loaded.popitem(last=False)
@@ -99,7 +99,8 @@ def load_source(config: DataConfig, *, device: torch.device | str = "cpu") -> So
     return _loaded[key]
 
 
-def _reading(config: DataConfig) -> tuple[Any, ...]:
-    """Return the settings that decide what is read."""
+def reading(config: DataConfig) -> tuple[Any, ...]:
+    """Return what decides which images are read: equal for configs that read the same."""
     values = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in NOT_READING}
-    return tuple((values | {"options": repr(sorted(config.options.items()))}).values())
+    known = {"options": repr(sorted(config.options.items())), "root": str(Path(config.root).absolute())}
+    return tuple((values | known).values())
