@@ -80,6 +80,7 @@ def _write_run(
         cuda_graph="on a CPU",
         threads=1,
         subset_sha256=f"{size}-{seed}",
+        batch_parts=1,
         data_fingerprint="contents:0",
         config_sha256=results.fingerprint(config),
         started="2026-11-27T00:00:00+00:00",

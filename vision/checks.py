@@ -83,7 +83,7 @@ def _check_unchanged(runs: Sequence[RunConfig], finished: Sequence[FinishedData]
         now = _load(run, resolve_device(run.training.device)).source.fingerprint
         if now.partition(":")[0] == fingerprint.partition(":")[0] and now != fingerprint:
             raise ValueError(
-                f"the images or labels of data.name={data.name} changed after the run in {folder} had finished; "
+                f"the images or labels of data.name={data.name} changed since the run in {folder} finished; "
                 "put them back, or use another folder with sweep=NAME"
             )
 

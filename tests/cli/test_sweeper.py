@@ -4,10 +4,13 @@ import json
 import signal
 import subprocess
 import time
+from itertools import product
 
+import numpy as np
 import pandas as pd
 import pytest
 from commands import DIVERGING, TINY, VISION
+from PIL import Image
 
 
 def test_a_failed_run_stops_no_other_and_is_counted(sweep, vision):
@@ -161,6 +164,29 @@ def test_altered_runs_are_named_and_made_again_on_request(tmp_path, vision):
     assert again.returncode == 0 and again.stderr.count("run again: ") == 2, again.stderr
     assert weights.read_bytes() == first
     assert vision(tmp_path, "verify", "outputs/tiny/runs").returncode == 0
+
+
+def test_images_that_changed_under_finished_runs_are_noticed(tmp_path, vision):
+    for split, name, number in product(("train", "test"), ("a", "b"), range(12)):
+        path = tmp_path / "photos" / split / name / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number + 100 * len(split) + (name == "b")).integers(0, 256, (8, 8))
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
+    sweep = ["train", "-m", *TINY, "model=cnn", "data=image_folder", "data.root=photos", "train_size=12"]
+    done = vision(tmp_path, *sweep, "seed=0")
+    assert done.returncode == 0, done.stderr
+    assert vision(tmp_path, "verify", "outputs/tiny/runs").returncode == 0
+    Image.fromarray(np.eye(8, dtype=np.uint8) * 200).save(tmp_path / "photos/train/a/3.png")
+    changed = vision(tmp_path, "verify", "outputs/tiny/runs")
+    assert changed.returncode == 1, changed.stdout
+    assert (
+        "changed: the images or labels of data.name=photos since 1 runs, such as CNN/n12/s0" in changed.stdout
+    )
+    assert vision(tmp_path, "verify", "outputs/tiny/runs", "--skip-data").returncode == 0
+    refused = vision(tmp_path, *sweep, "seed=0,1")
+    assert refused.returncode == 2 and "of data.name=photos changed since the run in" in refused.stderr
+    assert not (tmp_path / "outputs/tiny/runs/CNN/n12/s1").exists()
+    assert vision(tmp_path, *sweep, "seed=0,1", "sweep=new").returncode == 0
 
 
 @pytest.mark.slow

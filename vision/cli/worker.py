@@ -145,7 +145,8 @@ def serve(end: int) -> None:
             answer = ("returned", function(*arguments, *extra))
         except (Exception, SystemExit) as error:
             answer = ("raised", _sendable(error))
-        pipe.send(answer)
+        with suppress(BrokenPipeError):  # the caller has died, and this process ends with the next call
+            pipe.send(answer)
 
 
 class _Reporter:

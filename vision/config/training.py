@@ -15,6 +15,8 @@ class TrainingConfig:
         batch_size: images per step.
         accumulation_steps: parts of a batch that go through the model one after another, to save memory.
             Their gradients are averaged. Batch norms see one part at a time.
+        out_of_memory: fail, or halve: where memory runs out in a step, it is done in twice as many parts, and
+            so are the steps after it. Steps then run without a CUDA graph.
         optimizer: a name of `timm.optim.list_optimizers()`, such as adamw, sgd or lion.
         momentum: of sgd and other optimizers that have one; null is the optimizer's default (sgd: 0.9).
         optimizer_options: further arguments of the optimizer, such as {nesterov: false}.
@@ -57,6 +59,7 @@ class TrainingConfig:
     min_steps: int | None = None
     batch_size: int = 64
     accumulation_steps: int = 1
+    out_of_memory: str = "fail"
     optimizer: str = "adamw"
     momentum: float | None = None
     optimizer_options: dict[str, Any] = field(default_factory=dict[str, Any])

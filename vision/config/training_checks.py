@@ -7,6 +7,7 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 CUDA_GRAPH = ("auto", "never")
 MEMORY_FORMATS = ("auto", "contiguous", "channels_last")
+OUT_OF_MEMORY = ("fail", "halve")
 SCHEDULES = ("cosine", "constant", "multistep", "step", "poly", "tanh", "wsd", "rsqrt")
 
 
@@ -39,4 +40,5 @@ def _check_choices(training: TrainingConfig) -> None:
     require_choice("training.device", training.device, DEVICES)
     require_choice("training.cuda_graph", training.cuda_graph, CUDA_GRAPH)
     require_choice("training.memory_format", training.memory_format, MEMORY_FORMATS)
+    require_choice("training.out_of_memory", training.out_of_memory, OUT_OF_MEMORY)
     require_choice("training.schedule", training.schedule, SCHEDULES)

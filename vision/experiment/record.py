@@ -56,6 +56,7 @@ def make_record(
         settings=results.settings(config),
         device=_device_name(inputs.device),
         precision=str(resolve_precision(config.training.precision, inputs.device)).removeprefix("torch."),
+        batch_parts=trained.parts,
         cuda_graph=trained.cuda_graph,
         threads=torch.get_num_threads(),
         subset_sha256=subset.sha256,

@@ -26,6 +26,7 @@ class TrainedRun(NamedTuple):
     model: nn.Module
     steps: int
     cuda_graph: str
+    parts: int
     seconds: float
     continued_after: list[int]
     curve: list[dict[str, Any]]

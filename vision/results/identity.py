@@ -51,6 +51,7 @@ UNUSED: dict[str, Any] = {
     "data.augment.policy": None,
     "data.augment.policy_options": {},
     "training.accumulation_steps": 1,
+    "training.out_of_memory": "fail",
     "training.optimizer": "adamw",
     "training.momentum": None,
     "training.optimizer_options": {},

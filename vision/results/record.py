@@ -72,6 +72,9 @@ class Record:
     n_train: Annotated[int, _Doc("Images that the weights were fitted to.", "images")]
     n_val: Annotated[int, _Doc("Validation images; data.val_from names where they come from.", "images")]
     steps: Annotated[int, _Doc("Optimizer steps.", "steps")]
+    batch_parts: Annotated[
+        int, _Doc("Parts of a batch at the last step; more than set if memory ran out.", "parts")
+    ] = 1
     continued_after: Annotated[
         list[int], _Doc("Steps after which the run was cut and then continued; mostly empty.", "steps")
     ]

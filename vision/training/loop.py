@@ -59,11 +59,13 @@ class Trained(NamedTuple):
         model: the moving average of the weights if training.ema_decay is set, otherwise the model itself.
         steps: optimizer steps made.
         cuda_graph: "captured" if the steps were replayed as one CUDA graph, otherwise why they ran eagerly.
+        parts: of a batch at the last step, see `Step`.
     """
 
     model: nn.Module
     steps: int
     cuda_graph: str
+    parts: int
 
 
 class Training:
@@ -98,7 +100,7 @@ class Training:
         self._optimizer = create_optimizer(model, config, device)
         self._schedule = create_schedule(self._optimizer, config, steps=steps)
         eager = Step(model, self._optimizer, config, device)
-        self._why_eager = why_not(config.cuda_graph, device)
+        self._why_eager, self._eager = _why_eager(config, device), eager
         self._captured = None if self._why_eager else CapturedStep(eager, make_batch)
         self._step = self._captured or eager
         self._ema = ModelEmaV3(model, decay=config.ema_decay, use_warmup=True) if config.ema_decay else None
@@ -110,6 +112,11 @@ class Training:
     def cuda_graph(self) -> str:
         """ "captured" if the steps are replayed as one CUDA graph, otherwise why they run eagerly."""
         return self._captured.outcome if self._captured else str(self._why_eager)
+
+    @property
+    def parts(self) -> int:
+        """Parts of a batch, see `Step`."""
+        return self._eager.parts
 
     def make_step(self, *inputs: Tensor) -> None:
         """Make the next step, with images (B, C, H, W) and targets, or what they are made from.
@@ -195,7 +202,7 @@ def fit(
         NonFiniteLoss: a loss is not finite; reports the first such step.
         ValueError: the optimizer or the schedule cannot be made, or a model to freeze has no classifier.
     """
-    drawn = batches if why_not(config.cuda_graph, device) is None and isinstance(batches, Drawn) else None
+    drawn = batches if _why_eager(config, device) is None and isinstance(batches, Drawn) else None
     inputs = ((draw,) for draw in drawn.draws) if drawn else iter(batches)
     evaluated_after = evaluation_steps(steps, config.num_evaluations)
     with frozen_backbone(model, enabled=config.freeze_backbone):
@@ -213,7 +220,13 @@ def fit(
                 training_mode(model, config)
             if on_step:
                 on_step(training)
-    return Trained(training.evaluated, training.done, training.cuda_graph)
+    return Trained(training.evaluated, training.done, training.cuda_graph, training.parts)
+
+
+def _why_eager(config: TrainingConfig, device: torch.device) -> str | None:
+    if config.out_of_memory == "halve" and device.type == "cuda":
+        return "training.out_of_memory is halve"
+    return why_not(config.cuda_graph, device)
 
 
 class _Step(NamedTuple):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from vision.config import TrainingConfig
 from vision.training.devices import autocast, resolve_memory_format
+from vision.training.memory import OutOfMemory, free_cached, is_out_of_memory
 
 
 class Step:
@@ -26,6 +27,10 @@ class Step:
         optimizer: of its parameters.
         config: the recipe.
         device: where the batches are.
+
+    Attributes:
+        parts: of a batch, which go through the model one after another; training.accumulation_steps, and
+            twice as many each time that memory ran out, with training.out_of_memory=halve.
     """
 
     def __init__(
@@ -36,6 +41,7 @@ class Step:
         device: torch.device,
     ) -> None:
         self.optimizer, self.config = optimizer, config
+        self.parts, self._device = config.accumulation_steps, device
         self._model = torch.compile(model) if config.compile else model
         # Listed once: listing them for each clipping took 1% of a small model's step.
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -50,17 +56,38 @@ class Step:
         return loss
 
     def backward(self, images: Tensor, targets: Tensor) -> Tensor:
-        """Compute the gradients, clipped, and return the loss."""
-        parts = self.config.accumulation_steps
-        if parts == 1:
-            loss = self._loss(images, targets)
-            loss.backward()
-            loss = loss.detach()
-        else:
-            loss = self._accumulate(images, targets, parts)
+        """Compute the gradients, clipped, and return the loss.
+
+        Raises:
+            OutOfMemory: the batch needs more memory than there is.
+        """
+        while (loss := self._try(images, targets)) is None:
+            self.parts *= 2
         if self.config.clip_grad is not None:
             nn.utils.clip_grad_norm_(self._parameters, self.config.clip_grad)
         return loss
+
+    def _try(self, images: Tensor, targets: Tensor) -> Tensor | None:
+        """Return the loss; None if memory ran out, and smaller parts may be tried."""
+        try:
+            return self._gradients(images, targets)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            reason = str(error).partition("\n")[0]
+        # The error is gone by now, and with it the activations that its traceback holds.
+        self.optimizer.zero_grad(set_to_none=True)
+        free_cached(self._device)
+        if self.config.out_of_memory != "halve" or 2 * self.parts > len(images):
+            raise OutOfMemory(len(images), self.parts, reason)
+        return None
+
+    def _gradients(self, images: Tensor, targets: Tensor) -> Tensor:
+        if self.parts > 1:
+            return self._accumulate(images, targets, self.parts)
+        loss = self._loss(images, targets)
+        loss.backward()
+        return loss.detach()
 
     def update(self) -> None:
         """Update the weights by their gradients."""
