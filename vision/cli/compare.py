@@ -4,7 +4,6 @@ vision compare outputs/data_size-cifar10
 """
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from vision.cli.console import console, print_line
+from vision.cli.stderr import tell
 from vision.cli.sweep_arguments import add_choose, add_source, names
 
 
@@ -37,7 +37,7 @@ def compare(source: Path, *, choose: str | None, to: str | None = None) -> int:
     from vision.statistics import compare_with_published
 
     if to is not None:
-        print("vision compare: --to is deprecated; leave it out", file=sys.stderr)
+        tell("vision compare: --to is deprecated; leave it out")
     sweep = read_sweep(source, choose=names(choose))
     console().print(_table(compare_with_published(sweep.records)))
     for line in (headline(sweep), *sweep.left_out):

@@ -4,13 +4,13 @@ vision convert resnet18 --data photos --out outputs/resnet18
 """
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vision.cli.console import print_line
 from vision.cli.model_arguments import add_images, add_model, check_input_size
 from vision.cli.output_paths import check_folder
+from vision.cli.stderr import tell
 
 if TYPE_CHECKING:  # torch is imported when a model is converted, and not for --help
     from torch import Tensor, nn
@@ -111,7 +111,7 @@ def _write(
     try:
         figure = _figure(name, converted, pixels)
     except ValueError as error:
-        print(f"vision convert: no figure of the receptive fields: {error}", file=sys.stderr)
+        tell(f"vision convert: no figure of the receptive fields: {error}")
     else:
         files += [file.name for file in save(figure, out / "fields")]
     for file in files:

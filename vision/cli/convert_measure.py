@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from vision.cli.stderr import tell
 from vision.convert import (
     ConversionSummary,
     Difference,
@@ -80,7 +81,7 @@ def _progress(total: int) -> Generator[Callable[[str, Difference], None], None, 
         def print_layer(name: str, difference: Difference) -> None:
             done.add(name)
             text = f"layer {len(done)}/{total} {name}: max difference {difference.absolute:.1e}"
-            print(text, file=sys.stderr, flush=True)
+            tell(text)
 
         yield print_layer
         return

@@ -14,6 +14,7 @@ from rich.table import Column, Table
 from vision.cli.console import console, print_line
 from vision.cli.convert_measure import Measurements
 from vision.convert import ConversionSummary, Difference
+from vision.results import write_csv
 from vision.text import first_few
 
 PIPED_WIDTH, WIDE = 140, 100  # characters
@@ -42,7 +43,7 @@ def write_layers(path: Path, summary: ConversionSummary, measurements: Measureme
     differences = [measurements.layers.get(row.name) for row in summary.rows]
     layers["difference"] = [difference and difference.absolute for difference in differences]
     layers["relative_difference"] = [difference and difference.relative for difference in differences]
-    layers.drop(columns="order", errors="ignore").to_csv(path, index=False)
+    write_csv(layers.drop(columns="order", errors="ignore"), path)
 
 
 def _table(summary: ConversionSummary, measurements: Measurements, *, wide: bool) -> Table:

@@ -7,7 +7,6 @@
 
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
@@ -17,6 +16,7 @@ import hydra._internal.utils as hydra_internals
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
+from vision.cli.stderr import tell
 from vision.config import RunConfig
 
 DEBUG = "VISION_DEBUG"  # environment variable: show tracebacks
@@ -81,7 +81,7 @@ def _run_and_report(call: Callable[[], Any]) -> Any:
     except Exception as error:
         if DEBUG in os.environ or not _is_from_hydra(error):
             raise
-        print(f"vision train: {sentence(error)}", file=sys.stderr)
+        tell(f"vision train: {sentence(error)}")
         raise SystemExit(2) from error
 
 

@@ -3,7 +3,6 @@
 >>> write_figures(inputs, attention_distances(inputs), Path("outputs/inspect"))  # doctest: +SKIP
 """
 
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import nn
 from vision import inspection, plots
 from vision.cli.images import picture, spread_indices
 from vision.cli.inspect_models import InspectionInputs
+from vision.cli.stderr import tell
 from vision.patches import Grid
 from vision.plots import Figure
 from vision.plots.model.heatmap import Panel
@@ -37,7 +37,7 @@ def attention_distances(inputs: InspectionInputs) -> pd.DataFrame:
             reasons.setdefault(reason, []).append(layer)
         for reason, layers in reasons.items():
             more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
-            print(f"no distance of {name}, {layers[0]}{more}: {reason}", file=sys.stderr)
+            tell(f"no distance of {name}, {layers[0]}{more}: {reason}")
         tables.append(table.assign(model=name))
     return pd.concat(tables, ignore_index=True)
 
@@ -161,10 +161,10 @@ def _write(path: Path, draw: Callable[[], Figure]) -> None:
         try:
             figure = draw()
         except ValueError as error:
-            print(f"no {path.name}: {error}", file=sys.stderr)
+            tell(f"no {path.name}: {error}")
             return
         plots.save(figure, path.with_suffix(""))
     messages = (str(warning.message) for warning in caught if warning.category is UserWarning)
     for message in dict.fromkeys(messages):
-        print(f"{path.name}: {message}", file=sys.stderr)
+        tell(f"{path.name}: {message}")
     print(f"wrote {path}")

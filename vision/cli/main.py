@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 
+from vision.cli.stderr import tell
+
 COMMANDS = {
     "train": "train one model, or with -m a sweep of many",
     "status": "count the finished, failed, running and missing runs of a sweep, and watch it",

@@ -6,7 +6,6 @@
 
 import os
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import PurePosixPath
@@ -20,6 +19,7 @@ from omegaconf import OmegaConf
 
 from vision.cli.missing import mark_missing
 from vision.cli.progress import SWEEP
+from vision.cli.stderr import tell
 from vision.config import DISTANCE, OLD_DISTANCE, RENAMED
 
 _OVERRIDE = re.compile(r"(\+\+|\+|~)?([\w./]+)(=.*)?", re.DOTALL)
@@ -140,4 +140,4 @@ def _items(tree: dict[Any, Any]) -> Iterable[tuple[str, Any]]:
 @cache
 def _warn(old: str, new: str) -> None:
     if SWEEP not in os.environ:  # the sweep's first process has warned
-        print(f"vision train: {old} is now {new}; the next version drops the old name", file=sys.stderr)
+        tell(f"vision train: {old} is now {new}; the next version drops the old name")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 import time
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vision import results
+from vision.cli.stderr import tell
 from vision.config import RunConfig
 
 SWEEP = "VISION_SWEEP"
@@ -21,7 +21,7 @@ def announce(folders: Sequence[Path], *, finished: int, failed: int) -> None:
     total, sweeps = len(folders), sorted({str(folder.parents[2]) for folder in folders})
     again = f"{failed} failed before (retry_failed=true runs them again), " if failed else ""
     to_do = total - finished - failed
-    print(f"{total} runs, {finished} finished before, {again}{to_do} to do", file=sys.stderr)
+    tell(f"{total} runs, {finished} finished before, {again}{to_do} to do")
     counted = {"total": total, "before": finished + failed, "sweeps": sweeps, "there": _results(sweeps)}
     os.environ[SWEEP] = json.dumps({**counted, "started": time.time()})
 
@@ -73,11 +73,7 @@ class Progress:
     def line(self, text: str) -> None:
         """Print a line about the run."""
         label = self._config.model.label or self._config.model.name
-        print(
-            f"{label} n={self._config.train_size} seed={self._config.seed}: {text}",
-            file=sys.stderr,
-            flush=True,
-        )
+        tell(f"{label} n={self._config.train_size} seed={self._config.seed}: {text}")
 
     def _left(self) -> str:
         if self._sweep is None:

@@ -4,7 +4,6 @@
 """
 
 import os
-import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 from vision import results
 from vision.cli.progress import Progress
+from vision.cli.stderr import tell
 from vision.cli.worker import INTERRUPTED, CallFailed, shared_worker
 from vision.config import DataConfig, RunConfig
 
@@ -126,4 +126,4 @@ def _take_over(config: RunConfig, watch: results.Watch) -> None:
 
 def _debug(details: str) -> None:
     if "VISION_DEBUG" in os.environ and details:
-        print(details, file=sys.stderr)
+        tell(details)

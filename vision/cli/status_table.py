@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vision import results
-from vision.cli.console import printable
+from vision.cli.stderr import printable
 
 MARKS = {"finished": "", "running": " running", "failed": " failed", "damaged": " damaged"}
 MOST_LINES = 10

@@ -5,9 +5,9 @@
 """
 
 import argparse
-import sys
 from pathlib import Path
 
+from vision.cli.stderr import tell
 from vision.config import RENAMED
 
 
@@ -29,7 +29,7 @@ def current_names(joined: str) -> str:
     for old in given:
         if old in RENAMED:
             message = f"vision: {old} is now {RENAMED[old]}; the next version drops the old name"
-            print(message, file=sys.stderr)
+            tell(message)
     return ",".join(RENAMED.get(name, name) for name in given)
 
 

@@ -4,7 +4,6 @@
 >>> while ready := runs.wait_for_ready(): launch(ready)  # doctest: +SKIP
 """
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vision import results
+from vision.cli.stderr import tell
 from vision.config import DataConfig, RunConfig
 
 SECONDS_BETWEEN_LOOKS, SECONDS_TO_END = 0.5, 3.0
@@ -51,7 +51,7 @@ class SweepRuns:
         for run in self.all:
             if run.config.retry_failed:
                 for problem in results.set_aside_damaged(run.folder):
-                    print(f"run again: {problem}", file=sys.stderr)
+                    tell(f"run again: {problem}")
             record = results.load_finished(run.folder, run.config)
             finished = record is not None
             run.data_fingerprint = str(record.get("data_fingerprint", "")) if record else ""
@@ -106,7 +106,7 @@ class SweepRuns:
                 return ready
             if time.monotonic() - last_line >= SECONDS_BETWEEN_LINES:
                 last_line = time.monotonic()
-                print(f"waiting for {len(left)} runs: {self._holder(left[0])}", file=sys.stderr)
+                tell(f"waiting for {len(left)} runs: {self._holder(left[0])}")
             time.sleep(SECONDS_BETWEEN_LOOKS)
         return []
 

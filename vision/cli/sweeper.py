@@ -3,7 +3,6 @@
 Chosen in conf/train.yaml as hydra/sweeper: resuming.
 """
 
-import sys
 import time
 from collections.abc import Sequence
 from functools import lru_cache
@@ -24,6 +23,7 @@ from vision.cli.launchers.gpu_processes import GpuLauncher
 from vision.cli.progress import announce
 from vision.cli.run_order import longest_first, sharing_together
 from vision.cli.schema import to_run_config
+from vision.cli.stderr import tell
 from vision.cli.sweep_runs import SweepRun, SweepRuns
 from vision.cli.worker import CallFailed, shared_worker
 from vision.config import RunConfig, check
@@ -48,13 +48,13 @@ class ResumingSweeper(BasicSweeper):
         try:
             runs = self._issue(arguments)
         except (ValueError, OSError, results.DiskFull, CallFailed) as error:
-            print(f"vision train: {sentence(error)}", file=sys.stderr)
+            tell(f"vision train: {sentence(error)}")
             raise SystemExit(2) from error
         returned = self._launch_until_done(runs)
         for line in runs.unfinished():
-            print(line, file=sys.stderr)
+            tell(line)
         seconds = time.perf_counter() - started
-        print(f"{runs.finished} of {len(runs.all)} runs finished, {seconds:.0f} s", file=sys.stderr)
+        tell(f"{runs.finished} of {len(runs.all)} runs finished, {seconds:.0f} s")
         if runs.finished < len(runs.all):
             raise SystemExit(1)
         return returned
@@ -117,7 +117,7 @@ class ResumingSweeper(BasicSweeper):
                     runs.clear_up()
                     raise
                 except Exception as error:  # the launcher lost a process of its own; what is left goes on
-                    print(f"the launcher failed: {type(error).__name__}: {error}", file=sys.stderr)
+                    tell(f"the launcher failed: {type(error).__name__}: {error}")
                     continue
                 returned += done
                 if full := [why for job in done if (why := _why_to_stop(job))]:
@@ -162,7 +162,7 @@ def _why_to_stop(job: JobReturn) -> str:
     try:
         return str(job.return_value or "")
     except Exception as error:
-        print(f"a job failed: {type(error).__name__}: {error}", file=sys.stderr)
+        tell(f"a job failed: {type(error).__name__}: {error}")
         return ""
 
 

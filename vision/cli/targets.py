@@ -6,13 +6,13 @@ ValueError: hydra.callbacks.x._target_ must not be os.system: a config may call 
 """
 
 import os
-import sys
 from collections.abc import Iterator
 from typing import Any, cast
 
 from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig, OmegaConf
 
+from vision.cli.stderr import tell
 from vision.config import ALLOWED_TARGETS
 
 ALLOWED = ("hydra._internal.core_plugins.", "hydra._internal.launcher.", "hydra_plugins.")
@@ -48,7 +48,7 @@ def _compose_checked(self: Hydra, *arguments: Any, **named: Any) -> DictConfig:
     try:
         check_targets(cast(dict[str, Any], OmegaConf.to_container(config, resolve=False)))
     except ValueError as error:
-        print(f"vision train: {error}", file=sys.stderr)
+        tell(f"vision train: {error}")
         raise SystemExit(2) from error
     return config
 

@@ -20,6 +20,7 @@ from vision.cli.old_names import accept_old_names, current_overrides
 from vision.cli.output_paths import check_folder
 from vision.cli.progress import Progress
 from vision.cli.schema import conf_folder, store_schema, to_run_config
+from vision.cli.stderr import tell
 from vision.cli.targets import refuse_other_targets
 from vision.cli.words import check_words
 
@@ -38,7 +39,7 @@ def train(arguments: Sequence[str]) -> int:
             if word.startswith("output_dir="):
                 check_folder("output_dir", Path(word.removeprefix("output_dir=")))
     except (ValueError, OSError) as error:
-        print(f"vision train: {error}", file=sys.stderr)
+        tell(f"vision train: {error}")
         return 2
     store_schema()
     _register_plugins()
@@ -50,10 +51,10 @@ def train(arguments: Sequence[str]) -> int:
     try:
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(_run)()
     except ValueError as error:  # Hydra's own flags, used against each other
-        print(f"vision train: {error}", file=sys.stderr)
+        tell(f"vision train: {error}")
         return 2
     except KeyboardInterrupt:
-        print("vision train: interrupted; the same command goes on with what is left", file=sys.stderr)
+        tell("vision train: interrupted; the same command goes on with what is left")
         return 130
     return 0
 
@@ -72,7 +73,11 @@ def complete(arguments: Sequence[str]) -> int:
 
 
 def _find_modules_here() -> None:
-    """Let Python find the user's modules, data.module and model.module, in the current folder."""
+    """Let Python find the user's modules, data.module and model.module, in the current folder.
+
+    It comes last, in the processes of a launcher too, so that no file there stands in for a library.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
 
@@ -107,7 +112,7 @@ def _run(composed: DictConfig) -> str:
         if results.load_finished(results.run_folder(config), config) is None:
             check_runs([config])
     except (ValueError, OSError, results.DiskFull) as error:
-        print(f"vision train: {sentence(error)}", file=sys.stderr)
+        tell(f"vision train: {sentence(error)}")
         raise SystemExit(2) from error
     if status := run_here(config, progress):
         raise SystemExit(status)
