@@ -22,7 +22,7 @@ from vision.cli.progress import Progress
 from vision.cli.schema import conf_folder, store_schema, to_run_config
 from vision.cli.stderr import tell
 from vision.cli.targets import refuse_other_targets
-from vision.cli.words import check_words
+from vision.cli.words import check_words, flags_last
 
 MULTIRUN = ("-m", "--multirun")
 
@@ -31,8 +31,7 @@ def train(arguments: Sequence[str]) -> int:
     """Run `vision train` with Hydra's arguments; returns the exit status."""
     try:
         arguments = current_overrides(arguments)
-        # argparse loses the settings after a flag, so -m goes first.
-        arguments = sorted(arguments, key=lambda argument: argument not in MULTIRUN)
+        arguments = flags_last(arguments)
         check_words(arguments, many=any(word in MULTIRUN for word in arguments))
         check_launcher(arguments)
         for word in arguments:

@@ -5,8 +5,9 @@ Traceback (most recent call last):
 ValueError: data.augment.flip must be true or false, got 2
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
+from itertools import islice
 from typing import Any, NoReturn, get_type_hints
 
 from hydra._internal.utils import get_args_parser
@@ -19,6 +20,28 @@ from vision.config import RunConfig
 
 GROUPS = {"data": "digits", "model": "vit", "training": "epochs", "experiment": "demo", "debug": "tiny"}
 CAN_BE_LEFT_OUT = ("experiment", "debug")
+
+WITH_VALUE = (
+    *("-c", "--cfg", "-p", "--package", "-cp", "--config-path", "-cn", "--config-name"),
+    *("-cd", "--config-dir", "--experimental-rerun"),
+)
+
+
+def flags_last(words: Iterable[str]) -> list[str]:
+    """Return words with Hydra's flags behind the settings, as argparse loses settings that follow a flag.
+
+    >>> flags_last(["-m", "seed=0", "--config-dir", "mine", "model=vit"])
+    ['seed=0', 'model=vit', '-m', '--config-dir', 'mine']
+    """
+    settings: list[str] = []
+    flags: list[str] = []
+    left = iter(words)
+    for word in left:
+        if not word.startswith("-"):
+            settings.append(word)
+        else:
+            flags += [word, *(islice(left, 1) if word in WITH_VALUE else ())]
+    return settings + flags
 
 
 def check_words(words: list[str], *, many: bool) -> None:
