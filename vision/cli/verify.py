@@ -68,7 +68,7 @@ def _changed_data(folder: Path) -> list[str]:
 
 
 def _fingerprint(settings: dict[str, Any]) -> str:
-    from vision.data import load_source
+    from vision.data import read_source
 
     augment = AugmentConfig(**settings.pop("augment", {}))
-    return load_source(DataConfig(**settings, augment=augment)).fingerprint
+    return read_source(DataConfig(**settings, augment=augment)).fingerprint

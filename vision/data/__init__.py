@@ -17,6 +17,7 @@ from vision.data.images import Source as Source
 from vision.data.inputs import Inputs as Inputs
 from vision.data.inputs import load_inputs as load_inputs
 from vision.data.sources import load_source as load_source
+from vision.data.sources import read_source as read_source
 from vision.data.sources import reading as reading
 from vision.data.sources import register_source as register_source
 from vision.data.subsets import Subset as Subset

@@ -78,6 +78,24 @@ def load_source(config: DataConfig, *, device: torch.device | str = "cpu") -> So
         FileNotFoundError: data.root does not have the files.
     """
     device = torch.device(device)
+    key = (_loader(config), device, *reading(config))
+    if key not in _loaded:
+        while len(_loaded) >= KEPT:
+            _loaded.popitem(last=False)
+        source = read_source(config, device=device)
+        for line in source.report.lines():
+            _logger.warning("%s: %s", config.name, line)
+        _loaded[key] = source
+    _loaded.move_to_end(key)
+    return _loaded[key]
+
+
+def read_source(config: DataConfig, *, device: torch.device | str = "cpu") -> Source:
+    """Read a data set as `load_source` does, but from the disk in any case, and without keeping it."""
+    return load_to_device(_loader(config)(config), config, device=torch.device(device))
+
+
+def _loader(config: DataConfig) -> Callable[[DataConfig], Source]:
     import_module("data.module", config.module)
     if config.source not in _sources:
         raise ValueError(f"data.source must be one of {', '.join(sorted(_sources))}, got {config.source!r}")
@@ -86,17 +104,7 @@ def load_source(config: DataConfig, *, device: torch.device | str = "cpu") -> So
         raise ValueError(
             f"data.options of {config.source} are {known}; got {', '.join(unknown)}, which is not one of them"
         )
-    load = _sources[config.source]
-    key = (load, device, *reading(config))
-    if key not in _loaded:
-        while len(_loaded) >= KEPT:
-            _loaded.popitem(last=False)
-        source = load_to_device(load(config), config, device=device)
-        for line in source.report.lines():
-            _logger.warning("%s: %s", config.name, line)
-        _loaded[key] = source
-    _loaded.move_to_end(key)
-    return _loaded[key]
+    return _sources[config.source]
 
 
 def reading(config: DataConfig) -> tuple[Any, ...]:
