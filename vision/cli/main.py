@@ -43,9 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         from vision.cli.missing_packages import advice
 
-        print(f"vision {command}: {advice(error.name)}", file=sys.stderr)
+        tell(f"vision {command}: {advice(error.name)}")
     except (ValueError, OSError) as error:
-        print(f"vision {command}: {error}", file=sys.stderr)
+        tell(f"vision {command}: {error}")
     return 2
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from vision.cli.console import print_line
 from vision.cli.output_paths import check_file
+from vision.cli.stderr import tell
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,7 +53,7 @@ def predict(run: str, images: list[Path], top: int, table: Path | None, device: 
     for file, prediction in _with_progress(_predictions(load(run, device=device), files, top), len(files)):
         if isinstance(prediction, str):
             broken += 1
-            print(f"vision predict: {prediction}", file=sys.stderr)
+            tell(f"vision predict: {prediction}")
             continue
         print_line(f"{file}: {prediction}")
         pairs = zip(prediction.names, prediction.probabilities, strict=True)

@@ -99,7 +99,8 @@ def create_model(name: str, **arguments: Any) -> nn.Module:
     try:
         return timm.create_model(name, **arguments)
     except TypeError as error:
-        raise ValueError(f"model {name!r} does not take the arguments {arguments}: {error}") from error
+        reason = " ".join(str(error).split())[:300]  # torch's has several lines
+        raise ValueError(f"model {name!r} does not take the arguments {arguments}: {reason}") from error
 
 
 def complete_backbone(

@@ -126,7 +126,8 @@ def _build(name: str, pretrained: bool, arguments: dict[str, Any]) -> nn.Module:
         weights = "DEFAULT" if pretrained else None
         return torchvision.models.get_model(bare, weights=weights, **backbone, **arguments)
     except TypeError as error:
-        raise ValueError(f"model {name!r} does not take the arguments {arguments}: {error}") from error
+        reason = " ".join(str(error).split())[:300]  # torch's has several lines
+        raise ValueError(f"model {name!r} does not take the arguments {arguments}: {reason}") from error
 
 
 def _of_run(folder: Path, num_classes: int | None, img_size: int | None) -> ModelSource:

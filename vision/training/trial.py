@@ -1,8 +1,8 @@
 """One step of a recipe with a tiny model, so that what cannot be trained is told before the first run.
 
->>> try_recipe(TrainingConfig(schedule="step", schedule_options={"decay_rate": -5.0}))
+>>> try_recipe(TrainingConfig(schedule="step", schedule_options={"decay_rate": -5, "decay_epochs": 0.2}))
 Traceback (most recent call last):
-ValueError: training.schedule=step with {'decay_rate': -5.0} gives the learning rate -0.0...
+ValueError: training.schedule=step with {'decay_rate': -5, 'decay_epochs': 0.2} gives the learning rate -0.005
 """
 
 # Tensor.backward has no types.
