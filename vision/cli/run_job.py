@@ -111,7 +111,7 @@ def _discard(config: RunConfig) -> None:
     try:
         with results.claim_run(results.run_folder(config)):
             pass
-    except (results.RunInProgress, OSError):
+    except (results.RunInProgress, results.DiskFull, OSError):
         pass
 
 
@@ -120,7 +120,7 @@ def _take_over(config: RunConfig, watch: results.Watch) -> None:
     try:
         with results.claim_run(results.run_folder(config), watch):
             pass
-    except results.RunInProgress:
+    except (results.RunInProgress, results.DiskFull):
         pass
 
 

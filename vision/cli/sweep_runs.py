@@ -118,7 +118,7 @@ class SweepRuns:
             if not left:
                 break
             for folder in left:
-                with suppress(results.RunInProgress, OSError), results.claim_run(folder):
+                with suppress(results.RunInProgress, results.DiskFull, OSError), results.claim_run(folder):
                     pass
             time.sleep(0.1)
 
@@ -166,7 +166,7 @@ class SweepRuns:
                     pass
         except results.RunInProgress:
             return False
-        except OSError:  # such as a full disk, of which the run will tell
+        except (OSError, results.DiskFull):  # of which the run will tell
             pass
         return True
 

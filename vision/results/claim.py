@@ -11,6 +11,7 @@ systems too, so no two hold a run.
 import json
 import os
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Generator
@@ -18,6 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from vision.results.disk import DiskFull, is_full
 from vision.results.files import LOCK, RESULT, clear_away
 from vision.results.process import Process, this_process
 
@@ -116,6 +118,7 @@ def claim_run(run: Path, watch: Watch | None = None) -> Generator[Claim]:
 
     Raises:
         RunInProgress: another process holds it; the message says which.
+        DiskFull: there is no room for the lock.
     """
     dead = _dead_attempts(run, watch or Watch())
     token = secrets.token_hex(8)
@@ -175,8 +178,14 @@ def _dead_attempts(run: Path, watch: Watch) -> list[Path]:
 def _make_attempt(run: Path, next_number: int, token: str) -> Path:
     """Make the folder of an attempt with a lock in it, at once, or not at all."""
     prepared = run.with_name(f".{run.name}.claim-{token}")
-    prepared.mkdir(parents=True)
-    (prepared / LOCK).write_text(json.dumps({"token": token, **asdict(this_process())}))
+    try:
+        prepared.mkdir(parents=True)
+        (prepared / LOCK).write_text(json.dumps({"token": token, **asdict(this_process())}))
+    except OSError as error:
+        shutil.rmtree(prepared, ignore_errors=True)
+        if is_full(error):
+            raise DiskFull(f"no space left on the disk of {run}") from error
+        raise
     folder = run.with_name(f"{run.name}{PARTIAL}{next_number}")
     try:
         prepared.rename(folder)
