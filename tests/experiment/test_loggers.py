@@ -27,6 +27,7 @@ def test_tensorboard_reads_the_figures_of_each_validation(small_run):
     assert events.Scalars("test_accuracy")[0].value == pytest.approx(result["test_accuracy"])
 
 
+@pytest.mark.filterwarnings("ignore")  # of its own libraries
 def test_mlflow_reads_the_figures_of_each_validation(small_run):
     mlflow: Any = pytest.importorskip("mlflow.tracking", reason="mlflow is an extra")
     result, lines, folder = logged_run(small_run, "mlflow")
@@ -38,6 +39,7 @@ def test_mlflow_reads_the_figures_of_each_validation(small_run):
     assert found.data.params["model.name"] == "field_cnn" and found.info.status == "FINISHED"
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_weights_and_biases_keeps_the_figures_offline(small_run):
     pytest.importorskip("wandb", reason="wandb is an extra")
     _, _, folder = logged_run(small_run, "wandb")

@@ -2,12 +2,14 @@
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 import vision
+from vision.experiment import run
 from vision.reuse import TrainedModel, export
 from vision.reuse.exported_file import METADATA
 
@@ -48,12 +50,27 @@ def test_a_program_of_torch_export_computes_the_same(trained, tmp_path):
     [
         ("model.onnx", "tflite", "format must be one of onnx, torch, got 'tflite'"),
         (".", "onnx", r"\. is a folder; give a file, such as \./model\.onnx"),
+        ("model.pt", "torch", r"a file of format='torch' must end in \.pt2, got model\.pt"),
         ("pyproject.toml/model.onnx", "onnx", "cannot be written, as .*pyproject.toml is a file"),
     ],
 )
 def test_a_wrong_target_is_refused_before_any_work(trained, target, format, message):
     with pytest.raises(ValueError, match=message):
         export(trained, target, format=format)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["onnx", "torch"])
+def test_a_cnn_is_exported_for_images_of_any_size(photo_config, tmp_path, format):
+    kwargs = {"channels": [8, 8, 8]}
+    model = replace(photo_config.model, name="plain_cnn", label=f"plain {format}", kwargs=kwargs)
+    trained = vision.load(run(replace(photo_config, model=model))["folder"])
+    if format == "onnx":
+        pytest.importorskip("onnxruntime")
+    ending = {"onnx": "onnx", "torch": "pt2"}[format]
+    written = export(trained, tmp_path / f"m.{ending}", format=format, dynamic_size=True)
+    assert written.checked == [(1, 3, 8, 8), (3, 3, 8, 8), (1, 3, 16, 12), (3, 3, 16, 12)]
+    assert written.difference < 1e-5
 
 
 def test_a_model_for_one_size_is_not_exported_with_a_dynamic_one(vit_run, tmp_path):

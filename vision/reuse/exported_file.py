@@ -65,19 +65,19 @@ def export(
         _check_dynamic(trained, sizes[1])
     with TemporaryDirectory(dir=_existing(path.absolute().parent)) as folder:
         file = Path(folder) / path.name
+        checked = [(batch, *size) for size in sizes for batch in BATCHES]
         write = _write_onnx if format == "onnx" else _write_torch
         try:
             run = write(trained, example, file, dynamic_size)
+            difference = max(_difference(model, run, _images(batch, size)) for batch, *size in checked)
         except ImportError:
             raise
-        except Exception as error:  # exporters raise nearly anything
+        except Exception as error:  # exporters and their programs raise nearly anything
             reason = str(error).strip().partition("\n")[0]
             raise ValueError(
                 f"{type(model).__name__} cannot be exported with {format=}, {dynamic_size=}: "
                 f"{type(error).__name__}: {reason}"
             ) from error
-        checked = [(batch, *size) for size in sizes for batch in BATCHES]
-        difference = max(_difference(model, run, _images(batch, size)) for batch, *size in checked)
         if not difference <= TOLERANCE:
             raise ValueError(
                 f"the exported model differs from the model by {difference:.1e} of its largest logit, more "
@@ -94,6 +94,8 @@ def check_target(path: str | Path, format: str) -> None:
         raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
     if Path(path).is_dir():
         raise ValueError(f"{path} is a folder; give a file, such as {path}/model{ENDINGS[format]}")
+    if Path(path).suffix != ENDINGS[format]:
+        raise ValueError(f"a file of {format=} must end in {ENDINGS[format]}, got {path}")
     above = _existing(Path(path).absolute().parent)
     if not above.is_dir():
         raise ValueError(f"{path} cannot be written, as {above} is a file")

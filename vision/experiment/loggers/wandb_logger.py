@@ -20,6 +20,7 @@ class WeightsAndBiases:
             config=name.settings,
             dir=str(name.folder),
             mode=os.environ.get("WANDB_MODE", "offline"),
+            settings=wandb.Settings(silent=True),
         )
 
     def log(self, step: int, figures: Mapping[str, float]) -> None:
@@ -28,4 +29,4 @@ class WeightsAndBiases:
 
     def finish(self) -> None:
         """End the run."""
-        self._run.finish(quiet=True)
+        self._run.finish()
