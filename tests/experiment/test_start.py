@@ -16,7 +16,8 @@ from vision import results
 from vision.checks import check_together
 from vision.config import DataConfig, ModelConfig, RunConfig
 from vision.experiment import run
-from vision.results import ConfigMismatch
+from vision.results import ConfigMismatch, write_json
+from vision.results.checksums import seal
 
 FAR = DataConfig(source="far_marker", options={"distance": 6}, test_size=20)
 
@@ -130,6 +131,20 @@ def test_weights_that_timm_publishes_bring_their_statistics(small_run, tmp_path,
     assert new["fc.weight"].shape[0] == 10
     assert config_of(result["folder"])["pretrained_cfg"]["mean"] == [0.25]
     assert result["settings"]["model.pretrained"] and len(result["settings"]["model.init_sha256"]) == 64
+
+
+def test_a_finished_run_whose_kwargs_named_its_weights_is_the_same_run(small_run, tmp_path):
+    file = tmp_path / "start.pth"
+    torch.save(timm.create_model("test_resnet", in_chans=1, num_classes=10).state_dict(), file)
+    config = without_training(small_run, name="test_resnet", init_from=str(file))
+    folder = Path(run(config)["folder"])
+    record = json.loads((folder / "result.json").read_text())
+    settings = {key: value for key, value in record["settings"].items() if key != "model.kwargs"}
+    settings |= {"model.init_from": None, "model.kwargs.checkpoint_path": str(file)}
+    del settings["model.init_sha256"]  # as an earlier version wrote them
+    write_json(folder / "result.json", seal({**record, "settings": settings, "config_sha256": ""}))
+    given: dict[str, Any] = {"checkpoint_path": str(file)}
+    assert run(without_training(small_run, name="test_resnet", kwargs=given))["skipped"]
 
 
 WRONG = {

@@ -13,10 +13,10 @@ RENAMED = {
     "data.memory_share": "data.max_memory_fraction",
     "data.augment.erasing": "data.augment.random_erasing",
     "model.start": "model.init_from",
-    "model.kwargs.checkpoint_path": "model.init_from",
-    "model.kwargs.pretrained": "model.pretrained",
     "out": "output_dir",
 }
+# timm's own arguments, which a model's kwargs may still have: `ModelConfig` takes them out of these.
+MOVED = {"model.kwargs.checkpoint_path": "model.init_from", "model.kwargs.pretrained": "model.pretrained"}
 # The distance of data=far_marker was given as data.dataset, in digits.
 DISTANCE, OLD_DISTANCE = "data.options.distance", "data.dataset"
 
@@ -27,7 +27,10 @@ def current_names(settings: Mapping[str, Any]) -> dict[str, Any]:
     >>> current_names({"training.ema": 0.9, "data.source": "far_marker", "data.dataset": "6"})
     {'training.ema_decay': 0.9, 'data.source': 'far_marker', 'data.dataset': None, 'data.options.distance': 6}
     """
-    current = {RENAMED.get(name, name): value for name, value in settings.items()}
+    present = RENAMED | MOVED
+    current = {present.get(name, name): value for name, value in settings.items()}
+    if MOVED.keys() & settings.keys() and not any(name.startswith("model.kwargs.") for name in current):
+        current["model.kwargs"] = {}
     if current.get("data.source") == "far_marker" and current.get(OLD_DISTANCE) is not None:
         current |= {OLD_DISTANCE: None, DISTANCE: int(current[OLD_DISTANCE])}
     return current
