@@ -105,7 +105,7 @@ def test_a_second_model_sees_the_images_normalised_as_it_knows_them():
     [
         (["field_vitt"], "did you mean field_vit"),
         (["field_vit", "--data", "nowhere"], "--data nowhere is not a folder"),
-        (["field_vit", "--against", "mnist_net"], "NAME must be a model"),
+        (["field_vit", "--against", "mnist_net"], "neither a model of timm"),
         (["field_vit", "--checkpoint", "no.pth"], "no.pth"),
         (["resnet10t", "--against", "field_vit"], "give --input-size"),
     ],

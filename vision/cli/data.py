@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vision.cli.output_paths import check_folder
+
 if TYPE_CHECKING:
     from vision.config import DataConfig
     from vision.data import Source
@@ -24,7 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     settings = "settings as for `vision train`, such as data.img_size=64"
     parser.add_argument("settings", nargs="*", metavar="SETTING", help=settings)
     parser.add_argument(
-        "--out", type=Path, default=Path("outputs/data"), metavar="DIR", help="folder of the pictures"
+        "--out",
+        type=Path,
+        default=Path("outputs/data"),
+        metavar="DIR",
+        help="where to write sample images (default: %(default)s)",
     )
 
 
@@ -44,6 +50,7 @@ def data(what: str, settings: list[str], out: Path) -> int:
     from vision.data.loading import SizesDiffer
     from vision.results import folder_name
 
+    check_folder("--out", out)
     config = compose_data(what, ["data.on_error=skip", "data.on_constant=warn", *settings])
     try:
         source = load_source(config)
@@ -66,6 +73,7 @@ def compose_data(what: str, settings: list[str]) -> "DataConfig":
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
 
+    from vision.cli.composition_errors import plain
     from vision.cli.old_names import accept_old_names
     from vision.cli.schema import conf_folder, store_schema, to_run_config
     from vision.config import check
@@ -78,7 +86,7 @@ def compose_data(what: str, settings: list[str]) -> "DataConfig":
         with initialize_config_dir(str(conf_folder()), version_base="1.3"):
             run = to_run_config(compose("train", [*chosen, "hydra/sweeper=basic", *settings]))
     except HydraException as error:
-        raise ValueError(" ".join(str(error).split())) from error
+        raise ValueError(plain(error)) from error
     check(run)
     return run.data
 

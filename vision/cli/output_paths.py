@@ -19,4 +19,5 @@ def check_folder(option: str, folder: Path) -> None:
     """Raise a ValueError if a folder, or a folder above it, is an existing file."""
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not existing.is_dir():
-        raise ValueError(f"{option} must be a folder, got {folder}, where {existing} is a file")
+        where = "which" if existing == folder else f"where {existing}"
+        raise ValueError(f"{option} must be a folder, got {folder}, {where} is a file")

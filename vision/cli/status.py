@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `vision status`."""
     parser.epilog = "example: vision status outputs/data_size-digits --watch"
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of a sweep")
-    watch = "show a table by model and size with the runs that go on, until all are finished"
+    watch = "show a table of the runs by model and size, and update it until all are finished"
     parser.add_argument("--watch", action="store_true", help=watch)
     parser.add_argument("--all", action="store_true", dest="every", help="list every run, not the first few")
 

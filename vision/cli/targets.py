@@ -7,11 +7,13 @@ ValueError: hydra.callbacks.x._target_ must not be os.system: a config may call 
 
 import os
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from hydra._internal.hydra import Hydra
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from vision.cli.composition_errors import plain
 from vision.cli.stderr import tell
 from vision.config import ALLOWED_TARGETS
 
@@ -44,13 +46,20 @@ def check_targets(config: dict[str, Any]) -> None:
 
 
 def _compose_checked(self: Hydra, *arguments: Any, **named: Any) -> DictConfig:
-    config = _compose(self, *arguments, **named)
+    try:
+        config = _compose(self, *arguments, **named)
+    except HydraException as error:
+        _stop(plain(error))
     try:
         check_targets(cast(dict[str, Any], OmegaConf.to_container(config, resolve=False)))
     except ValueError as error:
-        tell(f"vision train: {error}")
-        raise SystemExit(2) from error
+        _stop(str(error))
     return config
+
+
+def _stop(reason: str) -> NoReturn:
+    tell(f"vision train: {reason}")
+    raise SystemExit(2)
 
 
 def _targets(tree: Any, name: str) -> Iterator[tuple[str, str]]:

@@ -30,7 +30,7 @@ def load_checkpoint(model: nn.Module, file: str | Path) -> None:
     """
     path = Path(file)
     if not path.is_file():
-        raise FileNotFoundError(f"checkpoint {path} is not a file; give a .safetensors, .pth or .pt file")
+        raise FileNotFoundError(f"the checkpoint {path} is not a file; give a .safetensors, .pth or .pt file")
     state = {name: value for name, value in read_weights(path).items() if not _left_out(model, name)}
     own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     given = {name: tuple(value.shape) for name, value in state.items()}

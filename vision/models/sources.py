@@ -105,7 +105,7 @@ def _check_name(name: str) -> None:
     near = [model for bare in close for model in known[bare]]
     hint = f"did you mean {', '.join(near)}? " if near else ""
     raise ValueError(
-        f"NAME must be a model of timm, torchvision/NAME or the folder of a finished run, got {name!r}; "
+        f"{name!r} is neither a model of timm or torchvision/NAME nor the folder of a finished run; "
         f"{hint}`vision models 'resnet*'` lists timm's"
     )
 

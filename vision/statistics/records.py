@@ -47,9 +47,11 @@ def check_metric(records: pd.DataFrame, metric: str) -> None:
     if not (pd.api.types.is_numeric_dtype(values) and bool(values.dropna().between(0, 1).all())):
         known: list[object] = [value for value in values.tolist() if pd.notna(value)]
         wrong = [value for value in known if not isinstance(value, int | float) or not 0 <= value <= 1]
+        value = (wrong or known)[0]
+        if metric.endswith("_accuracy"):
+            raise ValueError(f"{metric} must be a share in [0, 1], such as 0.391 for 39.1%; got {value!r}")
         raise ValueError(
-            f"metric must be a share in [0, 1] such as {', '.join(shares)}; got {metric!r} with "
-            f"{(wrong or known)[0]!r}"
+            f"metric must be a share in [0, 1] such as {', '.join(shares)}; got {metric!r} with {value!r}"
         )
 
 
