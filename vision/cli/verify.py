@@ -4,7 +4,6 @@ vision verify outputs/data_size-digits
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +49,11 @@ def verify(folder: Path, *, skip_data: bool = False) -> int:
 
 def _changed_data(folder: Path) -> list[str]:
     """Return a line for each data set whose images or labels are not those that finished runs have used."""
-    used: dict[tuple[str, str], list[str]] = {}
-    for run, settings, fingerprint in results.used_data(folder):
-        used.setdefault((json.dumps(settings, sort_keys=True), fingerprint), []).append(run)
     lines: list[str] = []
-    for (settings, fingerprint), runs in used.items():
-        name = json.loads(settings).get("name")
+    for runs, settings, fingerprint in results.used_data(folder):
+        name = settings.get("name")
         try:
-            now = _fingerprint(json.loads(settings))
+            now = _fingerprint(settings)
         except (ValueError, TypeError, OSError) as error:
             print_line(f"data.name={name} cannot be read here, so nothing is known of changes: {error}")
             continue
@@ -70,5 +66,5 @@ def _changed_data(folder: Path) -> list[str]:
 def _fingerprint(settings: dict[str, Any]) -> str:
     from vision.data import read_source
 
-    augment = AugmentConfig(**settings.pop("augment", {}))
-    return read_source(DataConfig(**settings, augment=augment)).fingerprint
+    augment = AugmentConfig(**settings.get("augment", {}))
+    return read_source(DataConfig(**{**settings, "augment": augment})).fingerprint

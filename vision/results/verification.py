@@ -4,6 +4,7 @@
 (24, {})
 """
 
+import json
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -35,15 +36,23 @@ def verify(sweep: Path) -> tuple[int, dict[str, list[str]]]:
     return len(runs), problems
 
 
-def used_data(sweep: Path) -> list[tuple[str, dict[str, Any], str]]:
-    """Return folder, settings of the data and their fingerprint, of each finished run that has them."""
-    used: list[tuple[str, dict[str, Any], str]] = []
+def used_data(sweep: Path) -> list[tuple[list[str], dict[str, Any], str]]:
+    """Return each data set that finished runs have used: their folders, its settings, and its fingerprint.
+
+    The settings are those of the first of these runs, from its config.yaml.
+    """
+    runs: dict[tuple[str, str], list[str]] = {}
     for run in index(sweep):
-        fingerprint = str(run.read().get("data_fingerprint", "")) if run.record else ""
+        record = run.read() if run.record else {}
+        settings: dict[str, Any] = record.get("settings") or {}
+        data = {n: v for n, v in settings.items() if n.startswith("data.") and n != "data.subset_seed"}
+        if fingerprint := str(record.get("data_fingerprint") or ""):
+            runs.setdefault((json.dumps(data, sort_keys=True), fingerprint), []).append(run.folder)
+    used: list[tuple[list[str], dict[str, Any], str]] = []
+    for (_, fingerprint), folders in runs.items():
         with suppress(OSError, yaml.YAMLError, KeyError, TypeError):
-            written = yaml.safe_load((sweep / run.folder / CONFIG).read_text())
-            if fingerprint:
-                used.append((run.folder, dict(written["data"]), fingerprint))
+            written = yaml.safe_load((sweep / folders[0] / CONFIG).read_text())
+            used.append((folders, dict(written["data"]), fingerprint))
     return used
 
 
