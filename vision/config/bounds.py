@@ -14,8 +14,8 @@ class Bounds(NamedTuple):
 
     Attributes:
         least: the smallest value.
-        most: the largest value; None is no bound.
-        below: a number that all values are below; None is no bound.
+        most: the largest value; None sets none.
+        below: a number that all values are below; None sets none.
         zero: whether 0, which turns something off, is allowed too.
     """
 
