@@ -42,7 +42,7 @@ REFUSED = {
     "+training.schedule_options.cycle_mul=0": "training.schedule=cosine cannot be made",
     "+model.kwargs.depth=100000": "model.kwargs.depth must be from 1 to 1000",
     "+model.kwargs.depth=abc": "does not take the arguments",
-    "+model.kwargs.drop_path_rate=2": "cannot be built for images of 1 x 8 x 8",
+    "+model.kwargs.drop_path_rate=2": "model.kwargs.drop_path_rate must be 0 or from 1e-06 up to",
     "model.module=../x": "model.module must be a module",
     "--foo": "unrecognized arguments: --foo",
     "--config-dir /nosuch": "Additional config directory '/nosuch' not found",

@@ -67,4 +67,5 @@ def _fingerprint(settings: dict[str, Any]) -> str:
     from vision.data import read_source
 
     augment = AugmentConfig(**settings.get("augment", {}))
-    return read_source(DataConfig(**{**settings, "augment": augment})).fingerprint
+    others = {name: value for name, value in settings.items() if name != "augment"}
+    return read_source(DataConfig(**others, augment=augment)).fingerprint

@@ -98,4 +98,4 @@ def _in_steps(fractions: Any, steps: int) -> Any:
         )
     if isinstance(fractions, (int, float)):
         return max(1, round(fractions * steps))
-    return [round(fraction * steps) for fraction in fractions]
+    return [round(fraction * steps) for fraction in listed]
