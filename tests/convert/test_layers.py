@@ -1,60 +1,18 @@
 """Each converted layer against torch's own module, in float64: outputs, gradients, fields, heads and back."""
 
 from itertools import product
-from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from layer_checks import EXACT, assert_equal_all_ways, converted, low_rank
+from torch import nn
 
-from vision.convert import as_attention
-from vision.convert.layers.positional_heads import _column_space, positional_heads
 from vision.fields import convolution, kernel_positions
-
-EXACT = 1e-11
-
-
-def rank(weight: Tensor, tolerance: float | None = None) -> int:
-    return _column_space(weight, tolerance)[0].shape[1]
-
-
-def heads_needed(weight: Tensor) -> int:
-    return len(positional_heads(weight)[0])
-
-
-def converted(module: nn.Module, shape: tuple[int, ...], **options: Any) -> tuple[Any, Any, Tensor]:
-    """The layer that `module` becomes on images (C, *size), the module in float64, and two images."""
-    torch.manual_seed(0)
-    module = module.double().eval()
-    layer = as_attention(module, shape, strict=True, **options)
-    return layer, module, torch.randn(2, *shape, dtype=torch.float64)
-
-
-def assert_equal_all_ways(module: nn.Module, shape: tuple[int, ...], **options: Any) -> Any:
-    layer, module, x = converted(module, shape, **options)
-    wanted = module(x)
-    assert layer.output_size == tuple(wanted.shape[2:])
-    for explicit in (False, True):
-        layer.explicit = explicit
-        torch.testing.assert_close(layer(x), wanted, rtol=0, atol=EXACT)
-    torch.testing.assert_close(layer.to_conv()(x), wanted, rtol=0, atol=EXACT)
-    return layer
-
-
-def low_rank(conv: Any, r: int) -> Any:
-    """The convolution with a random kernel of rank r, unfolded to positions x channels."""
-    generator = torch.Generator().manual_seed(r)
-    outer, positions = conv.weight[..., 0, 0].numel(), conv.weight[0, 0].numel()
-    one, other = (
-        torch.randn(*shape, generator=generator, dtype=torch.float64)
-        for shape in ((outer, r), (r, positions))
-    )
-    conv.double().weight.data = (one @ other).reshape(conv.weight.shape)
-    return conv
-
 
 # kernel, stride, padding, dilation, groups
 NUMBERS = list(product((1, 2, 3, (2, 3)), (1, 2), (0, 1), (1, 2), (1, 2)))
+
+
 MODES = ("zeros", "replicate", "circular", "reflect")
 
 
@@ -108,46 +66,6 @@ def test_transposed_convolutions(numbers):
     assert_equal_all_ways(conv, (4, 4, 5))
 
 
-POOLS = [
-    *(
-        nn.AvgPool2d(*numbers, divisor_override=divisor)
-        for numbers in product((2, 3), (1, 2, 3), (0, 1), (False, True), (False, True))
-        for divisor in (None, 5)
-    ),
-    *(
-        nn.MaxPool2d(kernel, stride, padding, dilation, ceil_mode=ceil)
-        for kernel, stride, padding, dilation, ceil in product(
-            (2, 3), (1, 2, 3), (0, 1), (1, 2), (False, True)
-        )
-    ),
-    *(nn.AdaptiveAvgPool2d(size) for size in (1, (3, 2), (5, None), (9, 8))),
-    *(nn.AdaptiveMaxPool2d(size) for size in (1, (3, 2), (None, 6))),
-]
-
-
-@pytest.mark.parametrize("pool", POOLS, ids=str)
-def test_pools(pool):
-    layer = assert_equal_all_ways(pool, (3, 7, 6))
-    assert layer.num_heads == (1 if layer.kind == "average pool" else 3)
-
-
-@pytest.mark.parametrize(
-    ("pool", "shape"),
-    [
-        (nn.AvgPool1d(3, 2, 1, True, False), (2, 9)),
-        (nn.MaxPool1d(3, 2, 1), (2, 9)),
-        (nn.AvgPool3d(2, 2, 1, True), (2, 4, 5, 3)),
-        (nn.MaxPool3d(3, 2, 1), (2, 4, 5, 3)),
-        (nn.AdaptiveAvgPool1d(4), (2, 9)),
-        (nn.AdaptiveAvgPool3d((2, 1, 3)), (2, 4, 5, 3)),
-        (nn.AdaptiveMaxPool3d(2), (2, 4, 5, 3)),
-    ],
-    ids=str,
-)
-def test_pools_in_other_dimensions(pool, shape):
-    assert_equal_all_ways(pool, shape)
-
-
 @pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
 @pytest.mark.parametrize("side", [6, 20])  # dense, and by neighbours
 def test_gradients_of_the_values_are_the_convolutions_and_those_of_q_and_k_exactly_0(kind, side):
@@ -173,32 +91,6 @@ def test_whatever_q_and_k_are_the_output_is_the_convolutions(logits):
     out = layer.attend(logits * torch.randn_like(q), torch.randn_like(k), v)
     out = layer.to_images(layer.merge_heads(out), (6, 7))
     torch.testing.assert_close(out, conv(x), rtol=0, atol=EXACT)
-
-
-def test_gradients_through_the_maximum_are_the_pools():
-    layer, pool, x = converted(nn.MaxPool2d(3, 2, 1), (3, 7, 6))
-    layer.explicit = True
-    direction = torch.randn_like(pool(x))
-    got, wanted = (torch.autograd.grad(f(x.requires_grad_()), x, direction)[0] for f in (layer, pool))
-    torch.testing.assert_close(got, wanted, rtol=0, atol=0)
-
-
-def test_ties_go_to_the_same_position_as_torchs():
-    layer, pool, x = converted(nn.MaxPool2d(3, 1, 1), (2, 6, 6))
-    layer.explicit = True
-    x = x.round().requires_grad_()
-    got, wanted = (torch.autograd.grad(f(x).square().sum(), x)[0] for f in (layer, pool))
-    assert torch.equal(got, wanted)
-
-
-@pytest.mark.parametrize("beta", [1.0, 10.0, 100.0])
-def test_soft_pools_lie_below_the_maximum_by_at_most_the_bound(beta):
-    layer, pool, x = converted(nn.MaxPool2d(3, 2, 1), (3, 9, 9), pooling="soft", beta=beta)
-    below = pool(x) - layer(x)
-    bound = torch.log(torch.tensor(9.0)) / beta
-    assert below.min() >= 0 and 1e-3 * bound < below.max() <= bound
-    weights = layer.neighbour_weights(x)[0]
-    torch.testing.assert_close(weights.sum(-1), torch.ones(2, 3, 25).double())
 
 
 def test_heads_are_one_field_for_each_kernel_position():
@@ -239,16 +131,6 @@ def test_the_attention_map_times_the_values_is_the_output(name, heads):
         assert torch.equal(weights[0] > 0, torch.stack([head.mask() for head in layer.heads]))
 
 
-def test_the_attention_map_of_pools():
-    layer, pool, x = converted(nn.AvgPool2d(3, 2, 1, count_include_pad=True), (3, 6, 6))
-    weights = layer.attention_map(x)
-    assert weights[0, 0, 0].tolist().count(1 / 9) == 4  # a corner: five of nine positions are null tokens
-    layer, pool, x = converted(nn.MaxPool2d(2), (3, 6, 6))
-    weights = layer.attention_map(x)
-    out = (weights @ x.flatten(2).unsqueeze(-1)).squeeze(-1).unflatten(2, (3, 3))
-    assert torch.equal(out, pool(x))
-
-
 def test_a_map_too_large_to_look_at_is_refused_by_name():
     layer, _, x = converted(nn.Conv2d(3, 4, 7, padding=3), (3, 100, 100))
     with pytest.raises(ValueError, match=r"would take 73 GiB, more than 2; use neighbour_weights"):
@@ -281,44 +163,6 @@ def test_layers_run_on_other_sizes_of_images():
         for explicit in (False, True):
             layer.explicit = explicit
             torch.testing.assert_close(layer(x), module(x), rtol=0, atol=EXACT)
-
-
-@pytest.mark.parametrize("r", range(1, 10))
-def test_a_kernel_of_rank_r_needs_r_or_r_plus_1_position_only_heads(r):
-    weight = low_rank(nn.Conv2d(4, 6, 3), r).weight.detach()
-    weights, values = positional_heads(weight)
-    assert rank(weight) == r <= len(weights) <= min(r + 1, 9) and weights.min() >= 0
-    torch.testing.assert_close(weights.sum(1), torch.ones(len(weights)).double())
-    made = torch.einsum("hk,hoi->oik", weights, values)
-    torch.testing.assert_close(made, weight.flatten(2), rtol=0, atol=1e-11)
-
-
-def test_heads_that_known_kernels_need():
-    box, binomial = torch.ones(1, 1, 3, 3), torch.tensor([1.0, 2, 1]).outer(torch.tensor([1.0, 2, 1]))
-    sobel = torch.tensor([1.0, 2, 1]).outer(torch.tensor([-1.0, 0, 1]))
-    assert heads_needed(box) == 1
-    assert heads_needed(binomial[None, None]) == 1
-    assert heads_needed(sobel[None, None]) == 2  # it sums to 0, so no positive weights alone make it
-    assert heads_needed(torch.randn(8, 8, 3, 3, generator=torch.Generator().manual_seed(0))) == 9
-    assert heads_needed(torch.randn(8, 8, 1, 1)) == 1
-
-
-def test_a_tolerance_leaves_out_what_is_small():
-    weight = low_rank(nn.Conv2d(4, 6, 3), 2).weight.detach()
-    noisy = weight + 1e-6 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)).double()
-    assert rank(noisy) == 9 and rank(noisy, tolerance=1e-3) == 2
-    weights, values = positional_heads(noisy, tolerance=1e-3)
-    assert len(weights) <= 3
-    made = torch.einsum("hk,hoi->oik", weights, values)
-    assert (made - noisy.flatten(2)).abs().max() < 1e-4
-
-
-def test_a_blur_pool_is_one_head_where_heads_are_few():
-    from timm.layers import BlurPool2d
-
-    blur = BlurPool2d(4, filt_size=3, stride=2)
-    assert assert_equal_all_ways(blur, (4, 8, 8)).num_heads == 9
-    assert assert_equal_all_ways(blur, (4, 8, 8), heads="min").num_heads == 1
 
 
 @pytest.mark.parametrize("size", [(7, 6), (8, 9), (5, 12)])

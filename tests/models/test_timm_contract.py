@@ -13,7 +13,7 @@ from vision.models import complete_arguments, our_models, save_model
 
 OURS = [name for name in our_models() if name != "softened_cnn"]  # in soften/test_registry.py
 BACKBONES = [name for name in OURS if name.startswith("field_")]
-# mixers/test_tracing.py traces each mixer; these are the backbone's other paths: a stem, and blocks that differ.
+# mixers/test_tracing.py traces each mixer; these are the backbone's other paths: a stem, blocks that differ.
 TRACED = ("field_vit_conv_stem", "field_window", "field_recurrent")
 SMALL: dict[str, Any] = {"img_size": 8, "patch_size": 2, "in_chans": 1, "embed_dim": 16, "depth": 3}
 
