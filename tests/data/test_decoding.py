@@ -89,6 +89,9 @@ def test_transparent_palettes_and_levels():
     assert image[:, 0, 0].tolist() == [255, 255, 255] and image[:, 0, 1].tolist() == [0, 0, 255]
     grey = Image.fromarray(np.array([[7, 50]], np.uint8))
     assert decode(encoded(grey, "PNG", transparency=7)).tolist() == [[[255, 50]]]
+    deep = Image.fromarray(np.array([[7, 50], [65535, 256]], np.uint16))
+    read = decode(encoded(deep, "PNG", transparency=7), background="red")
+    assert read.tolist() == [[[76, 0], [255, 1]]]  # the luminance of red
 
 
 @pytest.mark.parametrize(("bits", "shift"), [(8, 0), (10, 2), (12, 4), (16, 8)])

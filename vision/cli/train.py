@@ -18,6 +18,7 @@ from vision.cli.hydra_errors import answer_in_one_sentence, sentence
 from vision.cli.launchers.needs import check_launcher
 from vision.cli.old_names import accept_old_names, current_overrides
 from vision.cli.output_paths import check_folder
+from vision.cli.path_arguments import quoted_paths
 from vision.cli.progress import Progress
 from vision.cli.schema import conf_folder, store_schema, to_run_config
 from vision.cli.stderr import tell
@@ -30,13 +31,13 @@ MULTIRUN = ("-m", "--multirun")
 def train(arguments: Sequence[str]) -> int:
     """Run `vision train` with Hydra's arguments; returns the exit status."""
     try:
-        arguments = current_overrides(arguments)
+        arguments = quoted_paths(current_overrides(arguments))
         arguments = flags_last(arguments)
         check_words(arguments, many=any(word in MULTIRUN for word in arguments))
         check_launcher(arguments)
         for word in arguments:
             if word.startswith("output_dir="):
-                check_folder("output_dir", Path(word.removeprefix("output_dir=")))
+                check_folder("output_dir", Path(word.removeprefix("output_dir=").strip("'\"")))
     except (ValueError, OSError) as error:
         tell(f"vision train: {error}")
         return 2

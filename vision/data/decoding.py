@@ -88,6 +88,8 @@ def decode_opened(
         pixels = np.array(_eight_bits(file, background))
     else:
         pixels = to_eight_bits(values, ranges or Ranges().with_values(values))
+        if isinstance(clear := file.info.get("transparency"), int):  # one value of a grey PNG
+            pixels = np.where(values == clear, np.uint8(_grey(background)), pixels)
     orientation = _orientation(file, loaded=True)
     image = torch.from_numpy(pixels)
     return _upright(image[None] if image.ndim == 2 else image.permute(2, 0, 1), orientation)
@@ -176,6 +178,12 @@ def _colour(name: str) -> tuple[int, int, int]:
             f"data.background must be the name of a colour, such as white, or #rrggbb, got {name!r}"
         ) from error
     return red, green, blue
+
+
+def _grey(background: str) -> int:
+    """Return the luminance of a colour."""
+    parts = zip(_colour(background), _LUMINANCE, strict=True)
+    return (sum(part * weight for part, weight in parts) + 2**15) >> 16
 
 
 def _orientation(file: "Image.Image", *, loaded: bool) -> int:

@@ -178,7 +178,8 @@ class EncodedImages(Dataset[Tensor]):
 
         reason = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
-            is_empty = self.names is not None and self.items[index] == b""
+            item = self.items[index]
+            is_empty = item == b"" if isinstance(item, bytes) else os.path.getsize(item) == 0
             reason = "it is empty" if is_empty else "it is not an image in a format that Pillow reads"
         return f"image {self.name(index)} cannot be decoded: {reason}"
 

@@ -1,0 +1,46 @@
+"""Paths on the command line that Hydra's grammar cannot read, in quotes.
+
+>>> quoted_paths(["data.root=photos/a=b", "seed=0,1"])
+["data.root='photos/a=b'", 'seed=0,1']
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+PATHS = ("data.root", "output_dir", "model.init_from")
+
+
+def quoted_paths(arguments: Sequence[str]) -> list[str]:
+    """Return arguments in which a path is quoted if Hydra's grammar cannot read it, or would split it.
+
+    In a sweep, a path such as a,b is quoted where there is such a file or folder; otherwise it is two values.
+    A leading ~ becomes the home folder.
+    """
+    sweeping = not {"-m", "--multirun"}.isdisjoint(arguments)
+    return [_quoted(argument, sweeping) for argument in arguments]
+
+
+def _quoted(argument: str, sweeping: bool) -> str:
+    name, sign, value = argument.partition("=")
+    if name not in PATHS or not sign or value[:1] in ("'", '"'):
+        return argument
+    if value.startswith("~"):
+        value = os.path.expanduser(value)
+    literal = "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    if "$" in value or not value:  # an interpolation
+        return f"{name}={value}"
+    return f"{name}={value}" if _reads(f"{name}={value}", value, sweeping) else f"{name}={literal}"
+
+
+def _reads(argument: str, value: str, sweeping: bool) -> bool:
+    """Return whether Hydra reads a path as it is, or as several that are meant."""
+    try:
+        override = OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return False
+    several = sweeping and override.is_sweep_override() and not Path(value).exists()
+    return several or override.value() == value
