@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "provenance": set(),
     "results": {"_lazy", "config", "text", "provenance", "saved_files"},
     "statistics": set(),
-    "inspection": {"text", "patches", "fields", "models", "convert", "soften"},
+    "inspection": {"text", "patches", "fields", "attention", "models", "convert", "soften"},
     "reuse": {"data", "models", "results"},
     "plots": {"text"},
     "report": {"text", "results", "statistics", "plots", "provenance"},

@@ -33,7 +33,7 @@ def inspect(
     against: str | None,
     out: Path,
 ) -> int:
-    """Print the attention distances of the model `name`, and write every figure that it has.
+    """Print how far and how convolutionally the model `name` attends, and write every figure that it has.
 
     A CNN is inspected as attention. With `against`, a second model is shown next to it in the distances, and
     its layers are compared by CKA.
@@ -45,7 +45,13 @@ def inspect(
     check_input_size(input_size)
     check_folder("--out", out)
     from vision.cli.console import console
-    from vision.cli.inspect_figures import attention_distances, distance_table, write_figures
+    from vision.cli.inspect_figures import (
+        attention_distances,
+        distance_table,
+        kernel_shares,
+        share_table,
+        write_figures,
+    )
     from vision.cli.inspect_models import read_inputs
 
     inputs = read_inputs(
@@ -59,7 +65,10 @@ def inspect(
     )
     distances = attention_distances(inputs)
     tables = [distance_table(str(model), rows) for model, rows in distances.groupby("model", sort=False)]
+    shares = kernel_shares(inputs)
+    if shares is not None:
+        tables.append(share_table(next(iter(inputs.models)), shares))
     lines = [*inputs.weights, f"{len(inputs.images)} images of {inputs.description}"]
     console().print(*tables, "\n".join(lines), soft_wrap=True)
-    write_figures(inputs, distances, out)
+    write_figures(inputs, distances, shares, out)
     return 0

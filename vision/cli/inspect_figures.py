@@ -1,6 +1,6 @@
 """What `vision inspect` shows: a table of attention distances, and every figure that a model has.
 
->>> write_figures(inputs, attention_distances(inputs), Path("outputs/inspect"))  # doctest: +SKIP
+>>> write_figures(inputs, attention_distances(inputs), kernel_shares(inputs), Path("outputs/inspect"))  # doctest: +SKIP
 """
 
 import warnings
@@ -24,6 +24,8 @@ from vision.plots.model.heatmap import Panel
 PANELS = 4  # images or layers in a figure
 CKA_BATCH = 8  # images in a minibatch
 FEWEST_FOR_CKA = 4
+SHARE_LAYERS = 12  # rows of the figure of kernel shares
+EXACT = 1e-9  # a share this close to 1 is 1, up to rounding
 
 
 def attention_distances(inputs: InspectionInputs) -> pd.DataFrame:
@@ -53,23 +55,67 @@ def distance_table(name: str, distances: pd.DataFrame) -> Table:
     return table
 
 
-def write_figures(inputs: InspectionInputs, distances: pd.DataFrame, out: Path) -> None:
+def kernel_shares(inputs: InspectionInputs) -> inspection.KernelShares | None:
+    """Return how convolutional the heads of the first model are; print why there is no answer."""
+    name, model = next(iter(inputs.models.items()))
+    try:
+        shares = inspection.kernel_shares(model, inputs.images)
+    except ValueError as error:
+        print(f"no kernel shares of {name}: {error}", file=sys.stderr)
+        return None
+    for layer, reason in shares.skipped.items():
+        print(f"no kernel shares of {name}, {layer}: {reason}", file=sys.stderr)
+    return shares
+
+
+def share_table(name: str, shares: inspection.KernelShares) -> Table:
+    """Return the shares of the variance of attention weights, one row per layer and head.
+
+    A layer whose heads are all kernels, such as a converted convolution, has one row.
+    """
+    table = Table("layer", "head", "kernel", "95% interval", "position", "content", "width", box=SIMPLE_HEAD)
+    for layer, heads in shares.table.groupby("layer", sort=False):
+        if (heads["kernel_low"] > 1 - EXACT).all():
+            width = f"{heads['width'].min():.1f} to {heads['width'].max():.1f}"
+            table.add_row(str(layer), f"all {len(heads)}", "100%", "exact", "0%", "0%", width)
+            continue
+        for head in heads.to_dict("records"):
+            interval = f"{head['kernel_low']:.1%} to {head['kernel_high']:.1%}"
+            shown = [f"{head[share]:.1%}" for share in ("kernel", "position", "content")]
+            shown.insert(1, interval)
+            table.add_row(str(layer), str(head["head"]), *shown, f"{head['width']:.1f}")
+    table.title = f"how convolutional the heads of {name} are: shares of the variance of their weights"
+    table.caption = "width: radius in tokens that holds 90% of the kernel"
+    return table
+
+
+def write_figures(
+    inputs: InspectionInputs,
+    distances: pd.DataFrame,
+    shares: inspection.KernelShares | None,
+    out: Path,
+) -> None:
     """Draw and write every figure that the models allow, and print why a figure is missing.
 
     Args:
         inputs: models and images.
         distances: attention distances of the models, as `attention_distances` returns them.
+        shares: of the first model, as `kernel_shares` returns them.
         out: folder, which is made if it does not exist.
     """
     out.mkdir(parents=True, exist_ok=True)
-    for name, draw in _figures(inputs, distances):
+    for name, draw in _figures(inputs, distances, shares):
         _write(out / name, draw)
 
 
-def _figures(inputs: InspectionInputs, distances: pd.DataFrame) -> Iterator[tuple[str, Callable[[], Figure]]]:
+def _figures(
+    inputs: InspectionInputs, distances: pd.DataFrame, shares: inspection.KernelShares | None
+) -> Iterator[tuple[str, Callable[[], Figure]]]:
     """Yield the file name and function of each figure; ValueError means that the model has no such part."""
     name, model = next(iter(inputs.models.items()))
     yield "attention_distance.png", lambda: _distance(inputs, distances)
+    if shares is not None:
+        yield "kernel_shares.png", lambda: _kernel_shares(inputs, name, shares)
     yield "rollout.png", lambda: _rollout(inputs, name, model)
     yield "receptive_field.png", lambda: _receptive_field(inputs, name, model)
     yield "heads.png", lambda: _heads(inputs, name, model)
@@ -83,6 +129,18 @@ def _distance(inputs: InspectionInputs, distances: pd.DataFrame) -> Figure:
         title="How far each head looks",
         equal=inspection.equal_distance(Grid(*inputs.size), inputs.size),
         notes=inputs.notes(len(inputs.few_images()), models=2),
+    )
+
+
+def _kernel_shares(inputs: InspectionInputs, name: str, shares: inspection.KernelShares) -> Figure:
+    layers = list(dict.fromkeys(shares.table["layer"]))
+    chosen = [layers[index] for index in spread_indices(len(layers), SHARE_LAYERS)]
+    left_out = f", {len(chosen)} of {len(layers)} layers" if len(chosen) < len(layers) else ""
+    return plots.plot_kernel_shares(
+        shares.table[shares.table["layer"].isin(chosen)],
+        {layer: (kernel.weights, kernel.rows, kernel.cols) for layer, kernel in shares.kernels.items()},
+        title=f"How convolutional the heads of {name} are",
+        notes=inputs.notes(len(inputs.images), f"{left_out}; line: 95% interval over images"),
     )
 
 

@@ -10,6 +10,9 @@ from vision.inspection.cka import block_names as block_names
 from vision.inspection.cka import cka as cka
 from vision.inspection.head_positions import head_positions as head_positions
 from vision.inspection.heads import measure_heads as measure_heads
+from vision.inspection.kernel_moments import HeadKernels as HeadKernels
+from vision.inspection.kernel_share import KernelShares as KernelShares
+from vision.inspection.kernel_share import kernel_shares as kernel_shares
 from vision.inspection.position_similarity import position_similarity as position_similarity
 from vision.inspection.receptive_fields import LayerFields as LayerFields
 from vision.inspection.receptive_fields import composed_field as composed_field

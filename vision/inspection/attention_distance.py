@@ -68,7 +68,7 @@ def attention_distance(model: nn.Module, images: Tensor) -> pd.DataFrame:
         # query must count by the weight that is left.
         each_query = not isinstance(call.module, SoftConvolution)
         for head, distance in enumerate(_mean_distance(layout, each_query=each_query)):
-            values = (call.name, depth, head, distance, heads, queries, layout.keys, _kind(call.module))
+            values = (call.name, depth, head, distance, heads, queries, layout.keys, kind_of(call.module))
             rows.append(dict(zip(COLUMNS, values, strict=True)))
 
     hidden = watch_attention(model, images, measure)
@@ -214,7 +214,8 @@ def _mean_distance(layout: _Layout, *, each_query: bool) -> list[float]:
     return [float(mean) for mean in (weighted / total).nanmean((0, 2))]
 
 
-def _kind(module: nn.Module) -> str:
+def kind_of(module: nn.Module) -> str:
+    """Return what an attention module is: attention, soft convolution, or another layer as attention."""
     if isinstance(module, SoftConvolution):
         return "soft convolution"
     if not isinstance(module, AttentionLayer):

@@ -47,6 +47,7 @@ class AttentionCall:
         x: its input if it has a method `attention_map`, otherwise None.
         weights: computes (B, num_heads, N_query, N_key). It may only be called during the forward pass.
         over_channels: whether the weights are between channels, as in DaViT's ChannelAttentionV2.
+        attn_mask: the mask that scaled_dot_product_attention was called with, if any.
     """
 
     name: str
@@ -54,6 +55,7 @@ class AttentionCall:
     x: Tensor | None
     weights: Callable[[], Tensor]
     over_channels: bool = False
+    attn_mask: Tensor | None = None
 
     @property
     def input(self) -> Tensor:
@@ -145,7 +147,8 @@ class _Watcher(TorchFunctionMode):
             name, module = self.running[-1]
             query: Tensor = args[0] if args else options["query"]
             channels = _over_channels(query, self.inputs[-1], module)
-            self._report(name, module, None, lambda: _weights_of(func, *args, **options), channels)
+            mask = options.get("attn_mask", args[3] if len(args) > 3 else None)
+            self._report(name, module, None, lambda: _weights_of(func, *args, **options), channels, mask)
         return func(*args, **options)
 
     def handles(self, name: str, module: nn.Module) -> Iterator[RemovableHandle]:
@@ -211,11 +214,12 @@ class _Watcher(TorchFunctionMode):
         x: Tensor | None,
         weights: Callable[[], Tensor],
         over_channels: bool = False,
+        attn_mask: Tensor | None = None,
     ) -> None:
         self.shown.update(running for running, _ in self.running)
         self.uses[name] += 1
         use = "" if self.uses[name] == 1 else f":{self.uses[name]}"
-        self.on_call(AttentionCall(name + use, module, x, weights, over_channels))
+        self.on_call(AttentionCall(name + use, module, x, weights, over_channels, attn_mask))
 
 
 def _has_map(module: nn.Module) -> bool:

@@ -7,6 +7,7 @@ from vision.plots.model.attention_distance import plot_attention_distance as plo
 from vision.plots.model.cka import plot_cka as plot_cka
 from vision.plots.model.heads import plot_heads as plot_heads
 from vision.plots.model.heatmap import plot_heatmap as plot_heatmap
+from vision.plots.model.kernel_shares import plot_kernel_shares as plot_kernel_shares
 from vision.plots.model.positions import plot_position_similarity as plot_position_similarity
 from vision.plots.model.receptive_fields import plot_fields as plot_fields
 from vision.plots.sweep.accuracy import plot_accuracy as plot_accuracy

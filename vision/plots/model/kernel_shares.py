@@ -1,0 +1,102 @@
+"""How convolutional each head is: shares of the variance of its weights, and its kernel, layer by layer.
+
+>>> values = {"layer": "attn", "head": [0, 1], "kernel": [0.7, 0.2], "position": 0.1, "content": [0.2, 0.7]}
+>>> ends = {"kernel_low": [0.6, 0.1], "kernel_high": [0.8, 0.3], "row": 0.0, "col": 0.0, "width": 1.0}
+>>> kernels = {"attn": (np.full((2, 3, 3), 1 / 9), np.arange(-1, 2), np.arange(-1, 2))}
+>>> figure = plot_kernel_shares(pd.DataFrame({**values, **ends}), kernels, title="digits")
+"""
+
+# matplotlib leaves the type of **kwargs open.
+# pyright: reportUnknownMemberType=false
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Patch
+
+from vision.plots.layout.figure import new_figure
+from vision.plots.layout.heatmap_cells import without_frame
+from vision.plots.layout.legend import legend_above
+from vision.plots.layout.style import COLOURS, INK, PAPER, SMALL, WIDTH, styled
+from vision.plots.layout.tables import check_table
+
+COLUMNS = ("layer", "head", "kernel", "position", "content", "kernel_low", "kernel_high", "width")
+SHARES = {"kernel": "kernel of the offset", "position": "absolute position", "content": "content"}
+LAYER_HEIGHT, BARS_WIDTH, KERNEL_WIDTH = 1.5, 3.0, 1.1  # inches
+MOST_KERNELS = 8  # heads of a layer whose kernels are drawn
+
+Kernels = Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+
+@styled
+def plot_kernel_shares(table: pd.DataFrame, kernels: Kernels, *, title: str, notes: str = "") -> Figure:
+    """Draw one row per layer: at the left the shares of each head, stacked; beside them the kernels.
+
+    The line on a bar is the interval of the kernel's share. Above a kernel is its effective width in tokens,
+    the radius of the circle, which holds 90% of the kernel's weight. The cross is the query. Each kernel has
+    its own colour scale, from 0 to its largest weight.
+
+    Args:
+        table: as in `vision.inspection.kernel_shares`.
+        kernels: by layer, the weights (H, R, C), the rows (R,) and the columns (C,) of the offsets.
+        title: text above the figure.
+        notes: small print below the figure.
+
+    Raises:
+        ValueError: a column is missing, or the table has no rows.
+    """
+    check_table(table, COLUMNS)
+    layers = list(table.groupby("layer", sort=False))
+    drawn = min(MOST_KERNELS, max(len(heads) for _, heads in layers))
+    width = max(WIDTH, BARS_WIDTH + KERNEL_WIDTH * drawn)
+    figure, body = new_figure(title, notes, width=width, height=LAYER_HEIGHT * len(layers) + 0.7)
+    ratios = [BARS_WIDTH, *[KERNEL_WIDTH] * drawn]
+    panels = body.subplots(len(layers), 1 + drawn, squeeze=False, width_ratios=ratios)
+    for row, (name, heads) in zip(panels, layers, strict=True):
+        _shares(row[0], heads)
+        row[0].set_title(str(name))
+        for index, panel in enumerate(row[1:]):
+            if index < len(heads):
+                _kernel(panel, kernels[str(name)], heads.iloc[index], index)
+            else:
+                panel.set_axis_off()
+    panels[-1][0].set_xlabel("head")
+    legend_above(body, [Patch(color=COLOURS[i], label=text) for i, text in enumerate(SHARES.values())])
+    return figure
+
+
+def _shares(panel: Axes, heads: pd.DataFrame) -> None:
+    """Draw stacked bars; a share that is estimated below 0 has no bar."""
+    places = np.arange(len(heads))
+    below = np.zeros(len(heads))
+    for colour, share in zip(COLOURS, SHARES, strict=False):
+        values = heads[share].to_numpy(dtype=float).clip(0, 1)
+        panel.bar(places, values, 0.85, bottom=below, color=colour)
+        below = below + values
+    low, high = (heads[f"kernel_{end}"].to_numpy(dtype=float).clip(0, 1) for end in ("low", "high"))
+    panel.vlines(places, low, high, color=INK, linewidth=1.2)
+    step = max(1, len(heads) // 8)
+    panel.set_xticks(places[::step], [str(head) for head in heads["head"].iloc[::step]])
+    panel.set(ylim=(0, 1.02), yticks=[0, 0.5, 1], xlim=(-0.6, len(heads) - 0.4))
+    panel.set_ylabel("share of variance")
+
+
+def _kernel(
+    panel: Axes, kernel: tuple[np.ndarray, np.ndarray, np.ndarray], head: pd.Series, index: int
+) -> None:
+    weights, rows, cols = kernel
+    extent = (cols[0] - 0.5, cols[-1] + 0.5, rows[-1] + 0.5, rows[0] - 0.5)
+    values = weights[index]
+    panel.imshow(values, vmin=0, vmax=max(float(values.max()), 1e-12), cmap="inferno", extent=extent)
+    centre = (float(head["col"]), float(head["row"]))
+    panel.add_patch(Circle(centre, float(head["width"]), fill=False, edgecolor=PAPER, linewidth=1))
+    panel.plot(0, 0, marker="+", color="#35a7ff", markersize=6)
+    panel.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
+    panel.set_xticks([int(cols[0]), int(cols[-1])])
+    panel.set_yticks([int(rows[0]), int(rows[-1])])
+    panel.tick_params(labelsize=SMALL - 1)
+    panel.set_title(f"{head['head']}: {float(head['width']):.1f}", fontsize=SMALL)
+    without_frame(panel)
