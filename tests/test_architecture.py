@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "vision"
 MAY_IMPORT = {
     "_lazy": set(),
     "_registration": {"entry_points"},
-    "entry_points": {"models", "soften"},
+    "entry_points": {"models", "convert", "soften"},
     "config": set(),
     "device_dtype": set(),
     "patches": {"device_dtype"},
@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "models": {
         *("text", "saved_files", "device_dtype", "patches", "fields", "positions", "attention", "mixers")
     },
-    "convert": {"patches", "tracing", "fields", "attention", "mixers", "models", "provenance"},
+    "convert": {"patches", "text", "tracing", "fields", "attention", "mixers", "models", "provenance"},
     "soften": {"patches", "tracing", "fields", "attention", "models", "convert"},
     "data": {"config", "text"},
     "training": {"config"},

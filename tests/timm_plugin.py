@@ -13,7 +13,7 @@ import vision  # noqa: F401  # adds our models to timm's registry
 from vision.models import our_models
 
 OURS = our_models()
-TOKENS = [name for name in OURS if name.startswith("field_") or name == "softened_cnn"]
+TOKENS = [name for name in OURS if name.startswith("field_") or name in ("softened_cnn", "nearest_cnn")]
 _NON_STD = "vit_*"  # one of timm's NON_STD filters, which are given together
 
 

@@ -33,8 +33,9 @@ from .patches import patchify as patchify
 from .patches import shuffle_patches as shuffle_patches
 from .patches import unpatchify as unpatchify
 
-# CNNs as attention.
+# CNNs as attention, and ViTs as CNNs.
 from .convert import as_attention as as_attention
+from .convert import as_convolution as as_convolution
 from .convert import load_converted as load_converted
 from .convert import save_converted as save_converted
 from .soften import soft_convolution as soft_convolution

@@ -52,6 +52,7 @@ _CONFIGS: dict[str, dict[str, Any]] = {
     "plain_cnn": {**_IMAGES, "first_conv": "stages.0.0.conv", "classifier": "head.fc", "pool_size": (8, 8)},
     "resnet18_small": {**_IMAGES, "first_conv": "conv1", "classifier": "fc", "pool_size": (4, 4)},
     "softened_cnn": {**_IMAGES, "first_conv": "patch_embed.layer", "classifier": "head"},
+    "nearest_cnn": _BACKBONE,
 }
 # timm reads a registered model's configuration from this name, in the module of its entry point.
 default_cfgs = cast(dict[str, Any], generate_default_cfgs({**_CONFIGS}))
@@ -172,6 +173,16 @@ def softened_cnn(pretrained: bool = False, **kwargs: Any) -> "nn.Module":
     return build_model_with_cfg(build, "softened_cnn", pretrained, **{**kwargs, **options})
 
 
+@register_model
+def nearest_cnn(pretrained: bool = False, **kwargs: Any) -> "nn.Module":
+    """Any ViT with one kernel per head in place of its attention (`vision.as_convolution`)."""
+    from vision.convert.nearest_registry import build_nearest_cnn
+
+    build: Any = build_nearest_cnn
+    features = {"out_indices": 3, "feature_cls": "getter"}
+    return build_model_with_cfg(build, "nearest_cnn", pretrained, feature_cfg=features, **kwargs)
+
+
 def _backbone(name: str, mixer: str, pretrained: bool, kwargs: dict[str, Any], **defaults: Any) -> "Backbone":
     from vision.models.backbone import Backbone
     from vision.models.resizing import checkpoint_filter_fn
@@ -200,11 +211,18 @@ def _complete_softened_cnn(name: str, **given: Any) -> dict[str, Any]:
     return complete_softened_cnn(**given)
 
 
+def _complete_nearest_cnn(name: str, **given: Any) -> dict[str, Any]:
+    from vision.convert.nearest_registry import complete_nearest_cnn
+
+    return complete_nearest_cnn(**given)
+
+
 # `vision.models.complete_arguments` reads this name in the module of the entry point.
 argument_completers = {
     **dict.fromkeys(BACKBONES, _complete_backbone),
     **dict.fromkeys(("plain_cnn", "resnet18_small"), _complete_stages),
     **dict.fromkeys(("softened_cnn", "released_cnn"), _complete_softened_cnn),
+    "nearest_cnn": _complete_nearest_cnn,
 }
 # The name of earlier versions, which saved models and configs still hold. timm warns and names the new one.
 register_model_deprecations(__name__, {"released_cnn": "softened_cnn"})

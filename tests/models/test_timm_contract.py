@@ -11,7 +11,8 @@ from torch import nn
 
 from vision.models import complete_arguments, our_models, save_model
 
-OURS = [name for name in our_models() if name != "softened_cnn"]  # in soften/test_registry.py
+# Those made of another model are in soften/test_registry.py and convert/test_nearest_registry.py.
+OURS = [name for name in our_models() if name not in ("softened_cnn", "nearest_cnn")]
 BACKBONES = [name for name in OURS if name.startswith("field_")]
 # mixers/test_tracing.py traces each mixer; these are the backbone's other paths: a stem, blocks that differ.
 TRACED = ("field_vit_conv_stem", "field_window", "field_recurrent")

@@ -1,6 +1,7 @@
-"""`vision convert`: turn a CNN into masked attention, compare the two, and write the result to a folder.
+"""`vision convert`: a CNN as masked attention, or the nearest CNN of a ViT; compare, and write the result.
 
 vision convert resnet18 --data photos --out outputs/resnet18
+vision convert outputs/demo/ViT/n1200/s0 --to convolution --kernel-size 3,5,7,full
 """
 
 import argparse
@@ -28,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--classes", type=int, metavar="N", help="number of outputs (default: the model's own)"
     )
+    to = "attention: a CNN, exactly; convolution: the nearest CNN of a ViT (default: %(default)s)"
+    parser.add_argument("--to", choices=("attention", "convolution"), default="attention", help=to)
     add_images(parser, "compare on", MOST_IMAGES)
     heads = "one head per kernel position, or as few as the kernel's rank needs (default: %(default)s)"
     parser.add_argument("--heads", choices=("kernel", "min"), default="kernel", help=heads)
@@ -37,6 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=("float32", "float64"), default="float32", help=precision)
     strict = "fail if any module that mixes tokens cannot be converted"
     parser.add_argument("--strict", action="store_true", help=strict)
+    sizes = "with --to convolution: tokens across, such as 3,5,7,full (default: 3)"
+    parser.add_argument("--kernel-size", metavar="K,...", help=sizes)
+    distill = "with --to convolution: steps of training towards the original's logits (default: 0)"
+    parser.add_argument("--distill-steps", type=int, metavar="N", help=distill)
     out = "write the converted model, its table of layers and its figure there"
     parser.add_argument("--out", type=Path, metavar="DIR", help=out)
 
@@ -48,6 +55,9 @@ def convert(
     pretrained: bool,
     input_size: int | None,
     classes: int | None,
+    to: Literal["attention", "convolution"],
+    kernel_size: str | None,
+    distill_steps: int | None,
     data: Path | None,
     heads: Literal["kernel", "min"],
     pooling: Literal["exact", "soft"],
@@ -56,6 +66,8 @@ def convert(
     out: Path | None,
 ) -> int:
     """Convert the model `name`, print how it compares with the original, and write it to `out` if given.
+
+    With `to` convolution, heads, pooling, precision and strict have no effect.
 
     Raises:
         ValueError: an option is wrong, weights do not fit, or the model cannot be converted.
@@ -66,6 +78,24 @@ def convert(
         raise ValueError(f"--classes must be 1 or more, got {classes}")
     if out is not None:
         check_folder("--out", out)
+    if to == "attention" and (kernel_size is not None or distill_steps is not None):
+        raise ValueError("--kernel-size and --distill-steps need --to convolution")
+    if distill_steps is not None and distill_steps < 0:
+        raise ValueError(f"--distill-steps must be 0 or more, got {distill_steps}")
+    if to == "convolution":
+        from vision.cli.convert_to_convolution import convert_to_convolution, kernel_sizes
+
+        return convert_to_convolution(
+            name,
+            checkpoint=checkpoint,
+            pretrained=pretrained,
+            input_size=input_size,
+            classes=classes,
+            data=data,
+            sizes=kernel_sizes("3" if kernel_size is None else kernel_size),
+            distill_steps=distill_steps or 0,
+            out=out,
+        )
     import torch
 
     from vision.cli import convert_measure, convert_table

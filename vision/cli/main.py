@@ -26,8 +26,8 @@ COMMANDS = {
     "models": "list models by name, and those of this suite with their sizes",
     "predict": "classify images by a trained model",
     "export": "write a trained model as one file: ONNX, or a program of torch.export",
-    "convert": "turn a CNN into masked attention, and measure how closely they agree",
-    "inspect": "look inside a model: attention distance, receptive fields, heads, CKA",
+    "convert": "turn a CNN into masked attention, or a ViT into its nearest CNN, and compare them",
+    "inspect": "look inside a model: attention distance, kernel shares, receptive fields, CKA",
 }
 COMPLETION = ("-sc", "--shell-completion")
 

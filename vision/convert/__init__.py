@@ -1,4 +1,4 @@
-"""Any CNN as masked attention with the same outputs, and back again."""
+"""Any CNN as masked attention with the same outputs, and back: the nearest CNN of any ViT."""
 
 from vision.convert.conversion import Heads as Heads
 from vision.convert.conversion import Pooling as Pooling
@@ -12,6 +12,10 @@ from vision.convert.layers import Window as Window
 from vision.convert.layers import attention_layers as attention_layers
 from vision.convert.layers import heads_by_layer as heads_by_layer
 from vision.convert.layers import set_explicit as set_explicit
+from vision.convert.layers.head_convolution import HeadConvolution as HeadConvolution
+from vision.convert.nearest_cnn import Calibration as Calibration
+from vision.convert.nearest_cnn import ConvolutionSummary as ConvolutionSummary
+from vision.convert.nearest_cnn import as_convolution as as_convolution
 from vision.convert.saved import CONVERSION as CONVERSION
 from vision.convert.saved import load_converted as load_converted
 from vision.convert.saved import save_converted as save_converted

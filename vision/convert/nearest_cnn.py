@@ -1,0 +1,269 @@
+"""`as_convolution`: a copy of any model in which attention by content is the nearest attention by position.
+
+>>> import timm
+>>> vit, images = timm.create_model("field_vit", img_size=16, depth=2), torch.randn(8, 3, 16, 16)
+>>> cnn = as_convolution(vit, images, kernel_size=3)
+>>> [(row.name, row.kernel, row.error < 1) for row in cnn.conversion.rows]
+[('blocks.0.mixer', '3x3', True), ('blocks.1.mixer', '3x3', True)]
+"""
+
+import copy
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, cast
+
+from torch import Tensor, nn
+
+from vision.convert.calibration import collect_products
+from vision.convert.distillation import distill
+from vision.convert.head_maps import head_maps
+from vision.convert.layers import AttentionLayer
+from vision.convert.layers.head_convolution import HeadConvolution
+from vision.convert.modules import named_modules, replace_module
+from vision.convert.position_fit import fit_position
+from vision.convert.summary import Left
+from vision.mixers import ConvAttention, Convolution
+from vision.models import prefix_tokens, token_grid
+from vision.patches import Grid
+from vision.text import first_few
+
+KernelSize = int | Literal["full"]
+RIDGE = 1e-4
+
+
+@dataclass
+class ConvolutionRow:
+    """One attention layer that became a convolution.
+
+    Attributes:
+        name: of the module.
+        kind: "fitted" for position-only heads, "exact" for what was a convolution as attention.
+        kernel: its size, such as 3x3.
+        heads: number of heads, or of kernel positions.
+        error: squared error on the calibration images as a share of the variance of the layer's output.
+    """
+
+    name: str
+    kind: str
+    kernel: str
+    heads: int
+    error: float
+
+
+@dataclass
+class ConvolutionSummary:
+    """What `as_convolution` did.
+
+    Attributes:
+        kernel_size: as given.
+        images: number of calibration images.
+        distill_steps: as given.
+        rows: the attention layers that were replaced.
+        left: attention that stays, with the reason.
+    """
+
+    kernel_size: KernelSize
+    images: int
+    distill_steps: int = 0
+    rows: list[ConvolutionRow] = field(default_factory=list[ConvolutionRow])
+    left: list[Left] = field(default_factory=list[Left])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain numbers, strings, lists and dicts."""
+        return asdict(self)
+
+
+def as_convolution(
+    model: nn.Module,
+    images: Tensor | None = None,
+    kernel_size: KernelSize = 3,
+    *,
+    batch_size: int = 16,
+    ridge: float = RIDGE,
+    distill_steps: int = 0,
+) -> nn.Module:
+    """Return a copy of a model with a convolution for each attention layer: the nearest CNN of a ViT.
+
+    - Attention with linear maps to and from values becomes position-only heads, `HeadConvolution`: each head
+      keeps its value and output maps, and has one kernel instead of weights that depend on content. The
+      kernels are the least squares of the layer's output on the layer's own input over the images.
+    - A layer made by `as_attention`, and the mixer conv_attention, becomes the convolution or pool that it
+      is, exactly.
+
+    Static attention in a field of this kernel size is converted exactly, also at the border. The error of
+    attention by content says how far it is from a convolution. Everything else, such as norms, MLPs and the
+    residual sums, is kept. The attribute `conversion` of the result is a `ConvolutionSummary`.
+
+    Args:
+        model: any model. Not changed.
+        images: (B, C, H, W), to fit the kernels on. Not needed if all attention is convolutions.
+        kernel_size: odd number of tokens across, at most the grid's; or "full", in which a query reaches
+            every token: (2 rows - 1) x (2 cols - 1).
+        batch_size: images in a minibatch.
+        ridge: pull towards the kernel nearest to the attention weights, relative to the equations.
+        distill_steps: further steps of training on the images, towards the model's logits.
+
+    Raises:
+        ValueError: the model has no attention that can be converted, there are no images, the model does not
+            run on them, or the kernel is even or wider than the grid.
+    """
+    return Calibration(model, images, batch_size=batch_size).convert(
+        kernel_size, ridge=ridge, distill_steps=distill_steps
+    )
+
+
+class Calibration:
+    """A model run once over calibration images, from which it is converted with any kernel size.
+
+    Args:
+        model, images, batch_size: as in `as_convolution`.
+
+    Raises:
+        ValueError: as in `as_convolution`.
+    """
+
+    def __init__(self, model: nn.Module, images: Tensor | None, *, batch_size: int = 16) -> None:
+        self.model, self.images, self.batch_size = model, images, batch_size
+        modules = named_modules(model)
+        fitted = [name for name, module in modules.items() if head_maps(module) is not None]
+        exact = [
+            name for name, module in modules.items() if isinstance(module, (AttentionLayer, ConvAttention))
+        ]
+        if not fitted and not exact:
+            raise ValueError(
+                f"as_convolution needs a model with attention, {type(model).__name__} has none that it can "
+                f"convert{_others(model)}"
+            )
+        if fitted and (images is None or images.ndim != 4 or not len(images)):
+            got = "none" if images is None else f"a tensor of shape {tuple(images.shape)}"
+            raise ValueError(f"as_convolution needs calibration images (B, C, H, W), got {got}")
+        self.products = collect_products(model, images, batch_size) if images is not None and fitted else {}
+        self.grid, self.prefix = self._grid(fitted, images), prefix_tokens(model)
+
+    def convert(self, kernel_size: KernelSize, *, ridge: float = RIDGE, distill_steps: int = 0) -> nn.Module:
+        """Return the nearest CNN with this kernel size, as `as_convolution`."""
+        sides = kernel_sides(kernel_size, self.grid) if self.grid else (1, 1)
+        model = copy.deepcopy(self.model)
+        summary = ConvolutionSummary(
+            kernel_size, 0 if self.images is None else len(self.images), distill_steps
+        )
+        _undo_as_attention(model, summary)
+        for name, products in self.products.items():
+            if self.grid is None or products.outputs.shape[0] != self.grid.size + self.prefix:
+                summary.left.append(_left(name, model, "its tokens are not the grid of the patches"))
+                continue
+            layer, error = fit_position(
+                products, self.grid, prefix=self.prefix, kernel_size=sides, ridge=ridge
+            )
+            replace_module(model, name, layer.train(products.module.training))
+            row = ConvolutionRow(name, "fitted", f"{sides[0]}x{sides[1]}", layer.num_heads, error)
+            summary.rows.append(row)
+        if not summary.rows:
+            raise ValueError(f"no attention can be converted: {first_few(map(str, summary.left), 1)}")
+        summary.left += [_left(name, model, "not linear in values") for name in _unknown(model)]
+        cast(Any, model).conversion = summary
+        if distill_steps and self.images is not None:
+            distill(model, self.model, self.images, steps=distill_steps)
+        return model
+
+    def _grid(self, fitted: list[str], images: Tensor | None) -> Grid | None:
+        if not fitted or images is None:
+            return None
+        return token_grid(self.model, (images.shape[1], images.shape[2], images.shape[3]))
+
+
+def kernel_sides(kernel_size: KernelSize, grid: Grid) -> tuple[int, int]:
+    """Return the rows and columns of a kernel, or raise a ValueError if it does not fit the grid."""
+    if kernel_size == "full":
+        return 2 * grid.rows - 1, 2 * grid.cols - 1
+    odd = isinstance(kernel_size, int) and kernel_size > 0 and kernel_size % 2 == 1
+    if not odd or kernel_size > min(grid.rows, grid.cols):
+        raise ValueError(
+            f"kernel_size must be odd and at most {min(grid.rows, grid.cols)}, as the tokens' grid is "
+            f'{grid.rows} x {grid.cols}, or "full", got {kernel_size!r}'
+        )
+    return kernel_size, kernel_size
+
+
+def put_head_convolutions(model: nn.Module, kernel_size: KernelSize, grid: Grid) -> nn.Module:
+    """Replace each attention layer with linear maps by unfitted position-only heads, in place."""
+    sides = kernel_sides(kernel_size, grid)
+    for name, module in named_modules(model).items():
+        if (maps := head_maps(module)) is None:
+            continue
+        heads, head_dim, dim = maps.values.shape
+        layer = HeadConvolution(
+            dim,
+            grid,
+            num_heads=heads,
+            head_dim=head_dim,
+            kernel_size=sides,
+            out_dim=len(maps.outputs),
+            prefix=prefix_tokens(model),
+            device=maps.values.device,
+            dtype=maps.values.dtype,
+        )
+        replace_module(model, name, layer.train(module.training))
+    return model
+
+
+def _undo_as_attention(model: nn.Module, summary: ConvolutionSummary) -> None:
+    """Replace the layers of `as_attention` and the mixer conv_attention by what they are."""
+    if hasattr(model, "conversion"):
+        del cast(Any, model).conversion
+    for name, module in named_modules(model).items():
+        try:
+            plain = _plain(module)
+        except ValueError as error:
+            summary.left.append(_left(name, model, str(error)))
+            continue
+        if plain is None:
+            continue
+        if not name:
+            raise ValueError(f"the model is itself one {type(module).__name__}; call its to_conv()")
+        replace_module(model, name, plain.train(module.training))
+        kernel = (
+            "x".join(map(str, getattr(module, "kernel_size", ()))) if hasattr(module, "kernel_size") else ""
+        )
+        heads = module.num_heads if isinstance(module, AttentionLayer) else len(cast(Any, module).heads)
+        summary.rows.append(ConvolutionRow(name, "exact", kernel, heads, 0.0))
+
+
+def _plain(module: nn.Module) -> nn.Module | None:
+    if isinstance(module, AttentionLayer):
+        return module.to_conv()
+    if not isinstance(module, ConvAttention):
+        return None
+    rows, cols = module.weight.shape[2:]
+    same = Convolution(
+        module.weight.shape[1] * module.groups,
+        module.grid,
+        kernel_size=(rows, cols),
+        dilation=module.dilation,
+        groups=module.groups,
+        bias=module.bias is not None,
+        device=module.weight.device,
+        dtype=module.weight.dtype,
+    )
+    if same.weight.shape != module.weight.shape or module.stride not in (1, (1, 1)):
+        raise ValueError("its stride or width changes the tokens")
+    same.load_state_dict(module.state_dict())
+    return same
+
+
+def _unknown(model: nn.Module) -> list[str]:
+    """Return the names of attention modules without linear maps."""
+    kinds = (nn.MultiheadAttention,)
+    return [
+        name
+        for name, module in named_modules(model).items()
+        if isinstance(module, kinds) or (hasattr(module, "fused_attn") and head_maps(module) is None)
+    ]
+
+
+def _others(model: nn.Module) -> str:
+    names = _unknown(model)
+    return f"; it cannot convert {first_few(names, 1)}" if names else ""
+
+
+def _left(name: str, model: nn.Module, reason: str) -> Left:
+    return Left(name, type(model.get_submodule(name)).__name__, reason)

@@ -1,0 +1,108 @@
+"""`nearest_cnn`: a ViT with position-only heads, as a model of timm's registry, which saves and loads it.
+
+>>> import timm
+>>> model = timm.create_model("nearest_cnn", vit="field_vit", kernel_size=3, img_size=32, depth=1)
+>>> type(model.blocks[0].mixer).__name__
+'HeadConvolution'
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import timm
+import torch
+from torch import nn
+
+from vision.convert.layers.head_convolution import HeadConvolution
+from vision.convert.nearest_cnn import KernelSize, put_head_convolutions
+from vision.models import check_name, complete_arguments, save_model, token_grid
+from vision.models.sources import ModelSource
+
+NAME = "nearest_cnn"
+OWN_ARGUMENTS = ("vit", "kernel_size")
+_IMAGES = ("mean", "std", "input_size")
+
+
+def build_nearest_cnn(
+    *,
+    vit: str = "field_vit",
+    kernel_size: KernelSize = 3,
+    img_size: int | tuple[int, int] = 32,
+    in_chans: int = 3,
+    num_classes: int = 10,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    **arguments: Any,
+) -> nn.Module:
+    """Return the model `vit` with random weights and unfitted position-only heads.
+
+    Args:
+        vit: a name in timm's registry.
+        kernel_size: as in `as_convolution`.
+        img_size, in_chans, num_classes: size and channels of the images, number of outputs.
+        arguments: further arguments of the model's constructor.
+
+    Raises:
+        ValueError: the name is unknown, or the model states no grid of tokens.
+    """
+    sizes = {"img_size": img_size, "in_chans": in_chans, "num_classes": num_classes}
+    model: Any = timm.create_model(vit, **complete_arguments(vit, **sizes, **arguments))
+    rows, cols = (img_size, img_size) if isinstance(img_size, int) else img_size
+    if (grid := token_grid(model, (in_chans, rows, cols))) is None:
+        raise ValueError(f"vit must be a model that states the grid of its tokens, got {vit!r}")
+    put_head_convolutions(model, kernel_size, grid)
+    if hasattr(model, "set_input_size"):  # that of the ViT would build attention again
+        model.set_input_size = _refuse_size
+    return model.to(device=device, dtype=dtype)
+
+
+def save_nearest_cnn(model: nn.Module, folder: str | Path, source: ModelSource) -> None:
+    """Save the result of `as_convolution` as `vision.models.save_model` does, to be read by timm.
+
+    Args:
+        model: the converted model.
+        folder: where to write.
+        source: what the original was built from: a model of timm's registry.
+
+    Raises:
+        ValueError: the model has no position-only heads, or was not of timm's registry.
+    """
+    heads = [module for module in model.modules() if isinstance(module, HeadConvolution)]
+    if not heads or not timm.is_model(source.name):
+        raise ValueError(f"only a ViT of timm's registry can be saved as {NAME}, got {source.name!r}")
+    config: dict[str, Any] = cast(Any, model).pretrained_cfg
+    overlay: Mapping[str, Any] = source.arguments.get("pretrained_cfg_overlay", {})
+    images = {key: overlay.get(key, config[key]) for key in _IMAGES}
+    given = {k: v for k, v in source.arguments.items() if k != "pretrained_cfg_overlay"}
+    channels, *size = images["input_size"]
+    arguments = {
+        "img_size": size,
+        "in_chans": channels,
+        **given,
+        "vit": source.name,
+        "kernel_size": cast(Any, model).conversion.kernel_size,
+        "num_classes": cast(Any, model).num_classes,
+    }
+    whole: nn.Module = timm.create_model(NAME, **{**arguments, "img_size": _sides(arguments["img_size"])})
+    whole.load_state_dict(model.state_dict())
+    save_model(whole, folder, arguments=arguments, **images)
+
+
+def complete_nearest_cnn(**arguments: Any) -> dict[str, Any]:
+    """Return the arguments of the nearest CNN together with those of its ViT."""
+    own = {name: arguments.pop(name) for name in OWN_ARGUMENTS if name in arguments}
+    own = {"vit": "field_vit", "img_size": arguments["img_size"]} | own
+    check_name(own["vit"], f"vit of {NAME}")
+    return own | complete_arguments(own["vit"], **arguments)
+
+
+def _sides(size: Any) -> Any:
+    return tuple(size) if isinstance(size, list) else size
+
+
+def _refuse_size(img_size: Any = None, patch_size: Any = None) -> None:
+    raise ValueError(
+        f"the kernels of {NAME} are fitted for one grid, got {img_size=}, {patch_size=}; convert the ViT at "
+        "that size"
+    )
