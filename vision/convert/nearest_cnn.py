@@ -11,23 +11,27 @@ import copy
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, cast
 
+import torch
 from torch import Tensor, nn
 
-from vision.convert.calibration import collect_products
+from vision.attention.relative_kernel import nearest_kernel, relative_offsets
+from vision.convert.calibration import inputs_outputs
 from vision.convert.distillation import distill
-from vision.convert.head_maps import head_maps
+from vision.convert.head_maps import head_maps, mean_weights
 from vision.convert.layers import AttentionLayer
 from vision.convert.layers.head_convolution import HeadConvolution
 from vision.convert.modules import named_modules, replace_module
-from vision.convert.position_fit import fit_position
+from vision.convert.position_fit import EXACT, fit_kernels, fit_output, start_position
 from vision.convert.summary import Left
 from vision.mixers import ConvAttention, Convolution
 from vision.models import prefix_tokens, token_grid
+from vision.models.modes import evaluating
 from vision.patches import Grid
 from vision.text import first_few
 
 KernelSize = int | Literal["full"]
 RIDGE = 1e-4
+ROUNDS, LEAST_GAIN = 6, 1e-3  # of alternating least squares, and the error that another must save
 
 
 @dataclass
@@ -39,7 +43,8 @@ class ConvolutionRow:
         kind: "fitted" for position-only heads, "exact" for what was a convolution as attention.
         kernel: its size, such as 3x3.
         heads: number of heads, or of kernel positions.
-        error: squared error on the calibration images as a share of the variance of the layer's output.
+        error: squared error on the calibration images, of the layer on its input in the converted model
+            against the original's output, as a share of the latter's variance.
     """
 
     name: str
@@ -84,8 +89,9 @@ def as_convolution(
     """Return a copy of a model with a convolution for each attention layer: the nearest CNN of a ViT.
 
     - Attention with linear maps to and from values becomes position-only heads, `HeadConvolution`: each head
-      keeps its value and output maps, and has one kernel instead of weights that depend on content. The
-      kernels are the least squares of the layer's output on the layer's own input over the images.
+      has one kernel instead of weights that depend on content, and keeps its map to values. Kernels and the
+      map to the output are the least squares of the original layer's output over the images, each in closed
+      form, in turn. A layer is fitted on the input that the converted layers before it give.
     - A layer made by `as_attention`, and the mixer conv_attention, becomes the convolution or pool that it
       is, exactly.
 
@@ -99,7 +105,8 @@ def as_convolution(
         kernel_size: odd number of tokens across, at most the grid's; or "full", in which a query reaches
             every token: (2 rows - 1) x (2 cols - 1).
         batch_size: images in a minibatch.
-        ridge: pull towards the kernel nearest to the attention weights, relative to the equations.
+        ridge: pull towards the kernel nearest to the attention weights and the original's map to the output,
+            relative to the equations.
         distill_steps: further steps of training on the images, towards the model's logits.
 
     Raises:
@@ -112,7 +119,7 @@ def as_convolution(
 
 
 class Calibration:
-    """A model run once over calibration images, from which it is converted with any kernel size.
+    """A model and its calibration images, from which it is converted with several kernel sizes.
 
     Args:
         model, images, batch_size: as in `as_convolution`.
@@ -136,39 +143,75 @@ class Calibration:
         if fitted and (images is None or images.ndim != 4 or not len(images)):
             got = "none" if images is None else f"a tensor of shape {tuple(images.shape)}"
             raise ValueError(f"as_convolution needs calibration images (B, C, H, W), got {got}")
-        self.products = collect_products(model, images, batch_size) if images is not None and fitted else {}
-        self.grid, self.prefix = self._grid(fitted, images), prefix_tokens(model)
+        self.fitted, self.prefix = fitted, prefix_tokens(model)
+        self.grid = self._grid()
+        self._means: dict[str, tuple[Tensor, Tensor]] = {}
 
     def convert(self, kernel_size: KernelSize, *, ridge: float = RIDGE, distill_steps: int = 0) -> nn.Module:
         """Return the nearest CNN with this kernel size, as `as_convolution`."""
-        sides = kernel_sides(kernel_size, self.grid) if self.grid else (1, 1)
+        if self.grid is not None:
+            kernel_sides(kernel_size, self.grid)
         model = copy.deepcopy(self.model)
         summary = ConvolutionSummary(
             kernel_size, 0 if self.images is None else len(self.images), distill_steps
         )
         _undo_as_attention(model, summary)
-        for name, products in self.products.items():
-            if self.grid is None or products.outputs.shape[0] != self.grid.size + self.prefix:
+        for name in self.fitted:
+            if (row := self._fit(model, name, kernel_size, ridge)) is None:
                 summary.left.append(_left(name, model, "its tokens are not the grid of the patches"))
-                continue
-            layer, error = fit_position(
-                products, self.grid, prefix=self.prefix, kernel_size=sides, ridge=ridge
-            )
-            replace_module(model, name, layer.train(products.module.training))
-            row = ConvolutionRow(name, "fitted", f"{sides[0]}x{sides[1]}", layer.num_heads, error)
-            summary.rows.append(row)
+            else:
+                summary.rows.append(row)
         if not summary.rows:
-            raise ValueError(f"no attention can be converted: {first_few(map(str, summary.left), 1)}")
-        summary.left += [_left(name, model, "not linear in values") for name in _unknown(model)]
+            raise ValueError(f"no attention can be converted: {first_few(list(map(str, summary.left)), 1)}")
+        summary.left += [_left(name, model, "its weights are not known") for name in _unknown(model)]
         cast(Any, model).conversion = summary
         if distill_steps and self.images is not None:
             distill(model, self.model, self.images, steps=distill_steps)
         return model
 
-    def _grid(self, fitted: list[str], images: Tensor | None) -> Grid | None:
-        if not fitted or images is None:
+    def _fit(
+        self, model: nn.Module, name: str, kernel_size: KernelSize, ridge: float
+    ) -> ConvolutionRow | None:
+        """Replace one layer in place, given the layers before it; None if its tokens are not the patches."""
+        assert self.images is not None
+        original = self.model.get_submodule(name)
+        wanted = [y for _, y in inputs_outputs(self.model, name, self.images, self.batch_size)]
+        if self.grid is None or wanted[0].shape[1] != self.grid.size + self.prefix:
             return None
-        return token_grid(self.model, (images.shape[1], images.shape[2], images.shape[3]))
+        ours = [x for x, _ in inputs_outputs(model, name, self.images, self.batch_size)]
+        pairs = list(zip(ours, wanted, strict=True))
+        maps, sides = head_maps(original), kernel_sides(kernel_size, self.grid)
+        assert maps is not None
+        mean, kernel = self._mean(name)
+        layer = start_position(maps, mean, kernel, self.grid, prefix=self.prefix, kernel_size=sides)
+        error = 1.0
+        for _ in range(ROUNDS):
+            fit_kernels(layer, pairs, ridge)
+            before, error = error, fit_output(layer, pairs, ridge)
+            if error < EXACT or error > before - LEAST_GAIN:
+                break
+        replace_module(model, name, layer.train(original.training))
+        return ConvolutionRow(name, "fitted", f"{sides[0]}x{sides[1]}", layer.num_heads, error)
+
+    def _mean(self, name: str) -> tuple[Tensor, Tensor]:
+        """Return the original's mean weights (H, M, M), and the kernel nearest to those between patches."""
+        assert self.images is not None and self.grid is not None
+        if name not in self._means:
+            module = self.model.get_submodule(name)
+            inputs = [x for x, _ in inputs_outputs(self.model, name, self.images, self.batch_size)]
+            with evaluating(module), torch.no_grad():
+                mean = torch.stack([mean_weights(module, x) * len(x) for x in inputs]).sum(0).cpu()
+            mean = mean / len(self.images)
+            patches = mean[:, self.prefix :, self.prefix :]
+            patches = patches / patches.sum(-1, keepdim=True).clamp(min=torch.finfo(torch.float64).tiny)
+            kernel = nearest_kernel(patches, *relative_offsets(self.grid))
+            self._means[name] = mean, kernel.unflatten(1, (2 * self.grid.rows - 1, -1))
+        return self._means[name]
+
+    def _grid(self) -> Grid | None:
+        if not self.fitted or self.images is None:
+            return None
+        return token_grid(self.model, (self.images.shape[1], self.images.shape[2], self.images.shape[3]))
 
 
 def kernel_sides(kernel_size: KernelSize, grid: Grid) -> tuple[int, int]:

@@ -1,18 +1,23 @@
 """Position-only heads that come nearest to an attention layer's output: least squares, in closed form.
 
->>> fit_position(products, Grid(8, 8), prefix=0, kernel_size=(3, 3), ridge=1e-4)  # doctest: +SKIP
-(HeadConvolution(...), 0.12)
+>>> layer = start_position(maps, mean, kernel, grid, prefix=0, kernel_size=(3, 3))  # doctest: +SKIP
+>>> fit_kernels(layer, pairs, ridge=1e-4)  # doctest: +SKIP
+>>> fit_output(layer, pairs, ridge=1e-4)  # doctest: +SKIP
+0.12
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from vision.convert.calibration import LayerProducts
+from vision.convert.head_maps import HeadMaps
 from vision.convert.layers.head_convolution import HeadConvolution
 from vision.patches import Grid
 
+Pairs = Sequence[tuple[Tensor, Tensor]]
 EXACT = 1e-12  # a squared error below this share of the variance is rounding
 LEAST_MASS = 1e-6  # share of a kernel inside the border below which it is not renormalized
 
@@ -56,53 +61,113 @@ class NormalEquations(NamedTuple):
         return self.output_mean - weights @ self.feature_mean
 
 
-def fit_position(
-    products: LayerProducts, grid: Grid, *, prefix: int, kernel_size: tuple[int, int], ridge: float
-) -> tuple[HeadConvolution, float]:
-    """Return position-only heads in place of an attention layer, and their squared error on its images.
+@torch.no_grad()
+def start_position(
+    maps: HeadMaps, mean: Tensor, kernel: Tensor, grid: Grid, *, prefix: int, kernel_size: tuple[int, int]
+) -> HeadConvolution:
+    """Return position-only heads with the weights that are nearest to an attention layer's mean weights.
 
-    Each head keeps its value and output maps. Its kernel starts from the one that is nearest to its mean
-    attention weights, which also gives the gain at the border, and moves to where the output's squared error
-    is least. Static attention in this field is reproduced up to rounding.
+    Static attention in a field of this size has these weights, up to rounding.
 
     Args:
-        products: of the layer, over the calibration images.
-        grid: of the patches.
-        prefix: number of class and register tokens before the patches.
+        maps: of the layer's heads.
+        mean: (H, P + N, P + N), the mean attention weights.
+        kernel: (H, 2 rows - 1, 2 cols - 1), nearest to the mean weights between patches.
+        grid: of the N patches.
+        prefix: number P of class and register tokens before the patches.
         kernel_size: odd rows and columns.
-        ridge: weight of the distance from the start, as a share of the mean diagonal of the equations.
+    """
+    heads, head_dim, dim = maps.values.shape
+    like: dict[str, Any] = {"device": maps.values.device, "dtype": maps.values.dtype}
+    width, out_dim = {"num_heads": heads, "head_dim": head_dim}, len(maps.outputs)
+    layer = HeadConvolution(
+        dim, grid, **width, kernel_size=kernel_size, out_dim=out_dim, prefix=prefix, **like
+    )
+    layer.v.weight.copy_(maps.values.flatten(0, 1))
+    layer.proj.weight.copy_(maps.outputs.flatten(1))
+    kernel = _cut(kernel, grid, kernel_size)
+    kept = 1 - mean[:, prefix:, :prefix].sum(-1).mean(1)
+    layer.weight.copy_(kernel * kept[:, None, None])
+    layer.gain.copy_(_gain(kernel, grid))
+    if prefix:
+        layer.to_prefix.copy_(mean[:, prefix:, :prefix].mean(1))
+        layer.prefix_weight.copy_(mean[:, :prefix].transpose(0, 1))
+    return layer
+
+
+@torch.no_grad()
+def fit_kernels(layer: HeadConvolution, pairs: Pairs, ridge: float) -> None:
+    """Move the weights by position to the least squares of the wanted outputs, in place, with the biases.
+
+    Args:
+        layer: the maps of its heads stay.
+        pairs: inputs (B, P + N, C) and wanted outputs (B, P + N, C_out), in minibatches.
+        ridge: weight of the distance from the present weights, as a share of the mean diagonal of the normal
+            equations.
+    """
+    products = LayerProducts(_maps_of(layer))
+    for x, y in pairs:
+        products.add(x, y)
+    weights = layer.weight.flatten(1).double().cpu()
+    if layer.prefix:
+        weights = torch.cat((weights, layer.to_prefix.double().cpu()), 1)
+    equations = _of_patches(products, layer)
+    solved = equations.solve(weights.flatten(), ridge)
+    by_head = solved.view_as(weights)
+    layer.weight.copy_(by_head[:, : layer.weight[0].numel()].view_as(layer.weight))
+    layer.proj.bias.copy_(equations.intercept(solved))
+    if not layer.prefix:
+        return
+    layer.to_prefix.copy_(by_head[:, layer.weight[0].numel() :])
+    for token in range(layer.prefix):
+        equations = _of_prefix(products, token)
+        solved = equations.solve(layer.prefix_weight[token].double().cpu().flatten(), ridge)
+        layer.prefix_weight[token] = solved.view_as(layer.prefix_weight[token])
+        layer.prefix_bias[token] = equations.intercept(solved)
+
+
+@torch.no_grad()
+def fit_output(layer: HeadConvolution, pairs: Pairs, ridge: float) -> float:
+    """Fit the output map and biases of position-only heads by least squares, in place.
+
+    Args:
+        layer: with fitted kernels.
+        pairs, ridge: as in `fit_kernels`.
 
     Returns:
-        The layer, and its mean squared error as a share of the variance of the attention's output, over all
-        tokens, each with its layer's own mean removed.
+        The squared error as a share of the outputs' variance.
     """
-    mean = products.weights / products.images
-    kernel = _cut(products.nearest_kernel(grid, prefix), grid, kernel_size)
-    gain = _gain(kernel, grid)
-    equations = _of_patches(products, grid, prefix, kernel_size, gain)
-    kept = 1 - mean[:, prefix:, :prefix].sum(-1).mean(1)
-    first = torch.cat((kernel.flatten(1) * kept[:, None], mean[:, prefix:, :prefix].mean(1)), 1)
-    weights = equations.solve(first.flatten(), ridge)
-    layer = _layer(products, grid, prefix, kernel_size)
-    by_head = weights.view(len(kernel), -1)
-    values = {
-        "weight": by_head[:, : kernel[0].numel()].view_as(kernel),
-        "gain": gain,
-        "proj.bias": equations.intercept(weights),
-    }
-    wrong, total = equations.error(weights) * equations.total, equations.total
-    if prefix:
-        values["to_prefix"] = by_head[:, kernel[0].numel() :]
-        each = [_of_prefix(products, token) for token in range(prefix)]
-        solved = [one.solve(mean[:, token].flatten(), ridge) for token, one in enumerate(each)]
-        values["prefix_weight"] = torch.stack(solved).view(prefix, len(kernel), -1)
-        values["prefix_bias"] = torch.stack([one.intercept(w) for one, w in zip(each, solved, strict=True)])
-        wrong += sum(one.error(w) * one.total for one, w in zip(each, solved, strict=True))
-        total += sum(one.total for one in each)
-    state: dict[str, Tensor] = layer.state_dict()
-    for name, value in values.items():
-        state[name].copy_(value)
-    return layer, wrong / total if total > 0 else 0.0
+    # Patches share one mean and bias, each prefix token has its own.
+    parts = [slice(layer.prefix, None), *(slice(token, token + 1) for token in range(layer.prefix))]
+    mixed = [layer.mix(x).double() for x, _ in pairs]
+    means: list[tuple[Tensor, Tensor]] = []
+    gram, cross, total = 0.0, 0.0, 0.0
+    for part in parts:
+        features = torch.cat([each[:, part].flatten(0, 1) for each in mixed])
+        wanted = torch.cat([y[:, part].flatten(0, 1) for _, y in pairs]).double()
+        means.append((features.mean(0), wanted.mean(0)))
+        features, wanted = features - means[-1][0], wanted - means[-1][1]
+        gram = gram + features.T @ features
+        cross = cross + features.T @ wanted
+        total += float(wanted.square().sum())
+    gram, cross = torch.as_tensor(gram), torch.as_tensor(cross)
+
+    def error(output: Tensor) -> float:
+        left = total - 2 * (output * cross).sum() + (output * (gram @ output)).sum()
+        return max(0.0, float(left) / total) if total > 0 else 0.0
+
+    output = layer.proj.weight.double().T
+    if error(output) < EXACT:
+        return error(output)
+    scale = gram.diagonal().mean().clamp(min=torch.finfo(torch.float64).tiny)
+    damped = gram + ridge * scale * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    output = output + torch.cholesky_solve(cross - gram @ output, torch.linalg.cholesky(damped))
+    biases = [wanted - features @ output for features, wanted in means]
+    layer.proj.weight.copy_(output.T)
+    layer.proj.bias.copy_(biases[0])
+    if layer.prefix:
+        layer.prefix_bias.copy_(torch.stack(biases[1:]))
+    return error(output)
 
 
 def _cut(whole: Tensor, grid: Grid, kernel_size: tuple[int, int]) -> Tensor:
@@ -129,11 +194,10 @@ def _keys(grid: Grid, kernel_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     return (place[..., 0] * grid.cols + place[..., 1]).masked_fill(~inside, 0), inside
 
 
-def _of_patches(
-    products: LayerProducts, grid: Grid, prefix: int, kernel_size: tuple[int, int], gain: Tensor
-) -> NormalEquations:
+def _of_patches(products: LayerProducts, layer: HeadConvolution) -> NormalEquations:
     """Sum the equations over all patches, whose features are the kernel's positions and the prefix tokens."""
-    keys, inside = _keys(grid, kernel_size)
+    grid, prefix, gain = layer.grid, layer.prefix, layer.gain.double().cpu()
+    keys, inside = _keys(grid, layer.kernel_size)
     heads, tokens = products.cross.shape[:2]
     width = keys.shape[1] + prefix
     gram, cross = torch.zeros(heads * width, heads * width).double(), torch.zeros(heads * width).double()
@@ -182,21 +246,7 @@ def _centred(
     )
 
 
-def _layer(products: LayerProducts, grid: Grid, prefix: int, kernel_size: tuple[int, int]) -> HeadConvolution:
-    maps = products.maps
-    heads, head_dim, dim = maps.values.shape
-    layer = HeadConvolution(
-        dim,
-        grid,
-        num_heads=heads,
-        head_dim=head_dim,
-        kernel_size=kernel_size,
-        out_dim=len(maps.outputs),
-        prefix=prefix,
-        device=maps.values.device,
-        dtype=maps.values.dtype,
-    )
-    with torch.no_grad():
-        layer.v.weight.copy_(maps.values.flatten(0, 1))
-        layer.proj.weight.copy_(maps.outputs.flatten(1))
-    return layer
+def _maps_of(layer: HeadConvolution) -> HeadMaps:
+    values = layer.v.weight.unflatten(0, (layer.num_heads, -1))
+    outputs = layer.proj.weight.unflatten(1, (layer.num_heads, -1))
+    return HeadMaps(values, values.new_zeros(values.shape[:2]), outputs, layer.proj.bias)

@@ -74,16 +74,28 @@ class HeadConvolution(nn.Module):
         """(B, P + N, C) -> (B, P + N, C_out). The masks of timm's attention are refused."""
         if attn_mask is not None or is_causal:
             raise ValueError("position-only heads are fitted without a mask, got attn_mask or is_causal")
+        out = F.linear(self.mix(x), self.proj.weight)
+        if not self.prefix:
+            return out + self.proj.bias
+        return torch.cat(
+            (out[:, : self.prefix] + self.prefix_bias, out[:, self.prefix :] + self.proj.bias), 1
+        )
+
+    def mix(self, x: Tensor) -> Tensor:
+        """(B, P + N, C) -> (B, P + N, H * D): what each head gives each token, before the last map."""
         v = self.v(x)
         patches = v[:, self.prefix :].transpose(1, 2).unflatten(2, (self.grid.rows, self.grid.cols))
         # Every channel of a head has the head's kernel: (H * D, 1, rows, cols).
         kernel = self.weight.repeat_interleave(self.head_dim, 0).unsqueeze(1)
         padding = self.kernel_size[0] // 2, self.kernel_size[1] // 2
         mixed = F.conv2d(patches, kernel, padding=padding, groups=len(kernel)).flatten(2)
-        mixed = mixed * self.gain.repeat_interleave(self.head_dim, 0)
+        mixed = (mixed * self.gain.repeat_interleave(self.head_dim, 0)).transpose(1, 2)
         if not self.prefix:
-            return self.proj(mixed.transpose(1, 2))
-        return self._with_prefix(v.unflatten(2, (self.num_heads, self.head_dim)), mixed.transpose(1, 2))
+            return mixed
+        by_head = v.unflatten(2, (self.num_heads, self.head_dim))
+        from_prefix = torch.einsum("hp,bphd->bhd", self.to_prefix, by_head[:, : self.prefix])
+        prefix = torch.einsum("phn,bnhd->bphd", self.prefix_weight, by_head).flatten(2)
+        return torch.cat((prefix, mixed + from_prefix.flatten(1)[:, None]), 1)
 
     def attention_map(self, x: Tensor) -> Tensor:
         """(B, P + N, C) -> (B, H, P + N, P + N): the weights, the same for every image."""
@@ -113,10 +125,3 @@ class HeadConvolution(nn.Module):
     def extra_repr(self) -> str:
         """Return what nn.Module prints of this module in addition to its submodules."""
         return f"num_heads={self.num_heads}, kernel_size={self.kernel_size}, prefix={self.prefix}"
-
-    def _with_prefix(self, v: Tensor, mixed: Tensor) -> Tensor:
-        """v (B, P + N, H, D), mixed (B, N, H * D) -> (B, P + N, C_out)."""
-        mixed = mixed + torch.einsum("hp,bphd->bhd", self.to_prefix, v[:, : self.prefix]).flatten(1)[:, None]
-        prefix = torch.einsum("phn,bnhd->bphd", self.prefix_weight, v).flatten(2)
-        first = F.linear(prefix, self.proj.weight) + self.prefix_bias
-        return torch.cat((first, self.proj(mixed)), 1)
