@@ -1,5 +1,6 @@
 """`vision inspect`, as a user calls it."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -41,8 +42,9 @@ def test_a_vit_next_to_a_cnn_on_given_images(tmp_path, photos, capsys):
     assert main(["inspect", "field_vit", *options]) == 0
     shown = capsys.readouterr()
     assert "field_cnn" in shown.out and "attention distance" in shown.out and "4 images" in shown.out
-    names = {"attention_distance", "rollout", "receptive_field", "positions", "cka"}
+    names = {"attention_distance", "kernel_shares", "rollout", "receptive_field", "positions", "cka"}
     assert pictures(out) == {f"{name}.png" for name in names}
+    assert "how convolutional the heads of field_vit are" in shown.out
     assert "no heads.png: field_vit has no heads whose centres are learned: its attention has" in shown.err
 
 
@@ -51,8 +53,9 @@ def test_a_cnn_alone_and_what_it_has_no_part_for(tmp_path, capsys):
     assert main(["inspect", "resnet10t", "--input-size", "32", "--out", str(out)]) == 0
     shown = capsys.readouterr()
     assert pictures(out) == {
-        f"{name}.png" for name in ("attention_distance", "rollout", "receptive_field", "cka")
+        f"{name}.png" for name in ("attention_distance", "kernel_shares", "rollout", "receptive_field", "cka")
     }
+    assert len(re.findall(r"all 9 +100% +exact", shown.out)) > 8  # convolutions are kernels
     assert "no positions.png: ResNet has no pos_embed" in shown.err and "64 images of noise" in shown.out
 
 
@@ -62,13 +65,14 @@ def test_a_timm_vit_is_looked_at_as_it_is_and_swins_windows_have_a_reason(tmp_pa
     assert main(["inspect", "vit_tiny_patch16_224", "--input-size", "64", "--out", str(out)]) == 0
     shown = capsys.readouterr()
     assert "blocks.11.attn" in shown.out and "patch_embed" not in shown.out
-    names = {"attention_distance", "rollout", "receptive_field", "positions", "cka"}
+    names = {"attention_distance", "kernel_shares", "rollout", "receptive_field", "positions", "cka"}
     assert pictures(out) == {f"{name}.png" for name in names}
     swin = ["swin_tiny_patch4_window7_224", "--input-size", "56", "--out", str(tmp_path / "swin")]
     assert main(["inspect", *swin]) == 0
     told = capsys.readouterr().err.splitlines()
     (distances,) = [line for line in told if line.startswith("no distance of swin")]
     assert "windows per image are folded into its batch" in distances
+    assert not [line for line in told if line.startswith("no kernel shares")]
     (rollout,) = [line for line in told if line.startswith("no rollout.png")]
     assert "folded into the batch in layers.0.blocks.0.attn; rollout needs" in rollout
 
@@ -120,6 +124,7 @@ def test_a_recurrence_is_named_and_has_no_rollout(tmp_path, capsys):
     assert main(["inspect", "field_recurrent", "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().err
     assert "blocks.0.mixer.along and 7 more: a recurrence has no weights" in said
+    assert "no kernel shares of field_recurrent, blocks.0.mixer.along and 7 more: a recurrence" in said
     assert "no rollout.png: a recurrence mixes tokens without weights" in said
     assert not (tmp_path / "rollout.png").exists()
 

@@ -22,6 +22,7 @@ def test_ours_are_in_timms_registry():
         "plain_cnn",
         "resnet18_small",
         "softened_cnn",
+        "nearest_cnn",
     }
 
 

@@ -71,11 +71,18 @@ def convert_to_convolution(
     out: Path | None,
 ) -> int:
     """Print the error of each layer and the accuracy kept for each kernel size; save the models to `out`."""
+    folders = [] if out is None else [_folder(out, size) for size in sizes]
+    if taken := [folder for folder in folders if folder.exists() and any(folder.iterdir())]:
+        raise ValueError(
+            f"--out: {taken[0]} exists and is not empty; nothing was changed, give another folder"
+        )
     source = find_model(name, img_size=input_size, num_classes=classes)
     model, weights = build_with_weights(source, checkpoint, pretrained)
     model.eval()
     images = _images(Path(name), model, data, input_shape(model, input_size))
     calibration = Calibration(model, images.calibration)
+    for size in sizes:
+        calibration.check(size)
     converted = {size: calibration.convert(size, distill_steps=distill_steps).eval() for size in sizes}
     before = _outputs(model, images)
     scores = {size: _score(_outputs(one, images), before, images) for size, one in converted.items()}
@@ -158,13 +165,17 @@ def _write(
 ) -> None:
     """Write each model to its own folder, and the two tables."""
     for size, model in converted.items():
-        folder = out / f"k{size}"
+        folder = _folder(out, size)
         save_nearest_cnn(model, folder, source)
         print_line(f"wrote {folder}")
     layers.to_csv(out / "layers.csv")
     pd.DataFrame(scores).T.rename_axis("kernel_size").to_csv(out / "accuracy.csv")
     for file in ("layers.csv", "accuracy.csv"):
         print_line(f"wrote {out / file}")
+
+
+def _folder(out: Path, size: KernelSize) -> Path:
+    return out / f"k{size}"
 
 
 def _summary(model: nn.Module) -> ConvolutionSummary:

@@ -1,6 +1,6 @@
 """What `vision inspect` shows: a table of attention distances, and every figure that a model has.
 
->>> write_figures(inputs, attention_distances(inputs), kernel_shares(inputs), Path("outputs/inspect"))  # doctest: +SKIP
+>>> write_figures(inputs, distances, shares, Path("outputs/inspect"))  # doctest: +SKIP
 """
 
 import warnings
@@ -33,13 +33,7 @@ def attention_distances(inputs: InspectionInputs) -> pd.DataFrame:
     tables: list[pd.DataFrame] = []
     for name, model in inputs.models.items():
         table = inspection.attention_distance(model, inputs.few_images())
-        skipped: dict[str, str] = table.attrs["skipped"]
-        reasons: dict[str, list[str]] = {}
-        for layer, reason in skipped.items():
-            reasons.setdefault(reason, []).append(layer)
-        for reason, layers in reasons.items():
-            more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
-            tell(f"no distance of {name}, {layers[0]}{more}: {reason}")
+        _print_skipped(f"no distance of {name}", table.attrs["skipped"])
         tables.append(table.assign(model=name))
     return pd.concat(tables, ignore_index=True)
 
@@ -61,10 +55,9 @@ def kernel_shares(inputs: InspectionInputs) -> inspection.KernelShares | None:
     try:
         shares = inspection.kernel_shares(model, inputs.images)
     except ValueError as error:
-        print(f"no kernel shares of {name}: {error}", file=sys.stderr)
+        tell(f"no kernel shares of {name}: {error}")
         return None
-    for layer, reason in shares.skipped.items():
-        print(f"no kernel shares of {name}, {layer}: {reason}", file=sys.stderr)
+    _print_skipped(f"no kernel shares of {name}", shares.skipped)
     return shares
 
 
@@ -140,7 +133,10 @@ def _kernel_shares(inputs: InspectionInputs, name: str, shares: inspection.Kerne
         shares.table[shares.table["layer"].isin(chosen)],
         {layer: (kernel.weights, kernel.rows, kernel.cols) for layer, kernel in shares.kernels.items()},
         title=f"How convolutional the heads of {name} are",
-        notes=inputs.notes(len(inputs.images), f"{left_out}; line: 95% interval over images"),
+        notes=inputs.notes(
+            len(inputs.images),
+            f"{left_out}; line: 95% interval over images; above a kernel: head and width in tokens",
+        ),
     )
 
 
@@ -211,6 +207,16 @@ def _cka(inputs: InspectionInputs) -> Figure:
         columns=columns,
         notes=inputs.notes(count, f" in {len(batches)} minibatches", models=2),
     )
+
+
+def _print_skipped(what: str, skipped: dict[str, str]) -> None:
+    """Print one line for each reason, with its first layer."""
+    reasons: dict[str, list[str]] = {}
+    for layer, reason in skipped.items():
+        reasons.setdefault(reason, []).append(layer)
+    for reason, layers in reasons.items():
+        more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
+        tell(f"{what}, {layers[0]}{more}: {reason}")
 
 
 def _write(path: Path, draw: Callable[[], Figure]) -> None:

@@ -21,7 +21,7 @@ from vision.convert.head_maps import head_maps, mean_weights
 from vision.convert.layers import AttentionLayer
 from vision.convert.layers.head_convolution import HeadConvolution
 from vision.convert.modules import named_modules, replace_module
-from vision.convert.position_fit import EXACT, fit_kernels, fit_output, start_position
+from vision.convert.position_fit import EXACT, fit_position, start_at_query, start_position
 from vision.convert.summary import Left
 from vision.mixers import ConvAttention, Convolution
 from vision.models import prefix_tokens, token_grid
@@ -31,7 +31,6 @@ from vision.text import first_few
 
 KernelSize = int | Literal["full"]
 RIDGE = 1e-4
-ROUNDS, LEAST_GAIN = 6, 1e-3  # of alternating least squares, and the error that another must save
 
 
 @dataclass
@@ -91,7 +90,8 @@ def as_convolution(
     - Attention with linear maps to and from values becomes position-only heads, `HeadConvolution`: each head
       has one kernel instead of weights that depend on content, and keeps its map to values. Kernels and the
       map to the output are the least squares of the original layer's output over the images, each in closed
-      form, in turn. A layer is fitted on the input that the converted layers before it give.
+      form, in turn, until the error falls no further. A layer is fitted on the input that the converted
+      layers before it give.
     - A layer made by `as_attention`, and the mixer conv_attention, becomes the convolution or pool that it
       is, exactly.
 
@@ -147,10 +147,14 @@ class Calibration:
         self.grid = self._grid()
         self._means: dict[str, tuple[Tensor, Tensor]] = {}
 
-    def convert(self, kernel_size: KernelSize, *, ridge: float = RIDGE, distill_steps: int = 0) -> nn.Module:
-        """Return the nearest CNN with this kernel size, as `as_convolution`."""
+    def check(self, kernel_size: KernelSize) -> None:
+        """Raise a ValueError if a kernel does not fit the grid of the tokens."""
         if self.grid is not None:
             kernel_sides(kernel_size, self.grid)
+
+    def convert(self, kernel_size: KernelSize, *, ridge: float = RIDGE, distill_steps: int = 0) -> nn.Module:
+        """Return the nearest CNN with this kernel size, as `as_convolution`."""
+        self.check(kernel_size)
         model = copy.deepcopy(self.model)
         summary = ConvolutionSummary(
             kernel_size, 0 if self.images is None else len(self.images), distill_steps
@@ -184,12 +188,12 @@ class Calibration:
         assert maps is not None
         mean, kernel = self._mean(name)
         layer = start_position(maps, mean, kernel, self.grid, prefix=self.prefix, kernel_size=sides)
-        error = 1.0
-        for _ in range(ROUNDS):
-            fit_kernels(layer, pairs, ridge)
-            before, error = error, fit_output(layer, pairs, ridge)
-            if error < EXACT or error > before - LEAST_GAIN:
-                break
+        error = fit_position(layer, pairs, ridge)
+        if error > EXACT:
+            # The two steps have several optima. The other start is a 1 x 1 convolution.
+            other = start_at_query(copy.deepcopy(layer), maps)
+            if (its := fit_position(other, pairs, ridge)) < error:
+                layer, error = other, its
         replace_module(model, name, layer.train(original.training))
         return ConvolutionRow(name, "fitted", f"{sides[0]}x{sides[1]}", layer.num_heads, error)
 

@@ -1,8 +1,7 @@
 """Position-only heads that come nearest to an attention layer's output: least squares, in closed form.
 
 >>> layer = start_position(maps, mean, kernel, grid, prefix=0, kernel_size=(3, 3))  # doctest: +SKIP
->>> fit_kernels(layer, pairs, ridge=1e-4)  # doctest: +SKIP
->>> fit_output(layer, pairs, ridge=1e-4)  # doctest: +SKIP
+>>> fit_position(layer, pairs, ridge=1e-4)  # doctest: +SKIP
 0.12
 """
 
@@ -18,6 +17,7 @@ from vision.convert.layers.head_convolution import HeadConvolution
 from vision.patches import Grid
 
 Pairs = Sequence[tuple[Tensor, Tensor]]
+ROUNDS, LEAST_GAIN = 6, 1e-3  # of alternating least squares, and the error that another must save
 EXACT = 1e-12  # a squared error below this share of the variance is rounding
 LEAST_MASS = 1e-6  # share of a kernel inside the border below which it is not renormalized
 
@@ -96,6 +96,29 @@ def start_position(
 
 
 @torch.no_grad()
+def start_at_query(layer: HeadConvolution, maps: HeadMaps) -> HeadConvolution:
+    """Let each head of a layer read its query alone, with the original maps, zero padding and no gain."""
+    layer.weight.zero_()
+    layer.weight[:, layer.kernel_size[0] // 2, layer.kernel_size[1] // 2] = 1
+    layer.gain.fill_(1)
+    layer.proj.weight.copy_(maps.outputs.flatten(1))
+    return layer
+
+
+def fit_position(layer: HeadConvolution, pairs: Pairs, ridge: float) -> float:
+    """Fit the output map and the kernels in turn, in place, and return the error of `fit_output`."""
+    error = fit_output(layer, pairs, ridge)
+    for _ in range(ROUNDS):
+        if error < EXACT:
+            break
+        fit_kernels(layer, pairs, ridge)
+        before, error = error, fit_output(layer, pairs, ridge)
+        if error > before - LEAST_GAIN:
+            break
+    return error
+
+
+@torch.no_grad()
 def fit_kernels(layer: HeadConvolution, pairs: Pairs, ridge: float) -> None:
     """Move the weights by position to the least squares of the wanted outputs, in place, with the biases.
 
@@ -156,18 +179,21 @@ def fit_output(layer: HeadConvolution, pairs: Pairs, ridge: float) -> float:
         left = total - 2 * (output * cross).sum() + (output * (gram @ output)).sum()
         return max(0.0, float(left) / total) if total > 0 else 0.0
 
+    def finish(output: Tensor) -> float:
+        biases = [wanted - features @ output for features, wanted in means]
+        layer.proj.weight.copy_(output.T)
+        layer.proj.bias.copy_(biases[0])
+        if layer.prefix:
+            layer.prefix_bias.copy_(torch.stack(biases[1:]))
+        return error(output)
+
     output = layer.proj.weight.double().T
     if error(output) < EXACT:
-        return error(output)
+        return finish(output)
     scale = gram.diagonal().mean().clamp(min=torch.finfo(torch.float64).tiny)
     damped = gram + ridge * scale * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
     output = output + torch.cholesky_solve(cross - gram @ output, torch.linalg.cholesky(damped))
-    biases = [wanted - features @ output for features, wanted in means]
-    layer.proj.weight.copy_(output.T)
-    layer.proj.bias.copy_(biases[0])
-    if layer.prefix:
-        layer.prefix_bias.copy_(torch.stack(biases[1:]))
-    return error(output)
+    return finish(output)
 
 
 def _cut(whole: Tensor, grid: Grid, kernel_size: tuple[int, int]) -> Tensor:
