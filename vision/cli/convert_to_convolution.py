@@ -114,7 +114,7 @@ def _images(run: Path, model: nn.Module, data: Path | None, shape: tuple[int, ..
 
 @torch.no_grad()
 def _outputs(model: nn.Module, images: Images) -> Tensor:
-    return torch.cat([model(part) for batch, _ in images.test for part in batch.split(BATCH)])
+    return torch.cat([model(part) for batch, _ in images.test for part in torch.split(batch, BATCH)])
 
 
 def _score(outputs: Tensor, before: Tensor, images: Images) -> dict[str, float]:

@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from vision.config import DataConfig, current_names, import_named
+from vision.config import DataConfig, current_names
 from vision.data import Inputs, load_inputs
 from vision.models.saved import read_saved
 from vision.results import RESULT
@@ -44,6 +44,5 @@ def run_inputs(folder: Path) -> Inputs:
         elif value is not None and value != {}:
             given[first] = value
     images = read_saved(folder).images
-    import_named("data.module", given.get("module"))
     given |= {"mean": list(images["mean"]), "std": list(images["std"])}
     return load_inputs(DataConfig(**given), record["train_size"])

@@ -83,7 +83,7 @@ def inputs_outputs(
     with evaluating(model), torch.no_grad():
         handle = model.get_submodule(name).register_forward_hook(keep)
         try:
-            for batch in images.split(batch_size):
+            for batch in torch.split(images, batch_size):
                 try:
                     model(batch)
                 except _Enough:

@@ -34,7 +34,7 @@ def distill(
         images: (B, C, H, W).
         steps: of the optimizer.
         lr: the first learning rate.
-        batch_size: images of a step, drawn anew for each.
+        batch_size: images of a step, drawn again for each.
         seed: of the draws.
     """
     generator = torch.Generator().manual_seed(seed)

@@ -49,8 +49,8 @@ def head_maps(module: nn.Module) -> HeadMaps | None:
     timms = type(module) is Attention and isinstance(layer.norm, nn.Identity) and layer.gate is None
     if not (timms or isinstance(module, MultiHeadAttention)):
         return None
-    weight = layer.qkv.weight.unflatten(0, (3, -1))[2]
-    bias = None if layer.qkv.bias is None else layer.qkv.bias.unflatten(0, (3, -1))[2]
+    weight = torch.unflatten(layer.qkv.weight, 0, (3, -1))[2]
+    bias = None if layer.qkv.bias is None else torch.unflatten(layer.qkv.bias, 0, (3, -1))[2]
     return _maps(weight, bias, layer.proj, layer.num_heads)
 
 
@@ -59,14 +59,16 @@ def mean_weights(module: nn.Module, x: Tensor) -> Tensor:
     layer: Any = module
     if type(module) is not Attention:
         return layer.attention_map(x).double().mean(0)
-    qkv = layer.qkv(x).unflatten(2, (3, layer.num_heads, layer.head_dim)).permute(2, 0, 3, 1, 4)
+    qkv = torch.unflatten(layer.qkv(x), 2, (3, layer.num_heads, layer.head_dim)).permute(2, 0, 3, 1, 4)
     q, k = layer.q_norm(qkv[0]), layer.k_norm(qkv[1])
     return (q @ k.transpose(-2, -1) * layer.scale).softmax(-1).double().mean(0)
 
 
 def _maps(weight: Tensor, bias: Tensor | None, proj: nn.Linear, heads: int) -> HeadMaps:
-    values = weight.detach().unflatten(0, (heads, -1))
-    own = values.new_zeros(values.shape[:2]) if bias is None else bias.detach().unflatten(0, (heads, -1))
+    values = torch.unflatten(weight.detach(), 0, (heads, -1))
+    own = (
+        values.new_zeros(values.shape[:2]) if bias is None else torch.unflatten(bias.detach(), 0, (heads, -1))
+    )
     outputs = proj.weight.detach()
     last = outputs.new_zeros(len(outputs)) if proj.bias is None else proj.bias.detach()
-    return HeadMaps(values, own, outputs.unflatten(1, (heads, -1)), last)
+    return HeadMaps(values, own, torch.unflatten(outputs, 1, (heads, -1)), last)

@@ -209,7 +209,7 @@ class Calibration:
             patches = mean[:, self.prefix :, self.prefix :]
             patches = patches / patches.sum(-1, keepdim=True).clamp(min=torch.finfo(torch.float64).tiny)
             kernel = nearest_kernel(patches, *relative_offsets(self.grid))
-            self._means[name] = mean, kernel.unflatten(1, (2 * self.grid.rows - 1, -1))
+            self._means[name] = mean, torch.unflatten(kernel, 1, (2 * self.grid.rows - 1, -1))
         return self._means[name]
 
     def _grid(self) -> Grid | None:

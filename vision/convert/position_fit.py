@@ -273,6 +273,6 @@ def _centred(
 
 
 def _maps_of(layer: HeadConvolution) -> HeadMaps:
-    values = layer.v.weight.unflatten(0, (layer.num_heads, -1))
-    outputs = layer.proj.weight.unflatten(1, (layer.num_heads, -1))
+    values = torch.unflatten(layer.v.weight, 0, (layer.num_heads, -1))
+    outputs = torch.unflatten(layer.proj.weight, 1, (layer.num_heads, -1))
     return HeadMaps(values, values.new_zeros(values.shape[:2]), outputs, layer.proj.bias)

@@ -109,7 +109,7 @@ def _watched(
     model: nn.Module, images: Tensor, batch_size: int, skipped: dict[str, str]
 ) -> Iterator[tuple[AttentionCall, OffsetWeights]]:
     """Yield the weights of each layer on each minibatch; the weights of one minibatch are in memory."""
-    for batch in images.split(batch_size):
+    for batch in torch.split(images, batch_size):
         found: list[tuple[AttentionCall, OffsetWeights]] = []
 
         def keep(call: AttentionCall, batch: Tensor = batch, found: list[Any] = found) -> None:

@@ -8,6 +8,7 @@ torch.Size([2, 4, 16, 16])
 """
 
 from dataclasses import dataclass
+from math import isqrt
 from typing import Any
 
 import torch
@@ -16,9 +17,8 @@ from torch import Tensor, nn
 from vision.attention.relative_kernel import relative_offsets
 from vision.convert import AttentionLayer, ConvolutionAttention, Window
 from vision.fields import Field
-from vision.inspection.attention_distance import square_patches, token_patches
-from vision.inspection.attention_maps import AttentionCall
-from vision.models import prefix_tokens, token_grid
+from vision.inspection.attention_maps import OVER_CHANNELS, AttentionCall
+from vision.inspection.stated_grids import stated_grids
 from vision.patches import Grid
 from vision.soften import SoftConvolution
 
@@ -100,20 +100,20 @@ def _of_soft(call: AttentionCall, layer: SoftConvolution) -> OffsetWeights:
 
 
 def _of_tokens(call: AttentionCall, model: nn.Module, images: Tensor) -> OffsetWeights:
+    if call.over_channels:
+        raise NoOffsets(OVER_CHANNELS)
     weights = call.weights()
     if weights.shape[2] == 1:
         raise NoOffsets("it has one query, which has no position on the image")
     if len(weights) != len(images):
         return _of_folded_windows(weights, call, len(images))
-    size = images.shape[-2], images.shape[-1]
-    stated = token_grid(model, (images.shape[1], *size))
-    prefix = prefix_tokens(model)
-    queries, keys = (token_patches(tokens, size, prefix, stated) for tokens in weights.shape[2:])
+    grids = stated_grids(model, (images.shape[-2], images.shape[-1]))
+    queries, keys = (grids.patches(tokens) for tokens in weights.shape[2:])
     field: Any = getattr(call.module, "field", None)
     if isinstance(field, Field) and (field.queries.size, field.keys.size) == weights.shape[2:]:
         queries, keys = (field.queries, 0), (field.keys, 0)
     if queries is None or keys is None:
-        raise NoOffsets(f"{weights.shape[2]} x {weights.shape[3]} tokens do not form a grid of patches")
+        raise NoOffsets(grids.why_none(f"{weights.shape[2]} x {weights.shape[3]}"))
     stride = field.stride if isinstance(field, Field) else (1, 1)
     if keys[0].size == 1 or (queries[0] != keys[0] and stride == (1, 1)):
         raise NoOffsets("its queries and keys are not on one grid")
@@ -141,15 +141,15 @@ def _of_folded_windows(weights: Tensor, call: AttentionCall, batch: int) -> Offs
         offsets = torch.where(seen, offsets, total)
     elif call.attn_mask is not None:
         raise NoOffsets("its windows have a mask of truth values")
-    sides = torch.arange(1 - grid.rows, grid.rows), torch.arange(1 - grid.cols, grid.cols)
+    rows, cols = torch.arange(1 - grid.rows, grid.rows), torch.arange(1 - grid.cols, grid.cols)
     # (B * windows, H, n, n) -> (B, H, windows * n, n)
-    folded = weights.unflatten(0, (batch, count)).transpose(1, 2).flatten(2, 3)
-    return OffsetWeights(_rows_to_one(folded), offsets.flatten(0, 1), *sides, count * tokens)
+    folded = torch.unflatten(weights, 0, (batch, count)).transpose(1, 2).flatten(2, 3)
+    return OffsetWeights(_rows_to_one(folded), offsets.flatten(0, 1), rows, cols, count * tokens)
 
 
 def _square(tokens: int) -> Grid | None:
-    patches = square_patches(tokens, (tokens, tokens))
-    return patches[0] if patches and not patches[1] else None
+    side = isqrt(tokens)
+    return Grid(side, side) if side * side == tokens else None
 
 
 def _between(queries: Tensor, keys: Grid) -> tuple[Tensor, Tensor, Tensor]:

@@ -84,7 +84,7 @@ class HeadConvolution(nn.Module):
     def mix(self, x: Tensor) -> Tensor:
         """(B, P + N, C) -> (B, P + N, H * D): what each head gives each token, before the last map."""
         v = self.v(x)
-        patches = v[:, self.prefix :].transpose(1, 2).unflatten(2, (self.grid.rows, self.grid.cols))
+        patches = v[:, self.prefix :].torch.unflatten(transpose(1, 2), 2, (self.grid.rows, self.grid.cols))
         # Every channel of a head has the head's kernel: (H * D, 1, rows, cols).
         kernel = self.weight.repeat_interleave(self.head_dim, 0).unsqueeze(1)
         padding = self.kernel_size[0] // 2, self.kernel_size[1] // 2
@@ -92,7 +92,7 @@ class HeadConvolution(nn.Module):
         mixed = (mixed * self.gain.repeat_interleave(self.head_dim, 0)).transpose(1, 2)
         if not self.prefix:
             return mixed
-        by_head = v.unflatten(2, (self.num_heads, self.head_dim))
+        by_head = torch.unflatten(v, 2, (self.num_heads, self.head_dim))
         from_prefix = torch.einsum("hp,bphd->bhd", self.to_prefix, by_head[:, : self.prefix])
         prefix = torch.einsum("phn,bnhd->bphd", self.prefix_weight, by_head).flatten(2)
         return torch.cat((prefix, mixed + from_prefix.flatten(1)[:, None]), 1)
@@ -113,8 +113,8 @@ class HeadConvolution(nn.Module):
 
     def folded(self) -> nn.Conv2d:
         """Return the convolution with the linear maps folded in; it is equal where the gain is 1."""
-        values = self.v.weight.unflatten(0, (self.num_heads, -1))
-        outputs = self.proj.weight.unflatten(1, (self.num_heads, -1))
+        values = torch.unflatten(self.v.weight, 0, (self.num_heads, -1))
+        outputs = torch.unflatten(self.proj.weight, 1, (self.num_heads, -1))
         kernel = torch.einsum("ohd,hrs,hdc->ocrs", outputs, self.weight, values)
         padding = self.kernel_size[0] // 2, self.kernel_size[1] // 2
         like = {"device": kernel.device, "dtype": kernel.dtype}

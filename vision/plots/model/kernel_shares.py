@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, Patch
+from matplotlib.patches import Circle, Patch, Rectangle
 
 from vision.plots.layout.figure import new_figure
 from vision.plots.layout.heatmap_cells import without_frame
@@ -27,6 +27,7 @@ COLUMNS = ("layer", "head", "kernel", "position", "content", "kernel_low", "kern
 SHARES = {"kernel": "kernel of the offset", "position": "absolute position", "content": "content"}
 LAYER_HEIGHT, BARS_WIDTH, KERNEL_WIDTH = 1.5, 3.0, 1.1  # inches
 MOST_KERNELS = 8  # heads of a layer whose kernels are drawn
+QUERY = "#35a7ff"
 
 Kernels = Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
 
@@ -53,16 +54,13 @@ def plot_kernel_shares(table: pd.DataFrame, kernels: Kernels, *, title: str, not
     drawn = min(MOST_KERNELS, max(len(heads) for _, heads in layers))
     width = max(WIDTH, BARS_WIDTH + KERNEL_WIDTH * drawn)
     figure, body = new_figure(title, notes, width=width, height=LAYER_HEIGHT * len(layers) + 0.7)
-    ratios = [BARS_WIDTH, *[KERNEL_WIDTH] * drawn]
-    panels = body.subplots(len(layers), 1 + drawn, squeeze=False, width_ratios=ratios)
-    for row, (name, heads) in zip(panels, layers, strict=True):
-        _shares(row[0], heads)
-        row[0].set_title(str(name))
-        for index, panel in enumerate(row[1:]):
-            if index < len(heads):
-                _kernel(panel, kernels[str(name)], heads.iloc[index], index)
-            else:
-                panel.set_axis_off()
+    panels = body.subplots(
+        len(layers), 2, squeeze=False, width_ratios=[BARS_WIDTH, max(BARS_WIDTH, KERNEL_WIDTH * drawn)]
+    )
+    for (left, right), (name, heads) in zip(panels, layers, strict=True):
+        _shares(left, heads)
+        left.set_title(str(name))
+        _kernels(right, kernels[str(name)], heads.iloc[:MOST_KERNELS], drawn)
     panels[-1][0].set_xlabel("head")
     legend_above(body, [Patch(color=COLOURS[i], label=text) for i, text in enumerate(SHARES.values())])
     return figure
@@ -84,19 +82,31 @@ def _shares(panel: Axes, heads: pd.DataFrame) -> None:
     panel.set_ylabel("share of variance")
 
 
-def _kernel(
-    panel: Axes, kernel: tuple[np.ndarray, np.ndarray, np.ndarray], head: pd.Series, index: int
+def _kernels(
+    panel: Axes, kernels: tuple[np.ndarray, np.ndarray, np.ndarray], heads: pd.DataFrame, places: int
 ) -> None:
-    weights, rows, cols = kernel
-    extent = (cols[0] - 0.5, cols[-1] + 0.5, rows[-1] + 0.5, rows[0] - 0.5)
-    values = weights[index]
-    panel.imshow(values, vmin=0, vmax=max(float(values.max()), 1e-12), cmap="inferno", extent=extent)
-    centre = (float(head["col"]), float(head["row"]))
-    panel.add_patch(Circle(centre, float(head["width"]), fill=False, edgecolor=PAPER, linewidth=1))
-    panel.plot(0, 0, marker="+", color="#35a7ff", markersize=6)
-    panel.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
-    panel.set_xticks([int(cols[0]), int(cols[-1])])
-    panel.set_yticks([int(rows[0]), int(rows[-1])])
+    """Draw the kernels of a layer next to each other, in places of equal width."""
+    weights, rows, cols = kernels
+    pitch = len(cols) + max(1.0, 0.25 * len(cols))
+    for index, head in enumerate(heads.to_dict("records")):
+        values, shift = weights[index], index * pitch
+        extent = (cols[0] - 0.5 + shift, cols[-1] + 0.5 + shift, rows[-1] + 0.5, rows[0] - 0.5)
+        drawn = panel.imshow(
+            values, vmin=0, vmax=max(float(values.max()), 1e-12), cmap="inferno", extent=extent
+        )
+        centre = (float(head["col"]) + shift, float(head["row"]))
+        circle = Circle(centre, float(head["width"]), fill=False, edgecolor=PAPER, linewidth=1)
+        panel.add_patch(circle)
+        frame = Rectangle((extent[0], extent[3]), len(cols), len(rows), transform=panel.transData)
+        circle.set_clip_path(frame)
+        drawn.set_clip_path(frame)
+        panel.plot(shift, 0, marker="+", color=QUERY, markersize=6)
+        text = f"{head['head']}: {float(head['width']):.1f}"
+        panel.text(
+            shift + (cols[0] + cols[-1]) / 2, extent[3], text, ha="center", va="bottom", fontsize=SMALL
+        )
+    panel.set(xlim=(cols[0] - 0.5, cols[0] - 0.5 + places * pitch), ylim=(rows[-1] + 0.5, rows[0] - 0.5))
+    panel.set(aspect="equal", xticks=[int(cols[0]), int(cols[-1])], yticks=[int(rows[0]), int(rows[-1])])
+    panel.set_anchor("W")
     panel.tick_params(labelsize=SMALL - 1)
-    panel.set_title(f"{head['head']}: {float(head['width']):.1f}", fontsize=SMALL)
     without_frame(panel)
