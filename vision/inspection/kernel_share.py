@@ -36,6 +36,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+import torch
 from torch import Tensor, nn
 
 from vision.inspection.attention_maps import AttentionCall, recurrences, watch_attention

@@ -84,7 +84,8 @@ class HeadConvolution(nn.Module):
     def mix(self, x: Tensor) -> Tensor:
         """(B, P + N, C) -> (B, P + N, H * D): what each head gives each token, before the last map."""
         v = self.v(x)
-        patches = v[:, self.prefix :].torch.unflatten(transpose(1, 2), 2, (self.grid.rows, self.grid.cols))
+        patches = v[:, self.prefix :].transpose(1, 2)
+        patches = torch.unflatten(patches, 2, (self.grid.rows, self.grid.cols))
         # Every channel of a head has the head's kernel: (H * D, 1, rows, cols).
         kernel = self.weight.repeat_interleave(self.head_dim, 0).unsqueeze(1)
         padding = self.kernel_size[0] // 2, self.kernel_size[1] // 2
