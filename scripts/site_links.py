@@ -3,7 +3,9 @@
 import re
 from typing import Any
 
-OUTSIDE = re.compile(r"(?<!!)\[([^]]+)\]\((?:\.\./)+(?:README|examples|conf|outputs|scripts|tests|vision)[^)]*\)")
+OUTSIDE = re.compile(
+    r"(?<!!)\[([^]]+)\]\((?:\.\./)+(?:README|examples|conf|outputs|scripts|tests|vision)[^)]*\)"
+)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

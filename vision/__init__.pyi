@@ -19,7 +19,6 @@ from .fields import full as full
 from .fields import graph as graph
 from .fields import neighbourhood as neighbourhood
 from .fields import tiled as tiled
-from .fields import tiles as tiles
 from .fields import truncated as truncated
 
 # Images as sets of tokens, mixers of tokens, and models of them.

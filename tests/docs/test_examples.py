@@ -1,26 +1,21 @@
 """Each example as a user runs it, in a copy of its folder."""
 
-import os
+import json
 import runpy
 import shutil
-import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from vision.cli import main
 
+SHORT = (
+    *("plain_loop", "timm_recipe", "features_for_sklearn", "field_in_own_attention"),
+    *("saliency", "fine_tune", "dense_head", "load_trained"),
+)
 EXAMPLES = Path(__file__).parents[2] / "examples"
-VISION = [sys.executable, "-m", "vision"]
-
-
-def output(command: list[str], folder: Path) -> str:
-    """Return the standard output of a command that must succeed."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture
@@ -42,8 +37,15 @@ def test_every_example_has_a_test():
     assert {p.name for p in EXAMPLES.iterdir()} == {
         "convert_a_cnn.py", "convolution_as_attention.py", "graph_attention.py", "reuse_model.py",
         "load_trained.py",
+        "plain_loop.py", "timm_recipe.py", "features_for_sklearn.py", "field_in_own_attention.py",
+        "saliency.py", "fine_tune.py", "dense_head.py", "attention_maps.ipynb",
         "own_parts",
     }  # fmt: skip
+
+
+def test_new_examples_are_short():
+    for name in SHORT:
+        assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) < 40, name
 
 
 def test_a_convolution_as_attention(example):
@@ -83,5 +85,52 @@ def test_a_model_with_timms_interface(example):
 def test_a_trained_model_from_its_folder(example, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["train", "debug=tiny", "model=cnn", "model.kwargs.params=20000"]) == 0
+    tuned = example("fine_tune.py", "outputs/tiny/runs/CNN/n20/s0")
+    assert float(tuned.split()[-1]) > 0.9
     out = example("load_trained.py", "outputs/tiny/runs/CNN/n20/s0")
     assert "images (1, 8, 8)" in out and "logits (2, 10)" in out and "another task (2, 2)" in out
+
+
+def test_a_plain_pytorch_loop(example):
+    assert float(example("plain_loop.py").split()[-1]) > 0.85
+
+
+def test_timms_recipe(example):
+    *losses, groups = example("timm_recipe.py").splitlines()
+    assert float(losses[-1].split()[-1]) < 2.3 and int(groups.split()[0]) > 4  # ln(10), and by layer
+
+
+def test_features_for_scikit_learn(example):
+    out = example("features_for_sklearn.py")
+    assert out.startswith("32 features") and float(out.split()[-1]) > 0.6
+
+
+def test_a_field_in_an_own_attention_layer(example):
+    rows = example("field_in_own_attention.py").splitlines()[1:]
+    seen = {(i, j) for i, row in enumerate(rows) for j, mark in enumerate(row.split()) if mark == "#"}
+    assert seen == {(2, j) for j in range(5)} | {(i, 2) for i in range(5)}
+
+
+def test_saliency_of_a_converted_resnet(example):
+    first, second = example("saliency.py").splitlines()
+    assert float(first.split()[3]) < 1e-3 and "queries of conv1" in second
+
+
+def test_a_dense_head(example):
+    assert float(example("dense_head.py").split()[-1]) > 0.9
+
+
+def test_the_notebook(monkeypatch):
+    """Its cells run in order, as in a kernel; the last figure has one panel for each model."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    cells = json.loads((EXAMPLES / "attention_maps.ipynb").read_text())["cells"]
+    assert all(not cell["outputs"] for cell in cells if cell["cell_type"] == "code")
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            exec(cell["source"], names)
+    assert names["seen"] == {"field_vit": 64, "field_local": 9}
+    assert [axis.get_title() for axis in names["axes"]] == ["field_vit: 64 keys", "field_local: 9 keys"]
+    names["plt"].close("all")
