@@ -1,4 +1,4 @@
-"""A hook of mkdocs: links from a page to files outside docs/, which the site does not have, become their text."""
+"""A hook of mkdocs: links from a page to files outside docs/ become their text."""
 
 import re
 from typing import Any

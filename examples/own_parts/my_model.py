@@ -1,6 +1,6 @@
 """A model in timm's registry: a convolution, pooling and a linear head."""
 
-# timm has no types. pyright: reportUnknownVariableType=false
+# pyright: reportUnknownVariableType=false
 from typing import Any
 
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model

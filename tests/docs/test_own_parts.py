@@ -98,8 +98,9 @@ def test_the_callback_has_written_a_line_for_each_validation(trained):
 @pytest.mark.slow
 def test_a_saved_model_with_own_parts_loads_where_their_modules_are_imported(trained):
     load = "timm.create_model('local-dir:outputs/runs/{}/n200/s0', pretrained=True)(torch.zeros(1, 1, 8, 16))"
-    code = "import timm, torch, vision, my_model, my_mixer, my_field\n" + "\n".join(
-        load.format(label) for label in ("mine", "axial", "knight")
+    code = (
+        "import sys; sys.path.append('.')\nimport timm, torch, vision, my_model, my_mixer, my_field\n"
+        + "\n".join(load.format(label) for label in ("mine", "axial", "knight"))
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=trained, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
