@@ -141,10 +141,10 @@ def _descend(start: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
         def closure() -> Tensor:
             optimizer.zero_grad()
             loss = (_squared_error(logits, weights, offsets) / scale).sum()
-            loss.backward()
+            cast(Any, loss).backward()
             return loss
 
-        optimizer.step(cast(Any, closure))
+        cast(Any, optimizer).step(closure)
     return logits.detach().nan_to_num(NEVER)
 
 

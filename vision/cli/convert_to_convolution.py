@@ -83,9 +83,13 @@ def convert_to_convolution(
     calibration = Calibration(model, images.calibration)
     for size in sizes:
         calibration.check(size)
-    converted = {size: calibration.convert(size, distill_steps=distill_steps).eval() for size in sizes}
+    converted: dict[KernelSize, nn.Module] = {
+        size: calibration.convert(size, distill_steps=distill_steps).eval() for size in sizes
+    }
     before = _outputs(model, images)
-    scores = {size: _score(_outputs(one, images), before, images) for size, one in converted.items()}
+    scores: dict[KernelSize, dict[str, float]] = {
+        size: _score(_outputs(one, images), before, images) for size, one in converted.items()
+    }
     layers = _layers(converted)
     _print(name, layers, scores, _score(before, before, images))
     for line in [weights, f"fitted and scored on {images.description}", *_left(converted)]:

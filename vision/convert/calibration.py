@@ -83,9 +83,9 @@ def inputs_outputs(
     with evaluating(model), torch.no_grad():
         handle = model.get_submodule(name).register_forward_hook(keep)
         try:
-            for batch in torch.split(images, batch_size):
+            for start in range(0, len(images), batch_size):
                 try:
-                    model(batch)
+                    model(images[start : start + batch_size])
                 except _Enough:
                     yield seen.pop()
         except Exception as error:

@@ -7,6 +7,8 @@
 True
 """
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor, nn
 
@@ -47,8 +49,8 @@ def distill(
             with torch.no_grad():
                 wanted = teacher(batch)
             optimizer.zero_grad()
-            nn.functional.mse_loss(student(batch), wanted).backward()
-            optimizer.step()
+            cast(Any, nn.functional.mse_loss(student(batch), wanted)).backward()
+            cast(Any, optimizer).step()
             schedule.step()
 
 

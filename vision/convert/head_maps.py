@@ -64,11 +64,11 @@ def mean_weights(module: nn.Module, x: Tensor) -> Tensor:
     return (q @ k.transpose(-2, -1) * layer.scale).softmax(-1).double().mean(0)
 
 
-def _maps(weight: Tensor, bias: Tensor | None, proj: nn.Linear, heads: int) -> HeadMaps:
+def _maps(weight: Tensor, bias: Tensor | None, proj: Any, heads: int) -> HeadMaps:
     values = torch.unflatten(weight.detach(), 0, (heads, -1))
     own = (
         values.new_zeros(values.shape[:2]) if bias is None else torch.unflatten(bias.detach(), 0, (heads, -1))
     )
-    outputs = proj.weight.detach()
+    outputs: Tensor = proj.weight.detach()
     last = outputs.new_zeros(len(outputs)) if proj.bias is None else proj.bias.detach()
     return HeadMaps(values, own, torch.unflatten(outputs, 1, (heads, -1)), last)

@@ -76,7 +76,7 @@ def save_nearest_cnn(model: nn.Module, folder: str | Path, source: ModelSource) 
     images = {key: overlay.get(key, config[key]) for key in _IMAGES}
     given = {k: v for k, v in source.arguments.items() if k != "pretrained_cfg_overlay"}
     channels, *size = images["input_size"]
-    arguments = {
+    arguments: dict[str, Any] = {
         "img_size": size,
         "in_chans": channels,
         **given,
@@ -98,7 +98,7 @@ def complete_nearest_cnn(**arguments: Any) -> dict[str, Any]:
 
 
 def _sides(size: Any) -> Any:
-    return tuple(size) if isinstance(size, list) else size
+    return tuple(cast(list[int], size)) if isinstance(size, list) else size
 
 
 def _refuse_size(img_size: Any = None, patch_size: Any = None) -> None:

@@ -5,8 +5,8 @@
 0.12
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from vision.convert.layers.head_convolution import HeadConvolution
 from vision.patches import Grid
 
 Pairs = Sequence[tuple[Tensor, Tensor]]
+_cholesky = cast(Callable[[Tensor], Tensor], torch.linalg.cholesky)  # pyright: ignore[reportUnknownMemberType]
 ROUNDS, LEAST_GAIN = 6, 1e-3  # of alternating least squares, and the error that another must save
 EXACT = 1e-12  # a squared error below this share of the variance is rounding
 LEAST_MASS = 1e-6  # share of a kernel inside the border below which it is not renormalized
@@ -52,7 +53,7 @@ class NormalEquations(NamedTuple):
             return start
         scale = self.gram.diagonal().mean().clamp(min=torch.finfo(torch.float64).tiny)
         damped = self.gram + ridge * scale * torch.eye(len(start), dtype=start.dtype)
-        factor = torch.linalg.cholesky(damped)
+        factor = _cholesky(damped)
         change = torch.cholesky_solve((self.cross - self.gram @ start)[:, None], factor)[:, 0]
         return start + change
 
@@ -192,7 +193,7 @@ def fit_output(layer: HeadConvolution, pairs: Pairs, ridge: float) -> float:
         return finish(output)
     scale = gram.diagonal().mean().clamp(min=torch.finfo(torch.float64).tiny)
     damped = gram + ridge * scale * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    output = output + torch.cholesky_solve(cross - gram @ output, torch.linalg.cholesky(damped))
+    output = output + torch.cholesky_solve(cross - gram @ output, _cholesky(damped))
     return finish(output)
 
 

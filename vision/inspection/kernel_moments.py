@@ -139,7 +139,7 @@ def effective_width(kernels: HeadKernels) -> list[tuple[float, float, float]]:
         row, col = float(weights @ rows), float(weights @ cols)
         radius = np.hypot(rows - row, cols - col)
         order = np.argsort(radius, kind="stable")
-        held = np.cumsum(weights[order])
-        index = min(int(np.searchsorted(held, HELD * held[-1] - 1e-9)), len(order) - 1)
+        held: np.ndarray = np.cumsum(weights[order])
+        index = min(int((held < HELD * held[-1] - 1e-9).sum()), len(order) - 1)
         found.append((row, col, float(radius[order][index])))
     return found

@@ -36,7 +36,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-import torch
 from torch import Tensor, nn
 
 from vision.inspection.attention_maps import AttentionCall, recurrences, watch_attention
@@ -110,7 +109,8 @@ def _watched(
     model: nn.Module, images: Tensor, batch_size: int, skipped: dict[str, str]
 ) -> Iterator[tuple[AttentionCall, OffsetWeights]]:
     """Yield the weights of each layer on each minibatch; the weights of one minibatch are in memory."""
-    for batch in torch.split(images, batch_size):
+    for start in range(0, len(images), batch_size):
+        batch = images[start : start + batch_size]
         found: list[tuple[AttentionCall, OffsetWeights]] = []
 
         def keep(call: AttentionCall, batch: Tensor = batch, found: list[Any] = found) -> None:
