@@ -4,6 +4,7 @@ import csv
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -49,7 +50,8 @@ def test_a_run_is_fitted_on_its_images_and_the_saved_models_have_the_printed_acc
     assert printed is not None
     inputs = run_inputs(Path(vit["folder"]))
     for size, shown in zip(("1", "3", "full"), printed.groups(), strict=True):
-        for model in (load_model(out / f"k{size}"), timm.create_model(f"local-dir:{out}/k{size}", True)):
+        read: Any = (load_model(out / f"k{size}"), timm.create_model(f"local-dir:{out}/k{size}", True))
+        for model in read:
             assert isinstance(model.blocks[0].mixer, HeadConvolution)
             batches = inputs.eval_batches(inputs.test)
             scores = evaluate(model, batches, device=torch.device("cpu"), precision="float32")

@@ -1,5 +1,7 @@
 """The nearest CNN of a ViT: exact where attention is a convolution, and least squares where it is not."""
 
+from typing import Any
+
 import pytest
 import timm
 import torch
@@ -15,6 +17,14 @@ from vision.inspection import attention_maps, kernel_shares
 from vision.patches import Grid
 
 SIZE = {"img_size": 24, "patch_size": 4, "depth": 2, "embed_dim": 32}
+
+
+def as_convolution(*arguments: Any, **options: Any) -> Any:
+    return vision.as_convolution(*arguments, **options)
+
+
+def converted(calibration: Calibration, kernel_size: Any) -> Any:
+    return calibration.convert(kernel_size)
 
 
 def images(count=16, size=24):
@@ -33,7 +43,7 @@ def difference(one, other, x):
 def test_there_and_back_gives_the_kernels_of_the_cnn(name, size):
     torch.manual_seed(0)
     cnn = build(name).eval().double()
-    back = vision.as_convolution(vision.as_attention(cnn, size))
+    back = as_convolution(vision.as_attention(cnn, size))
     assert difference(cnn, back, torch.randn(2, 3, size, size).double()) < 1e-12
     assert all(row.kind == "exact" and row.error == 0 for row in back.conversion.rows)
     kernels = [m.weight for m in cnn.modules() if isinstance(m, nn.Conv2d) and m.weight.shape[-1] > 1]
@@ -48,7 +58,7 @@ def test_there_and_back_gives_the_kernels_of_the_cnn(name, size):
 
 def test_conv_attention_becomes_the_mixer_convolution():
     model = build("field_cnn_attention", img_size=16, depth=2, mixer_options={"dilation": 2}).double()
-    back = vision.as_convolution(model)
+    back = as_convolution(model)
     assert [type(block.mixer).__name__ for block in back.blocks] == ["Convolution", "Convolution"]
     assert torch.equal(back.blocks[1].mixer.weight, model.blocks[1].mixer.weight)
     assert difference(model, back, images(2, 16).double()) < 1e-13
@@ -61,7 +71,7 @@ def test_static_attention_converts_exactly_also_at_the_border(kernel_size):
     for block in model.blocks:
         nn.init.normal_(block.mixer.relative_bias.table)
         nn.init.normal_(block.mixer.v.bias)
-    cnn = vision.as_convolution(model, images(4).double(), kernel_size)
+    cnn = as_convolution(model, images(4).double(), kernel_size)
     assert difference(model, cnn, torch.randn(3, 3, 24, 24).double()) < 1e-12
     assert max(row.error for row in cnn.conversion.rows) < 1e-12
     maps = attention_maps(cnn, images(2).double())
@@ -73,7 +83,7 @@ def test_too_small_a_kernel_for_static_attention_leaves_an_error():
     model = build("field_static", **SIZE, mixer_options={"kernel_size": 5}).double()
     for block in model.blocks:
         nn.init.normal_(block.mixer.relative_bias.table)
-    three, five = (vision.as_convolution(model, images().double(), k) for k in (3, 5))
+    three, five = (as_convolution(model, images().double(), k) for k in (3, 5))
     assert all(row.error > 0.05 for row in three.conversion.rows)
     assert all(row.error < 1e-12 for row in five.conversion.rows)
 
@@ -90,7 +100,7 @@ def content_vit(**options):
 def test_content_attention_leaves_an_error_that_larger_kernels_reduce():
     model, x = content_vit(), images(48)
     calibration = Calibration(model, x)
-    errors = {k: [row.error for row in calibration.convert(k).conversion.rows] for k in (1, 3, 5, "full")}
+    errors = {k: [row.error for row in converted(calibration, k).conversion.rows] for k in (1, 3, 5, "full")}
     assert all(0.05 < error <= 1 for rows in errors.values() for error in rows)
     first = [rows[0] for rows in errors.values()]
     assert first == sorted(first, reverse=True)
@@ -98,7 +108,7 @@ def test_content_attention_leaves_an_error_that_larger_kernels_reduce():
 
 def test_the_error_is_that_of_the_layer_on_its_input_and_no_change_of_its_weights_reduces_it():
     model, x = content_vit(depth=1), images(32)
-    cnn = vision.as_convolution(model, x, 3, ridge=1e-9)
+    cnn = as_convolution(model, x, 3, ridge=1e-9)
     layer, (row,) = cnn.blocks[0].mixer, cnn.conversion.rows
     assert isinstance(layer, HeadConvolution)
     with torch.no_grad():
@@ -125,7 +135,7 @@ def test_the_folded_convolution_is_the_layer_away_from_the_border():
     x = torch.randn(2, 36, 8).double()
     folded = layer.folded()(x.transpose(1, 2).unflatten(2, (6, 6)))
     torch.testing.assert_close(layer(x), folded.flatten(2).transpose(1, 2))  # the gain is 1 everywhere
-    cnn = vision.as_convolution(content_vit(), images(), 3)
+    cnn = as_convolution(content_vit(), images(), 3)
     mixer = cnn.blocks[0].mixer
     tokens = torch.randn(2, 36, 32)
     ours = mixer(tokens).transpose(1, 2).unflatten(2, (6, 6))[..., 1:-1, 1:-1]
@@ -136,7 +146,7 @@ def test_the_folded_convolution_is_the_layer_away_from_the_border():
 def test_its_weights_produce_its_output_and_are_a_kernel():
     for model in (content_vit(), timm_vit(reg_tokens=1)):
         x = images(8, 24 if hasattr(model, "grid") else 32)
-        cnn = vision.as_convolution(model, x, 3)
+        cnn = as_convolution(model, x, 3)
         layer = next(module for module in cnn.modules() if isinstance(module, HeadConvolution))
         tokens = torch.randn(2, layer.prefix + layer.grid.size, layer.v.in_features)
         values = layer.v(tokens).unflatten(2, (layer.num_heads, -1)).transpose(1, 2)
@@ -151,7 +161,7 @@ def test_a_vit_with_class_and_register_tokens_is_fitted_with_them():
         for block in model.blocks:
             block.attn.qkv.weight *= 10
     x = images(48, 32)
-    cnn = vision.as_convolution(model, x, "full")
+    cnn = as_convolution(model, x, "full")
     assert [row.name for row in cnn.conversion.rows] == ["blocks.0.attn", "blocks.1.attn"]
     assert all(row.error < 0.95 for row in cnn.conversion.rows)
     assert cnn.blocks[0].attn.prefix == 3 and cnn(x[:2]).shape == (2, 2)
@@ -172,8 +182,8 @@ def test_weights_of_timms_attention_are_those_that_it_uses():
 
 def test_distillation_comes_closer_to_the_logits():
     model, x = content_vit(depth=1), images(64)
-    plain = vision.as_convolution(model, x, 3)
-    taught = vision.as_convolution(model, x, 3, distill_steps=40)
+    plain = as_convolution(model, x, 3)
+    taught = as_convolution(model, x, 3, distill_steps=40)
     assert logit_error(taught, model, x) < 0.7 * logit_error(plain, model, x)
     assert taught.conversion.distill_steps == 40
 
@@ -181,7 +191,7 @@ def test_distillation_comes_closer_to_the_logits():
 def test_the_original_is_not_changed_and_minibatches_do_not_matter():
     model, x = content_vit(), images(12)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    one, other = (vision.as_convolution(model, x, 3, batch_size=size) for size in (5, 12))
+    one, other = (as_convolution(model, x, 3, batch_size=size) for size in (5, 12))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert model.training and not hasattr(model, "conversion")
     torch.testing.assert_close(one.blocks[1].mixer.weight, other.blocks[1].mixer.weight, atol=1e-3, rtol=1e-3)
@@ -191,13 +201,13 @@ def test_kernels_of_all_sizes_fit_a_grid_that_is_not_square():
     assert kernel_sides("full", Grid(4, 6)) == (7, 11)
     model = build("field_vit", img_size=(16, 24), patch_size=4, depth=1, embed_dim=16)
     x = torch.randn(6, 3, 16, 24)
-    assert vision.as_convolution(model, x, "full").blocks[0].mixer.weight.shape == (4, 7, 11)
+    assert as_convolution(model, x, "full").blocks[0].mixer.weight.shape == (4, 7, 11)
 
 
 @pytest.mark.parametrize("kernel_size", [0, 2, 7, -3, "all", 3.0])
 def test_a_kernel_that_is_even_or_wider_than_the_grid_is_refused(kernel_size):
     with pytest.raises(ValueError, match=r"odd and at most 6, as the tokens' grid is 6 x 6") as raised:
-        vision.as_convolution(content_vit(), images(), kernel_size)
+        as_convolution(content_vit(), images(), kernel_size)
     assert "\n" not in str(raised.value)
 
 
@@ -213,12 +223,12 @@ def test_a_kernel_that_is_even_or_wider_than_the_grid_is_refused(kernel_size):
 )
 def test_bad_input_is_one_sentence(model, x, message):
     with pytest.raises(ValueError, match=message) as raised:
-        vision.as_convolution(model(), x)
+        as_convolution(model(), x)
     assert "\n" not in str(raised.value)
 
 
 def test_how_convolutional_the_result_is():
-    cnn = vision.as_convolution(content_vit(), images(), 3)
+    cnn = as_convolution(content_vit(), images(), 3)
     maps = attention_maps(cnn, images(2))
     assert {name: tuple(weights.shape) for name, weights in maps.items()} == {
         f"blocks.{i}.mixer": (2, 4, 36, 36) for i in range(2)

@@ -33,7 +33,7 @@ def test_a_saved_model_is_read_by_timm_with_the_same_logits(tmp_path, vit, argum
 
 def test_it_is_built_by_name_and_its_arguments_are_completed():
     arguments = complete_arguments("nearest_cnn", img_size=32, in_chans=1, num_classes=5, vit="field_local")
-    model = timm.create_model("nearest_cnn", **arguments)
+    model = build("nearest_cnn", **arguments)
     assert model(torch.zeros(2, 1, 32, 32)).shape == (2, 5)
     with pytest.raises(TypeError, match="not_an_argument"):
         build("nearest_cnn", not_an_argument=1)
@@ -48,7 +48,7 @@ def test_it_is_built_by_name_and_its_arguments_are_completed():
 def test_its_features_and_heads_are_those_of_the_vit():
     features = timm.create_model("nearest_cnn", features_only=True, img_size=16, patch_size=4, depth=3)
     assert [tuple(f.shape) for f in features(torch.zeros(1, 3, 16, 16))] == [(1, 64, 4, 4)] * 3
-    model = timm.create_model("nearest_cnn", img_size=16, depth=1)
+    model = build("nearest_cnn", img_size=16, depth=1)
     model.reset_classifier(7)
     assert model(torch.zeros(1, 3, 16, 16)).shape == (1, 7)
 
