@@ -79,6 +79,7 @@ def _write_run(
         precision="float32",
         cuda_graph="on a CPU",
         threads=1,
+        processes=1,
         subset_sha256=f"{size}-{seed}",
         batch_parts=1,
         data_fingerprint="contents:0",

@@ -36,9 +36,12 @@ class RunCheckpoint:
     Args:
         config: of the run. The state of a run of another config is not read.
         run: the run's folder, whether or not it exists.
+        keeps: whether this process keeps the state. Where several train the run, only the first does; the
+            others train on when a signal comes, until the first has ended.
     """
 
-    def __init__(self, config: RunConfig, run: Path) -> None:
+    def __init__(self, config: RunConfig, run: Path, *, keeps: bool = True) -> None:
+        self._keeps = keeps
         self._file, self._fingerprint = Checkpoint(run), fingerprint(config)
         minutes = config.training.checkpoint_minutes
         self._seconds = None if minutes is None else 60 * minutes
@@ -74,7 +77,7 @@ class RunCheckpoint:
             others: what else the run needs to continue: tensors, numbers, texts, lists and dicts of them.
         """
         late = self._seconds is not None and time.monotonic() - self._kept_at >= self._seconds
-        if not late and self._told is None:
+        if not self._keeps or (not late and self._told is None):
             return
         self._kept_at = time.monotonic()
         self._keep({"training": training.state_dict(), "fingerprint": self._fingerprint, **others})

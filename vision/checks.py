@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from vision import results
-from vision.config import DataConfig, RunConfig, gpu_share
+from vision.config import DataConfig, RunConfig, gpu_share, this_process_of_run
 from vision.data import Inputs, Source, load_inputs, reading
 from vision.experiment import (
     OwnMetrics,
@@ -26,7 +26,13 @@ from vision.experiment import (
     model_arguments,
 )
 from vision.models import Start, cost, create_model
-from vision.training import budget_steps, frozen_backbone, resolve_device, try_recipe
+from vision.training import (
+    budget_steps,
+    frozen_backbone,
+    resolve_device,
+    share_batch_norms,
+    try_recipe,
+)
 
 # float32 weights, their gradients, and the two moments of AdamW
 BYTES_PER_PARAMETER = 16
@@ -163,6 +169,7 @@ def _check_model(run: RunConfig, inputs: Inputs, device: torch.device) -> tuple[
         start = _start(run)
         _check_size(run, source, start, device)
         model, _ = build_model(run.model, source, start)
+        share_batch_norms(model, device, this_process_of_run().count)
         with torch.no_grad(), frozen_backbone(model, enabled=run.training.freeze_backbone):
             outputs = model.eval()(torch.zeros(1, *shape))
             macs = cost(model, shape).macs

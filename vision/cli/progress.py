@@ -10,7 +10,7 @@ from typing import Any
 
 from vision import results
 from vision.cli.stderr import tell
-from vision.config import RunConfig
+from vision.config import RunConfig, this_process_of_run
 
 SWEEP = "VISION_SWEEP"
 SECONDS_BETWEEN_LINES = 10.0
@@ -57,6 +57,8 @@ class Progress:
 
     def finish(self, result: dict[str, Any]) -> None:
         """Print the result of the run, and the progress of the sweep."""
+        if this_process_of_run().rank:
+            return
         how = (
             "finished before" if result["skipped"] else f"after {result['train_seconds']:.1f} s{self._left()}"
         )
@@ -71,7 +73,9 @@ class Progress:
         self.line(f"failed: {error}{kept}")
 
     def line(self, text: str) -> None:
-        """Print a line about the run."""
+        """Print a line about the run, in the first of its processes."""
+        if this_process_of_run().rank:
+            return
         label = self._config.model.label or self._config.model.name
         tell(f"{label} n={self._config.train_size} seed={self._config.seed}: {text}")
 

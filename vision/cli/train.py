@@ -24,6 +24,7 @@ from vision.cli.schema import conf_folder, store_schema, to_run_config
 from vision.cli.stderr import tell
 from vision.cli.targets import refuse_other_targets
 from vision.cli.words import check_words, flags_last
+from vision.config import this_process_of_run
 
 MULTIRUN = ("-m", "--multirun")
 
@@ -35,6 +36,7 @@ def train(arguments: Sequence[str]) -> int:
         arguments = flags_last(arguments)
         check_words(arguments, many=any(word in MULTIRUN for word in arguments))
         check_launcher(arguments)
+        _refuse_sweep_of_processes(arguments)
         for word in arguments:
             if word.startswith("output_dir="):
                 check_folder("output_dir", Path(word.removeprefix("output_dir=").strip("'\"")))
@@ -70,6 +72,15 @@ def complete(arguments: Sequence[str]) -> int:
         return 0
     os.environ["COMP_LINE"] = line.replace(" train", "", 1)
     return train(arguments)
+
+
+def _refuse_sweep_of_processes(arguments: Sequence[str]) -> None:
+    count = this_process_of_run().count
+    if count > 1 and any(argument in MULTIRUN for argument in arguments):
+        raise ValueError(
+            f"torchrun and srun train one run, here on {count} processes; for a sweep of such runs, give "
+            "hydra/launcher=submitit_slurm hydra.launcher.tasks_per_node=2"
+        )
 
 
 def _find_modules_here() -> None:
@@ -112,7 +123,8 @@ def _run(composed: DictConfig) -> str:
         if results.load_finished(results.run_folder(config), config) is None:
             check_runs([config])
     except (ValueError, OSError, results.DiskFull) as error:
-        tell(f"vision train: {sentence(error)}")
+        if this_process_of_run().rank == 0:
+            tell(f"vision train: {sentence(error)}")
         raise SystemExit(2) from error
     if status := run_here(config, progress):
         raise SystemExit(status)

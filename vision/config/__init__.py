@@ -14,6 +14,9 @@ from vision.config.model import ModelConfig as ModelConfig
 from vision.config.modules import ALLOWED_TARGETS as ALLOWED_TARGETS
 from vision.config.modules import import_module as import_module
 from vision.config.modules import import_named as import_named
+from vision.config.processes import ONLY_PROCESS as ONLY_PROCESS
+from vision.config.processes import ProcessOfRun as ProcessOfRun
+from vision.config.processes import this_process_of_run as this_process_of_run
 from vision.config.renamed import DISTANCE as DISTANCE
 from vision.config.renamed import OLD_DISTANCE as OLD_DISTANCE
 from vision.config.renamed import RENAMED as RENAMED

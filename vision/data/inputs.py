@@ -15,12 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vision.config import DataConfig
+from vision.config import ONLY_PROCESS, DataConfig, ProcessOfRun
 from vision.data.batches import eval_batches, train_batches
 from vision.data.channel_statistics import channel_statistics
 from vision.data.drawn_batches import Batch
 from vision.data.encoded import EncodedImages
 from vision.data.images import Images, Source
+from vision.data.part_of_batches import part_of_batches
 from vision.data.sources import load_source
 from vision.data.subsets import Subset, draw_subset
 from vision.data.summary import summary
@@ -43,6 +44,8 @@ class Inputs:
         std: the standard deviation of each channel.
         config: further settings of the data.
         device: where batches are.
+        process: one of the processes that train the run; it gets its own part of each batch, and of the
+            images to evaluate.
     """
 
     source: Source
@@ -52,10 +55,11 @@ class Inputs:
     std: list[float]
     config: DataConfig
     device: torch.device
+    process: ProcessOfRun = ONLY_PROCESS
 
     def train_batches(self, batch_size: int, *, seed: int, start: int = 0) -> Iterator[Batch]:
         """Yield augmented training batches without end; see `vision.data.train_batches`."""
-        return train_batches(
+        batches = train_batches(
             self.source.train,
             self.subset.train,
             batch_size=batch_size,
@@ -68,13 +72,20 @@ class Inputs:
             device=self.device,
             workers=self.config.num_workers,
         )
+        return batches if self.process.count == 1 else part_of_batches(batches, self.process)
 
     def summary(self) -> dict[str, Any]:
         """Return what was read, for the record of a run; see `vision.data.summary`."""
         return summary(self.source, mean=self.mean, std=self.std)
 
     def eval_batches(self, images: Images, indices: Tensor | None = None) -> Iterator[Batch]:
-        """Yield all images, or those at `indices`, once and without augmentation."""
+        """Yield all images, or those at `indices`, once and without augmentation.
+
+        Where several processes train the run, each gets its own part of them.
+        """
+        if self.process.count > 1:
+            indices = torch.arange(len(images)) if indices is None else indices
+            indices = indices.tensor_split(self.process.count)[self.process.rank]
         return eval_batches(
             images,
             indices,
@@ -98,6 +109,7 @@ def load_inputs(
     *,
     device: torch.device | str = "cpu",
     known: tuple[list[float], list[float]] | None = None,
+    process: ProcessOfRun = ONLY_PROCESS,
 ) -> Inputs:
     """Read a data set, draw the training subset, and measure mean and std where none are given.
 
@@ -107,6 +119,7 @@ def load_inputs(
         device: where images that fit, and all batches, are.
         known: mean and std that the weights of the model are for, where the config gives none. For images of
             other channels each channel gets their average.
+        process: one of those that train the run.
 
     Raises:
         ValueError: a setting is wrong, or train_size or data.test_size is out of range.
@@ -132,7 +145,7 @@ def load_inputs(
         mean, std = channel_statistics(source.train, subset.train)
     else:
         _check_decodable(source.train.pick(subset.train))
-    return Inputs(source, subset, test, mean, std, config, device)
+    return Inputs(source, subset, test, mean, std, config, device, process)
 
 
 def per_channel(values: Sequence[float], channels: int) -> list[float]:

@@ -59,6 +59,7 @@ def make_record(
         batch_parts=trained.parts,
         cuda_graph=trained.cuda_graph,
         threads=torch.get_num_threads(),
+        processes=inputs.process.count,
         subset_sha256=subset.sha256,
         data_fingerprint=source.fingerprint,
         config_sha256=results.fingerprint(config),

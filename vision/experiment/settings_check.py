@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from vision.config import RunConfig, check, import_module, import_named
+from vision.config import (
+    RunConfig,
+    TrainingConfig,
+    check,
+    import_module,
+    import_named,
+    this_process_of_run,
+)
 from vision.experiment.loggers import check_loggers
 from vision.experiment.own_functions import OwnMetrics, own_callbacks
 from vision.models import check_name, check_size
@@ -15,6 +22,7 @@ def check_run(config: RunConfig) -> None:
     """Raise a ValueError that names the first wrong setting that can be found without the data."""
     check(config)
     check_loggers(config.training)
+    _check_processes(config.training)
     import_module("model.module", config.model.module)
     OwnMetrics(config.training)
     own_callbacks(config.training)
@@ -40,3 +48,16 @@ def _import_fields(kwargs: Mapping[str, Any]) -> None:
 @lru_cache(maxsize=256)
 def _check_size(name: str, img_size: int, kwargs: str) -> None:
     check_size(name, img_size, json.loads(kwargs))
+
+
+def _check_processes(training: TrainingConfig) -> None:
+    count, size = this_process_of_run().count, training.batch_size
+    if size % count:
+        raise ValueError(
+            f"training.batch_size must be a multiple of the number of processes, {count}, got {size}"
+        )
+    if training.accumulation_steps > size // count:
+        raise ValueError(
+            f"training.accumulation_steps must be at most {size // count}, the images of a batch on each of "
+            f"{count} processes, got {training.accumulation_steps}"
+        )

@@ -1,9 +1,11 @@
 """One run, from its config to its folder."""
 
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import torch
 
 from vision import results
 from vision.checkpoints import RunCheckpoint
-from vision.config import RunConfig
+from vision.config import ProcessOfRun, RunConfig
 from vision.data import load_inputs
 from vision.experiment.loggers import open_loggers
 from vision.experiment.model import build_model, describe, find_start, folder_size
@@ -19,10 +21,18 @@ from vision.experiment.outputs import save_outputs
 from vision.experiment.record import make_record
 from vision.experiment.scores import final_scores
 from vision.experiment.settings_check import check_run
+from vision.experiment.telling import telling_others
 from vision.experiment.train import ProgressCallback, train
 from vision.models import Start, cost
 from vision.provenance import now
-from vision.training import budget_steps, evaluate, resolve_device
+from vision.training import (
+    budget_steps,
+    evaluate,
+    from_first,
+    process_group,
+    resolve_device,
+    share_batch_norms,
+)
 
 LOGGED = ("test_accuracy", "test_loss", "train_accuracy", "val_accuracy", "val_loss", "train_seconds")
 
@@ -48,6 +58,35 @@ def run(config: RunConfig, on_progress: ProgressCallback | None = None) -> dict[
             its traceback in the run's folder.
     """
     check_run(config)
+    with process_group(resolve_device(config.training.device)) as process:
+        return _lead(config, process, on_progress) if process.rank == 0 else _follow(config, process)
+
+
+def _lead(config: RunConfig, process: ProcessOfRun, on_progress: ProgressCallback | None) -> dict[str, Any]:
+    """Compute the run in process 0, which alone writes; the others are told whether they take part."""
+    with telling_others() as tell:
+        return _run(config, process, on_progress, tell)
+
+
+def _follow(config: RunConfig, process: ProcessOfRun) -> dict[str, Any]:
+    """Take part in the run of process 0, in a folder that nobody keeps; returns a record without files."""
+    if not (told := from_first()):
+        return {"skipped": True}
+    start = find_start(config.model)
+    config = results.with_checksum(config, start and start.weights)
+    with TemporaryDirectory() as folder, RunCheckpoint(config, Path(folder), keeps=False) as checkpoint:
+        record = _train_and_score(
+            config, start, Path(folder), checkpoint, told["state"], process, lambda _: None
+        )
+    return {**record.to_json(), "skipped": False}
+
+
+def _run(
+    config: RunConfig,
+    process: ProcessOfRun,
+    on_progress: ProgressCallback | None,
+    tell: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
     start = None
     with suppress(ValueError):  # a finished run stays one when the weights that it started with are gone
         start = find_start(config.model)
@@ -67,7 +106,11 @@ def run(config: RunConfig, on_progress: ProgressCallback | None = None) -> dict[
                 on_progress(progress)
 
         with RunCheckpoint(config, folder) as checkpoint:
-            record = _train_and_score(config, start, attempt.folder, checkpoint, report).to_json()
+            state = checkpoint.read()
+            tell({"state": state})
+            record = _train_and_score(
+                config, start, attempt.folder, checkpoint, state, process, report
+            ).to_json()
         record = results.write_result(attempt.folder, record)
         loggers.log(record["steps"], {name: record[name] for name in LOGGED})
         attempt.check_now()
@@ -92,6 +135,8 @@ def _train_and_score(
     start: Start | None,
     folder: Path,
     checkpoint: RunCheckpoint,
+    state: dict[str, Any] | None,
+    process: ProcessOfRun,
     on_progress: ProgressCallback,
 ) -> results.Record:
     started = now()
@@ -99,28 +144,31 @@ def _train_and_score(
         torch.set_num_threads(config.training.threads)
     device = resolve_device(config.training.device)
     known = start.statistics if start else None
-    inputs = load_inputs(config.data, config.train_size, device=device, known=known)
+    inputs = load_inputs(config.data, config.train_size, device=device, known=known, process=process)
     steps = budget_steps(config.training, len(inputs.subset.train))
 
     _seed_everything(config.seed)
     model, arguments = build_model(config.model, inputs.source, start)
-    results.reserve(folder, folder_size(model, len(inputs.test), len(inputs.source.classes)))
+    if process.rank == 0:
+        results.reserve(folder, folder_size(model, len(inputs.test), len(inputs.source.classes)))
     size = cost(model, inputs.source.train.shape)
     on_progress({"step": 0, "steps": steps, "about": describe(model, inputs.source.train.shape, size)})
 
     score = partial(evaluate, device=device, precision=config.training.precision)
     trained = train(
-        model.to(device),
+        share_batch_norms(model, device, process.count).to(device),
         inputs,
         config,
         folder,
         checkpoint,
+        state,
         steps=steps,
         score=score,
         on_progress=on_progress,
     )
     scores = final_scores(trained, inputs, config, score)
-    save_outputs(trained.model, arguments, inputs, scores.test, folder, logits=config.save_logits)
+    if process.rank == 0:
+        save_outputs(trained.model, arguments, inputs, scores.test, folder, logits=config.save_logits)
     return make_record(config, inputs, trained, scores, arguments=arguments, size=size, started=started)
 
 

@@ -14,7 +14,7 @@ from vision.data import Inputs
 from vision.experiment.head_log import HeadLog
 from vision.experiment.history import History
 from vision.experiment.own_functions import OwnMetrics, own_callbacks
-from vision.training import Batch, Scores, Training, fit
+from vision.training import Batch, Scores, Training, fit, from_first
 
 ProgressCallback = Callable[[dict[str, Any]], None]
 Score = Callable[[nn.Module, Iterable[Batch]], Scores]
@@ -39,18 +39,22 @@ def train(
     config: RunConfig,
     folder: Path,
     checkpoint: RunCheckpoint,
+    before: dict[str, Any] | None,
     *,
     steps: int,
     score: Score,
     on_progress: ProgressCallback,
 ) -> TrainedRun:
-    """Train the model, or go on where it was cut; validate it on the way, and write metrics.jsonl."""
+    """Train the model, or go on where it was cut; validate it on the way, and write metrics.jsonl.
+
+    `before` is the state of the run where it was cut, if it was.
+    """
     _check_patience(config, inputs)
-    before = checkpoint.read()
     history = History(before, config.training.patience)
     heads = HeadLog(inputs) if config.training.log_inside else None
     at_start = heads.at_start(model) if heads and not history.curve else {}
-    metrics, callbacks = OwnMetrics(config.training), own_callbacks(config.training)
+    metrics = OwnMetrics(config.training)
+    callbacks = own_callbacks(config.training)[: None if inputs.process.rank == 0 else 0]
     for line in history.curve:
         results.append_metrics(folder, line)
 
@@ -63,7 +67,7 @@ def train(
         on_progress({**line, "steps": steps})
         with torch.no_grad():
             stops = [callback(current.eval(), dict(line), folder) is True for callback in callbacks]
-        return history.out_of_patience or any(stops)
+        return bool(from_first(history.out_of_patience or any(stops)))
 
     def on_step(training: Training) -> None:
         on_progress({"step": training.done, "steps": steps})

@@ -90,7 +90,8 @@ class Record:
     cuda_graph: Annotated[
         str, _Doc('"captured" if training replayed one CUDA graph for each step, otherwise why not.')
     ]
-    threads: Annotated[int, _Doc("CPU threads of torch.", "threads")]
+    threads: Annotated[int, _Doc("CPU threads of torch, in each process.", "threads")]
+    processes: Annotated[int, _Doc("Processes that trained the model together.", "processes")] = 1
     subset_sha256: Annotated[str, _Doc("SHA-256 of the training subset's indices.")]
     data_fingerprint: Annotated[
         str, _Doc("What was hashed of all images and labels, contents or sizes, and the SHA-256.")

@@ -14,5 +14,8 @@ from vision.training.loop import Training as Training
 from vision.training.loop import fit as fit
 from vision.training.optimization import create_optimizer as create_optimizer
 from vision.training.optimization import create_schedule as create_schedule
+from vision.training.processes import from_first as from_first
+from vision.training.processes import process_group as process_group
+from vision.training.processes import share_batch_norms as share_batch_norms
 from vision.training.step import Step as Step
 from vision.training.trial import try_recipe as try_recipe

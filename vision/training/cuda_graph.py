@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from vision.training.processes import is_shared
 from vision.training.step import Step
 
 EAGER_STEPS = 3  # before the capture, so that lazy work, such as compilation, is done outside of it
@@ -134,9 +135,11 @@ class CapturedStep:
 
 
 def why_not(cuda_graph: str, device: torch.device) -> str | None:
-    """Return why the setting training.cuda_graph and the device rule out a capture, or None."""
+    """Return why training.cuda_graph, the device or other processes rule out a capture, or None."""
     if cuda_graph == "never":
         return "training.cuda_graph=never"
+    if device.type == "cuda" and is_shared():
+        return "several processes train the run"
     return None if device.type == "cuda" else f"the device is {device.type}"
 
 

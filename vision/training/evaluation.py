@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vision.training.devices import autocast
+from vision.training.processes import from_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ def evaluate(
 ) -> Scores:
     """Score `model` in eval mode on batches of images (B, C, H, W) and class indices (B,).
 
-    The model stays in eval mode.
+    Where several processes train a run, each is given its own part of the images, and gets the scores of all
+    of them. The model stays in eval mode.
     """
     model.eval()
     loss, hits = torch.zeros((), device=device), torch.zeros((), device=device)
@@ -45,5 +47,7 @@ def evaluate(
             loss += F.cross_entropy(logits, targets, reduction="sum")
             hits += (logits.argmax(dim=1) == targets).sum()
             outputs.append(logits.cpu())
-    logits = torch.cat(outputs)
-    return Scores(float(loss) / len(logits), float(hits) / len(logits), logits.argmax(dim=1), logits)
+    losses, hit_counts, logits_of_all = zip(*from_all((float(loss), float(hits), outputs)), strict=True)
+    logits = torch.cat([batch for batches in logits_of_all for batch in batches])
+    loss, accuracy = sum(losses) / len(logits), sum(hit_counts) / len(logits)
+    return Scores(loss, accuracy, logits.argmax(dim=1), logits)

@@ -17,11 +17,12 @@ import torch
 from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 
-from vision.config import TrainingConfig
+from vision.config import TrainingConfig, this_process_of_run
 from vision.training.budget import evaluation_steps
 from vision.training.cuda_graph import CapturedStep, why_not
 from vision.training.freeze import frozen_backbone, training_mode
 from vision.training.optimization import create_optimizer, create_schedule
+from vision.training.processes import is_shared
 from vision.training.random_state import random_state, set_random_state
 from vision.training.step import Step
 
@@ -106,6 +107,7 @@ class Training:
         self._ema = ModelEmaV3(model, decay=config.ema_decay, use_warmup=True) if config.ema_decay else None
         self.evaluated = cast(nn.Module, self._ema.module) if self._ema else model
         self._history: list[_Step] = []
+        self._seed = torch.initial_seed() % 2**40
         self.done = 0
 
     @property
@@ -124,6 +126,9 @@ class Training:
         Raises:
             NonFiniteLoss: on a CPU, the loss of this step is not finite.
         """
+        if is_shared():  # each process drops other units, and they depend on nothing that a cut would lose
+            process = this_process_of_run()
+            torch.manual_seed((self._seed + self.done) * process.count + process.rank)
         self._schedule.step_update(self.done)
         lr = self._optimizer.param_groups[0]["lr"]
         loss = self._step(*inputs)

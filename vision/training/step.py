@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from vision.config import TrainingConfig
 from vision.training.devices import autocast, resolve_memory_format
 from vision.training.memory import OutOfMemory, free_cached, is_out_of_memory
+from vision.training.processes import averaging, is_shared, mean_over_processes
 
 
 class Step:
@@ -42,7 +43,8 @@ class Step:
     ) -> None:
         self.optimizer, self.config = optimizer, config
         self.parts, self._device = config.accumulation_steps, device
-        self._model = torch.compile(model) if config.compile else model
+        shared = averaging(model)
+        self._model = torch.compile(shared) if config.compile else shared
         # Listed once: listing them for each clipping took 1% of a small model's step.
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._autocast = autocast(config.precision, device)
@@ -56,7 +58,7 @@ class Step:
         return loss
 
     def backward(self, images: Tensor, targets: Tensor) -> Tensor:
-        """Compute the gradients, clipped, and return the loss.
+        """Compute the gradients, clipped, and return the loss, both over the batches of all processes.
 
         Raises:
             OutOfMemory: the batch needs more memory than there is.
@@ -65,7 +67,7 @@ class Step:
             self.parts *= 2
         if self.config.clip_grad is not None:
             nn.utils.clip_grad_norm_(self._parameters, self.config.clip_grad)
-        return loss
+        return mean_over_processes(loss)
 
     def _try(self, images: Tensor, targets: Tensor) -> Tensor | None:
         """Return the loss; None if memory ran out, and smaller parts may be tried."""
@@ -78,7 +80,8 @@ class Step:
         # The error is gone by now, and with it the activations that its traceback holds.
         self.optimizer.zero_grad(set_to_none=True)
         free_cached(self._device)
-        if self.config.out_of_memory != "halve" or 2 * self.parts > len(images):
+        may_halve = self.config.out_of_memory == "halve" and not is_shared()  # the others would wait
+        if not may_halve or 2 * self.parts > len(images):
             raise OutOfMemory(len(images), self.parts, reason)
         return None
 
