@@ -58,8 +58,8 @@ def test_two_processes_train_as_one_does_though_they_are_cut(tmp_path):
     # Adam would turn the rounding errors of the keys' bias, whose gradient is zero, into whole steps.
     settings = (
         "training.optimizer=sgd",
-        "training.lr=0.05",
-        "training.steps=300",
+        "training.lr=0.02",
+        "training.steps=60",
         "training.num_evaluations=30",
         "training.ema_decay=0.9",
     )
