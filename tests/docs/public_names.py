@@ -47,6 +47,7 @@ backbone = vision.Backbone(img_size=16, embed_dim=8, depth=1, mixer="public_mean
 
 cnn = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU())
 attention: nn.Module = vision.as_attention(cnn, 16)
+back: nn.Module = vision.as_convolution(attention)
 soft: Tensor = vision.soft_convolution(nn.Conv2d(3, 4, 3, padding=1), alpha=10.0)(images)
 
 config = RunConfig(
