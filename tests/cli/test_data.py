@@ -82,7 +82,7 @@ def test_a_data_set_by_name_and_by_file(photos, capsys):
     [
         (["nowhere"], "DIR_or_CONFIG must be a folder, .* or one of .*cifar10, .*; got 'nowhere'"),
         (["image_folder"], "data.root must be given, for example data.root=VALUE"),
-        (["digits", "data.img_sze=8"], "data.img_sze is not a setting; did you mean data.img_size"),
+        (["digits", "data.img_sze=8"], "there is no setting data.img_sze; did you mean data.img_size?"),
         (["digits", "data.img_size=0"], "data.img_size must be from 1 to 16384, got 0"),
         (["."], "must have one folder of images per class in .*, found 0 folders and no image"),
     ],

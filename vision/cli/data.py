@@ -73,7 +73,7 @@ def compose_data(what: str, settings: list[str]) -> "DataConfig":
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
 
-    from vision.cli.composition_errors import plain
+    from vision.cli.hydra_errors import sentence
     from vision.cli.old_names import accept_old_names
     from vision.cli.schema import conf_folder, store_schema, to_run_config
     from vision.config import check
@@ -86,7 +86,7 @@ def compose_data(what: str, settings: list[str]) -> "DataConfig":
         with initialize_config_dir(str(conf_folder()), version_base="1.3"):
             run = to_run_config(compose("train", [*chosen, "hydra/sweeper=basic", *settings]))
     except HydraException as error:
-        raise ValueError(plain(error)) from error
+        raise ValueError(sentence(error)) from error
     check(run)
     return run.data
 

@@ -63,7 +63,7 @@ def sentence(error: BaseException) -> str:
         return str(error)
     text = f"{error}\n{error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else ''}"
     details = dict(DETAILS.findall(text))
-    name, said = details.get("full_key", ""), DETAILS.sub("", text)
+    name, said = details.get("full_key", ""), DETAILS.sub("", text).partition("Config search path:")[0]
     if "is not in struct" in said or re.search(r"Key '.*' not in '", said):
         return _no_such_setting(name, said)
     if value := _wrong_value(name, said):
@@ -71,7 +71,6 @@ def sentence(error: BaseException) -> str:
     for pattern, told in WRONG_WORDS:
         if found := re.search(pattern, said):
             return told.format(*(", ".join(group.split()) for group in found.groups()))
-    said = said.partition("Config search path:")[0]
     return "; ".join(line.strip().rstrip(".;") for line in said.splitlines() if line.strip())
 
 

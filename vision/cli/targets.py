@@ -7,13 +7,11 @@ ValueError: hydra.callbacks.x._target_ must not be os.system: a config may call 
 
 import os
 from collections.abc import Iterator
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from hydra._internal.hydra import Hydra
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from vision.cli.composition_errors import plain
 from vision.cli.stderr import tell
 from vision.config import ALLOWED_TARGETS
 
@@ -46,20 +44,13 @@ def check_targets(config: dict[str, Any]) -> None:
 
 
 def _compose_checked(self: Hydra, *arguments: Any, **named: Any) -> DictConfig:
-    try:
-        config = _compose(self, *arguments, **named)
-    except HydraException as error:
-        _stop(plain(error))
+    config = _compose(self, *arguments, **named)
     try:
         check_targets(cast(dict[str, Any], OmegaConf.to_container(config, resolve=False)))
     except ValueError as error:
-        _stop(str(error))
+        tell(f"vision train: {error}")
+        raise SystemExit(2) from error
     return config
-
-
-def _stop(reason: str) -> NoReturn:
-    tell(f"vision train: {reason}")
-    raise SystemExit(2)
 
 
 def _targets(tree: Any, name: str) -> Iterator[tuple[str, str]]:

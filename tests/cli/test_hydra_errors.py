@@ -9,12 +9,11 @@ from vision.cli.train import train
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("training.lrr=3", "training.lrr is not a setting; did you mean training.lr"),
-        ("model.kwargs.pach_size=3", "model.kwargs.pach_size is not in this config; a plus sign adds it"),
-        ("data=digit", "cifar10, cifar100"),
-        ("data=digit", "got 'digit'; did you mean digits?"),
-        ("experiment=dmo", "experiment must be one of budget, "),
-        ("training.lr=fast", "training.lr has the wrong type: Value 'fast' of type 'str'"),
+        ("training.lrr=3", "there is no setting training.lrr; did you mean training.lr?"),
+        ("model.kwargs.pach_size=3", "a plus adds it: +model.kwargs.pach_size=VALUE"),
+        ("data=digit", "data=digit is not there; choose one of cifair10, cifair100, cifar10"),
+        ("experiment=dmo", "experiment=dmo is not there; choose one of budget, "),
+        ("training.lr=fast", "training.lr must be a number, got fast"),
     ],
 )
 def test_a_wrong_name_or_value_is_one_plain_sentence(setting, message, capsys, monkeypatch):
