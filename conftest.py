@@ -18,7 +18,9 @@ def _doctest_imports(request: pytest.FixtureRequest) -> None:
 
     import vision
     from vision.fields import full, neighbourhood
+    from vision.mixers import registry
 
     names = {"timm": timm, "torch": torch, "vision": vision, "Grid": vision.Grid}
     names |= {"full": full, "neighbourhood": neighbourhood}
     request.getfixturevalue("doctest_namespace").update(names)
+    request.getfixturevalue("monkeypatch").setattr(registry, "_mixers", dict(registry._mixers))

@@ -10,7 +10,7 @@ TESTS = Path(__file__).parent
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """Leave out what is no test: --doctest-modules would import helpers, and run the tests' scripts."""
+    """Leave out what is not a test: --doctest-modules would import helpers, and run the tests' scripts."""
     is_helper = collection_path.suffix == ".py" and not collection_path.name.startswith("test_")
     return True if is_helper and TESTS in collection_path.parents else None
 

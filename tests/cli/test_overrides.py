@@ -23,7 +23,7 @@ REFUSED = {
     "model=[1]": "model must be the name of a file in conf/model",
     "data=nosuch": "data=nosuch is not there; choose one of cifair10, cifair100, cifar10",
     "sweep=a=b": "sweep=a=b cannot be read",
-    "data.root=a(b": "two kinds of quotes in a shell: \"data.root='a(b'\"",
+    "model.label=a(b": "two kinds of quotes in a shell: \"model.label='a(b'\"",
     'sweep="a\x1b[31m"': "sweep must be a name without control characters",
     f"sweep={'x' * 300}": "sweep must be a name of at most 255 bytes",
     f"output_dir={'x' * 300}": "File name too long",

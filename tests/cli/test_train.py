@@ -31,7 +31,7 @@ WRONG = {
     "model=vot": ["model=vot is not there; choose one of", "vit"],
     "training.precision=half": ["training.precision", "half", "bfloat16"],
     "model=timm model.name=convnxt_atto": ["model.name", "convnxt_atto", "convnext_atto"],
-    "output_dir=taken": ["output_dir must be a folder", "taken is a file"],
+    "output_dir=taken": ["output_dir must be a folder", "got taken, which is a file"],
     "data=parquet": ["data.root must be given"],
     "-m training.lr=0.1,0.2": ["share the folder", "training.lr=0.1", "sweep="],
     "-m model=vit,cnn training.warmup_fraction=2": ["training.warmup_fraction", "got 2"],

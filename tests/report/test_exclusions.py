@@ -105,7 +105,9 @@ def test_a_figure_left_out_by_an_error_is_named_and_one_that_does_not_apply_is_n
     wrong.loc[0, "train_accuracy"] = 3.0
     _, page = report(tmp_path, wrong)
     said = [word for word in page.words if "is left out" in word]
-    assert len(said) == 1 and said[0].startswith("The figure 'overfit' is left out: metric must be a share")
+    assert len(said) == 1 and said[0].startswith(
+        "The figure 'overfit' is left out: train_accuracy must be a share"
+    )
     for plain in (records(models=("ViT",)), records(sizes=(100,)), records(seeds=1), records()):
         page = content(tmp_path, plain.drop(columns="train_accuracy"))
         assert not [word for word in page.warnings if "left out" in word]

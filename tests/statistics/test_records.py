@@ -55,7 +55,7 @@ def test_missing_columns_are_named_with_what_is_needed():
     with pytest.raises(ValueError, match="missing are seed"):
         accuracy_curves(elsewhere().drop(columns="seed"))
     percents = elsewhere().assign(test_accuracy=79.8)
-    with pytest.raises(ValueError, match=r"share in \[0, 1\].* got 'test_accuracy' with 79.8"):
+    with pytest.raises(ValueError, match=r"test_accuracy must be a share in \[0, 1\].* got 79.8"):
         scaling_fit(percents, "A")
     with pytest.raises(ValueError, match="metric must be a column such as test_accuracy; got 'top5'"):
         paired_differences(elsewhere(), "A", "B", metric="top5")

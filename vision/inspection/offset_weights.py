@@ -3,7 +3,9 @@
 >>> import timm, torch
 >>> from vision.inspection.attention_maps import watch_attention
 >>> model, images = timm.create_model("field_vit", img_size=16, depth=1), torch.randn(2, 3, 16, 16)
->>> watch_attention(model, images, lambda call: print(offset_weights(call, model, images).weights.shape))
+>>> _ = watch_attention(
+...     model, images, lambda call: print(offset_weights(call, model, images).weights.shape)
+... )
 torch.Size([2, 4, 16, 16])
 """
 

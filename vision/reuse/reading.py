@@ -1,6 +1,6 @@
 """Images of any kind, read as they were for training: paths, PIL images, arrays and tensors.
 
->>> Reading().read(np.zeros((5, 4, 3), np.uint8))[0].shape
+>>> next(Reading().read(np.zeros((5, 4, 3), np.uint8))).shape
 torch.Size([3, 5, 4])
 """
 

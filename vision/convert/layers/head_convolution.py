@@ -94,7 +94,7 @@ class HeadConvolution(nn.Module):
         # Every channel of a head has the head's kernel: (H * D, 1, rows, cols).
         kernel = self.weight.repeat_interleave(self.head_dim, 0).unsqueeze(1)
         padding = self.kernel_size[0] // 2, self.kernel_size[1] // 2
-        mixed = F.conv2d(patches, kernel, padding=padding, groups=len(kernel)).flatten(2)
+        mixed = F.conv2d(patches, kernel, padding=padding, groups=kernel.shape[0]).flatten(2)
         mixed = (mixed * self.gain.repeat_interleave(self.head_dim, 0)).transpose(1, 2)
         if not self.prefix:
             return mixed
