@@ -50,9 +50,7 @@ def test_the_folder_of_a_run_is_a_name(tmp_path: Path):
 
 
 def test_unknown_names_get_near_ones_of_both_registries():
-    with pytest.raises(
-        ValueError, match=r"'resnet1' is neither .*; did you mean .*torchvision/resnet18"
-    ):
+    with pytest.raises(ValueError, match=r"'resnet1' is neither .*; did you mean .*torchvision/resnet18"):
         find_model("resnet1")
     with pytest.raises(ValueError, match=r"did you mean torchvision/squeezenet1_1"):
         build_model("squeezenet1_1")
