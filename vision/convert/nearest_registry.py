@@ -16,8 +16,9 @@ from torch import nn
 
 from vision.convert.layers.head_convolution import HeadConvolution
 from vision.convert.nearest_cnn import KernelSize, put_head_convolutions
-from vision.models import check_name, complete_arguments, save_model, token_grid
+from vision.models import complete_arguments, complete_derived, save_model, token_grid
 from vision.models.sources import ModelSource
+from vision.patches import pair
 
 NAME = "nearest_cnn"
 OWN_ARGUMENTS = ("vit", "kernel_size")
@@ -48,8 +49,7 @@ def build_nearest_cnn(
     """
     sizes = {"img_size": img_size, "in_chans": in_chans, "num_classes": num_classes}
     model: Any = timm.create_model(vit, **complete_arguments(vit, **sizes, **arguments))
-    rows, cols = (img_size, img_size) if isinstance(img_size, int) else img_size
-    if (grid := token_grid(model, (in_chans, rows, cols))) is None:
+    if (grid := token_grid(model, (in_chans, *pair(img_size)))) is None:
         raise ValueError(f"vit must be a model that states the grid of its tokens, got {vit!r}")
     put_head_convolutions(model, kernel_size, grid)
     if hasattr(model, "set_input_size"):  # that of the ViT would build attention again
@@ -91,10 +91,7 @@ def save_nearest_cnn(model: nn.Module, folder: str | Path, source: ModelSource) 
 
 def complete_nearest_cnn(**arguments: Any) -> dict[str, Any]:
     """Return the arguments of the nearest CNN together with those of its ViT."""
-    own = {name: arguments.pop(name) for name in OWN_ARGUMENTS if name in arguments}
-    own = {"vit": "field_vit", "img_size": arguments["img_size"]} | own
-    check_name(own["vit"], f"vit of {NAME}")
-    return own | complete_arguments(own["vit"], **arguments)
+    return complete_derived(NAME, "vit", "field_vit", OWN_ARGUMENTS, **arguments)
 
 
 def _sides(size: Any) -> Any:

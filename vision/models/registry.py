@@ -7,7 +7,7 @@
 import difflib
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import ModuleType
 from typing import Any, cast
 
@@ -73,6 +73,27 @@ def complete_arguments(
     factory = {key: given.pop(key) for key in FACTORY_ARGUMENTS & given.keys()}
     known = {"img_size": img_size, "in_chans": in_chans, "num_classes": num_classes}
     return complete(name, **known, **given) | factory
+
+
+def complete_derived(
+    name: str, role: str, default: str, own_names: Collection[str], **arguments: Any
+) -> dict[str, Any]:
+    """Return the arguments of a model that is made from another one, together with those of the other.
+
+    Args:
+        name: of the model, for messages.
+        role: the argument that names the other model in timm's registry.
+        default: the other model, where that argument is not given.
+        own_names: the arguments that the other model does not have, `role` included.
+        arguments: as in `complete_arguments`.
+
+    Raises:
+        ValueError: the name of the other model is unknown, or as `complete_arguments`.
+    """
+    own = {key: arguments.pop(key) for key in own_names if key in arguments}
+    own = {role: default, "img_size": arguments["img_size"]} | own
+    check_name(own[role], f"{role} of {name}")
+    return own | complete_arguments(own[role], **arguments)
 
 
 def check_size(name: str, img_size: Size, given: Mapping[str, Any]) -> None:

@@ -69,11 +69,11 @@ def weights_for(
     in_chans = model.in_chans if in_chans is None else in_chans
     patch_size = _patch_of(state, in_chans, model) if patch_size is None else patch_size
     changes: dict[str, Any] = {
-        "img_size": _sides(img_size),
-        "patch_size": _sides(patch_size),
+        "img_size": pair(img_size),
+        "patch_size": pair(patch_size),
         "in_chans": in_chans,
     }
-    own = {key: _sides(model.arguments[key]) for key in ("img_size", "patch_size")}
+    own = {key: pair(model.arguments[key]) for key in ("img_size", "patch_size")}
     if {**own, "in_chans": model.in_chans} == changes:
         return state
     body: dict[str, Any] = {**model.arguments, "num_classes": 0, "device": "meta"}
@@ -153,7 +153,3 @@ def _patch_of(state: dict[str, Tensor], in_chans: int, model: "Backbone") -> Siz
             f"{in_chans} channels; load it by timm.create_model('local-dir:FOLDER', pretrained=True)"
         )
     return side
-
-
-def _sides(size: Size | list[int]) -> tuple[int, int]:
-    return pair(size if isinstance(size, int) else (size[0], size[1]))

@@ -117,7 +117,7 @@ def start_arguments(
         kept = {key: value for key, value in kept.items() if key not in SIZES}
         given = {key: value for key, value in given.items() if key != "params"}
     patch = None if "patch_size" in given else kept.get("patch_size")
-    if patch and completer(name) is complete_backbone and any(padding_of(img_size, _pair(patch))):
+    if patch and completer(name) is complete_backbone and any(padding_of(img_size, pair(patch))):
         kept["dynamic_img_pad"] = True
     return complete_arguments(name, **sizes, **{**kept, **given})
 
@@ -166,7 +166,11 @@ def _known(name: str, start: Start, arguments: Mapping[str, Any]) -> dict[str, A
     if start.saved is not None:
         return {**known, **start.saved.images, "num_classes": start.saved.num_classes}
     own = _own_sizes(name, start, arguments, arguments)
-    return {**known, "num_classes": own["num_classes"], "input_size": (own["in_chans"], *_sides(arguments))}
+    return {
+        **known,
+        "num_classes": own["num_classes"],
+        "input_size": (own["in_chans"], *pair(arguments.get("img_size", 224))),
+    }
 
 
 def _own_sizes(name: str, start: Start, sizes: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,7 +187,7 @@ def _own_sizes(name: str, start: Start, sizes: Mapping[str, Any], given: Mapping
     elif stem is not None and completer(name) is complete_backbone:
         sides = {key: sizes[key] for key in ("img_size", "num_classes")}
         plain = {key: value for key, value in given.items() if key not in ("params", *SIZES)}
-        patch = _pair(complete_arguments(name, **sides, in_chans=1, **plain)["patch_size"])
+        patch = pair(complete_arguments(name, **sides, in_chans=1, **plain)["patch_size"])
         found["in_chans"] = max(1, stem.shape[1] // (patch[0] * patch[1]))
     return found
 
@@ -198,11 +202,3 @@ def _first(names: Any, state: Mapping[str, Tensor]) -> Tensor | None:
 def _architecture(name: str, given: Mapping[str, Any]) -> str:
     """Return whose weights a model starts with: its own, or those of the CNN that it was made from."""
     return str(given.get("cnn", name.partition(".")[0]))
-
-
-def _sides(arguments: Mapping[str, Any]) -> tuple[int, int]:
-    return _pair(arguments.get("img_size", 224))
-
-
-def _pair(size: Any) -> tuple[int, int]:
-    return pair(size if isinstance(size, int) else (size[0], size[1]))

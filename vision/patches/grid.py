@@ -4,6 +4,7 @@
 Grid(rows=8, cols=8)
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 Size = int | tuple[int, int]  # one number for rows and columns, or (rows, cols)
 
 
-def pair(size: Size) -> tuple[int, int]:
+def pair(size: int | Sequence[int]) -> tuple[int, int]:
     """Return (rows, cols) of a size; timm's to_2tuple, which is untyped and slow to import, does the same."""
     return (size, size) if isinstance(size, int) else (size[0], size[1])
 

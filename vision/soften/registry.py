@@ -15,10 +15,10 @@ from timm.models._manipulate import adapt_input_conv
 from torch import nn
 
 from vision.convert import as_attention
-from vision.models import check_name, complete_arguments, load_model
+from vision.models import complete_arguments, complete_derived, load_model
 from vision.models.resizing import give_weights
 from vision.models.saved import read_saved
-from vision.patches import Size
+from vision.patches import Size, pair
 from vision.soften.soften import soften
 
 _DEFAULT_LEVELS = (0, 1, 2, 3, 4)  # timm's, where features_only comes without out_indices
@@ -86,8 +86,8 @@ def build_softened_cnn(
     sizes = {"img_size": img_size, "in_chans": in_chans, "num_classes": num_classes}
     complete = complete_arguments(cnn, **sizes, **arguments)
     model = timm.create_model(cnn, **complete)
-    sides = (img_size, img_size) if isinstance(img_size, int) else img_size
-    softened = _convert_and_soften(model, alpha=alpha, window=window, only=only, shape=(in_chans, *sides))
+    shape = (in_chans, *pair(img_size))
+    softened = _convert_and_soften(model, alpha=alpha, window=window, only=only, shape=shape)
     if hasattr(softened, "set_input_size"):  # that of the CNN would build layers that are not softened
         own = {"cnn": cnn, "alpha": alpha, "window": window, "only": only}
         cast(Any, softened).set_input_size = partial(_set_input_size, softened, {**own, **complete})
@@ -155,10 +155,7 @@ def _adapt_channels(state: dict[str, torch.Tensor], model: nn.Module) -> dict[st
 
 def complete_softened_cnn(**arguments: Any) -> dict[str, Any]:
     """Return the arguments of the softened model together with those of its CNN."""
-    own = {name: arguments.pop(name) for name in OWN_ARGUMENTS if name in arguments}
-    own = {"cnn": "field_cnn", "img_size": arguments["img_size"]} | own
-    check_name(own["cnn"], "cnn of softened_cnn")
-    return own | complete_arguments(own["cnn"], **arguments)
+    return complete_derived(NAMES[0], "cnn", "field_cnn", OWN_ARGUMENTS, **arguments)
 
 
 def _convert_and_soften(cnn: nn.Module, *, shape: tuple[int, ...], **options: Any) -> nn.Module:
