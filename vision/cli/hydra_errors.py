@@ -7,17 +7,16 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin
 
 import hydra._internal.utils as hydra_internals
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from vision.cli.stderr import tell
-from vision.config import RunConfig
+from vision.config import setting_types
 
 DEBUG = "VISION_DEBUG"  # environment variable: show tracebacks
 NAME = re.compile(r"[+~]{0,2}\w+([./@:]\w+)*")
@@ -124,8 +123,8 @@ def _no_such_setting(name: str, said: str) -> str:
     if not name:
         found = re.search(r"Key '(.*?)' (?:is )?not in", said)
         name = found[1] if found else ""
-    known = dict(_names(RunConfig, ""))
-    if parent := next((one for one in known if known[one] is dict and name.startswith(f"{one}.")), None):
+    known = dict(setting_types())
+    if parent := next((o for o in known if _is_dictionary(known[o]) and name.startswith(f"{o}.")), None):
         return f"{parent} has no {name.removeprefix(f'{parent}.')} yet; a plus adds it: +{name}=VALUE"
     near = get_close_matches(name, known, 1) or [
         one for one in known if one.rpartition(".")[2] == name.rpartition(".")[2]
@@ -134,12 +133,5 @@ def _no_such_setting(name: str, said: str) -> str:
     return f"there is no setting {name}{hint}"
 
 
-def _names(kind: Any, prefix: str) -> Iterator[tuple[str, type]]:
-    """Yield the dotted names of all settings; those of dictionaries have the type dict."""
-    hints = get_type_hints(kind)
-    for one in fields(kind):
-        hint = hints[one.name]
-        if is_dataclass(hint):
-            yield from _names(hint, f"{prefix}{one.name}.")
-        is_dict = getattr(hint, "__origin__", None) is dict or dict in get_args(hint)
-        yield f"{prefix}{one.name}", dict if is_dict else object
+def _is_dictionary(kind: Any) -> bool:
+    return get_origin(kind) is dict or dict in get_args(kind)

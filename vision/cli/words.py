@@ -5,10 +5,9 @@ Traceback (most recent call last):
 ValueError: data.augment.flip must be true or false, got 2
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterable
 from itertools import islice
-from typing import Any, NoReturn, get_type_hints
+from typing import Any, NoReturn
 
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -16,7 +15,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Override
 from hydra.errors import HydraException
 
 from vision.cli.hydra_errors import sentence
-from vision.config import RunConfig
+from vision.config import setting_types
 
 GROUPS = {"data": "digits", "model": "vit", "training": "epochs", "experiment": "demo", "debug": "tiny"}
 CAN_BE_LEFT_OUT = ("experiment", "debug")
@@ -101,14 +100,5 @@ def _check_group(group: str, value: Any) -> None:
 
 def _check_flag(name: str, value: Any) -> None:
     """Refuse numbers for what is true or false, but for 0 and 1."""
-    if isinstance(value, int) and value not in (0, 1) and name in set(_flags(RunConfig, "")):
+    if isinstance(value, int) and value not in (0, 1) and dict(setting_types()).get(name) is bool:
         raise ValueError(f"{name} must be true or false, got {value}")
-
-
-def _flags(kind: Any, prefix: str) -> Iterator[str]:
-    hints = get_type_hints(kind)
-    for one in fields(kind):
-        if is_dataclass(hints[one.name]):
-            yield from _flags(hints[one.name], f"{prefix}{one.name}.")
-        elif hints[one.name] is bool:
-            yield f"{prefix}{one.name}"

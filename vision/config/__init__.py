@@ -22,4 +22,5 @@ from vision.config.renamed import OLD_DISTANCE as OLD_DISTANCE
 from vision.config.renamed import RENAMED as RENAMED
 from vision.config.renamed import current_names as current_names
 from vision.config.run import RunConfig as RunConfig
+from vision.config.setting_types import setting_types as setting_types
 from vision.config.training import TrainingConfig as TrainingConfig
