@@ -7,7 +7,8 @@ import numpy as np
 
 from vision import results
 from vision.config import DataConfig, ModelConfig, RunConfig
-from vision.results.checksums import seal, sha256
+from vision.results.checksums import seal
+from vision.saved_files import sha256
 
 CLASSES = [f"class {number}" for number in range(10)]
 

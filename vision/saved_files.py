@@ -63,15 +63,20 @@ def download(model: str, file: str) -> Path:
 
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, which is computed again only if the file has changed."""
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def known_sha256(path: Path) -> str:
+    """Return the same, computed again only if the size or the time of the file has changed."""
     state = path.stat()
-    return _sha256(path.absolute(), state.st_size, state.st_mtime_ns)
+    return _of_state(path.absolute(), state.st_size, state.st_mtime_ns)
 
 
 @lru_cache(maxsize=256)
-def _sha256(path: Path, size: int, changed: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _of_state(path: Path, size: int, changed: int) -> str:
+    return sha256(path)
 
 
 def _in_folder(folder: Path) -> SavedFiles:

@@ -10,7 +10,8 @@ import pytest
 from vision import results
 from vision.report.page import make_page
 from vision.report.read_sweep import read_sweep
-from vision.results.checksums import seal, sha256
+from vision.results.checksums import seal
+from vision.saved_files import sha256
 
 
 def test_predictions_are_paired_by_seed(sweep, tmp_path):

@@ -13,6 +13,7 @@ from typing import Any
 
 from vision.results.files import LOCK, OURS, RESERVED, RESULT, read_json, write_json
 from vision.results.record import REQUIRED, check_version
+from vision.saved_files import sha256
 
 SEALED_SINCE = 4  # record_version: earlier records have no checksums
 SEAL, FILES = "record_sha256", "files_sha256"
@@ -91,12 +92,6 @@ def seal(record: dict[str, Any]) -> dict[str, Any]:
 def is_sealed(record: dict[str, Any]) -> bool:
     """Return whether the record is what was sealed."""
     return record.get(SEAL) == _digest(record)
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(record: dict[str, Any]) -> str:

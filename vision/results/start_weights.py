@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vision.config import RunConfig
-from vision.saved_files import find_saved, sha256
+from vision.saved_files import find_saved, known_sha256
 
 
 def with_checksum(config: RunConfig, weights: Path | None = None) -> RunConfig:
@@ -31,7 +31,7 @@ def with_checksum(config: RunConfig, weights: Path | None = None) -> RunConfig:
             return config
     if weights is None:
         return config
-    found = sha256(weights)
+    found = known_sha256(weights)
     if model.init_sha256 not in (None, found):
         raise ValueError(
             f"model.init_sha256={model.init_sha256} is not the SHA-256 of the weights in {weights}, {found}"
