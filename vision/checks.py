@@ -6,7 +6,7 @@
 
 import os
 from collections.abc import Callable, Generator, Hashable, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -16,7 +16,7 @@ from torch import nn
 
 from vision import results
 from vision.config import DataConfig, RunConfig, gpu_share, this_process_of_run
-from vision.data import Inputs, Source, load_inputs, reading
+from vision.data import Inputs, Source, has_changed, load_inputs, load_source, reading
 from vision.experiment import (
     OwnMetrics,
     build_model,
@@ -86,8 +86,9 @@ def _check_unchanged(runs: Sequence[RunConfig], finished: Sequence[FinishedData]
         run = known.get(reading(data))
         if run is None or not fingerprint:
             continue
-        now = _load(run, resolve_device(run.training.device)).source.fingerprint
-        if now.partition(":")[0] == fingerprint.partition(":")[0] and now != fingerprint:
+        with _reading(run.data):
+            now = load_source(run.data, device=resolve_device(run.training.device)).fingerprint
+        if has_changed(fingerprint, now):
             raise ValueError(
                 f"the images or labels of data.name={data.name} changed since the run in {folder} finished; "
                 "put them back, or use another folder with sweep=NAME"
@@ -114,8 +115,12 @@ def _check_with_data(run: RunConfig, checked: dict[Hashable, Any]) -> Estimate:
 
 
 def _load(run: RunConfig, device: torch.device) -> Inputs:
-    with _in_a_sentence(f"data.source={run.data.source} cannot be read"):
+    with _reading(run.data):
         return load_inputs(run.data, run.train_size, device=device)
+
+
+def _reading(data: DataConfig) -> AbstractContextManager[None]:
+    return _in_a_sentence(f"data.source={data.source} cannot be read")
 
 
 def _check_images(run: RunConfig, shape: tuple[int, int, int], device: torch.device) -> None:

@@ -49,6 +49,8 @@ def verify(folder: Path, *, skip_data: bool = False) -> int:
 
 def _changed_data(folder: Path) -> list[str]:
     """Return a line for each data set whose images or labels are not those that finished runs have used."""
+    from vision.data import has_changed
+
     lines: list[str] = []
     for runs, settings, fingerprint in results.used_data(folder):
         name = settings.get("name")
@@ -57,7 +59,7 @@ def _changed_data(folder: Path) -> list[str]:
         except (ValueError, TypeError, OSError) as error:
             print_line(f"data.name={name} cannot be read here, so nothing is known of changes: {error}")
             continue
-        if now.partition(":")[0] == fingerprint.partition(":")[0] and now != fingerprint:
+        if has_changed(fingerprint, now):
             what = f"the images or labels of data.name={name}"
             lines.append(f"changed: {what} since {len(runs)} runs, such as {runs[0]}")
     return lines

@@ -12,6 +12,7 @@ from vision.data.batches import train_batches as train_batches
 from vision.data.channel_statistics import channel_statistics as channel_statistics
 from vision.data.drawn_batches import DrawnBatches as DrawnBatches
 from vision.data.encoded import EncodedImages as EncodedImages
+from vision.data.fingerprint import has_changed as has_changed
 from vision.data.images import Images as Images
 from vision.data.images import Source as Source
 from vision.data.inputs import Inputs as Inputs

@@ -44,6 +44,11 @@ def fingerprint(splits: Sequence[Images], classes: Sequence[str], *, contents: b
     return f"{'contents' if contents else 'sizes'}:{whole.hexdigest()}"
 
 
+def has_changed(before: str, now: str) -> bool:
+    """Return whether two fingerprints of one kind differ; those of two kinds say nothing."""
+    return before.partition(":")[0] == now.partition(":")[0] and before != now
+
+
 def _file(item: str | bytes, *, contents: bool) -> bytes:
     """Return the digest of one encoded image; one that cannot be read is told where it is decoded."""
     if isinstance(item, bytes):
