@@ -19,7 +19,7 @@ from vision.cli.images import SEED, image_files, noise, normalize, read_images
 from vision.cli.run_data import is_run, run_inputs
 from vision.cli.weights import build_with_weights
 from vision.convert import Calibration, ConvolutionSummary, input_shape
-from vision.convert.nearest_cnn import KernelSize
+from vision.convert.convolution_summary import KernelSize
 from vision.convert.nearest_registry import save_nearest_cnn
 from vision.models.sources import ModelSource, find_model
 

@@ -3,6 +3,7 @@
 from vision.convert.conversion import Heads as Heads
 from vision.convert.conversion import Pooling as Pooling
 from vision.convert.conversion import as_attention as as_attention
+from vision.convert.convolution_summary import ConvolutionSummary as ConvolutionSummary
 from vision.convert.fold_norms import is_norm as is_norm
 from vision.convert.input_shape import input_shape as input_shape
 from vision.convert.layers import AdaptiveWindow as AdaptiveWindow
@@ -14,7 +15,6 @@ from vision.convert.layers import heads_by_layer as heads_by_layer
 from vision.convert.layers import set_explicit as set_explicit
 from vision.convert.layers.head_convolution import HeadConvolution as HeadConvolution
 from vision.convert.nearest_cnn import Calibration as Calibration
-from vision.convert.nearest_cnn import ConvolutionSummary as ConvolutionSummary
 from vision.convert.nearest_cnn import as_convolution as as_convolution
 from vision.convert.saved import CONVERSION as CONVERSION
 from vision.convert.saved import load_converted as load_converted

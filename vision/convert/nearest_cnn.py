@@ -8,72 +8,29 @@
 """
 
 import copy
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from vision.attention.relative_kernel import nearest_kernel, relative_offsets
 from vision.convert.calibration import inputs_outputs
+from vision.convert.convolution_summary import ConvolutionRow, ConvolutionSummary, KernelSize, left
 from vision.convert.distillation import distill
 from vision.convert.head_maps import head_maps, mean_weights
 from vision.convert.layers import AttentionLayer
 from vision.convert.layers.head_convolution import HeadConvolution
 from vision.convert.modules import named_modules, replace_module
 from vision.convert.position_fit import EXACT, fit_position, start_at_query, start_position
-from vision.convert.summary import Left
-from vision.mixers import ConvAttention, Convolution
+from vision.convert.undo_attention import undo_as_attention
+from vision.mixers import ConvAttention
 from vision.models import prefix_tokens, token_grid
 from vision.models.modes import evaluating
 from vision.patches import Grid
 from vision.text import first_few
 
-KernelSize = int | Literal["full"]
 RIDGE = 1e-4
-
-
-@dataclass
-class ConvolutionRow:
-    """One attention layer that became a convolution.
-
-    Attributes:
-        name: of the module.
-        kind: "fitted" for position-only heads, "exact" for what was a convolution as attention.
-        kernel: its size, such as 3x3.
-        heads: number of heads, or of kernel positions.
-        error: squared error on the calibration images, of the layer on its input in the converted model
-            against the original's output, as a share of the latter's variance.
-    """
-
-    name: str
-    kind: str
-    kernel: str
-    heads: int
-    error: float
-
-
-@dataclass
-class ConvolutionSummary:
-    """What `as_convolution` did.
-
-    Attributes:
-        kernel_size: as given.
-        images: number of calibration images.
-        distill_steps: as given.
-        rows: the attention layers that were replaced.
-        left: attention that stays, with the reason.
-    """
-
-    kernel_size: KernelSize
-    images: int
-    distill_steps: int = 0
-    rows: list[ConvolutionRow] = field(default_factory=list[ConvolutionRow])
-    left: list[Left] = field(default_factory=list[Left])
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain numbers, strings, lists and dicts."""
-        return asdict(self)
 
 
 def as_convolution(
@@ -159,15 +116,15 @@ class Calibration:
         summary = ConvolutionSummary(
             kernel_size, 0 if self.images is None else len(self.images), distill_steps
         )
-        _undo_as_attention(model, summary)
+        undo_as_attention(model, summary)
         for name in self.fitted:
             if (row := self._fit(model, name, kernel_size, ridge)) is None:
-                summary.left.append(_left(name, model, "its tokens are not the grid of the patches"))
+                summary.left.append(left(name, model, "its tokens are not the grid of the patches"))
             else:
                 summary.rows.append(row)
         if not summary.rows:
             raise ValueError(f"no attention can be converted: {first_few(list(map(str, summary.left)), 1)}")
-        summary.left += [_left(name, model, "its weights are not known") for name in _unknown(model)]
+        summary.left += [left(name, model, "its weights are not known") for name in _unknown(model)]
         cast(Any, model).conversion = summary
         if distill_steps and self.images is not None:
             distill(model, self.model, self.images, steps=distill_steps)
@@ -179,14 +136,14 @@ class Calibration:
         """Replace one layer in place, given the layers before it; None if its tokens are not the patches."""
         assert self.images is not None
         original = self.model.get_submodule(name)
-        wanted = [y for _, y in inputs_outputs(self.model, name, self.images, self.batch_size)]
+        theirs, wanted = zip(*inputs_outputs(self.model, name, self.images, self.batch_size), strict=True)
         if self.grid is None or wanted[0].shape[1] != self.grid.size + self.prefix:
             return None
         ours = [x for x, _ in inputs_outputs(model, name, self.images, self.batch_size)]
         pairs = list(zip(ours, wanted, strict=True))
         maps, sides = head_maps(original), kernel_sides(kernel_size, self.grid)
         assert maps is not None
-        mean, kernel = self._mean(name)
+        mean, kernel = self._mean(name, theirs)
         layer = start_position(maps, mean, kernel, self.grid, prefix=self.prefix, kernel_size=sides)
         error = fit_position(layer, pairs, ridge)
         if error > EXACT:
@@ -197,12 +154,11 @@ class Calibration:
         replace_module(model, name, layer.train(original.training))
         return ConvolutionRow(name, "fitted", f"{sides[0]}x{sides[1]}", layer.num_heads, error)
 
-    def _mean(self, name: str) -> tuple[Tensor, Tensor]:
+    def _mean(self, name: str, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Return the original's mean weights (H, M, M), and the kernel nearest to those between patches."""
         assert self.images is not None and self.grid is not None
         if name not in self._means:
             module = self.model.get_submodule(name)
-            inputs = [x for x, _ in inputs_outputs(self.model, name, self.images, self.batch_size)]
             with evaluating(module), torch.no_grad():
                 mean = torch.stack([mean_weights(module, x) * len(x) for x in inputs]).sum(0).cpu()
             mean = mean / len(self.images)
@@ -253,50 +209,6 @@ def put_head_convolutions(model: nn.Module, kernel_size: KernelSize, grid: Grid)
     return model
 
 
-def _undo_as_attention(model: nn.Module, summary: ConvolutionSummary) -> None:
-    """Replace the layers of `as_attention` and the mixer conv_attention by what they are."""
-    if hasattr(model, "conversion"):
-        del cast(Any, model).conversion
-    for name, module in named_modules(model).items():
-        try:
-            plain = _plain(module)
-        except ValueError as error:
-            summary.left.append(_left(name, model, str(error)))
-            continue
-        if plain is None:
-            continue
-        if not name:
-            raise ValueError(f"the model is itself one {type(module).__name__}; call its to_conv()")
-        replace_module(model, name, plain.train(module.training))
-        kernel = (
-            "x".join(map(str, getattr(module, "kernel_size", ()))) if hasattr(module, "kernel_size") else ""
-        )
-        heads = module.num_heads if isinstance(module, AttentionLayer) else len(cast(Any, module).heads)
-        summary.rows.append(ConvolutionRow(name, "exact", kernel, heads, 0.0))
-
-
-def _plain(module: nn.Module) -> nn.Module | None:
-    if isinstance(module, AttentionLayer):
-        return module.to_conv()
-    if not isinstance(module, ConvAttention):
-        return None
-    rows, cols = module.weight.shape[2:]
-    same = Convolution(
-        module.weight.shape[1] * module.groups,
-        module.grid,
-        kernel_size=(rows, cols),
-        dilation=module.dilation,
-        groups=module.groups,
-        bias=module.bias is not None,
-        device=module.weight.device,
-        dtype=module.weight.dtype,
-    )
-    if same.weight.shape != module.weight.shape or module.stride not in (1, (1, 1)):
-        raise ValueError("its stride or width changes the tokens")
-    same.load_state_dict(module.state_dict())
-    return same
-
-
 def _unknown(model: nn.Module) -> list[str]:
     """Return the names of attention modules without linear maps."""
     kinds = (nn.MultiheadAttention,)
@@ -310,7 +222,3 @@ def _unknown(model: nn.Module) -> list[str]:
 def _others(model: nn.Module) -> str:
     names = _unknown(model)
     return f"; it cannot convert {first_few(names, 1)}" if names else ""
-
-
-def _left(name: str, model: nn.Module, reason: str) -> Left:
-    return Left(name, type(model.get_submodule(name)).__name__, reason)

@@ -14,8 +14,9 @@ import timm
 import torch
 from torch import nn
 
+from vision.convert.convolution_summary import KernelSize
 from vision.convert.layers.head_convolution import HeadConvolution
-from vision.convert.nearest_cnn import KernelSize, put_head_convolutions
+from vision.convert.nearest_cnn import put_head_convolutions
 from vision.models import complete_arguments, complete_derived, save_model, token_grid
 from vision.models.sources import ModelSource
 from vision.patches import pair

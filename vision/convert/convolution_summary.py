@@ -1,0 +1,62 @@
+"""What `as_convolution` did with each attention layer of a model.
+
+>>> ConvolutionSummary(kernel_size=3, images=8).as_dict()["rows"]
+[]
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from torch import nn
+
+from vision.convert.summary import Left
+
+KernelSize = int | Literal["full"]
+
+
+@dataclass
+class ConvolutionRow:
+    """One attention layer that became a convolution.
+
+    Attributes:
+        name: of the module.
+        kind: "fitted" for position-only heads, "exact" for what was a convolution as attention.
+        kernel: its size, such as 3x3.
+        heads: number of heads, or of kernel positions.
+        error: squared error on the calibration images, of the layer on its input in the converted model
+            against the original's output, as a share of the latter's variance.
+    """
+
+    name: str
+    kind: str
+    kernel: str
+    heads: int
+    error: float
+
+
+@dataclass
+class ConvolutionSummary:
+    """What `as_convolution` did.
+
+    Attributes:
+        kernel_size: as given.
+        images: number of calibration images.
+        distill_steps: as given.
+        rows: the attention layers that were replaced.
+        left: attention that stays, with the reason.
+    """
+
+    kernel_size: KernelSize
+    images: int
+    distill_steps: int = 0
+    rows: list[ConvolutionRow] = field(default_factory=list[ConvolutionRow])
+    left: list[Left] = field(default_factory=list[Left])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain numbers, strings, lists and dicts."""
+        return asdict(self)
+
+
+def left(name: str, model: nn.Module, reason: str) -> Left:
+    """Return the entry of a module that stays."""
+    return Left(name, type(model.get_submodule(name)).__name__, reason)

@@ -1,0 +1,59 @@
+"""Convolutions and pools in the place of the attention that is exactly them.
+
+>>> from vision.convert import as_attention
+>>> model = as_attention(nn.Sequential(nn.Conv2d(3, 4, 3)), 8)
+>>> undo_as_attention(model, ConvolutionSummary(3, 0))
+>>> type(model[0]).__name__
+'Conv2d'
+"""
+
+from typing import Any, cast
+
+from torch import nn
+
+from vision.convert.convolution_summary import ConvolutionRow, ConvolutionSummary, left
+from vision.convert.layers import AttentionLayer
+from vision.convert.modules import named_modules, replace_module
+from vision.mixers import ConvAttention, Convolution
+
+
+def undo_as_attention(model: nn.Module, summary: ConvolutionSummary) -> None:
+    """Replace the layers of `as_attention` and the mixer conv_attention by what they are."""
+    if hasattr(model, "conversion"):
+        del cast(Any, model).conversion
+    for name, module in named_modules(model).items():
+        try:
+            plain = _plain(module)
+        except ValueError as error:
+            summary.left.append(left(name, model, str(error)))
+            continue
+        if plain is None:
+            continue
+        if not name:
+            raise ValueError(f"the model is itself one {type(module).__name__}; call its to_conv()")
+        replace_module(model, name, plain.train(module.training))
+        kernel = "x".join(map(str, getattr(module, "kernel_size", ())))
+        heads = module.num_heads if isinstance(module, AttentionLayer) else len(cast(Any, module).heads)
+        summary.rows.append(ConvolutionRow(name, "exact", kernel, heads, 0.0))
+
+
+def _plain(module: nn.Module) -> nn.Module | None:
+    if isinstance(module, AttentionLayer):
+        return module.to_conv()
+    if not isinstance(module, ConvAttention):
+        return None
+    rows, cols = module.weight.shape[2:]
+    same = Convolution(
+        module.weight.shape[1] * module.groups,
+        module.grid,
+        kernel_size=(rows, cols),
+        dilation=module.dilation,
+        groups=module.groups,
+        bias=module.bias is not None,
+        device=module.weight.device,
+        dtype=module.weight.dtype,
+    )
+    if same.weight.shape != module.weight.shape or module.stride not in (1, (1, 1)):
+        raise ValueError("its stride or width changes the tokens")
+    same.load_state_dict(module.state_dict())
+    return same
