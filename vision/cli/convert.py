@@ -6,20 +6,12 @@ vision convert outputs/demo/ViT/n1200/s0 --to convolution --kernel-size 3,5,7,fu
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from vision.cli.console import print_line
 from vision.cli.model_arguments import add_images, add_model, check_input_size
 from vision.cli.output_paths import check_folder
-from vision.cli.stderr import tell
 
-if TYPE_CHECKING:  # torch is imported when a model is converted, and not for --help
-    from torch import Tensor, nn
-
-    from vision.cli.convert_measure import Measurements
-    from vision.plots import Figure
-
-MOST_IMAGES = 8
+MOST_IMAGES = 8  # to compare on
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,65 +88,18 @@ def convert(
             distill_steps=distill_steps or 0,
             out=out,
         )
-    import torch
+    from vision.cli.convert_to_attention import convert_to_attention
 
-    from vision.cli import convert_measure, convert_table
-    from vision.cli.images import NOISE_IMAGES, SEED, image_files, noise, normalize, read_images
-    from vision.cli.weights import build_with_weights
-    from vision.convert import as_attention, save_converted
-    from vision.models.sources import find_model
-
-    files = None if data is None else image_files(data, MOST_IMAGES)
-    source = find_model(name, img_size=input_size, num_classes=classes)
-    model, weights = build_with_weights(source, checkpoint, pretrained)
-    dtype = getattr(torch, precision)
-    model = model.to(dtype).eval()
-    converted = as_attention(model, input_size, heads, pooling, strict=strict)
-    summary = convert_measure.summary_of(converted)
-    pixels = None if files is None else read_images(files, summary.input_shape)
-    images = noise(summary.input_shape) if pixels is None else normalize(pixels, model)
-    if out is not None:
-        save_converted(converted, out, source={"name": source.name, "arguments": source.arguments})
-    measurements = convert_measure.measure(model, converted, images.to(dtype))
-    what = (
-        f"{NOISE_IMAGES} images of noise (seed {SEED})" if data is None else f"{len(images)} images of {data}"
+    return convert_to_attention(
+        name,
+        checkpoint=checkpoint,
+        pretrained=pretrained,
+        input_size=input_size,
+        classes=classes,
+        data=data,
+        heads=heads,
+        pooling=pooling,
+        precision=precision,
+        strict=strict,
+        out=out,
     )
-    notes = [weights, f"compared in {precision} on {what}"]
-    convert_table.print_comparison(name, summary, measurements, notes=notes)
-    if out is not None:
-        _write(out, source.name, converted, measurements, pixels)
-    return 0
-
-
-def _write(
-    out: Path, name: str, converted: "nn.Module", measurements: "Measurements", pixels: "Tensor | None"
-) -> None:
-    """Write the table of layers, and the figure of the receptive fields, next to the converted model."""
-    from vision.cli.convert_measure import summary_of
-    from vision.cli.convert_table import write_layers
-    from vision.convert import CONVERSION
-    from vision.models.saved import WEIGHTS
-    from vision.plots import save
-
-    write_layers(out / "layers.csv", summary_of(converted), measurements)
-    files = [WEIGHTS, CONVERSION, "layers.csv"]
-    try:
-        figure = _figure(name, converted, pixels)
-    except ValueError as error:
-        tell(f"vision convert: no figure of the receptive fields: {error}")
-    else:
-        files += [file.name for file in save(figure, out / "fields")]
-    for file in files:
-        print_line(f"wrote {out / file}")
-
-
-def _figure(name: str, converted: "nn.Module", pixels: "Tensor | None") -> "Figure":
-    from vision.cli.convert_measure import summary_of
-    from vision.cli.images import picture
-    from vision.inspection.receptive_fields import fields_through_depth
-    from vision.plots import plot_fields
-
-    shape = summary_of(converted).input_shape
-    panels = fields_through_depth(converted, shape)
-    title = f"What the central token of {name} sees, {shape[1]} x {shape[2]} pixels"
-    return plot_fields(picture(pixels, shape), panels, title=title)
