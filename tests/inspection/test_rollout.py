@@ -58,14 +58,20 @@ def test_rollout_of_a_class_token_and_of_a_converted_cnn():
     torch.testing.assert_close(reached, wanted, rtol=0, atol=1e-6)
 
 
-def test_rollout_of_a_class_token_reads_its_row():
-    model = build("vit_tiny_patch16_224", img_size=64, depth=3, reg_tokens=2).eval()
+def assert_rollout_reads(name: str, rows: slice, *, prefix: int, img_size: tuple[int, int], **options):
+    """The rollout of a ViT with patches of 16 x 16 is that of some rows of tokens, to the patches."""
+    model = build(name, img_size=img_size, **options).eval()
     for block in model.blocks:
         nn.init.normal_(block.attn.qkv.weight, std=0.3)
-    images = torch.randn(2, 3, 64, 64)
-    row = rollout_by_matrices(attention_maps(model, images).values(), slice(0, 1))[:, 3:]
-    wanted = (row / row.sum(1, keepdim=True)).unflatten(1, (4, 4))
+    images = torch.randn(2, 3, *img_size)
+    row = rollout_by_matrices(attention_maps(model, images).values(), rows)[:, prefix:]
+    wanted = (row / row.sum(1, keepdim=True)).unflatten(1, (img_size[0] // 16, img_size[1] // 16))
     torch.testing.assert_close(attention_rollout(model, images), wanted, rtol=0, atol=1e-6)
+
+
+def test_rollout_of_a_class_token_reads_its_row():
+    options = {"img_size": (64, 64), "depth": 3, "reg_tokens": 2}
+    assert_rollout_reads("vit_tiny_patch16_224", slice(0, 1), prefix=3, **options)
 
 
 def test_rollout_of_pools_shortcuts_and_gates_by_matrices():
@@ -88,23 +94,12 @@ def test_rollout_of_pools_shortcuts_and_gates_by_matrices():
 def test_rollout_reads_what_the_head_reads(pool, first, rows):
     """The mean over the patches, or the class token: with another head it is another map."""
     options = {"img_size": (32, 48), "depth": 2, "reg_tokens": 2, "global_pool": pool}
-    model = build("vit_tiny_patch16_224", **options).eval()
-    for block in model.blocks:
-        nn.init.normal_(block.attn.qkv.weight, std=0.3)
-    images = torch.randn(2, 3, 32, 48)
-    row = rollout_by_matrices(attention_maps(model, images).values(), slice(first, first + rows))[:, 3:]
-    wanted = (row / row.sum(1, keepdim=True)).unflatten(1, (2, 3))
-    torch.testing.assert_close(attention_rollout(model, images), wanted, rtol=0, atol=1e-6)
+    assert_rollout_reads("vit_tiny_patch16_224", slice(first, first + rows), prefix=3, **options)
 
 
 def test_rollout_of_a_distilled_model_reads_both_tokens():
-    model = build("deit_tiny_distilled_patch16_224", img_size=32, depth=2).eval()
-    for block in model.blocks:
-        nn.init.normal_(block.attn.qkv.weight, std=0.3)
-    images = torch.randn(1, 3, 32, 32)
-    row = rollout_by_matrices(attention_maps(model, images).values(), slice(0, 2))[:, 2:]
-    wanted = (row / row.sum(1, keepdim=True)).unflatten(1, (2, 2))
-    torch.testing.assert_close(attention_rollout(model, images), wanted, rtol=0, atol=1e-6)
+    options = {"img_size": (32, 32), "depth": 2}
+    assert_rollout_reads("deit_tiny_distilled_patch16_224", slice(0, 2), prefix=2, **options)
 
 
 def test_convolutions_between_layers_of_attention_are_listed():
