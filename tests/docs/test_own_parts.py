@@ -19,7 +19,9 @@ MOST_LINES = 20
 
 def commands() -> list[list[str]]:
     (block,) = re.findall(r"^```\n(.*?)^```", (EXAMPLE / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    return [shlex.split(line)[1:] for line in block.splitlines() if line.startswith("vision ")]
+    return [
+        shlex.split(line)[1:] for line in block.replace("\\\n", "").splitlines() if line.startswith("vision ")
+    ]
 
 
 def vision(folder: Path, *words: str) -> str:
