@@ -8,10 +8,10 @@ import sys
 import timm
 import torch
 
-from vision.convert import as_attention, attention_layers, set_explicit
+from vision.convert import as_attention, attention_layers, set_explicit_attention
 
 model = timm.create_model(sys.argv[1] if len(sys.argv) > 1 else "resnet18").eval()
-attention = set_explicit(as_attention(model, 64), True)
+attention = set_explicit_attention(as_attention(model, 64), True)
 images = torch.randn(1, 3, 64, 64)
 with torch.no_grad():
     difference = (attention(images) - model(images)).abs().max()

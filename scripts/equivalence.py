@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from vision import RunConfig, as_attention
 from vision.config import DataConfig, ModelConfig, TrainingConfig
-from vision.convert import ConversionSummary, heads_by_layer, set_explicit
+from vision.convert import ConversionSummary, heads_by_layer, set_explicit_attention
 from vision.data import load_source
 from vision.experiment import run
 from vision.inspection import attention_distance
@@ -110,7 +110,7 @@ def compare(model: nn.Module, shape: tuple[int, ...]) -> Comparison:
             model, x = model.to(dtype), images.to(dtype)
             converted, wanted = as_attention(model, shape), model(x)
             errors[f"{name}, fast"] = relative(converted(x), wanted)
-            errors[f"{name}, explicit"] = relative(set_explicit(converted, True)(x), wanted)
+            errors[f"{name}, explicit"] = relative(set_explicit_attention(converted, True)(x), wanted)
     return Comparison(errors, converted)
 
 

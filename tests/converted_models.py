@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import vision
-from vision.convert import set_explicit
+from vision.convert import set_explicit_attention
 
 # Converted models and their layers have attributes that nn.Module does not declare.
 as_attention: Any = vision.as_attention
@@ -45,7 +45,7 @@ def randomized(model: nn.Module) -> Any:
 
 def assert_equal(model: nn.Module, converted: nn.Module, x: torch.Tensor, **arguments):
     for explicit in (False, True):
-        set_explicit(converted, explicit)
+        set_explicit_attention(converted, explicit)
         torch.testing.assert_close(
             converted(x, **arguments), model(x, **arguments), rtol=0, atol=1e-11, equal_nan=True
         )

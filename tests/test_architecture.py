@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "vision"
 # Each part of the package, and the parts it may import.
 MAY_IMPORT = {
     "_lazy": set(),
+    "_old_names": set(),
     "_registration": {"entry_points"},
     "entry_points": {"models", "convert", "soften"},
     "config": set(),
@@ -23,14 +24,18 @@ MAY_IMPORT = {
     "attention": {"patches", "fields", "positions", "tracing"},
     "mixers": {"device_dtype", "patches", "fields", "positions", "attention"},
     "models": {
-        *("text", "saved_files", "device_dtype", "patches", "fields", "positions", "attention", "mixers")
+        *("_old_names", "text", "saved_files", "device_dtype", "patches", "fields", "positions"),
+        *("attention", "mixers"),
     },
-    "convert": {"patches", "text", "tracing", "fields", "attention", "mixers", "models", "provenance"},
+    "convert": {
+        *("_old_names", "patches", "text", "tracing", "fields", "attention", "mixers", "models"),
+        "provenance",
+    },
     "soften": {"patches", "tracing", "fields", "attention", "models", "convert"},
-    "data": {"config", "text"},
-    "training": {"config"},
+    "data": {"_old_names", "config", "text"},
+    "training": {"_old_names", "config"},
     "provenance": set(),
-    "results": {"_lazy", "config", "text", "provenance", "saved_files"},
+    "results": {"_lazy", "_old_names", "config", "text", "provenance", "saved_files"},
     "statistics": set(),
     "inspection": {"text", "patches", "fields", "attention", "models", "convert", "soften"},
     "reuse": {"data", "models", "results"},

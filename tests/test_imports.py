@@ -1,5 +1,7 @@
 """What an import and a command load, and that timm knows our models however they are imported."""
 
+import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,13 +89,24 @@ assert "attend" in dir(vision)
     python(code)
 
 
-def test_the_old_name_of_soften_warns():
-    import vision
+OLD_NAMES = {
+    "vision.release": "vision.soften.soften",
+    "vision.convert.set_explicit": "vision.convert.set_explicit_attention",
+    "vision.data.reading": "vision.data.reading_key",
+    "vision.models.too_costly": "vision.models.cost_warning",
+    "vision.results.not_asked_for": "vision.results.runs_not_in_plan",
+    "vision.training.Trained": "vision.training.TrainingResult",
+}
 
-    with pytest.warns(DeprecationWarning, match=r"vision\.soften\.soften"):
-        assert getattr(vision, "release") is vision.soften.soften  # noqa: B009
-    with pytest.raises(AttributeError, match="nothing"):
-        getattr(vision, "nothing")  # noqa: B009
+
+@pytest.mark.parametrize("old", OLD_NAMES)
+def test_an_old_name_is_the_new_one_with_a_warning(old):
+    (package, name), (module, current) = (path.rsplit(".", 1) for path in (old, OLD_NAMES[old]))
+    with pytest.warns(DeprecationWarning, match=re.escape(f"{old} is deprecated, use {OLD_NAMES[old]}")):
+        value = getattr(importlib.import_module(package), name)
+    assert value is getattr(importlib.import_module(module), current)
+    with pytest.raises(AttributeError, match=f"'{package}' has no attribute 'nothing'"):
+        getattr(importlib.import_module(package), "nothing")  # noqa: B009
 
 
 def test_as_a_module_the_command_imports_no_library_from_the_current_folder(tmp_path):

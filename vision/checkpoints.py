@@ -46,7 +46,7 @@ class RunCheckpoint:
         minutes = config.training.checkpoint_minutes
         self._seconds = None if minutes is None else 60 * minutes
         self._kept_at = time.monotonic()
-        self._told: int | None = None
+        self._signal_number: int | None = None
         self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> "RunCheckpoint":
@@ -77,14 +77,14 @@ class RunCheckpoint:
             others: what else the run needs to continue: tensors, numbers, texts, lists and dicts of them.
         """
         late = self._seconds is not None and time.monotonic() - self._kept_at >= self._seconds
-        if not self._keeps or (not late and self._told is None):
+        if not self._keeps or (not late and self._signal_number is None):
             return
         self._kept_at = time.monotonic()
         self._keep({"training": training.state_dict(), "fingerprint": self._fingerprint, **others})
-        told, self._told = self._told, None
-        if told == signal.SIGTERM:
+        signal_number, self._signal_number = self._signal_number, None
+        if signal_number == signal.SIGTERM:
             self.__exit__(None, None, None)
-            os.kill(os.getpid(), told)
+            os.kill(os.getpid(), signal_number)
 
     def remove(self) -> None:
         """Remove the state of a run that has finished."""
@@ -103,4 +103,4 @@ class RunCheckpoint:
             )
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._told = number
+        self._signal_number = number

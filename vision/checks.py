@@ -16,7 +16,7 @@ from torch import nn
 
 from vision import results
 from vision.config import DataConfig, RunConfig, gpu_share, this_process_of_run
-from vision.data import Inputs, Source, has_changed, load_inputs, load_source, reading
+from vision.data import Inputs, Source, has_changed, load_inputs, load_source, reading_key
 from vision.experiment import (
     OwnMetrics,
     build_model,
@@ -81,9 +81,9 @@ def check_together(runs: Sequence[RunConfig], finished: Sequence[FinishedData] =
 
 def _check_unchanged(runs: Sequence[RunConfig], finished: Sequence[FinishedData]) -> None:
     """Refuse to go on with a sweep whose data changed after a run of it had finished."""
-    known = {reading(run.data): run for run in runs}
+    known = {reading_key(run.data): run for run in runs}
     for data, fingerprint, folder in finished:
-        run = known.get(reading(data))
+        run = known.get(reading_key(data))
         if run is None or not fingerprint:
             continue
         with _reading(run.data):

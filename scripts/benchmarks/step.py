@@ -24,7 +24,7 @@ from vision.cli.progress import Progress
 from vision.config import AugmentConfig, DataConfig, ModelConfig, RunConfig, TrainingConfig
 from vision.data import Images, Source, register_source
 from vision.experiment import run, train
-from vision.training import Batch, Trained, fit, resolve_precision
+from vision.training import Batch, TrainingResult, fit, resolve_precision
 
 WHOLE, BARE, CLIPPED = "vision train", "bare", "bare + clipping"
 WARM_UP = 3
@@ -96,7 +96,7 @@ def _fit_in_turns(
     batches: Iterable[Batch],
     config: TrainingConfig,
     **options: Any,
-) -> Trained:
+) -> TrainingResult:
     others = {
         BARE: _bare(copy.deepcopy(model), config, clip=False),
         CLIPPED: _bare(copy.deepcopy(model), config, clip=True),

@@ -9,7 +9,7 @@ import pytest
 
 from vision import results
 from vision.checks import check_together
-from vision.cli.run_order import longest_first, sharing_together
+from vision.cli.run_order import group_by_shared_data, longest_first
 from vision.cli.sweep_runs import SweepRun, SweepRuns
 from vision.config import ModelConfig, RunConfig
 
@@ -25,7 +25,7 @@ def make_runs(config: RunConfig, **changes) -> list[SweepRun]:
 
 
 def test_runs_that_share_data_and_model_follow_one_another(small_run):
-    ordered = sharing_together(make_runs(small_run))
+    ordered = group_by_shared_data(make_runs(small_run))
     assert [run.overrides for run in ordered] == [
         *(["ViT", "0", "6"], ["ViT", "1", "6"], ["CNN", "0", "6"], ["CNN", "1", "6"]),
         *(["ViT", "0", "8"], ["ViT", "1", "8"], ["CNN", "0", "8"], ["CNN", "1", "8"]),

@@ -95,7 +95,7 @@ def test_calls_that_cannot_be_converted_are_left(model, reason):
     model, x = model.double(), torch.randn(2, 3, 8, 8).double()
     converted = as_attention(model, (3, 8, 8))
     torch.testing.assert_close(converted(x), model(x), rtol=0, atol=0)
-    assert reason in converted.conversion.left_text()
+    assert reason in converted.conversion.unconverted_text()
 
 
 def test_the_summary_counts():

@@ -5,7 +5,7 @@ import torch
 from converted_models import as_attention, create_model, trained
 from torch import nn
 
-from vision.convert import set_explicit
+from vision.convert import set_explicit_attention
 
 
 class Two(nn.Module):
@@ -70,6 +70,6 @@ def test_compiled_and_exported():
     model = trained(Two("")).float()
     converted, x = as_attention(model, 8), torch.randn(2, 3, 8, 8)
     for explicit in (False, True):
-        set_explicit(converted, explicit)
+        set_explicit_attention(converted, explicit)
         exported = torch.export.export(converted, (x,)).module()
         torch.testing.assert_close(exported(x), model(x), rtol=1e-4, atol=1e-4)

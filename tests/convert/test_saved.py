@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 import vision
 from vision import models
-from vision.convert import attention_layers, save_converted, set_explicit
+from vision.convert import attention_layers, save_converted, set_explicit_attention
 from vision.convert import saved as converted_files
 from vision.models.sources import find_model
 
@@ -26,7 +26,7 @@ build_model: Any = models.build_model
 def logits(model: nn.Module, x: Tensor) -> list[Tensor]:
     """By torch's operations and as explicit attention."""
     with torch.no_grad():
-        return [set_explicit(model, explicit)(x) for explicit in (False, True)]
+        return [set_explicit_attention(model, explicit)(x) for explicit in (False, True)]
 
 
 def assert_same(one: nn.Module, other: nn.Module, x: Tensor) -> None:

@@ -31,7 +31,7 @@ def test_a_batch_norm_with_an_overridden_forward_stays_and_is_listed():
     model = randomized(nn.Sequential(nn.Conv2d(3, 4, 3), Doubled(4)))
     converted = as_attention(model, 8)
     assert_equal(model, converted, torch.randn(2, 3, 8, 8).double())
-    assert "an overridden forward" in converted.conversion.left_text()
+    assert "an overridden forward" in converted.conversion.unconverted_text()
     with pytest.raises(ValueError, match="strict"):
         as_attention(model, 8, strict=True)
 
@@ -51,7 +51,7 @@ def test_a_module_with_hooks_stays_and_is_listed(part, kind):
     getattr(model[part], kind)(scale)
     converted = as_attention(model, 8)
     assert_equal(model, converted, torch.randn(2, 3, 8, 8).double())
-    assert "hooks" in converted.conversion.left_text()
+    assert "hooks" in converted.conversion.unconverted_text()
 
 
 class Reads(nn.Module):

@@ -11,7 +11,7 @@ from equivalence import FAMILIES, build, compare
 from torch import nn
 from torch.nn import functional as F
 
-from vision.convert import attention_layers, set_explicit
+from vision.convert import attention_layers, set_explicit_attention
 from vision.convert.layers.geometry import ConvNd
 
 # One small model of each kind of layer; all others are left to the slow suite.
@@ -62,7 +62,7 @@ def test_a_vision_transformer_keeps_its_attention_and_its_stem_converts(name, bl
     shape = model.pretrained_cfg["input_size"]
     converted, x = as_attention(model), torch.randn(1, *shape)
     with torch.no_grad():
-        assert relative(set_explicit(converted, True)(x), model(x)) <= 1e-4
+        assert relative(set_explicit_attention(converted, True)(x), model(x)) <= 1e-4
     stem, *rest = converted.conversion.rows
     assert stem.kind == "convolution" and stem.null_share == 0
     attention = [row for row in rest if row.kind.startswith("attention")]
@@ -90,7 +90,9 @@ def test_a_converted_model_runs_on_other_sizes():
     converted = as_attention(model, 64)
     x = torch.randn(2, 3, 77, 90).double()
     for explicit in (False, True):
-        torch.testing.assert_close(set_explicit(converted, explicit)(x), model(x), rtol=0, atol=1e-11)
+        torch.testing.assert_close(
+            set_explicit_attention(converted, explicit)(x), model(x), rtol=0, atol=1e-11
+        )
 
 
 def test_a_converted_model_trains_saves_and_copies():

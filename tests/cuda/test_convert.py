@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from vision import as_attention, soft_convolution
-from vision.convert import set_explicit
+from vision.convert import set_explicit_attention
 from vision.models import complete_arguments
 
 
@@ -50,7 +50,7 @@ def test_a_converted_model_equals_the_original(device, name, first, explicit, di
         converted = as_attention(model.to(device), (3, 16, 16))
     else:
         converted = as_attention(model, (3, 16, 16)).to(device)
-    got = forward_backward(set_explicit(converted, explicit), IMAGES.to(device))
+    got = forward_backward(set_explicit_attention(converted, explicit), IMAGES.to(device))
     assert got[0].device.type == device.type
     assert difference(got[0], wanted[0]) < 1e-4
     assert difference(got[1], wanted[1]) < 1e-3, "gradient of the images"
@@ -61,7 +61,7 @@ def test_autocast_and_channels_last_stay_near(device, explicit, difference):
     model = small_resnet()
     with torch.no_grad():
         wanted = copy.deepcopy(model).double()(IMAGES.double())
-        converted = set_explicit(as_attention(model, (3, 16, 16)), explicit).to(device)
+        converted = set_explicit_attention(as_attention(model, (3, 16, 16)), explicit).to(device)
         images = IMAGES.to(device, memory_format=torch.channels_last)
         with torch.autocast(device.type, dtype=torch.bfloat16):
             got = converted(images)
@@ -71,7 +71,7 @@ def test_autocast_and_channels_last_stay_near(device, explicit, difference):
 def test_another_image_size_than_the_one_converted_for(device, difference):
     model = small_resnet()
     images = torch.randn(2, 3, 24, 20, generator=torch.Generator().manual_seed(1))
-    converted = set_explicit(as_attention(model, (3, 16, 16)).to(device), True)
+    converted = set_explicit_attention(as_attention(model, (3, 16, 16)).to(device), True)
     with torch.no_grad():
         assert difference(converted(images.to(device)), model(images)) < 1e-4
 

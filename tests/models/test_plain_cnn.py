@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import vision
-from vision.convert import set_explicit
+from vision.convert import set_explicit_attention
 from vision.models import complete_arguments, cost
 
 # Converted models have attributes that nn.Module does not declare.
@@ -72,7 +72,7 @@ def test_it_is_masked_attention_exactly(size):
     kinds = Counter(type(layer).__name__ for layer in converted.modules())
     assert (kinds["ConvolutionAttention"], kinds["MaximumAttention"], kinds["Conv2d"]) == (6, 2, 0)
     for explicit in (False, True):
-        set_explicit(converted, explicit)
+        set_explicit_attention(converted, explicit)
         torch.testing.assert_close(converted(images), model(images), rtol=1e-10, atol=1e-10)
 
 

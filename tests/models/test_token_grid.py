@@ -5,7 +5,7 @@ import timm
 import torch
 
 from vision.models import cost
-from vision.models.token_grid import describe_grid, token_grid, too_costly
+from vision.models.token_grid import cost_warning, describe_grid, token_grid
 from vision.patches import Grid
 
 
@@ -32,17 +32,17 @@ def test_the_grid_is_the_models_own(name, arguments, shape, grid):
 def test_words():
     model = timm.create_model("field_cnn", img_size=40, patch_size=1, embed_dim=8, depth=1)
     assert describe_grid(model, (3, 40, 40)) == "40 x 40 tokens from patches of 1 x 1 pixels"
-    assert too_costly(model, (3, 40, 40), 1000).startswith("40 x 40 tokens are 25 times as many as 8 x 8")
+    assert cost_warning(model, (3, 40, 40), 1000).startswith("40 x 40 tokens are 25 times as many as 8 x 8")
     with torch.device("meta"):
         resnet = timm.create_model("resnet18")
     assert describe_grid(resnet, (3, 64, 96)) == "about 2 x 3 positions in its last features"
-    assert too_costly(resnet, (3, 64, 96), 17_600_000_000) == ""
+    assert cost_warning(resnet, (3, 64, 96), 17_600_000_000) == ""
 
 
 @pytest.mark.parametrize(("side", "billion"), [(32, None), (256, 36)])
 def test_a_cnn_on_large_images_is_warned_about(side, billion):
     """A ResNet-18 without a stem that shrinks the image: 0.56 billion multiply-adds at 32 x 32."""
     model = timm.create_model("resnet18_small", num_classes=10)
-    found = too_costly(model, (3, side, side), cost(model, (3, 32, 32)).macs * (side // 32) ** 2)
+    found = cost_warning(model, (3, side, side), cost(model, (3, 32, 32)).macs * (side // 32) ** 2)
     expected = f"{billion} billion multiply-adds for one image are more than those of a ViT-B/16"
     assert found.startswith(expected) if billion else found == ""

@@ -39,10 +39,10 @@ def test_runs_that_nobody_asks_for_any_more_are_explained_and_removed(small_run)
     (folders[2] / "notes.txt").touch()
     results.write_plan(sweep, [folders[0]], whole=True)
     assert results.status(sweep)["missing"] == []
-    assert results.not_asked_for(sweep) == ["CNN/n60/s1", "CNN/n60/s2", "CNN/n60/s3"]
+    assert results.runs_not_in_plan(sweep) == ["CNN/n60/s1", "CNN/n60/s2", "CNN/n60/s3"]
     for leftover in results.leftovers(sweep, results.Watch()):
         leftover.remove()
-    assert results.not_asked_for(sweep) == [] and results.leftovers(sweep, results.Watch()) == []
+    assert results.runs_not_in_plan(sweep) == [] and results.leftovers(sweep, results.Watch()) == []
     assert folders[0].exists() and not folders[1].exists()
     assert [path.name for path in folders[2].iterdir()] == ["notes.txt"]
 

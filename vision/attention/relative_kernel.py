@@ -24,8 +24,8 @@ def relative_offsets(grid: Grid) -> tuple[Tensor, int]:
 
     The (2 rows - 1)(2 cols - 1) offsets are numbered row by row from (1 - rows, 1 - cols).
     """
-    place = grid.coordinates()
-    difference = place[None] - place[:, None] + torch.tensor((grid.rows - 1, grid.cols - 1))
+    position = grid.coordinates()
+    difference = position[None] - position[:, None] + torch.tensor((grid.rows - 1, grid.cols - 1))
     across = 2 * grid.cols - 1
     return difference[..., 0] * across + difference[..., 1], (2 * grid.rows - 1) * across
 

@@ -24,7 +24,7 @@ from vision.convert import (
     layer_differences,
     logits,
     logits_difference,
-    set_explicit,
+    set_explicit_attention,
 )
 
 
@@ -60,12 +60,12 @@ def summary_of(converted: nn.Module) -> ConversionSummary:
 def measure(model: nn.Module, converted: nn.Module, images: Tensor) -> Measurements:
     """Compare a converted model with its original on images (B, C, H, W)."""
     fast = logits_difference(model, converted, images, explicit=False)
-    seconds = {"fast": _seconds(set_explicit(converted, False), images[:1])}
+    seconds = {"fast": _seconds(set_explicit_attention(converted, False), images[:1])}
     before = _peak_memory()
     explicit = logits_difference(model, converted, images)
-    seconds["explicit"] = _seconds(set_explicit(converted, True), images[:1])
+    seconds["explicit"] = _seconds(set_explicit_attention(converted, True), images[:1])
     after = _peak_memory()
-    set_explicit(converted, False)
+    set_explicit_attention(converted, False)
     with _progress(sum(1 for _ in attention_layers(converted))) as on_layer:
         layers = layer_differences(model, converted, images, on_layer=on_layer)
     memory = {"before": before, "after": after} if before and after else {}

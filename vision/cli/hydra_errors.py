@@ -31,7 +31,7 @@ WRONG_VALUES = (
     (r"Cannot (?:assign|merge) .*(?:Dict|ListConfig)|Invalid type assigned", "a dictionary of settings"),
     (r"Invalid value assigned: .* is not a ListConfig", "a list, such as [1,2]"),
 )
-# What Hydra says of an override, and what is told instead.
+# What Hydra says of an override, and the sentence that is printed instead.
 WRONG_WORDS = (
     (
         r"Could not find '(?:.*/)?(.*)'\s+Available options in '(.*)':\s*(\S(?:.|\n)*?)(?:\n\s*\n|\s*\Z)",
@@ -62,15 +62,15 @@ def sentence(error: BaseException) -> str:
         return str(error)
     text = f"{error}\n{error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else ''}"
     details = dict(DETAILS.findall(text))
-    name, said = details.get("full_key", ""), DETAILS.sub("", text).partition("Config search path:")[0]
-    if "is not in struct" in said or re.search(r"Key '.*' not in '", said):
-        return _no_such_setting(name, said)
-    if value := _wrong_value(name, said):
+    name, message = details.get("full_key", ""), DETAILS.sub("", text).partition("Config search path:")[0]
+    if "is not in struct" in message or re.search(r"Key '.*' not in '", message):
+        return _no_such_setting(name, message)
+    if value := _wrong_value(name, message):
         return value
-    for pattern, told in WRONG_WORDS:
-        if found := re.search(pattern, said):
-            return told.format(*(", ".join(group.split()) for group in found.groups()))
-    return "; ".join(line.strip().rstrip(".;") for line in said.splitlines() if line.strip())
+    for pattern, sentence in WRONG_WORDS:
+        if found := re.search(pattern, message):
+            return sentence.format(*(", ".join(group.split()) for group in found.groups()))
+    return "; ".join(line.strip().rstrip(".;") for line in message.splitlines() if line.strip())
 
 
 def _run_and_report(call: Callable[[], Any]) -> Any:
@@ -96,11 +96,11 @@ def _is_from_hydra(error: BaseException) -> bool:
     )
 
 
-def _wrong_value(name: str, said: str) -> str:
+def _wrong_value(name: str, message: str) -> str:
     for pattern, wanted in WRONG_VALUES:
-        if found := re.search(pattern, said):
+        if found := re.search(pattern, message):
             groups = found.groupdict()
-            given = re.search(r"Error merging override (?:[^=\n]*)=(.*)", said)
+            given = re.search(r"Error merging override (?:[^=\n]*)=(.*)", message)
             got = groups.get("got") or (given[1] if given else "null")
             return f"{name} must be {wanted or KINDS[groups['kind']]}, got {got}"
     return ""
@@ -118,10 +118,10 @@ def _cannot_be_read(error: OverrideParseException) -> str:
     )
 
 
-def _no_such_setting(name: str, said: str) -> str:
+def _no_such_setting(name: str, message: str) -> str:
     """Return that there is no such setting, with the nearest one, or how to add an option to a dictionary."""
     if not name:
-        found = re.search(r"Key '(.*?)' (?:is )?not in", said)
+        found = re.search(r"Key '(.*?)' (?:is )?not in", message)
         name = found[1] if found else ""
     known = dict(setting_types())
     if parent := next((o for o in known if _is_dictionary(known[o]) and name.startswith(f"{o}.")), None):

@@ -41,14 +41,14 @@ def compute(config: RunConfig, on_progress: Callable[[dict[str, Any]], None]) ->
 
 def run_here(config: RunConfig, progress: Progress) -> int:
     """Run in this process; returns the exit status."""
-    watch, told = results.Watch(), False
+    watch, announced = results.Watch(), False
     while True:
         try:
             progress.finish(compute(config, progress))
             return 0
         except results.RunInProgress as error:
-            if not told:
-                told = True
+            if not announced:
+                announced = True
                 progress.line(f"waiting: {error}")
             time.sleep(SECONDS_BETWEEN_LOOKS)
             _take_over(config, watch)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from vision.cli.sweep_runs import SweepRun
 
 
-def sharing_together(runs: Sequence[SweepRun]) -> list[SweepRun]:
+def group_by_shared_data(runs: Sequence[SweepRun]) -> list[SweepRun]:
     """Return runs for one process: those that share data, and then model, follow one another."""
     first_data: dict[str, int] = {}
     first_model: dict[str, int] = {}

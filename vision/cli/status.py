@@ -80,7 +80,7 @@ def _lines(folder: Path, states: dict[str, list[str]], most: int | None) -> list
         lines.append(f"of {finished} finished runs: {', '.join(signs)}; a longer budget may change them")
     for text, count in results.count_unreadable(folder).items():
         lines.append(f"of {len(states['finished'])} finished runs, {count} skipped {text}")
-    if dropped := results.not_asked_for(folder):
+    if dropped := results.runs_not_in_plan(folder):
         lines.append(
             f"{len(dropped)} runs were planned earlier, such as {dropped[0]}, and are not in the sweep as "
             f"last issued; `vision clean {folder}` removes what they left"

@@ -21,7 +21,7 @@ from vision import results
 from vision.cli.hydra_errors import sentence
 from vision.cli.launchers.gpu_processes import GpuLauncher
 from vision.cli.progress import announce
-from vision.cli.run_order import longest_first, sharing_together
+from vision.cli.run_order import group_by_shared_data, longest_first
 from vision.cli.schema import to_run_config
 from vision.cli.stderr import tell
 from vision.cli.sweep_runs import SweepRun, SweepRuns
@@ -106,7 +106,7 @@ class ResumingSweeper(BasicSweeper):
     def _launch_until_done(self, runs: SweepRuns) -> list[Any]:
         assert self.launcher is not None
         returned: list[Any] = []
-        order = sharing_together if self._in_one_process else longest_first
+        order = group_by_shared_data if self._in_one_process else longest_first
         while ready := order(runs.wait_for_ready()):
             for start in range(0, len(ready), self.max_batch_size or len(ready)):
                 batch = ready[start : start + (self.max_batch_size or len(ready))]

@@ -24,7 +24,7 @@ class Bounds(NamedTuple):
     below: float | None = None
     zero: bool = False
 
-    def hold(self, value: float) -> bool:
+    def include(self, value: float) -> bool:
         """Return whether a value is within them."""
         low_enough = (self.most is None or value <= self.most) and (self.below is None or value < self.below)
         return (value >= self.least and low_enough) or (self.zero and value == 0)
@@ -90,5 +90,5 @@ def check_bounds(settings: Mapping[str, Any]) -> None:
     for name, bounds in BOUNDS.items():
         given = settings.get(name)
         for value in cast(list[Any], given) if isinstance(given, list) else [given]:
-            if isinstance(value, int | float) and not bounds.hold(value):
+            if isinstance(value, int | float) and not bounds.include(value):
                 raise ValueError(f"{name} must be {bounds}, got {value}")

@@ -1,5 +1,8 @@
 """Any CNN as masked attention with the same outputs, and back: the nearest CNN of any ViT."""
 
+from typing import TYPE_CHECKING
+
+from vision._old_names import old_names
 from vision.convert.conversion import Heads as Heads
 from vision.convert.conversion import Pooling as Pooling
 from vision.convert.conversion import as_attention as as_attention
@@ -12,7 +15,7 @@ from vision.convert.layers import ConvolutionAttention as ConvolutionAttention
 from vision.convert.layers import Window as Window
 from vision.convert.layers import attention_layers as attention_layers
 from vision.convert.layers import heads_by_layer as heads_by_layer
-from vision.convert.layers import set_explicit as set_explicit
+from vision.convert.layers import set_explicit_attention as set_explicit_attention
 from vision.convert.layers.head_convolution import HeadConvolution as HeadConvolution
 from vision.convert.nearest_cnn import Calibration as Calibration
 from vision.convert.nearest_cnn import as_convolution as as_convolution
@@ -24,3 +27,6 @@ from vision.convert.verify import Difference as Difference
 from vision.convert.verify import layer_differences as layer_differences
 from vision.convert.verify import logits as logits
 from vision.convert.verify import logits_difference as logits_difference
+
+if not TYPE_CHECKING:
+    __getattr__ = old_names(__name__, {"set_explicit": "vision.convert.set_explicit_attention"})

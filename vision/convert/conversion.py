@@ -14,7 +14,7 @@ from torch import nn
 
 from vision.convert import fold_norms
 from vision.convert.input_shape import input_shape
-from vision.convert.layers import AttentionLayer, attention_layers, set_explicit
+from vision.convert.layers import AttentionLayer, attention_layers, set_explicit_attention
 from vision.convert.layers.geometry import ConvNd
 from vision.convert.modules import named_modules, replace_module
 from vision.convert.output_check import check_outputs
@@ -68,7 +68,7 @@ def as_attention(
         pooling: with "exact", maximum pools are hard attention. With "soft" they are a softmax, each wrong by
             at most ln(window) / beta.
         beta: inverse temperature of soft pools.
-        explicit: run as attention with weights from the start. `set_explicit` changes it later.
+        explicit: run as attention with weights from the start. `set_explicit_attention` changes it later.
         strict: raise an error if something cannot be converted.
 
     Raises:
@@ -87,11 +87,13 @@ def as_attention(
         layer.fields_for(layer.input_size)  # built now and cached, since a tracer cannot build fields
     summary.rows.sort(key=lambda row: row.order)
     if strict and summary.left:
-        raise ValueError(f"strict=True, but {len(summary.left)} cannot be converted: {summary.left_text()}")
+        raise ValueError(
+            f"strict=True, but {len(summary.left)} cannot be converted: {summary.unconverted_text()}"
+        )
     if pooling == "exact":
         check_outputs(model, converted, observed)
     cast(Any, converted).conversion = summary
-    return set_explicit(converted, explicit)
+    return set_explicit_attention(converted, explicit)
 
 
 def _check(model: Any, heads: str, pooling: str, beta: Any) -> None:
@@ -156,7 +158,9 @@ def _fold_norms(model: nn.Module, observed: Observation, summary: ConversionSumm
 
 def _may_fold(observed: Observation, name: str, conv: nn.Module, norm: str) -> bool:
     return (
-        observed.owns_parameters(name, conv) and fold_norms.can_fold(conv) and observed.feeds_only(name, norm)
+        observed.owns_parameters(name, conv)
+        and fold_norms.can_fold(conv)
+        and observed.is_read_only_by(name, norm)
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from vision.convert.summary import Left
+from vision.convert.summary import Unconverted
 
 KernelSize = int | Literal["full"]
 
@@ -50,13 +50,13 @@ class ConvolutionSummary:
     images: int
     distill_steps: int = 0
     rows: list[ConvolutionRow] = field(default_factory=list[ConvolutionRow])
-    left: list[Left] = field(default_factory=list[Left])
+    left: list[Unconverted] = field(default_factory=list[Unconverted])
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain numbers, strings, lists and dicts."""
         return asdict(self)
 
 
-def left(name: str, model: nn.Module, reason: str) -> Left:
+def left(name: str, model: nn.Module, reason: str) -> Unconverted:
     """Return the entry of a module that stays."""
-    return Left(name, type(model.get_submodule(name)).__name__, reason)
+    return Unconverted(name, type(model.get_submodule(name)).__name__, reason)

@@ -216,9 +216,9 @@ def _gain(kernel: Tensor, grid: Grid) -> Tensor:
 def _keys(grid: Grid, kernel_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Return (N, rows * cols): the key at each kernel position, and whether it is on the grid."""
     steps = Grid(*kernel_size).coordinates() - torch.tensor((kernel_size[0] // 2, kernel_size[1] // 2))
-    place = grid.coordinates()[:, None] + steps
-    inside = (place >= 0).all(-1) & (place < torch.tensor((grid.rows, grid.cols))).all(-1)
-    return (place[..., 0] * grid.cols + place[..., 1]).masked_fill(~inside, 0), inside
+    position = grid.coordinates()[:, None] + steps
+    inside = (position >= 0).all(-1) & (position < torch.tensor((grid.rows, grid.cols))).all(-1)
+    return (position[..., 0] * grid.cols + position[..., 1]).masked_fill(~inside, 0), inside
 
 
 def _of_patches(products: LayerProducts, layer: HeadConvolution) -> NormalEquations:

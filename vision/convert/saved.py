@@ -25,9 +25,14 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from vision.convert.conversion import as_attention
-from vision.convert.layers import AttentionLayer, MinimalConvolutionAttention, attention_layers, set_explicit
+from vision.convert.layers import (
+    AttentionLayer,
+    MinimalConvolutionAttention,
+    attention_layers,
+    set_explicit_attention,
+)
 from vision.convert.modules import named_modules
-from vision.convert.summary import ConversionSummary, Left, Row
+from vision.convert.summary import ConversionSummary, Row, Unconverted
 from vision.models.checkpoint import mismatch
 from vision.models.saved import WEIGHTS
 from vision.models.sources import build_model
@@ -94,7 +99,7 @@ def load_converted(folder: str | Path, model: nn.Module | None = None) -> nn.Mod
     _check_layers(folder, converted.conversion, summary)
     _fill(folder, converted, record["strides"])
     converted.conversion = summary
-    return set_explicit(converted, record["explicit"])
+    return set_explicit_attention(converted, record["explicit"])
 
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -186,7 +191,7 @@ def _summary(record: dict[str, Any]) -> ConversionSummary:
         **record,
         "input_shape": tuple(record["input_shape"]),
         "rows": [Row(**row) for row in record["rows"]],
-        "left": [Left(**left) for left in record["left"]],
+        "left": [Unconverted(**left) for left in record["left"]],
     }
     return ConversionSummary(**values)
 

@@ -70,7 +70,7 @@ class Row:
 
 
 @dataclass
-class Left:
+class Unconverted:
     """A module that mixes tokens but was left unchanged.
 
     Attributes:
@@ -104,7 +104,7 @@ class ConversionSummary:
     input_shape: tuple[int, ...]
     settings: dict[str, Any]
     rows: list[Row] = field(default_factory=list[Row])
-    left: list[Left] = field(default_factory=list[Left])
+    left: list[Unconverted] = field(default_factory=list[Unconverted])
     idle: list[str] = field(default_factory=list[str])
     folded: dict[str, str] = field(default_factory=dict[str, str])
     kept: list[str] = field(default_factory=list[str])
@@ -117,7 +117,7 @@ class ConversionSummary:
 
     def leave(self, name: str, module: nn.Module, reason: str) -> None:
         """Record that a module was left unchanged."""
-        self.left.append(Left(name, type(module).__name__, reason))
+        self.left.append(Unconverted(name, type(module).__name__, reason))
 
     def add_unconverted(self, name: str, module: nn.Module, modules: dict[str, ModuleCall]) -> None:
         """Record a module without a rule: a row if it is attention, a reason if it mixes tokens otherwise."""
@@ -131,7 +131,7 @@ class ConversionSummary:
             if function in _MIXES:
                 self.leave(name, module, f"{function}: {_MIXES[function]}")
 
-    def left_text(self) -> str:
+    def unconverted_text(self) -> str:
         """Return name, class and reason of everything that was left, in one line."""
         return "; ".join(map(str, self.left))
 

@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.hooks import RemovableHandle
 
-from vision.convert.layers import attention_layers, set_explicit
+from vision.convert.layers import attention_layers, set_explicit_attention
 from vision.convert.modules import named_modules
 from vision.convert.tracing import BATCH, FunctionCall, has_call_rule
 from vision.models.modes import evaluating
@@ -170,7 +170,7 @@ class _Comparison(TorchFunctionMode):
 def _measuring(model: nn.Module, converted: nn.Module, explicit: bool) -> Generator[None]:
     """Put both in evaluation mode and the attention layers in `explicit`, then restore both."""
     modes = [(layer, layer.explicit) for _, layer in attention_layers(converted)]
-    set_explicit(converted, explicit)
+    set_explicit_attention(converted, explicit)
     try:
         with evaluating(model, converted), torch.no_grad():
             yield

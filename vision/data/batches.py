@@ -20,7 +20,7 @@ from vision.data.augmentation import Augmentation, Normalize
 from vision.data.drawn_batches import Batch, DrawnBatches
 from vision.data.images import Images
 from vision.data.read_batches import read_batches
-from vision.data.shuffled import Shuffled
+from vision.data.shuffled import ShuffledIndices
 
 
 def train_batches(
@@ -74,7 +74,7 @@ def train_batches(
         generator=torch.Generator().manual_seed(2 * seed + 1),
         device=device,
     )
-    order = Shuffled(indices, batch_size, seed=2 * seed, steps=steps, start=start)
+    order = ShuffledIndices(indices, batch_size, seed=2 * seed, steps=steps, start=start)
     change.skip(start, batch_size, images.shape[-1])
     if change.is_geometric and isinstance(images.pixels, Tensor) and _is_on(device, images.pixels):
         return DrawnBatches(images.pixels, images.labels.to(device), order, change)

@@ -72,5 +72,5 @@ def thumbnails(images: Images) -> NDArray[np.float32]:
         for start in range(0, len(images), _CHUNK):
             found[start : start + _CHUNK] = reduce(images.pixels[start : start + _CHUNK])
     else:
-        images.pixels.broken(lambda index, image: found.__setitem__(index, reduce(image[None])[0]))
+        images.pixels.find_unreadable(lambda index, image: found.__setitem__(index, reduce(image[None])[0]))
     return found

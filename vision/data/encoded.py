@@ -104,8 +104,8 @@ class EncodedImages(Dataset[Tensor]):
 
     def pick(self, indices: Sequence[int]) -> "EncodedImages":
         """Return the images at the indices, still encoded."""
-        names = None if self.names is None else _Picked(self.names, indices)
-        return replace(self, items=_Picked(self.items, indices), names=names)
+        names = None if self.names is None else _Subsequence(self.names, indices)
+        return replace(self, items=_Subsequence(self.items, indices), names=names)
 
     def headers(self) -> list[Header | Unreadable]:
         """Read the header of every image, on all cores."""
@@ -120,7 +120,7 @@ class EncodedImages(Dataset[Tensor]):
         self._for_each(read, headers.__setitem__)
         return headers
 
-    def measured(self, indices: Sequence[int]) -> Ranges:
+    def measure_ranges(self, indices: Sequence[int]) -> Ranges:
         """Return the range of the values at the indices; images that cannot be read are left out."""
         deep, ranges = self.pick(indices), Ranges()
 
@@ -139,9 +139,11 @@ class EncodedImages(Dataset[Tensor]):
     def decode_all(self) -> tuple[Tensor, list[Unreadable]]:
         """Decode all images on all cores, to uint8 (N, C, H, W); those that cannot be read are undefined."""
         pixels = torch.empty(len(self), *self.shape, dtype=torch.uint8)
-        return pixels, self.broken(pixels.__setitem__)
+        return pixels, self.find_unreadable(pixels.__setitem__)
 
-    def broken(self, keep: Callable[[int, Tensor], None] = lambda index, image: None) -> list[Unreadable]:
+    def find_unreadable(
+        self, keep: Callable[[int, Tensor], None] = lambda index, image: None
+    ) -> list[Unreadable]:
         """Decode all images on all cores; return those that cannot be read.
 
         Args:
@@ -170,7 +172,7 @@ class EncodedImages(Dataset[Tensor]):
         Raises:
             ValueError: one cannot be read.
         """
-        if unreadable := self.broken(keep):
+        if unreadable := self.find_unreadable(keep):
             raise ValueError(unreadable[0].reason)
 
     def _broken(self, index: int, error: Exception) -> str:
@@ -195,7 +197,7 @@ class EncodedImages(Dataset[Tensor]):
                 pass
 
 
-class _Picked(Sequence[Any]):
+class _Subsequence(Sequence[Any]):
     """Some of a sequence, without reading them."""
 
     def __init__(self, everything: Sequence[Any], indices: Sequence[int]) -> None:

@@ -129,12 +129,12 @@ def load_inputs(
     source = load_source(config, device=device)
     subset = draw_subset(
         source.train.labels,
-        fitted(train_size, source.train.labels, config.fit_sizes),
+        fit_size(train_size, source.train.labels, config.fit_sizes),
         seed=config.subset_seed,
         val_fraction=config.val_fraction,
         val_from=config.val_from,
     )
-    test = _test_images(source.test, fitted(config.test_size, source.test.labels, config.fit_sizes))
+    test = _test_images(source.test, fit_size(config.test_size, source.test.labels, config.fit_sizes))
     # Images that are not in memory are decoded once, so that a broken one does not end the run later.
     _check_decodable(test)
     _check_decodable(source.train.pick(subset.val))
@@ -153,10 +153,10 @@ def per_channel(values: Sequence[float], channels: int) -> list[float]:
     return list(values) if len(values) == channels else [sum(values) / len(values)] * channels
 
 
-def fitted(size: Any, labels: Tensor, sizes: Sequence[int]) -> Any:
+def fit_size(size: Any, labels: Tensor, sizes: Sequence[int]) -> Any:
     """Return a size that is one of `sizes` in the range that a stratified subset allows; others as they are.
 
-    >>> fitted(20, torch.arange(99), [20]), fitted(20, torch.tensor([0, 1]), [20])
+    >>> fit_size(20, torch.arange(99), [20]), fit_size(20, torch.tensor([0, 1]), [20])
     (99, 2)
     """
     if size not in sizes:

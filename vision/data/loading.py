@@ -99,7 +99,7 @@ def _ranges(splits: Sequence[Split]) -> Ranges:
     for split in splits:
         deep = [index for index, header in enumerate(split.headers) if header.deep]
         if deep and isinstance(split.images.pixels, EncodedImages):
-            ranges = ranges.joined(split.images.pixels.measured(deep))
+            ranges = ranges.joined(split.images.pixels.measure_ranges(deep))
     ranges.check()
     return ranges
 
@@ -124,7 +124,7 @@ def _bring_to_shape(split: Split, shape: Shape, ranges: Ranges, config: DataConf
         split.images = Images(pixels, split.images.labels)
         return
     if config.on_error == "skip":
-        split.leave_out(encoded.broken(), config)
+        split.leave_out(encoded.find_unreadable(), config)
         assert isinstance(split.images.pixels, EncodedImages)
         encoded = split.images.pixels
     split.images = Images(replace(encoded, refuse_constant=refuse), split.images.labels)

@@ -1,6 +1,6 @@
 """The order of the training images.
 
->>> [batch.tolist() for batch in Shuffled(torch.arange(2), 2, seed=0, steps=2)]
+>>> [batch.tolist() for batch in ShuffledIndices(torch.arange(2), 2, seed=0, steps=2)]
 [[0, 1], [1, 0]]
 """
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 
-class Shuffled(Iterable[Tensor]):
+class ShuffledIndices(Iterable[Tensor]):
     """Batches of indices (B,) cut from one shuffle after another."""
 
     def __init__(

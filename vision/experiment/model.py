@@ -11,13 +11,13 @@ from vision.models import (
     Cost,
     Start,
     complete_arguments,
+    cost_warning,
     create_model,
     describe_grid,
     read_published,
     read_start,
     start_arguments,
     start_model,
-    too_costly,
 )
 from vision.soften import is_softened, start_from
 
@@ -99,5 +99,5 @@ def folder_size(model: nn.Module, test_images: int, classes: int) -> int:
 def describe(model: nn.Module, shape: tuple[int, int, int], size: Cost) -> str:
     """Return the grid and cost of a model in words, and a warning if it is out of proportion."""
     words = f"{size.params:,} parameters for images of {shape[1]} x {shape[2]} pixels"
-    parts = (describe_grid(model, shape), words, too_costly(model, shape, size.macs))
+    parts = (describe_grid(model, shape), words, cost_warning(model, shape, size.macs))
     return "; ".join(part for part in parts if part)

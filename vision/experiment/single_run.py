@@ -70,13 +70,13 @@ def _lead(config: RunConfig, process: ProcessOfRun, on_progress: ProgressCallbac
 
 def _follow(config: RunConfig, process: ProcessOfRun) -> dict[str, Any]:
     """Take part in the run of process 0, in a folder that nobody keeps; returns a record without files."""
-    if not (told := from_first()):
+    if not (message := from_first()):
         return {"skipped": True}
     start = find_start(config.model)
     config = results.with_checksum(config, start and start.weights)
     with TemporaryDirectory() as folder, RunCheckpoint(config, Path(folder), keeps=False) as checkpoint:
         record = _train_and_score(
-            config, start, Path(folder), checkpoint, told["state"], process, lambda _: None
+            config, start, Path(folder), checkpoint, message["state"], process, lambda _: None
         )
     return {**record.to_json(), "skipped": False}
 

@@ -10,15 +10,15 @@ from vision.training import from_first
 @contextmanager
 def telling_others() -> Generator[Callable[[dict[str, Any]], None]]:
     """Yield a function that tells the others to take part; if it is not called, they are told not to."""
-    told = False
+    invited = False
 
     def tell(message: dict[str, Any]) -> None:
-        nonlocal told
-        told = True
+        nonlocal invited
+        invited = True
         from_first(message)
 
     try:
         yield tell
     finally:
-        if not told:
+        if not invited:
             from_first({})

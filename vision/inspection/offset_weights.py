@@ -159,8 +159,8 @@ def _between(queries: Tensor, keys: Grid) -> tuple[Tensor, Tensor, Tensor]:
     difference = keys.coordinates()[None] - queries[:, None]
     first, last = difference.amin((0, 1)), difference.amax((0, 1)) + 1
     rows, cols = (torch.arange(int(first[axis]), int(last[axis])) for axis in (0, 1))
-    place = difference - first
-    return place[..., 0] * len(cols) + place[..., 1], rows, cols
+    index = difference - first
+    return index[..., 0] * len(cols) + index[..., 1], rows, cols
 
 
 def _inside(offsets: Tensor, field: Field, count: int) -> Tensor:

@@ -4,6 +4,9 @@
 >>> model = create_model("convnext_atto", **arguments)
 """
 
+from typing import TYPE_CHECKING
+
+from vision._old_names import old_names
 from vision.models.backbone import Backbone as Backbone
 from vision.models.checkpoint import load_checkpoint as load_checkpoint
 from vision.models.cost import Cost as Cost
@@ -25,8 +28,11 @@ from vision.models.start import read_published as read_published
 from vision.models.start import read_start as read_start
 from vision.models.start import start_arguments as start_arguments
 from vision.models.start import start_model as start_model
+from vision.models.token_grid import cost_warning as cost_warning
 from vision.models.token_grid import describe_grid as describe_grid
 from vision.models.token_grid import prefix_tokens as prefix_tokens
 from vision.models.token_grid import stated_grid as stated_grid
 from vision.models.token_grid import token_grid as token_grid
-from vision.models.token_grid import too_costly as too_costly
+
+if not TYPE_CHECKING:
+    __getattr__ = old_names(__name__, {"too_costly": "vision.models.cost_warning"})

@@ -76,19 +76,19 @@ def read_published(name: str, overlay: Mapping[str, Any] | None = None) -> Start
     resolved: Any = resolve_pretrained_cfg(architecture, tag or None, dict(overlay or {}))
     config: dict[str, Any] = resolved.to_dict()
     try:
-        source, place = cast(tuple[str, Any], _resolve_pretrained_source(config))
-        if source == "hf-hub" and isinstance(place, tuple):
-            return Start(download(*cast(tuple[str, str], place)), config=config)
+        source, location = cast(tuple[str, Any], _resolve_pretrained_source(config))
+        if source == "hf-hub" and isinstance(location, tuple):
+            return Start(download(*cast(tuple[str, str], location)), config=config)
         if source == "hf-hub":
-            return Start(find_saved(f"{HUB[0]}{place}").weights, config=config)
+            return Start(find_saved(f"{HUB[0]}{location}").weights, config=config)
         if source == "url":
-            return Start(Path(cast(Any, download_cached_file)(place)), config=config)
+            return Start(Path(cast(Any, download_cached_file)(location)), config=config)
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(f"the published weights of {name!r} are not available: {reason}") from error
     if not source:
         raise ValueError(f"timm publishes no weights for {name!r}; see `vision models --pretrained`")
-    return Start(find_saved(place).weights, config=config)
+    return Start(find_saved(location).weights, config=config)
 
 
 def start_arguments(

@@ -70,7 +70,7 @@ def describe_grid(model: nn.Module, input_shape: tuple[int, int, int]) -> str:
     return f"about {height} x {width} positions in its last features"
 
 
-def too_costly(model: nn.Module, input_shape: tuple[int, int, int], macs: int) -> str:
+def cost_warning(model: nn.Module, input_shape: tuple[int, int, int], macs: int) -> str:
     """Return a warning about a model that costs far more than usual for one image; empty if not.
 
     Args:

@@ -25,7 +25,7 @@ from vision.report.wording.lead import (
     number_of_runs,
     pair_answer,
 )
-from vision.report.wording.models import best_model, worth
+from vision.report.wording.models import best_model, worth_in_images
 from vision.report.wording.short_answer import MOST, short_answer
 from vision.results.convergence import FITTED, FLAT
 from vision.statistics import ranking
@@ -51,7 +51,7 @@ def findings(sweep: Sweep) -> list[str]:
     pairs = [pair for pair in _compared_pairs(sweep) if pair != sweep.pair]
     items += [pair_answer(sweep.comparisons[pair], runs=not common) for pair in pairs]
     if sweep.pair is not None and (row := _bounded_equivalence(sweep)):
-        items.append(" ".join(worth(row, *sweep.pair)))
+        items.append(" ".join(worth_in_images(row, *sweep.pair)))
     if len(pairs) + (sweep.pair is not None) > 1:
         items.append(" ".join([TESTED_SEPARATELY, *common]))
     return [item for item in items if item]

@@ -60,7 +60,7 @@ from .start_weights import with_checksum as with_checksum
 from .states import count_undertrained as count_undertrained
 from .states import count_unreadable as count_unreadable
 from .states import damages as damages
-from .states import not_asked_for as not_asked_for
+from .states import runs_not_in_plan as runs_not_in_plan
 from .states import progress_of as progress_of
 from .states import status as status
 from .table import collect as collect

@@ -42,7 +42,7 @@ def status(sweep: Path) -> dict[str, list[str]]:
     return {state: sorted(runs) for state, runs in states.items()}
 
 
-def not_asked_for(sweep: Path) -> list[str]:
+def runs_not_in_plan(sweep: Path) -> list[str]:
     """Return the unfinished runs of earlier plans that the sweeps as last issued do not have."""
     found = walk(sweep)
     earlier = {_below(f, run) for f in found.plans for run in read_plan(sweep / f).earlier}

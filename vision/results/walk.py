@@ -15,7 +15,7 @@ from vision.results.plan import PLAN
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SweepFiles:
     """What is below a sweep's folder; paths are relative to it, and sorted.
 
     Attributes:
@@ -33,14 +33,14 @@ class Found:
     removed: list[str] = field(default_factory=list[str])
 
 
-def walk(sweep: Path) -> Found:
+def walk(sweep: Path) -> SweepFiles:
     """Find the runs below a folder; folders that are renamed meanwhile, as runs are, are skipped."""
-    found = Found()
+    found = SweepFiles()
     _visit(sweep, "", found)
     return found
 
 
-def _visit(sweep: Path, below: str, found: Found) -> None:
+def _visit(sweep: Path, below: str, found: SweepFiles) -> None:
     folder = os.path.join(sweep, below)
     with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
         with os.scandir(folder) as entries:
@@ -53,7 +53,7 @@ def _visit(sweep: Path, below: str, found: Found) -> None:
                 _sort(sweep, path, name, found)
 
 
-def _sort(sweep: Path, path: str, name: str, found: Found) -> None:
+def _sort(sweep: Path, path: str, name: str, found: SweepFiles) -> None:
     if name.startswith("."):
         if ".claim-" in name or ".removed-" in name:
             found.removed.append(path)

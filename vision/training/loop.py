@@ -43,7 +43,7 @@ class NonFiniteLoss(RuntimeError):
 
 
 @runtime_checkable
-class Drawn(Protocol):
+class CapturableBatches(Protocol):
     """Batches that a CUDA graph can make, each from one tensor, such as `vision.data.DrawnBatches`."""
 
     draws: Iterator[Tensor]
@@ -53,7 +53,7 @@ class Drawn(Protocol):
         ...
 
 
-class Trained(NamedTuple):
+class TrainingResult(NamedTuple):
     """What a training leaves.
 
     Attributes:
@@ -82,7 +82,7 @@ class Training:
 
     Attributes:
         done: steps made.
-        evaluated: the model to evaluate, see `Trained`.
+        evaluated: the model to evaluate, see `TrainingResult`.
 
     Raises:
         ValueError: the optimizer or the schedule cannot be made.
@@ -186,14 +186,14 @@ def fit(
     on_step: Callable[[Training], object] | None = None,
     on_evaluation: Callable[[nn.Module, dict[str, float]], bool | None] | None = None,
     resume: dict[str, Any] | None = None,
-) -> Trained:
+) -> TrainingResult:
     """Train `model` in place.
 
     Args:
         model: on `device`.
         batches: as many batches of images (B, C, H, W) and targets as there are steps left. Targets are
-            class indices (B,) or, with Mixup or CutMix, probabilities (B, num_classes). Those of `Drawn` are
-            made within the CUDA graph.
+            class indices (B,) or, with Mixup or CutMix, probabilities (B, num_classes). Those of
+            `CapturableBatches` are made within the CUDA graph.
         config: the recipe.
         steps: optimizer steps; further batches are not read.
         device: where the batches are.
@@ -207,7 +207,7 @@ def fit(
         NonFiniteLoss: a loss is not finite; reports the first such step.
         ValueError: the optimizer or the schedule cannot be made, or a model to freeze has no classifier.
     """
-    drawn = batches if _why_eager(config, device) is None and isinstance(batches, Drawn) else None
+    drawn = batches if _why_eager(config, device) is None and isinstance(batches, CapturableBatches) else None
     inputs = ((draw,) for draw in drawn.draws) if drawn else iter(batches)
     evaluated_after = evaluation_steps(steps, config.num_evaluations)
     with frozen_backbone(model, enabled=config.freeze_backbone):
@@ -225,7 +225,7 @@ def fit(
                 training_mode(model, config)
             if on_step:
                 on_step(training)
-    return Trained(training.evaluated, training.done, training.cuda_graph, training.parts)
+    return TrainingResult(training.evaluated, training.done, training.cuda_graph, training.parts)
 
 
 def _why_eager(config: TrainingConfig, device: torch.device) -> str | None:

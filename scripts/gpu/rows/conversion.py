@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gpu.capture import replayed
 from gpu.timing import Row, Step, in_turns, ratio, summary, synchronize
 from vision import as_attention
-from vision.convert import set_explicit
+from vision.convert import set_explicit_attention
 
 
 def conversion(device: torch.device, tiny: bool) -> Iterator[Row]:
@@ -22,7 +22,7 @@ def conversion(device: torch.device, tiny: bool) -> Iterator[Row]:
     torch.manual_seed(0)
     original = timm.create_model("resnet18").eval()
     converted = as_attention(original, size)
-    explicit = set_explicit(copy.deepcopy(converted), True)
+    explicit = set_explicit_attention(copy.deepcopy(converted), True)
     original, converted = original.to(device), converted.to(device)
     images = torch.randn(batch, 3, size, size, device=device)
     models = {"original": original, "fast": converted}

@@ -10,7 +10,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from vision import plots
 from vision.plots.layout import fonts
-from vision.plots.layout.figure import letters, shortened, wrapped
+from vision.plots.layout.figure import shortened, width_in_letters, wrapped
 from vision.plots.layout.style import save
 
 ONLY_STIX = "\u231a"  # a watch, which STIX has, and DejaVu Sans has not
@@ -22,7 +22,7 @@ def untold(monkeypatch):
 
 
 def test_what_a_font_lacks():
-    assert fonts.lacking("Сверточная сеть, čtvrť, ελ, 块卷块") == "块卷"
+    assert fonts.missing_letters("Сверточная сеть, čtvrť, ελ, 块卷块") == "块卷"
     assert ord(ONLY_STIX) in get_font(findfont(FontProperties(family="STIXGeneral"))).get_charmap()
 
 
@@ -60,7 +60,7 @@ def test_lines_are_as_wide_as_asked():
         assert fonts.measured_width(short, 9) <= 2.0 and "…" in short
         assert wrapped(text, 2.0, 9).replace("\n", "").replace(" ", "") == text.replace(" ", "")
     assert shortened("CNN", 2.0, 9) == wrapped("CNN", 2.0, 9) == "CNN"
-    assert letters("块块\nabc") == 3.7
+    assert width_in_letters("块块\nabc") == 3.7
 
 
 def test_no_axis_of_accuracy_goes_beyond_100(recwarn):

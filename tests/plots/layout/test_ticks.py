@@ -3,7 +3,7 @@
 from figure_cases import rising_curves
 
 from vision import plots
-from vision.plots.layout.ticks import percents, some_of
+from vision.plots.layout.ticks import percents, spaced_indices
 
 
 def test_percents_are_round_whatever_the_span():
@@ -29,4 +29,6 @@ def test_every_tick_has_its_number_and_numbers_without_room_are_shortened_or_tak
 
 def test_a_size_without_room_has_no_tick_and_of_many_names_every_second_is_written():
     assert ticks((100, 110, 120, 50_000)) == ["100", "50k"]
-    assert some_of(5, 12).tolist() == [0, 1, 2, 3, 4] and some_of(20, 12).tolist() == list(range(0, 20, 2))
+    assert spaced_indices(5, 12).tolist() == [0, 1, 2, 3, 4] and spaced_indices(20, 12).tolist() == list(
+        range(0, 20, 2)
+    )

@@ -129,10 +129,10 @@ def _ask(what: str, gpu: str | None = None) -> list[str]:
     """Return what nvidia-smi says of each GPU, or of one; nothing where it cannot be asked."""
     of = ("--id", gpu) if gpu else ()
     with suppress(OSError, subprocess.SubprocessError):
-        told = subprocess.run(
+        listed = subprocess.run(
             [*QUERY, f"--query-gpu={what}", *of], capture_output=True, text=True, check=True, timeout=30
         )
-        return told.stdout.split()
+        return listed.stdout.split()
     return []
 
 

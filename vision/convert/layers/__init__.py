@@ -2,7 +2,7 @@
 
 from vision.convert.layers.base import AttentionLayer as AttentionLayer
 from vision.convert.layers.base import attention_layers as attention_layers
-from vision.convert.layers.base import set_explicit as set_explicit
+from vision.convert.layers.base import set_explicit_attention as set_explicit_attention
 from vision.convert.layers.convolution import ConvolutionAttention as ConvolutionAttention
 from vision.convert.layers.geometry import AdaptiveWindow as AdaptiveWindow
 from vision.convert.layers.geometry import Size as Size

@@ -152,7 +152,7 @@ def attention_layers(model: nn.Module) -> Iterator[tuple[str, AttentionLayer]]:
     return ((name, m) for name, m in named_modules(model).items() if isinstance(m, AttentionLayer))
 
 
-def set_explicit(model: nn.Module, explicit: bool) -> nn.Module:
+def set_explicit_attention(model: nn.Module, explicit: bool) -> nn.Module:
     """Run a model's attention layers with weights (explicit) or as torch's operations. Return the model."""
     for _, layer in attention_layers(model):
         layer.explicit = explicit

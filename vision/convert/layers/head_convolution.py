@@ -21,8 +21,8 @@ class HeadConvolution(nn.Module):
     Without the gain g these are one convolution from C to C_out, `folded`, whose weight at offset d is
     sum_h a_h(d) O_h V_h. At the border the kernel is clipped, and the gain renormalizes what is left.
 
-    P prefix tokens, such as a class token, have no place on the grid: each head gives a patch one weight for
-    each prefix token, and a prefix token one weight for every token.
+    P prefix tokens, such as a class token, have no position on the grid: each head gives a patch one weight
+    for each prefix token, and a prefix token one weight for every token.
 
     Args:
         dim: width C of a token.
@@ -106,8 +106,8 @@ class HeadConvolution(nn.Module):
     def attention_map(self, x: Tensor) -> Tensor:
         """(B, P + N, C) -> (B, H, P + N, P + N): the weights, the same for every image."""
         rows, cols = self.kernel_size
-        place = self.grid.coordinates(x.device)
-        step = place[None] - place[:, None] + place.new_tensor((rows // 2, cols // 2))
+        position = self.grid.coordinates(x.device)
+        step = position[None] - position[:, None] + position.new_tensor((rows // 2, cols // 2))
         inside = (step >= 0).all(-1) & (step < step.new_tensor(self.kernel_size)).all(-1)
         index = (step[..., 0] * cols + step[..., 1]).masked_fill(~inside, 0)
         patches = self.weight.flatten(1)[:, index] * inside * self.gain[..., None]

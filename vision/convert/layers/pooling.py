@@ -54,7 +54,7 @@ class PoolingAttention(AttentionLayer):
         return set(self.output_size) == {1} and self.field.columns == self.field.keys.size
 
     @abstractmethod
-    def over_all(self) -> "PoolingAttention":
+    def for_any_size(self) -> "PoolingAttention":
         """Return the same pool over all tokens of an input of any size."""
 
     def fields_for(self, size: Size) -> Field:
@@ -98,7 +98,7 @@ class AverageAttention(PoolingAttention):
         """One."""
         return 1
 
-    def over_all(self) -> "AverageAttention":
+    def for_any_size(self) -> "AverageAttention":
         """Return the mean over all tokens of an input of any size."""
         ones = (1,) * len(self.input_size)
         return AverageAttention(_AVERAGES[len(ones)](1), AdaptiveWindow(ones), self.input_size)
@@ -161,7 +161,7 @@ class MaximumAttention(PoolingAttention):
         """One per channel."""
         return self.channels
 
-    def over_all(self) -> "MaximumAttention":
+    def for_any_size(self) -> "MaximumAttention":
         """Return the maximum over all tokens of an input of any size."""
         ones = (1,) * len(self.input_size)
         pool, window = _MAXIMA[len(ones)](1), AdaptiveWindow(ones)

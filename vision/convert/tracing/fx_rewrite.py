@@ -131,7 +131,7 @@ def _computed(node: torch.fx.Node) -> bool:
 def _over_all(layer: nn.Module) -> nn.Module:
     """Return a pool for images of any size, for one whose kernel is computed as the image's size."""
     if isinstance(layer, PoolingAttention) and layer.covers_all:
-        return layer.over_all()
+        return layer.for_any_size()
     raise CannotConvert("it computes the numbers of a call other than those of a pool over the whole image")
 
 

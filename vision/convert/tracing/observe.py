@@ -89,7 +89,7 @@ class Observation:
     _readers: dict[int, set[str]]
     _outputs: list[Tensor]  # while a tensor lives, no other has its id
 
-    def feeds_only(self, name: str, reader: str) -> bool:
+    def is_read_only_by(self, name: str, reader: str) -> bool:
         """Return whether the output of module `name` is read by module `reader` and by nothing else."""
         first, second = self.modules.get(name), self.modules.get(reader)
         if first is None or second is None or first.runs != 1 or second.runs != 1:

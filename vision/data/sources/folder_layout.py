@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from vision.data.report import Report, named
-from vision.data.sources.inside import Inside
+from vision.data.sources.allowed_folders import AllowedFolders
 
 SPLITS = {
     "train": ("train", "training", "trn"),
@@ -41,9 +41,9 @@ class Folder:
         inside: where its files must be; None is the folder itself.
     """
 
-    def __init__(self, root: Path, named: str, inside: Inside | None = None) -> None:
+    def __init__(self, root: Path, named: str, inside: AllowedFolders | None = None) -> None:
         self.root, self.named, self.report = root, named, Report()
-        self._inside = inside or Inside(root)
+        self._inside = inside or AllowedFolders(root)
 
     def splits(self) -> dict[str, Path]:
         """Return the folders of the splits, by train, val and test; none if the folder has only classes.

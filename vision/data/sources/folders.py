@@ -13,8 +13,8 @@ from vision.config import DataConfig
 from vision.data.encoded import EncodedImages
 from vision.data.images import Images, Source
 from vision.data.report import named
+from vision.data.sources.allowed_folders import AllowedFolders
 from vision.data.sources.folder_layout import EXPECTED, Folder
-from vision.data.sources.inside import Inside
 from vision.data.sources.registry import register_source
 from vision.data.subsets import stratified_split
 
@@ -38,7 +38,7 @@ def load_folder(config: DataConfig) -> Source:
     root = Path(config.root).absolute()
     if not root.is_dir():
         raise FileNotFoundError(f"data.root={config.root!r} is not a folder: {root}")
-    inside = Inside(root, anywhere=config.allow_outside_root)
+    inside = AllowedFolders(root, anywhere=config.allow_outside_root)
     folder = Folder(root, f"data.root={config.root!r}", inside)
     splits = folder.splits()
     folder.note_hidden(folder.root)

@@ -78,7 +78,7 @@ def load_source(config: DataConfig, *, device: torch.device | str = "cpu") -> So
         FileNotFoundError: data.root does not have the files.
     """
     device = torch.device(device)
-    key = (_loader(config), device, *reading(config))
+    key = (_loader(config), device, *reading_key(config))
     if key not in _loaded:
         while len(_loaded) >= KEPT:
             _loaded.popitem(last=False)
@@ -107,7 +107,7 @@ def _loader(config: DataConfig) -> Callable[[DataConfig], Source]:
     return _sources[config.source]
 
 
-def reading(config: DataConfig) -> tuple[Any, ...]:
+def reading_key(config: DataConfig) -> tuple[Any, ...]:
     """Return what decides which images are read: equal for configs that read the same."""
     values = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in NOT_READING}
     known = {"options": repr(sorted(config.options.items())), "root": str(Path(config.root).absolute())}

@@ -19,12 +19,12 @@ import torch
 from torch import Tensor
 
 from vision.data.encoded import EncodedImages
-from vision.data.sources.inside import Inside
+from vision.data.sources.allowed_folders import AllowedFolders
 from vision.data.sources.table_labels import Column, RowNames
 
 
 def read_images(
-    column: Column, rows: RowNames, folder: Path, inside: Inside | None = None
+    column: Column, rows: RowNames, folder: Path, inside: AllowedFolders | None = None
 ) -> EncodedImages | Tensor:
     """Return the images of a column: encoded ones, or pixels (N, H, W) or (N, H, W, C) for nested lists.
 
@@ -40,7 +40,7 @@ def read_images(
     import pyarrow as pa
 
     kind = column.type
-    inside = inside or Inside(folder)
+    inside = inside or AllowedFolders(folder)
     if isinstance(kind, pa.BaseExtensionType):  # such as Array2D of the package `datasets`
         column = pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
         kind = column.type
@@ -59,7 +59,7 @@ def read_images(
 class _Files(Sequence[str | bytes]):
     """A column of encoded images, row by row, without copying the table; an empty row is b""."""
 
-    def __init__(self, column: Column, folder: Path, inside: Inside) -> None:
+    def __init__(self, column: Column, folder: Path, inside: AllowedFolders) -> None:
         self.column, self.folder, self.inside = column, folder, inside
 
     def __len__(self) -> int:

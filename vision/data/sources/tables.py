@@ -17,8 +17,8 @@ from typing import Any, TypeAlias, cast
 from vision.config import DataConfig
 from vision.data.images import Images, Source
 from vision.data.report import named
+from vision.data.sources.allowed_folders import AllowedFolders
 from vision.data.sources.folder_layout import SPLITS, split_of
-from vision.data.sources.inside import Inside
 from vision.data.sources.registry import register_source
 from vision.data.sources.table_images import read_images
 from vision.data.sources.table_labels import LabelColumn, RowNames
@@ -93,7 +93,7 @@ def load_huggingface(config: DataConfig) -> Source:
 def _source(train: _Part, test: _Part | None, config: DataConfig) -> Source:
     """Return the images of two parts, or of one, of which a stratified fifth is held out."""
     roots = [Path(config.root), *([Path(config.dataset)] if config.dataset else [])]
-    inside = Inside(*roots, anywhere=config.allow_outside_root)
+    inside = AllowedFolders(*roots, anywhere=config.allow_outside_root)
     pixels, labels = _columns(train, inside)
     classes = labels.classes()
     images = Images(pixels, labels.indices(classes))
@@ -110,7 +110,7 @@ def _source(train: _Part, test: _Part | None, config: DataConfig) -> Source:
     return Source(images, Images(test_pixels, test_labels.indices(classes)), classes)
 
 
-def _columns(part: _Part, inside: Inside) -> tuple[Any, LabelColumn]:
+def _columns(part: _Part, inside: AllowedFolders) -> tuple[Any, LabelColumn]:
     """Return the images and the labels of a table."""
     metadata = cast(dict[bytes, bytes], part.table.schema.metadata or {})
     features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})

@@ -26,7 +26,7 @@ def shared_strokes(curves: Mapping[Any, Sequence[float]]) -> dict[Any, Strokes]:
     """Return the dashes and markers of each line; nothing for a line that no other covers.
 
     Args:
-        curves: The heights of each line at the same places, by name; NaN where it has none.
+        curves: The heights of each line at the same x, by name; NaN where it has none.
     """
     values = {name: np.asarray(heights, dtype=float) for name, heights in curves.items()}
     known = np.concatenate([*values.values(), [np.nan]])
@@ -44,11 +44,11 @@ def strokes_of(tables: Mapping[Any, pd.DataFrame], x: str, centre: str = "mean")
 
     Args:
         tables: The points of each line, by name.
-        x: Column of the places.
+        x: Column of the x values.
         centre: Column of the heights.
     """
-    places = sorted({place for table in tables.values() for place in table[x]})
-    heights = {name: table.set_index(x)[centre].reindex(places) for name, table in tables.items()}
+    x_values = sorted({value for table in tables.values() for value in table[x]})
+    heights = {name: table.set_index(x)[centre].reindex(x_values) for name, table in tables.items()}
     return shared_strokes({name: height.tolist() for name, height in heights.items()})
 
 

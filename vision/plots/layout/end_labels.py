@@ -56,14 +56,14 @@ def place_end_labels(ends: Mapping[Axes, Sequence[End]]) -> bool:
     for panel in list(ends)[:1]:
         if isinstance(chart := panel.get_figure(root=True), Chart):
             chart.draw_without_rendering()
-    places = {panel: _places(panel, own) for panel, own in ends.items()}
-    if any(place is None for place in places.values()):
+    heights = {panel: _heights(panel, own) for panel, own in ends.items()}
+    if any(height is None for height in heights.values()):
         for one in (label for own in labels.values() for label in own):
             one.remove()
         return False
     for panel, own in labels.items():
-        for label, place in zip(own, places[panel] or (), strict=True):
-            label.xyann = (label.xyann[0], place)
+        for label, height in zip(own, heights[panel] or (), strict=True):
+            label.xyann = (label.xyann[0], height)
     return True
 
 
@@ -99,7 +99,7 @@ def _height(panel: Axes, y: float) -> float:
     return float(panel.transAxes.inverted().transform(spot)[1])
 
 
-def _places(panel: Axes, ends: Sequence[End]) -> list[float] | None:
+def _heights(panel: Axes, ends: Sequence[End]) -> list[float] | None:
     """Return the height of each name, from 0 to 1; None where they have no room."""
     gap = LINE * STYLE["font.size"] / POINTS * panel.figure.dpi / panel.bbox.height
     wanted = np.array([_height(panel, end.y) for end in ends])
@@ -115,6 +115,6 @@ def spread(wanted: NDArray[np.float64], gap: float, low: float, high: float) -> 
     """
     order, steps = np.argsort(wanted, kind="stable"), gap * np.arange(len(wanted))
     apart = np.clip(isotonic_regression(wanted[order] - steps).x, low, high) + steps
-    places = np.empty_like(apart)
-    places[order] = apart
-    return places
+    heights = np.empty_like(apart)
+    heights[order] = apart
+    return heights

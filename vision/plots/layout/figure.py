@@ -44,7 +44,7 @@ def wrapped(text: str, width: float, size: float) -> str:
     A word that is longer than a line is broken.
     """
     one_line = " ".join(text.split()).replace(" = ", "\u00a0=\u00a0")  # "n = 3" stays on one line
-    room = max(1, int(len(one_line) / max(letters(one_line), 1) * POINTS * width / (LETTER * size)))
+    room = max(1, int(len(one_line) / max(width_in_letters(one_line), 1) * POINTS * width / (LETTER * size)))
     lines = fill(one_line, room, break_on_hyphens=False)
     while room > 1 and any(measured_width(line, size) > width for line in lines.splitlines()):
         room = int(0.95 * room)
@@ -62,10 +62,10 @@ def shortened(text: str, width: float, size: float) -> str:
     return short
 
 
-def letters(text: str) -> float:
+def width_in_letters(text: str) -> float:
     """Return the width of the longest line of a text, in letters of mean width.
 
-    >>> letters("ab\\nabc"), letters("块")
+    >>> width_in_letters("ab\\nabc"), width_in_letters("块")
     (3.0, 1.85)
     """
     return max(
@@ -76,7 +76,7 @@ def letters(text: str) -> float:
 
 def text_width(text: str, size: float = STYLE["font.size"]) -> float:
     """Return about how many inches a text is wide, with letters of `size` points."""
-    return letters(text) * LETTER * size / POINTS
+    return width_in_letters(text) * LETTER * size / POINTS
 
 
 def lines_high(text: str, size: float) -> float:

@@ -1,6 +1,6 @@
 """Fonts for the letters that the figures' own font lacks, such as Chinese, Japanese and Korean ones.
 
->>> lacking("块 Блок")
+>>> missing_letters("块 Блок")
 '块'
 """
 
@@ -50,7 +50,7 @@ _told: list[str] = []
 _logger = logging.getLogger(__name__)
 
 
-def lacking(text: str, family: str = OWN) -> str:
+def missing_letters(text: str, family: str = OWN) -> str:
     """Return the letters of a text that a font lacks, each once."""
     known = _letters(family)
     return "".join(dict.fromkeys(one for one in text if one.isprintable() and ord(one) not in known))
@@ -74,9 +74,9 @@ def give_fonts(figure: Figure) -> None:
     missing = ""
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
-        left, families = lacking(text.get_text()), list[str]()
+        left, families = missing_letters(text.get_text()), list[str]()
         for family in _installed() if left else ():
-            if (rest := lacking(left, family)) != left:
+            if (rest := missing_letters(left, family)) != left:
                 left, families = rest, [*families, family]
         if families:
             text.set_fontfamily([OWN, *families])

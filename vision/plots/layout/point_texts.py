@@ -1,4 +1,4 @@
-"""What a point says when one points at it: its place, value, interval and n.
+"""The text that a point shows under the pointer: its x, value, interval and n.
 
 >>> point_texts([500], [36.2], [34.1], [38.3], n=[3], x="train_size", unit="%")
 ['500 images: 36.2% (34.1 to 38.3, n = 3)']
@@ -11,7 +11,7 @@ from vision.text import short_name, value_text
 
 
 def point_texts(
-    places: Iterable[Any],
+    x_values: Iterable[Any],
     middle: Iterable[float],
     low: Iterable[float],
     high: Iterable[float],
@@ -24,7 +24,7 @@ def point_texts(
     """Return one text per point.
 
     Args:
-        places: Where the points are on the x axis.
+        x_values: Where the points are on the x axis.
         middle: Their values, in the unit.
         low, high: Ends of their intervals; NaN where there is none.
         n: Number of runs of each; None if unknown.
@@ -33,16 +33,16 @@ def point_texts(
         signed: Whether values are differences, written with their sign.
     """
     form = "{:+.1f}" if signed else "{:.1f}"
-    rows = list(zip(places, middle, low, high, strict=True))
+    rows = list(zip(x_values, middle, low, high, strict=True))
     counts = [None] * len(rows) if n is None else list(n)
     return [
-        f"{_place(place, x)}: {form.format(value)}{unit}{_spread(form, start, end, count)}"
-        for (place, value, start, end), count in zip(rows, counts, strict=True)
+        f"{_x_text(x_value, x)}: {form.format(value)}{unit}{_spread(form, start, end, count)}"
+        for (x_value, value, start, end), count in zip(rows, counts, strict=True)
     ]
 
 
-def _place(place: Any, x: str) -> str:
-    return f"{value_text(place)} images" if x == "train_size" else f"{short_name(x)} {value_text(place)}"
+def _x_text(x_value: Any, x: str) -> str:
+    return f"{value_text(x_value)} images" if x == "train_size" else f"{short_name(x)} {value_text(x_value)}"
 
 
 def _spread(form: str, low: float, high: float, count: Any) -> str:

@@ -55,8 +55,8 @@ def name_axes(body: FigureBase, panels: Sequence[Axes], x: str, y: str) -> None:
 
 def name_panel(panel: Axes, name: str) -> None:
     """Write a name above a panel, in as many lines as it needs."""
-    place = panel.get_subplotspec()
-    panel.set_title(_in_lines(name, place.get_gridspec().ncols if place else 1))
+    cell = panel.get_subplotspec()
+    panel.set_title(_in_lines(name, cell.get_gridspec().ncols if cell else 1))
 
 
 def extra_height(names: Iterable[str], count: int, columns: int = COLUMNS) -> float:

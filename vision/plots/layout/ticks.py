@@ -76,7 +76,7 @@ def powers_of_ten(panel: Axes) -> None:
         tick.label1.set_parse_math(True)
 
 
-def some_of(count: int, most: int) -> NDArray[np.intp]:
+def spaced_indices(count: int, most: int) -> NDArray[np.intp]:
     """Return the indices of the names to write: all, or every second, and so on."""
     return np.arange(0, count, max(1, -(-count // most)))
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from vision.plots.layout.figure import new_figure
 from vision.plots.layout.heatmap_cells import draw_cells
 from vision.plots.layout.style import styled
-from vision.plots.layout.ticks import some_of
+from vision.plots.layout.ticks import spaced_indices
 from vision.plots.model.layer_names import short_names
 
 NUMBERS_UP_TO = 12  # layers on a side whose values still fit into their cells
@@ -39,7 +39,7 @@ def plot_cka(table: pd.DataFrame, *, title: str, rows: str, columns: str, notes:
     panel = body.subplots()
     text = "{:.2f}".format if max(table.shape) <= NUMBERS_UP_TO else None
     drawn = draw_cells(panel, table.to_numpy(), Normalize(0, 1), text=text)
-    across, up = (some_of(side, NAMES_UP_TO) for side in reversed(table.shape))
+    across, up = (spaced_indices(side, NAMES_UP_TO) for side in reversed(table.shape))
     names = [np.array(short_names(list(map(str, each)))) for each in (table.columns, table.index)]
     panel.set_xticks(across, names[0][across], rotation=45, ha="right", rotation_mode="anchor")
     panel.set_yticks(up, names[1][up])

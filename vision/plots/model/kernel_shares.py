@@ -68,24 +68,24 @@ def plot_kernel_shares(table: pd.DataFrame, kernels: Kernels, *, title: str, not
 
 def _shares(panel: Axes, heads: pd.DataFrame) -> None:
     """Draw stacked bars; a share that is estimated below 0 has no bar."""
-    places = np.arange(len(heads))
+    positions = np.arange(len(heads))
     below = np.zeros(len(heads))
     for colour, share in zip(COLOURS, SHARES, strict=False):
         values = heads[share].to_numpy(dtype=float).clip(0, 1)
-        panel.bar(places, values, 0.85, bottom=below, color=colour)
+        panel.bar(positions, values, 0.85, bottom=below, color=colour)
         below = below + values
     low, high = (heads[f"kernel_{end}"].to_numpy(dtype=float).clip(0, 1) for end in ("low", "high"))
-    panel.vlines(places, low, high, color=INK, linewidth=1.2)
+    panel.vlines(positions, low, high, color=INK, linewidth=1.2)
     step = max(1, len(heads) // 8)
-    panel.set_xticks(places[::step], [str(head) for head in heads["head"].iloc[::step]])
+    panel.set_xticks(positions[::step], [str(head) for head in heads["head"].iloc[::step]])
     panel.set(ylim=(0, 1.02), yticks=[0, 0.5, 1], xlim=(-0.6, len(heads) - 0.4))
     panel.set_ylabel("share of variance")
 
 
 def _kernels(
-    panel: Axes, kernels: tuple[np.ndarray, np.ndarray, np.ndarray], heads: pd.DataFrame, places: int
+    panel: Axes, kernels: tuple[np.ndarray, np.ndarray, np.ndarray], heads: pd.DataFrame, slots: int
 ) -> None:
-    """Draw the kernels of a layer next to each other, in places of equal width."""
+    """Draw the kernels of a layer next to each other, in slots of equal width."""
     weights, rows, cols = kernels
     pitch = len(cols) + max(1.0, 0.25 * len(cols))
     for index, head in enumerate(heads.to_dict("records")):
@@ -105,7 +105,7 @@ def _kernels(
         panel.text(
             shift + (cols[0] + cols[-1]) / 2, extent[3], text, ha="center", va="bottom", fontsize=SMALL
         )
-    panel.set(xlim=(cols[0] - 0.5, cols[0] - 0.5 + places * pitch), ylim=(rows[-1] + 0.5, rows[0] - 0.5))
+    panel.set(xlim=(cols[0] - 0.5, cols[0] - 0.5 + slots * pitch), ylim=(rows[-1] + 0.5, rows[0] - 0.5))
     panel.set(aspect="equal", xticks=[int(cols[0]), int(cols[-1])], yticks=[int(rows[0]), int(rows[-1])])
     panel.set_anchor("W")
     panel.tick_params(labelsize=SMALL - 1)

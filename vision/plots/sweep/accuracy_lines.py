@@ -32,7 +32,7 @@ from vision.text import value_text
 
 FULL_OPACITY_LINES = 7  # with more lines the bands are fainter
 LOG_FROM = 8.0  # ratio of largest to smallest x from which the axis is logarithmic
-SPREAD = 24.0  # points over which the runs of all lines at one place are spread
+SPREAD = 24.0  # points over which the runs of all lines at one x are spread
 THIN = 0.8  # width of a line that only leads from dots to dots
 
 
@@ -51,12 +51,12 @@ class Lines:
 
 def draw_lines(panel: Axes, curves: pd.DataFrame, lines: Lines, runs: pd.DataFrame | None) -> None:
     """Draw the lines of one panel over its x axis."""
-    places = sorted(set(curves[lines.x]))
-    wide = places[0] > 0 and places[-1] >= LOG_FROM * places[0]
+    x_values = sorted(set(curves[lines.x]))
+    wide = x_values[0] > 0 and x_values[-1] >= LOG_FROM * x_values[0]
     log = lines.scale == "log" and (lines.x == "train_size" or wide)
     panel.set_xscale("log" if log else "linear")
     if not lines.intervals:
-        panel.margins(x=0.1)  # room for the dots beside the last place
+        panel.margins(x=0.1)  # room for the dots next to the last value
     drawn = {name: _curve(curves, name, lines) for name in lines.styles}
     drawn = {name: curve for name, curve in drawn.items() if len(curve)}
     strokes = strokes_of(drawn, lines.x, lines.centre)
@@ -87,25 +87,25 @@ def _curve(curves: pd.DataFrame, name: Any, lines: Lines) -> pd.DataFrame:
 def _draw(
     panel: Axes, curve: pd.DataFrame, name: str, look: SharedLineStyle, lines: Lines, *, lone: bool
 ) -> None:
-    places = curve[lines.x]
+    x_values = curve[lines.x]
     middle, low, high = (100 * curve[column] for column in (lines.centre, "low", "high"))
-    (drawn,) = panel.plot(places, middle, label=as_label(name), **look)
+    (drawn,) = panel.plot(x_values, middle, label=as_label(name), **look)
     if not (lines.intervals or lone):
         drawn.set(linewidth=THIN, marker="none")
     add_to_chart(panel, name, drawn)
     if lines.intervals:
         opacity = BAND * min(1.0, FULL_OPACITY_LINES / len(lines.styles))
-        add_to_chart(panel, name, *draw_band(panel, places, low, high, look["color"], opacity=opacity))
+        add_to_chart(panel, name, *draw_band(panel, x_values, low, high, look["color"], opacity=opacity))
     n = curve["n"].tolist() if "n" in curve else None
-    texts = point_texts(places, middle, low, high, n=n, x=lines.x, unit="%")
-    mark_points(panel, name, places, middle, texts)
+    texts = point_texts(x_values, middle, low, high, n=n, x=lines.x, unit="%")
+    mark_points(panel, name, x_values, middle, texts)
     if lines.x != "train_size" and lines.intervals:
-        _ring(panel, places, middle, low, look["color"])
+        _ring(panel, x_values, middle, low, look["color"])
 
 
-def _ring(panel: Axes, places: Any, middle: Any, low: Any, colour: str) -> None:
+def _ring(panel: Axes, x_values: Any, middle: Any, low: Any, colour: str) -> None:
     """Mark the highest point of a line if its interval excludes the lowest."""
     best = int(np.argmax(middle))
     if len(middle) > 1 and low.iloc[best] > min(middle):
         ring: dict[str, Any] = {"markersize": 10, "markerfacecolor": "none", "color": colour, "zorder": 5}
-        panel.plot(places.iloc[best], middle.iloc[best], "o", **ring)
+        panel.plot(x_values.iloc[best], middle.iloc[best], "o", **ring)

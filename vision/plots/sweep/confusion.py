@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from vision.plots.layout.figure import new_figure, shortened, wrapped
 from vision.plots.layout.heatmap_cells import FROM_PAPER, draw_cells
 from vision.plots.layout.style import STYLE, styled
-from vision.plots.layout.ticks import some_of
+from vision.plots.layout.ticks import spaced_indices
 
 NUMBERS_UP_TO = 12  # classes whose shares still fit into their cells
 NAMES_UP_TO = 20  # classes whose names fit
@@ -51,7 +51,7 @@ def plot_confusion(matrix: np.ndarray, classes: Sequence[str], *, title: str, no
     few = many <= NUMBERS_UP_TO
     text, scale = ("{:.0f}".format, Normalize(0, 100)) if few else (None, PowerNorm(0.5, 0, 100))
     drawn = draw_cells(panel, shares, scale, colours=FROM_PAPER, text=text, origin="upper")
-    named = some_of(many, NAMES_UP_TO)
+    named = spaced_indices(many, NAMES_UP_TO)
     names = [wrapped(str(classes[one]), NAME, STYLE["xtick.labelsize"]) for one in named]
     short = [shortened(str(classes[one]), NAME, STYLE["xtick.labelsize"]) for one in named]
     if few:

@@ -72,7 +72,7 @@ def plot_error(
     tables = {name: rows_with(curves, line, name).sort_values(x) for name in dict.fromkeys(curves[line])}
     runs = runs if len(tables) <= MOST_LINES else None
     figure, body = new_figure(title, _notes(notes, fits, runs), height=3.3)
-    panel, places = body.subplots(), sorted(set(curves[x]))
+    panel, x_values = body.subplots(), sorted(set(curves[x]))
     panel.set(xscale=scale, xlabel=_x_label(x, scale), ylabel="test error")
     styles, strokes = line_styles(list(tables), all_lines), strokes_of(tables, x)
     fitted = {fit.label for fit in fits}
@@ -86,12 +86,12 @@ def plot_error(
         usual = STYLES[list(tables).index(fit.label) % len(STYLES)]
         draw_fit(panel, fit, styles[fit.label]["color"], strokes[fit.label].get("linestyle", usual))
     percent_axis(panel, *_limits(curves, runs), scale=scale)
-    set_x_ticks(panel, places)
+    set_x_ticks(panel, x_values)
     ends = {panel: [_end(rows, x, name, styles[name]["color"]) for name, rows in tables.items()]}
     names = [str(name) for name in tables]
     if label_width(names) > WIDEST * WIDTH or not place_end_labels(ends):
         add_legend(figure, body, [panel], by_last_value(ends, names)[::-1])
-    set_x_ticks(panel, places)
+    set_x_ticks(panel, x_values)
     return figure
 
 

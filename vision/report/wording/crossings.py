@@ -26,13 +26,13 @@ def crossing_sentences(comparison: Comparison) -> list[str]:
         sentences += _crossing(crossing, "then " if index else "")
     first, second = comparison.models
     last = second if latest.leader == first else first
-    start = f"{latest.between[1]:,} images on" if _has_no_place(latest) else "there"
+    start = f"{latest.between[1]:,} images on" if _has_no_location(latest) else "there"
     return [*sentences, f"From {start} {the(last)} is ahead."]
 
 
-def place(crossing: Crossing) -> str:
+def location(crossing: Crossing) -> str:
     """Return where a crossing is in a few words, such as "about 1,900 (1,200 to 2,700)"."""
-    if _has_no_place(crossing):
+    if _has_no_location(crossing):
         return f"between {crossing.between[0]:,} and {crossing.between[1]:,}"
     size, low, high = map(_two_digits, (crossing.size, crossing.low, crossing.high))
     return f"about {size} ({low} to {high})"
@@ -62,7 +62,7 @@ def _crossing(crossing: Crossing, then: str) -> list[str]:
             sentence(f"{ahead} at {start:,} images"),
             f"Between {start:,} and {end:,} images the means cross {_times(crossing.times)}.",
         ]
-    if _has_no_place(crossing):
+    if _has_no_location(crossing):
         return [
             sentence(f"{ahead} at {start:,} images"),
             f"The curves cross somewhere between {start:,} and {end:,} images.",
@@ -74,8 +74,8 @@ def _crossing(crossing: Crossing, then: str) -> list[str]:
     ]
 
 
-def _has_no_place(crossing: Crossing) -> bool:
-    """Return whether the crossing is not one place, or one that was not measured."""
+def _has_no_location(crossing: Crossing) -> bool:
+    """Return whether the crossing is not at one size, or at one that was not measured."""
     return crossing.times > 1 or crossing.factor > FAR
 
 

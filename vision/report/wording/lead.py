@@ -129,7 +129,7 @@ def _ahead_somewhere(comparison: Comparison) -> list[str]:
     leader = led[0].leader or ""
     if len(led) <= FEW_SIZES:
         where = " and at ".join(
-            _lead_at(row, comparison, leader, short=place > 0) for place, row in enumerate(led)
+            _lead_at(row, comparison, leader, short=index > 0) for index, row in enumerate(led)
         )
     else:
         where = f"{sizes(row.train_size for row in led)} images"

@@ -32,7 +32,7 @@ def best_model(row: Mapping[str, Any], *, models: int) -> list[str]:
     ]
 
 
-def worth(row: Mapping[str, Any], first: str, second: str) -> list[str]:
+def worth_in_images(row: Mapping[str, Any], first: str, second: str) -> list[str]:
     """Return how many images of the first model are as good as a size of the second.
 
     Args:

@@ -6,7 +6,7 @@
 
 from collections.abc import Sequence
 
-from vision.report.wording.crossings import place
+from vision.report.wording.crossings import location
 from vision.statistics import Comparison
 from vision.text import sizes
 
@@ -23,7 +23,7 @@ NO_CROSSING = {
 def crossing_cell(comparison: Comparison) -> str:
     """Return where the lead changes, or that it does not."""
     if comparison.answer == "crosses":
-        return "; ".join(place(one) for one in comparison.crossings)
+        return "; ".join(location(crossing) for crossing in comparison.crossings)
     return NO_CROSSING[comparison.answer]
 
 

@@ -1,6 +1,6 @@
 """Files must lie inside of the data's folder, as links and the paths in a table may lead anywhere.
 
->>> Inside(Path("photos")).check("/etc/passwd")
+>>> AllowedFolders(Path("photos")).check("/etc/passwd")
 Traceback (most recent call last):
 ValueError: /etc/passwd is outside of the data's folder photos; data.allow_outside_root=true reads it
 """
@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 
-class Inside:
+class AllowedFolders:
     """Some folders, and what is inside of them once all links are followed.
 
     Args:
@@ -23,7 +23,7 @@ class Inside:
 
     def check(self, path: str | Path) -> None:
         """Raise a ValueError that names a path which is outside."""
-        if not (self._anywhere or self.holds(path)):
+        if not (self._anywhere or self.contains(path)):
             raise ValueError(
                 f"{path} is outside of the data's folder {self._named}; data.allow_outside_root=true reads it"
             )
@@ -33,7 +33,7 @@ class Inside:
         if os.path.islink(path):
             self.check(path)
 
-    def holds(self, path: str | Path) -> bool:
+    def contains(self, path: str | Path) -> bool:
         """Return whether a path is inside."""
         real = os.path.realpath(path)
         return any(real == root or real.startswith(root.rstrip(os.sep) + os.sep) for root in self._roots)
