@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from vision.config import RunConfig
+from vision.dynamic import JsonObject, StateDict
 from vision.results import Checkpoint, fingerprint
 from vision.training import Training
 
@@ -61,15 +62,15 @@ class RunCheckpoint:
             signal.signal(number, handler)
         self._handlers = {}
 
-    def read(self) -> dict[str, Any] | None:
+    def read(self) -> JsonObject | None:
         """Return the newest state that is whole and of this config: "training" and what else was kept."""
         for content in self._file.read():
-            state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            state: StateDict = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
             if state["fingerprint"] == self._fingerprint:
                 return state
         return None
 
-    def keep_if_due(self, training: Training, others: dict[str, Any]) -> None:
+    def keep_if_due(self, training: Training, others: StateDict) -> None:
         """Keep the state after a step, if it is time or a signal came.
 
         Args:
@@ -90,7 +91,7 @@ class RunCheckpoint:
         """Remove the state of a run that has finished."""
         self._file.remove()
 
-    def _keep(self, state: dict[str, Any]) -> None:
+    def _keep(self, state: StateDict) -> None:
         content = io.BytesIO()
         torch.save(state, content)
         try:

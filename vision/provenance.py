@@ -13,14 +13,15 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+
+from vision.dynamic import JsonObject
 
 COMMIT = "VISION_COMMIT"  # environment variable with the commit of a copy without its git history
 PACKAGES = ("torch", "torchvision", "timm", "hydra-core", "numpy", "vit-vs-cnn")
 
 
 @lru_cache(maxsize=1)
-def provenance() -> dict[str, Any]:
+def provenance() -> JsonObject:
     """Return the host, the versions of Python and of the main packages, and the commit of the code."""
     return {
         "host": socket.gethostname(),

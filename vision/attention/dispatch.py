@@ -11,7 +11,7 @@ torch.Size([1, 4, 64, 64])
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Literal, overload
+from typing import Literal, overload
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from torch.overrides import handle_torch_function, has_torch_function
 
 from vision.attention import dense, flex, gather, kernel, native, reference, shift
 from vision.attention.call import Call
+from vision.dynamic import Arguments
 from vision.fields import Field
 
 _BACKENDS = ("reference", "dense", "gather", "shift", "native", "flex")
@@ -105,7 +106,7 @@ def attend(
     """
     tensors = (q, k, v) if bias is None else (q, k, v, bias)
     if has_torch_function(tensors):  # torch.fx records a single call
-        keywords: dict[str, Any] = {"backend": backend, "need_weights": need_weights}
+        keywords: Arguments = {"backend": backend, "need_weights": need_weights}
         return handle_torch_function(attend, tensors, q, k, v, field, bias, **keywords)
     call = Call(q, k, v, field, bias)
     call.check()

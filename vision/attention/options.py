@@ -12,6 +12,8 @@ from typing import Any, TypedDict, get_args, get_type_hints
 
 import torch
 
+from vision.dynamic import Arguments
+
 
 class HeadOptions(TypedDict, total=False):
     """What every multi-head attention has.
@@ -76,7 +78,7 @@ def option_names(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def defaults(function: Callable[..., Any]) -> dict[str, Any]:
+def defaults(function: Callable[..., Any]) -> Arguments:
     """Return the keyword-only arguments that have a default, with it."""
     parameters = signature(function).parameters.values()
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is not p.empty}

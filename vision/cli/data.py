@@ -7,9 +7,10 @@ vision data cifar10 data.root=../data
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vision.cli.output_paths import check_folder
+from vision.dynamic import JsonObject
 
 if TYPE_CHECKING:
     from vision.config import DataConfig
@@ -109,7 +110,7 @@ def _chosen(folder: Path, what: str, conf: Path) -> list[str]:
     return [f"data={what}"]
 
 
-def _summary(source: "Source") -> dict[str, Any]:
+def _summary(source: "Source") -> JsonObject:
     """Return the summary of a data set, with statistics of all training images and near-duplicates."""
     import torch
 

@@ -3,19 +3,18 @@
 >>> print_summary("digits", summary(load_source(config)))  # doctest: +SKIP
 """
 
-from typing import Any
-
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from vision.cli.console import console, print_line
+from vision.dynamic import JsonObject
 from vision.text import first_few
 
 MOST = 10
 MOST_CLASSES = 100
 
 
-def print_summary(name: str, found: dict[str, Any]) -> None:
+def print_summary(name: str, found: JsonObject) -> None:
     """Print a summary as `vision.data.summary` returns it."""
     train, test = found["images"]["train"], found["images"]["test"]
     table = Table("class", "training images", "test images", box=SIMPLE_HEAD)
@@ -29,7 +28,7 @@ def print_summary(name: str, found: dict[str, Any]) -> None:
         print_line(line)
 
 
-def _lines(found: dict[str, Any]) -> list[str]:
+def _lines(found: JsonObject) -> list[str]:
     lines = [
         f"stored as (height x width): {_counts(found['sizes'])}",
         f"read as (channels, height, width): {', '.join(map(str, found['shape']))}",

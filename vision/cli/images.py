@@ -6,7 +6,6 @@ torch.Size([8, 3, 224, 224])
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torchvision.datasets.folder import IMG_EXTENSIONS  # pyright: ignore[reportMissingTypeStubs]
 
 from vision.data.decoding import decode, fit
+from vision.dynamic import JsonObject
 from vision.inspection import spread_indices
 
 NOISE_IMAGES = 2
@@ -55,7 +55,7 @@ def normalize(pixels: Tensor, model: nn.Module) -> Tensor:
 
 def statistics(model: nn.Module, channels: int = 3) -> tuple[Tensor, Tensor]:
     """Return mean and deviation (C, 1, 1) of the images that a model expects; ImageNet's by default."""
-    config: dict[str, Any] = getattr(model, "pretrained_cfg", None) or {}
+    config: JsonObject = getattr(model, "pretrained_cfg", None) or {}
     mean, std = config.get("mean") or IMAGENET_DEFAULT_MEAN, config.get("std") or IMAGENET_DEFAULT_STD
     return _per_channel(mean, channels), _per_channel(std, channels)
 

@@ -16,6 +16,7 @@ from vision import inspection
 from vision.cli.images import SEED, image_files, noise, normalize, read_images, spread_indices, statistics
 from vision.cli.weights import build_with_weights
 from vision.convert import CONVERSION, as_attention, input_shape, load_converted
+from vision.dynamic import JsonObject
 from vision.models import find_model
 from vision.provenance import provenance
 from vision.results import RESULT
@@ -139,7 +140,7 @@ def _as_attention(model: nn.Module, image: Tensor, shape: tuple[int, ...]) -> nn
     return as_attention(model, shape)
 
 
-def _record(name: str) -> dict[str, Any] | None:
+def _record(name: str) -> JsonObject | None:
     file = Path(name) / RESULT
     return json.loads(file.read_text()) if file.is_file() else None
 

@@ -21,6 +21,7 @@ from vision.cli.missing import mark_missing
 from vision.cli.progress import SWEEP
 from vision.cli.stderr import tell
 from vision.config import DISTANCE, OLD_DISTANCE, RENAMED
+from vision.dynamic import JsonObject
 
 _OVERRIDE = re.compile(r"(\+\+|\+|~)?([\w./]+)(=.*)?", re.DOTALL)
 _DIGITS = re.compile(r"""['"]?\d+['"]?(\s*,\s*['"]?\d+['"]?)*""")
@@ -76,7 +77,7 @@ class FileConfigSource(_FileConfigSource):
         return [name for name in super().list(config_path, results_filter) if not name.startswith("_")]
 
 
-def _renamed(settings: dict[str, Any]) -> dict[str, str]:
+def _renamed(settings: JsonObject) -> dict[str, str]:
     """Return old -> present names of those settings that have an old name, after a warning."""
     renamed = {name: RENAMED[name] for name in settings if name in RENAMED}
     if _DIGITS.fullmatch(str(settings.get(OLD_DISTANCE, ""))):
@@ -88,12 +89,12 @@ def _renamed(settings: dict[str, Any]) -> dict[str, str]:
     return renamed
 
 
-def _leaves(tree: Any, prefix: str) -> dict[str, Any]:
+def _leaves(tree: Any, prefix: str) -> JsonObject:
     """Return the values of a YAML file by dotted name; those of a sweep by the name of the override."""
     if not isinstance(tree, dict):
         return {prefix: tree}
     prefix = "" if prefix == "hydra.sweeper.params" else prefix
-    leaves: dict[str, Any] = {}
+    leaves: JsonObject = {}
     for key, value in _items(cast(dict[Any, Any], tree)):
         leaves |= _leaves(value, f"{prefix}.{key}" if prefix else key)
     return leaves
@@ -108,7 +109,7 @@ def _rename_keys(tree: Any, prefix: str, renamed: dict[str, str]) -> Any:
         return tree
     is_sweep = prefix == "hydra.sweeper.params"
     prefix = "" if is_sweep else prefix
-    current: dict[str, Any] = {}
+    current: JsonObject = {}
     for key, value in _items(cast(dict[Any, Any], tree)):
         name = f"{prefix}.{key}" if prefix else key
         new = renamed.get(name)

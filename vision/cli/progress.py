@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from vision import results
 from vision.cli.stderr import tell
 from vision.config import RunConfig, this_process_of_run
+from vision.dynamic import JsonObject
 
 SWEEP = "VISION_SWEEP"
 SECONDS_BETWEEN_LINES = 10.0
@@ -32,7 +32,7 @@ class Progress:
     def __init__(self, config: RunConfig) -> None:
         self._sweep = json.loads(os.environ[SWEEP]) if SWEEP in os.environ else None
         self._config = config
-        self._known: dict[str, Any] = {}
+        self._known: JsonObject = {}
         self._last = time.perf_counter()
 
     @property
@@ -40,7 +40,7 @@ class Progress:
         """Whether the run is one of several."""
         return self._sweep is not None
 
-    def __call__(self, record: dict[str, Any]) -> None:
+    def __call__(self, record: JsonObject) -> None:
         """Store the figures of a step, and print a line if the last one is old, or what the model is."""
         if "about" in record:
             self.line(record["about"])
@@ -55,7 +55,7 @@ class Progress:
                 figures.append(f"{name} {self._known[name]:.3f}")
         self.line(", ".join(figures))
 
-    def finish(self, result: dict[str, Any]) -> None:
+    def finish(self, result: JsonObject) -> None:
         """Print the result of the run, and the progress of the sweep."""
         if this_process_of_run().rank:
             return

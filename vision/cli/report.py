@@ -9,11 +9,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from vision.cli.console import console, print_line
 from vision.cli.output_paths import check_folder
 from vision.cli.sweep_arguments import add_choose, add_source, names, output_folder
+from vision.dynamic import Arguments
 
 PORT = 8765
 
@@ -61,7 +61,7 @@ def report(
     out = out or output_folder(source) / "report.html"
     if figures is not None:
         check_folder("--figures", figures)
-    options: dict[str, Any] = {"pair": names(pair), "choose": names(choose), "figures": figures}
+    options: Arguments = {"pair": names(pair), "choose": names(choose), "figures": figures}
     # The server has the page only, not the folders of the runs.
     write = partial(write_report, source, out, **options, links=links and not watch)
     if watch:

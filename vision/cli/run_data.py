@@ -7,10 +7,10 @@
 import json
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from vision.config import DataConfig, current_names
 from vision.data import Inputs, load_inputs
+from vision.dynamic import Arguments
 from vision.models.saved import read_saved
 from vision.results import RESULT
 
@@ -34,7 +34,7 @@ def run_inputs(folder: Path) -> Inputs:
     if "data.source" not in settings:
         raise ValueError(f"{folder / RESULT} has no settings of the data that it was trained on")
     known = {field.name for field in fields(DataConfig)}
-    given: dict[str, Any] = {"options": {}}
+    given: Arguments = {"options": {}}
     for name, value in settings.items():
         first, _, rest = name.removeprefix(_PREFIX).partition(".")
         if not name.startswith(_PREFIX) or first not in known or first == "augment":

@@ -7,13 +7,13 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from vision import results
 from vision.cli.progress import Progress
 from vision.cli.stderr import tell
 from vision.cli.worker import INTERRUPTED, CallFailed, shared_worker
 from vision.config import DataConfig, RunConfig
+from vision.dynamic import JsonObject
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -32,7 +32,7 @@ def check_runs(
     return [estimate.work for estimate in check_together(configs, finished)]
 
 
-def compute(config: RunConfig, on_progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def compute(config: RunConfig, on_progress: Callable[[JsonObject], None]) -> JsonObject:
     """Compute a run, as `vision.experiment.run`; here so that a caller need not import torch."""
     from vision.experiment import run
 

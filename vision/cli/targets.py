@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from vision.cli.stderr import tell
 from vision.config import ALLOWED_TARGETS
+from vision.dynamic import JsonObject
 
 ALLOWED = ("hydra._internal.core_plugins.", "hydra._internal.launcher.", "hydra_plugins.")
 CALLED = ("_target_", "()")  # Hydra's key, and that of Python's logging configs
@@ -27,7 +28,7 @@ def refuse_other_targets() -> None:
     Hydra.compose_config = _compose_checked
 
 
-def check_targets(config: dict[str, Any]) -> None:
+def check_targets(config: JsonObject) -> None:
     """Refuse a config that would call what is not allowed.
 
     Raises:
@@ -46,7 +47,7 @@ def check_targets(config: dict[str, Any]) -> None:
 def _compose_checked(self: Hydra, *arguments: Any, **named: Any) -> DictConfig:
     config = _compose(self, *arguments, **named)
     try:
-        check_targets(cast(dict[str, Any], OmegaConf.to_container(config, resolve=False)))
+        check_targets(cast(JsonObject, OmegaConf.to_container(config, resolve=False)))
     except ValueError as error:
         tell(f"vision train: {error}")
         raise SystemExit(2) from error

@@ -5,11 +5,11 @@ vision verify outputs/data_size-digits
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from vision import results
 from vision.cli.console import print_line
 from vision.config import AugmentConfig, DataConfig
+from vision.dynamic import JsonObject
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +65,7 @@ def _changed_data(folder: Path) -> list[str]:
     return lines
 
 
-def _fingerprint(settings: dict[str, Any]) -> str:
+def _fingerprint(settings: JsonObject) -> str:
     from vision.data import read_source
 
     augment = AugmentConfig(**settings.get("augment", {}))

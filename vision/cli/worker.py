@@ -24,6 +24,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
+from vision.dynamic import JsonObject
 from vision.results import RunDied
 
 SECONDS_BETWEEN_REPORTS, SECONDS_BETWEEN_LOOKS = 0.5, 1.0
@@ -155,7 +156,7 @@ class _Reporter:
     def __init__(self, pipe: Connection) -> None:
         self._pipe, self._last = pipe, 0.0
 
-    def __call__(self, progress: dict[str, Any]) -> None:
+    def __call__(self, progress: JsonObject) -> None:
         if len(progress) > 2 or time.monotonic() - self._last > SECONDS_BETWEEN_REPORTS:
             self._last = time.monotonic()
             with suppress(BrokenPipeError):  # the caller has died, and this process ends soon

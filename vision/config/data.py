@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from vision.dynamic import Arguments
 
 
 @dataclass(kw_only=True, slots=True)
@@ -27,7 +28,7 @@ class AugmentConfig:
     cutmix: float = 0.0
     random_erasing: float = 0.0
     policy: str | None = None
-    policy_options: dict[str, Any] = field(default_factory=dict[str, Any])
+    policy_options: Arguments = field(default_factory=Arguments)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -72,7 +73,7 @@ class DataConfig:
     source: str
     module: str | None = None
     dataset: str | None = None
-    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    options: Arguments = field(default_factory=Arguments)
     root: str = "data"
     download: bool = True
     img_size: int | None = None

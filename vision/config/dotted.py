@@ -7,11 +7,13 @@
 from collections.abc import Iterator
 from typing import Any, cast
 
+from vision.dynamic import JsonObject
 
-def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+
+def flatten(tree: JsonObject, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the leaves of nested dictionaries under their dotted names; an empty dictionary is a leaf."""
     for key, value in tree.items():
         if isinstance(value, dict) and value:
-            yield from flatten(cast(dict[str, Any], value), f"{prefix}{key}.")
+            yield from flatten(cast(JsonObject, value), f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value

@@ -1,7 +1,8 @@
 """The settings of the model."""
 
 from dataclasses import dataclass, field
-from typing import Any
+
+from vision.dynamic import Arguments
 
 
 @dataclass(kw_only=True, slots=True)
@@ -26,7 +27,7 @@ class ModelConfig:
     init_from: str | None = None
     init_sha256: str | None = None
     pretrained: bool = False
-    kwargs: dict[str, Any] = field(default_factory=dict[str, Any])
+    kwargs: Arguments = field(default_factory=Arguments)
 
     def __post_init__(self) -> None:
         # timm's own words for the same, which earlier versions passed on to timm.

@@ -1,7 +1,6 @@
 """Settings under their old names, which are still understood."""
 
-from collections.abc import Mapping
-from typing import Any
+from vision.dynamic import JsonObject
 
 # Old names of settings, with the present ones. The old ones are understood for one more version: on the
 # command line, in YAML files, and in the configs and records of finished runs.
@@ -21,7 +20,7 @@ MOVED = {"model.kwargs.checkpoint_path": "model.init_from", "model.kwargs.pretra
 DISTANCE, OLD_DISTANCE = "data.options.distance", "data.dataset"
 
 
-def current_names(settings: Mapping[str, Any]) -> dict[str, Any]:
+def current_names(settings: JsonObject) -> JsonObject:
     """Return settings of a finished run, by dotted name, under their present names.
 
     >>> current_names({"training.ema": 0.9, "data.source": "far_marker", "data.dataset": "6"})

@@ -1,7 +1,8 @@
 """The settings of the training: budget, optimizer, schedule and device."""
 
 from dataclasses import dataclass, field
-from typing import Any
+
+from vision.dynamic import Arguments
 
 
 @dataclass(kw_only=True, slots=True)
@@ -62,12 +63,12 @@ class TrainingConfig:
     out_of_memory: str = "fail"
     optimizer: str = "adamw"
     momentum: float | None = None
-    optimizer_options: dict[str, Any] = field(default_factory=dict[str, Any])
+    optimizer_options: Arguments = field(default_factory=Arguments)
     lr: float = 1e-3
     layer_decay: float | None = None
     weight_decay: float = 0.05
     schedule: str = "cosine"
-    schedule_options: dict[str, Any] = field(default_factory=dict[str, Any])
+    schedule_options: Arguments = field(default_factory=Arguments)
     warmup_fraction: float = 0.1
     label_smoothing: float = 0.1
     clip_grad: float | None = 1.0

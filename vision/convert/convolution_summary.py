@@ -5,11 +5,12 @@
 """
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from torch import nn
 
 from vision.convert.summary import Unconverted
+from vision.dynamic import JsonObject
 
 KernelSize = int | Literal["full"]
 
@@ -52,7 +53,7 @@ class ConvolutionSummary:
     rows: list[ConvolutionRow] = field(default_factory=list[ConvolutionRow])
     left: list[Unconverted] = field(default_factory=list[Unconverted])
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """Return plain numbers, strings, lists and dicts."""
         return asdict(self)
 

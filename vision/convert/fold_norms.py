@@ -72,7 +72,7 @@ def why_not(norm: nn.Module) -> str | None:
 
 def can_fold(conv: nn.Module) -> bool:
     """Return whether a batch norm may be folded into a module, a convolution that uses its own weight."""
-    own: dict[str, Any] = cast(Any, conv)._parameters
+    own: dict[str, Tensor | None] = cast(Any, conv)._parameters
     return has_forward_of(conv, *_FOLDABLE) and own.get("weight") is not None and not hooks(conv)
 
 

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.modules import conv, pooling
 
 from vision.convert.layers.geometry import ConvNd
+from vision.dynamic import JsonObject
 
 
 def input_shape(model: nn.Module, input_size: int | tuple[int, ...] | None) -> tuple[int, ...]:
@@ -23,9 +24,7 @@ def input_shape(model: nn.Module, input_size: int | tuple[int, ...] | None) -> t
     Raises:
         ValueError: the number of channels is unknown, because neither the model nor input_size gives it.
     """
-    config: dict[str, Any] = (
-        getattr(model, "pretrained_cfg", None) or getattr(model, "default_cfg", None) or {}
-    )
+    config: JsonObject = getattr(model, "pretrained_cfg", None) or getattr(model, "default_cfg", None) or {}
     known: tuple[int, ...] | None = config.get("input_size")
     first = next((m for m in model.modules() if isinstance(m, ConvNd)), None)
     dims = next((_dimensions(m) for m in model.modules() if _dimensions(m)), 2)

@@ -17,6 +17,7 @@ from torch import nn
 from vision.convert.convolution_summary import KernelSize
 from vision.convert.layers.head_convolution import HeadConvolution
 from vision.convert.nearest_cnn import put_head_convolutions
+from vision.dynamic import Arguments, JsonObject
 from vision.models import complete_arguments, complete_derived, save_model, token_grid
 from vision.models.sources import ModelSource
 from vision.patches import pair
@@ -72,12 +73,12 @@ def save_nearest_cnn(model: nn.Module, folder: str | Path, source: ModelSource) 
     heads = [module for module in model.modules() if isinstance(module, HeadConvolution)]
     if not heads or not timm.is_model(source.name):
         raise ValueError(f"only a ViT of timm's registry can be saved as {NAME}, got {source.name!r}")
-    config: dict[str, Any] = cast(Any, model).pretrained_cfg
+    config: JsonObject = cast(Any, model).pretrained_cfg
     overlay: Mapping[str, Any] = source.arguments.get("pretrained_cfg_overlay", {})
     images = {key: overlay.get(key, config[key]) for key in _IMAGES}
     given = {k: v for k, v in source.arguments.items() if k != "pretrained_cfg_overlay"}
     channels, *size = images["input_size"]
-    arguments: dict[str, Any] = {
+    arguments: Arguments = {
         "img_size": size,
         "in_chans": channels,
         **given,
@@ -90,7 +91,7 @@ def save_nearest_cnn(model: nn.Module, folder: str | Path, source: ModelSource) 
     save_model(whole, folder, arguments=arguments, **images)
 
 
-def complete_nearest_cnn(**arguments: Any) -> dict[str, Any]:
+def complete_nearest_cnn(**arguments: Any) -> Arguments:
     """Return the arguments of the nearest CNN together with those of its ViT."""
     return complete_derived(NAME, "vit", "field_vit", OWN_ARGUMENTS, **arguments)
 

@@ -33,6 +33,7 @@ from vision.convert.layers import (
 )
 from vision.convert.modules import named_modules
 from vision.convert.summary import ConversionSummary, Row, Unconverted
+from vision.dynamic import Arguments, JsonObject
 from vision.models.checkpoint import mismatch
 from vision.models.saved import WEIGHTS
 from vision.models.sources import build_model
@@ -43,7 +44,9 @@ CONVERSION = "conversion.json"
 PACKAGES = ("torch", "torchvision", "timm", "vit-vs-cnn")
 
 
-def save_converted(model: nn.Module, folder: str | Path, *, source: Mapping[str, Any] | None = None) -> None:
+def save_converted(
+    model: nn.Module, folder: str | Path, *, source: Mapping[str, object] | None = None
+) -> None:
     """Write a converted model to a folder, atomically: an interrupted call leaves no folder.
 
     Args:
@@ -110,7 +113,7 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
     return dict(first.values())
 
 
-def _record(model: nn.Module, tensors: dict[str, Tensor], source: Mapping[str, Any] | None) -> dict[str, Any]:
+def _record(model: nn.Module, tensors: dict[str, Tensor], source: Mapping[str, object] | None) -> JsonObject:
     summary = getattr(model, "conversion", None)
     if not isinstance(summary, ConversionSummary):
         raise ValueError(f"model must be the result of vision.as_attention, got {type(model).__name__}")
@@ -140,7 +143,7 @@ def _record(model: nn.Module, tensors: dict[str, Tensor], source: Mapping[str, A
         raise ValueError(f"source must be plain numbers and strings, got {source!r}: {error}") from error
 
 
-def _refuse_another(folder: Path, record: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+def _refuse_another(folder: Path, record: JsonObject, tensors: dict[str, Tensor]) -> None:
     message = f"{folder} exists and holds something else; nothing was changed. Give another folder"
     if not (folder / CONVERSION).is_file() or not (folder / WEIGHTS).is_file():
         raise ValueError(f"{message}: it is not a converted model")
@@ -155,7 +158,7 @@ def _refuse_another(folder: Path, record: dict[str, Any], tensors: dict[str, Ten
         raise ValueError(f"{message}: the same conversion with other weights")
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def _read(folder: Path) -> JsonObject:
     for file in (CONVERSION, WEIGHTS):
         if not (folder / file).is_file():
             raise FileNotFoundError(
@@ -168,7 +171,7 @@ def _read(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{folder / CONVERSION} is not valid JSON: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{folder / CONVERSION} must hold an object, got {type(content).__name__}")
-    record = cast(dict[str, Any], content)
+    record = cast(JsonObject, content)
     if record.get("format") != FORMAT:
         raise ValueError(
             f"{folder / CONVERSION} must be of format {FORMAT}, got {record.get('format')!r}, written by "
@@ -177,7 +180,7 @@ def _read(folder: Path) -> dict[str, Any]:
     return record
 
 
-def _named(folder: Path, record: dict[str, Any]) -> nn.Module:
+def _named(folder: Path, record: JsonObject) -> nn.Module:
     source = record["source"]
     if not source or not source.get("name"):
         raise ValueError(
@@ -186,8 +189,8 @@ def _named(folder: Path, record: dict[str, Any]) -> nn.Module:
     return build_model(source["name"], **source.get("arguments", {}))
 
 
-def _summary(record: dict[str, Any]) -> ConversionSummary:
-    values: dict[str, Any] = {
+def _summary(record: JsonObject) -> ConversionSummary:
+    values: Arguments = {
         **record,
         "input_shape": tuple(record["input_shape"]),
         "rows": [Row(**row) for row in record["rows"]],

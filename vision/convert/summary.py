@@ -7,7 +7,6 @@
 
 from dataclasses import asdict, dataclass, field
 from math import prod
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -16,6 +15,7 @@ from vision.convert.layers.base import AttentionLayer
 from vision.convert.layers.geometry import PADDED
 from vision.convert.modules import named_modules
 from vision.convert.tracing.observe import BATCH, FunctionCall, ModuleCall
+from vision.dynamic import Arguments, JsonObject
 
 _ATTENTION = ("scaled_dot_product_attention", "multi_head_attention_forward", "attend")
 _MIXES = {
@@ -102,7 +102,7 @@ class ConversionSummary:
     """
 
     input_shape: tuple[int, ...]
-    settings: dict[str, Any]
+    settings: Arguments
     rows: list[Row] = field(default_factory=list[Row])
     left: list[Unconverted] = field(default_factory=list[Unconverted])
     idle: list[str] = field(default_factory=list[str])
@@ -135,7 +135,7 @@ class ConversionSummary:
         """Return name, class and reason of everything that was left, in one line."""
         return "; ".join(map(str, self.left))
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """Return plain numbers and strings, for a file."""
         return asdict(self)
 

@@ -21,6 +21,7 @@ from torch.utils.hooks import RemovableHandle
 from vision.convert.layers import attention_layers, set_explicit_attention
 from vision.convert.modules import named_modules
 from vision.convert.tracing import BATCH, FunctionCall, has_call_rule
+from vision.dynamic import Arguments
 from vision.models.modes import evaluating
 
 
@@ -128,7 +129,7 @@ class _Comparison(TorchFunctionMode):
         func: Callable[..., Any],
         types: Any,
         args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
+        kwargs: Arguments | None = None,
     ) -> Any:
         output = func(*args, **(kwargs or {}))
         module = self._stack[-1] if self._stack else None
@@ -144,7 +145,7 @@ class _Comparison(TorchFunctionMode):
         return lambda *_: self._stack.append(name)
 
     def _after(self, name: str) -> Callable[..., None]:
-        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: Arguments, output: Any) -> None:
             self._stack[-1] = None  # what our layers call is not the original's
             if name in self._unnormed:
                 layer, ours = self._unnormed.pop(name)

@@ -25,6 +25,7 @@ from vision.data.part_of_batches import part_of_batches
 from vision.data.sources import load_source
 from vision.data.subsets import Subset, draw_subset
 from vision.data.summary import summary
+from vision.dynamic import JsonObject
 
 EVAL_BATCH_SIZE = 500
 EVAL_PIXELS_ON_GPU = (
@@ -74,7 +75,7 @@ class Inputs:
         )
         return batches if self.process.count == 1 else part_of_batches(batches, self.process)
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> JsonObject:
         """Return what was read, for the record of a run; see `vision.data.summary`."""
         return summary(self.source, mean=self.mean, std=self.std)
 

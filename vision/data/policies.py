@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from vision.config import AugmentConfig, import_named
+from vision.dynamic import Arguments
 
 
 def create_policy(config: AugmentConfig) -> Callable[[Tensor], Tensor]:
@@ -41,7 +42,7 @@ def create_policy(config: AugmentConfig) -> Callable[[Tensor], Tensor]:
 class _OwnPolicy:
     """A function or class of the user's: one image, uint8 (C, H, W), to one of the same size."""
 
-    def __init__(self, name: str, options: dict[str, Any]) -> None:
+    def __init__(self, name: str, options: Arguments) -> None:
         own = import_named("data.augment.policy", name)
         self._name, self._change = name, own(**options) if isinstance(own, type) else partial(own, **options)
 

@@ -7,17 +7,14 @@
 (36, [1, 8, 8], 0)
 """
 
-from typing import Any
-
 from vision.data.images import Images, Source
 from vision.data.split import UNREADABLE
+from vision.dynamic import JsonObject
 
 MOST_NAMES = 20
 
 
-def summary(
-    source: Source, *, mean: list[float] | None = None, std: list[float] | None = None
-) -> dict[str, Any]:
+def summary(source: Source, *, mean: list[float] | None = None, std: list[float] | None = None) -> JsonObject:
     """Return what was read of a data set, as values that JSON can hold.
 
     Args:

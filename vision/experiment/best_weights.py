@@ -1,9 +1,10 @@
 """The weights of the lowest validation loss, for early stopping."""
 
 import math
-from typing import Any
 
 from torch import Tensor, nn
+
+from vision.dynamic import StateDict
 
 
 class BestWeights:
@@ -21,11 +22,11 @@ class BestWeights:
         self.seen += 1
         return self.seen - 1 - self.evaluation >= self.patience
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> StateDict:
         """Return all but the patience."""
         return {name: getattr(self, name) for name in ("lowest", "weights", "evaluation", "seen")}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: StateDict) -> None:
         """Go on where `state_dict` was called."""
         for name, value in state.items():
             setattr(self, name, value)

@@ -7,6 +7,7 @@ from torch import nn
 
 from vision import results
 from vision.data import Inputs
+from vision.dynamic import JsonObject
 
 IMAGES = 64
 
@@ -21,15 +22,15 @@ class HeadLog:
         shown = inputs.subset.val if len(inputs.subset.val) else inputs.subset.train
         self._images, _ = next(inputs.eval_batches(inputs.source.train, shown[:IMAGES]))
 
-    def at_start(self, model: nn.Module) -> dict[str, Any]:
+    def at_start(self, model: nn.Module) -> JsonObject:
         """Return the measures of a model before its first step."""
         return {results.HEADS_AT_START: self._measure(model)}
 
-    def now(self, model: nn.Module) -> dict[str, Any]:
+    def now(self, model: nn.Module) -> JsonObject:
         """Return the measures of a model after some steps."""
         return {results.HEADS: self._measure(model)}
 
-    def _measure(self, model: nn.Module) -> list[dict[str, Any]]:
+    def _measure(self, model: nn.Module) -> list[JsonObject]:
         from vision.inspection import measure_heads  # which needs pandas
 
         rows = measure_heads(model, self._images).to_dict("records")

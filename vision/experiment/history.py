@@ -1,13 +1,13 @@
 """What a run has behind it while it trains; it is kept in checkpoints, so that a cut run continues."""
 
 from time import perf_counter
-from typing import Any
 
 from torch import nn
 
+from vision.dynamic import JsonObject, StateDict
 from vision.experiment.best_weights import BestWeights
 
-Line = dict[str, Any]  # of metrics.jsonl
+Line = JsonObject  # of metrics.jsonl
 
 
 class History:
@@ -23,7 +23,7 @@ class History:
         out_of_patience: whether training should stop.
     """
 
-    def __init__(self, state: dict[str, Any] | None, patience: int | None) -> None:
+    def __init__(self, state: StateDict | None, patience: int | None) -> None:
         state = state or {}
         self.curve: list[Line] = state.get("curve", [])
         self.cut: list[int] = [*state["cut"], state["training"]["done"]] if state else []
@@ -56,7 +56,7 @@ class History:
         model.load_state_dict(self._best.weights)
         return self.curve[self._best.evaluation]
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> StateDict:
         """Return what `History` continues from, next to the state of the training."""
         state = {"curve": self.curve, "cut": self.cut, "seconds": self.seconds}
         return state | ({"best": self._best.state_dict()} if self._best else {})

@@ -1,12 +1,12 @@
 """The model of a run: its arguments, which the data complete, and its first weights."""
 
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
 from vision.config import ModelConfig
 from vision.data import Source
+from vision.dynamic import Arguments
 from vision.models import (
     Cost,
     Start,
@@ -45,7 +45,7 @@ def find_start(config: ModelConfig) -> Start | None:
 
 def build_model(
     config: ModelConfig, source: Source, start: Start | None = None
-) -> tuple[nn.Module, dict[str, Any]]:
+) -> tuple[nn.Module, Arguments]:
     """Return the model with its first weights, and all arguments of its constructor.
 
     Raises:
@@ -66,10 +66,10 @@ def build_model(
     return model, arguments
 
 
-def model_arguments(config: ModelConfig, source: Source, start: Start | None = None) -> dict[str, Any]:
+def model_arguments(config: ModelConfig, source: Source, start: Start | None = None) -> Arguments:
     """Return all arguments of the model's constructor for the images of a source."""
     channels, height, width = source.train.shape
-    arguments: dict[str, Any] = {
+    arguments: Arguments = {
         **config.kwargs,
         "img_size": height if height == width else (height, width),
         "in_chans": channels,
@@ -80,7 +80,7 @@ def model_arguments(config: ModelConfig, source: Source, start: Start | None = N
     return start_arguments(config.name, start, **arguments)
 
 
-def _build(name: str, arguments: dict[str, Any], start: Start | None) -> nn.Module:
+def _build(name: str, arguments: Arguments, start: Start | None) -> nn.Module:
     if start is None:
         return create_model(name, **arguments)
     if start.saved is None or not is_softened(name) or is_softened(start.saved.name):

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,12 +10,13 @@ from torch import Tensor, nn
 
 from vision import results
 from vision.data import Inputs
+from vision.dynamic import Arguments
 from vision.models import save_model
 from vision.training import Scores
 
 
 def save_outputs(
-    model: nn.Module, arguments: dict[str, Any], inputs: Inputs, test: Scores, folder: Path, *, logits: bool
+    model: nn.Module, arguments: Arguments, inputs: Inputs, test: Scores, folder: Path, *, logits: bool
 ) -> None:
     """Write the model, and its predictions next to the true classes."""
     shape, classes = inputs.source.train.shape, inputs.source.classes

@@ -8,9 +8,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from vision.config import TrainingConfig, import_named
+from vision.dynamic import JsonObject
 
 Metric = Callable[[Tensor, Tensor], float]
-Callback = Callable[[nn.Module, dict[str, Any], Path], object]
+Callback = Callable[[nn.Module, JsonObject, Path], object]
 
 
 class OwnMetrics:

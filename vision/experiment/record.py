@@ -1,12 +1,11 @@
 """The record of a run, from its config, data, training and scores."""
 
-from typing import Any
-
 import torch
 
 from vision import results
 from vision.config import RunConfig
 from vision.data import Inputs
+from vision.dynamic import Arguments
 from vision.experiment.scores import FinalScores
 from vision.experiment.train import TrainedRun
 from vision.models import Cost
@@ -20,7 +19,7 @@ def make_record(
     trained: TrainedRun,
     scores: FinalScores,
     *,
-    arguments: dict[str, Any],
+    arguments: Arguments,
     size: Cost,
     started: str,
 ) -> results.Record:

@@ -6,7 +6,6 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from vision import results
 from vision.checkpoints import RunCheckpoint
 from vision.config import ProcessOfRun, RunConfig
 from vision.data import load_inputs
+from vision.dynamic import JsonObject, StateDict
 from vision.experiment.loggers import open_loggers
 from vision.experiment.model import build_model, describe, find_start, folder_size
 from vision.experiment.outputs import save_outputs
@@ -37,7 +37,7 @@ from vision.training import (
 LOGGED = ("test_accuracy", "test_loss", "train_accuracy", "val_accuracy", "val_loss", "train_seconds")
 
 
-def run(config: RunConfig, on_progress: ProgressCallback | None = None) -> dict[str, Any]:
+def run(config: RunConfig, on_progress: ProgressCallback | None = None) -> JsonObject:
     """Train and score one model, or return the result of the same run if it is finished.
 
     Args:
@@ -62,13 +62,13 @@ def run(config: RunConfig, on_progress: ProgressCallback | None = None) -> dict[
         return _lead(config, process, on_progress) if process.rank == 0 else _follow(config, process)
 
 
-def _lead(config: RunConfig, process: ProcessOfRun, on_progress: ProgressCallback | None) -> dict[str, Any]:
+def _lead(config: RunConfig, process: ProcessOfRun, on_progress: ProgressCallback | None) -> JsonObject:
     """Compute the run in process 0, which alone writes; the others are told whether they take part."""
     with telling_others() as tell:
         return _run(config, process, on_progress, tell)
 
 
-def _follow(config: RunConfig, process: ProcessOfRun) -> dict[str, Any]:
+def _follow(config: RunConfig, process: ProcessOfRun) -> JsonObject:
     """Take part in the run of process 0, in a folder that nobody keeps; returns a record without files."""
     if not (message := from_first()):
         return {"skipped": True}
@@ -85,8 +85,8 @@ def _run(
     config: RunConfig,
     process: ProcessOfRun,
     on_progress: ProgressCallback | None,
-    tell: Callable[[dict[str, Any]], None],
-) -> dict[str, Any]:
+    tell: Callable[[JsonObject], None],
+) -> JsonObject:
     start = None
     with suppress(ValueError):  # a finished run stays one when the weights that it started with are gone
         start = find_start(config.model)
@@ -98,7 +98,7 @@ def _run(
     results.write_plan(Path(config.output_dir) / config.sweep, [folder])
     with results.atomic_run_folder(folder, config) as attempt, open_loggers(config) as loggers:
 
-        def report(progress: dict[str, Any]) -> None:
+        def report(progress: JsonObject) -> None:
             attempt.check()
             if "train_loss" in progress:
                 loggers.log(progress["step"], progress)
@@ -118,7 +118,7 @@ def _run(
     return {**record, "folder": str(folder), "skipped": False}
 
 
-def _finished(folder: Path, config: RunConfig) -> dict[str, Any] | None:
+def _finished(folder: Path, config: RunConfig) -> JsonObject | None:
     """Return the record of the run if it is finished, and raise an error if it failed before."""
     results.adopt_finished(folder)
     if config.retry_failed:
@@ -135,7 +135,7 @@ def _train_and_score(
     start: Start | None,
     folder: Path,
     checkpoint: RunCheckpoint,
-    state: dict[str, Any] | None,
+    state: StateDict | None,
     process: ProcessOfRun,
     on_progress: ProgressCallback,
 ) -> results.Record:

@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
 
+from vision.dynamic import JsonObject
 from vision.training import from_first
 
 
 @contextmanager
-def telling_others() -> Generator[Callable[[dict[str, Any]], None]]:
+def telling_others() -> Generator[Callable[[JsonObject], None]]:
     """Yield a function that tells the others to take part; if it is not called, they are told not to."""
     invited = False
 
-    def tell(message: dict[str, Any]) -> None:
+    def tell(message: JsonObject) -> None:
         nonlocal invited
         invited = True
         from_first(message)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -11,12 +11,13 @@ from vision import results
 from vision.checkpoints import RunCheckpoint
 from vision.config import RunConfig
 from vision.data import Inputs
+from vision.dynamic import JsonObject, StateDict
 from vision.experiment.head_log import HeadLog
 from vision.experiment.history import History
 from vision.experiment.own_functions import OwnMetrics, own_callbacks
 from vision.training import Batch, Scores, Training, fit, from_first
 
-ProgressCallback = Callable[[dict[str, Any]], None]
+ProgressCallback = Callable[[JsonObject], None]
 Score = Callable[[nn.Module, Iterable[Batch]], Scores]
 
 
@@ -29,8 +30,8 @@ class TrainedRun(NamedTuple):
     parts: int
     seconds: float
     continued_after: list[int]
-    curve: list[dict[str, Any]]
-    validated: dict[str, Any]
+    curve: list[JsonObject]
+    validated: JsonObject
 
 
 def train(
@@ -39,7 +40,7 @@ def train(
     config: RunConfig,
     folder: Path,
     checkpoint: RunCheckpoint,
-    before: dict[str, Any] | None,
+    before: StateDict | None,
     *,
     steps: int,
     score: Score,

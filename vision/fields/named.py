@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, get_type_hints
 
+from vision.dynamic import Arguments
 from vision.fields.field import Field
 from vision.patches import Grid
 
@@ -19,9 +20,7 @@ FieldFunction = Callable[..., Field]
 REFERENCE = re.compile(r"([\w.]+):(\w+)")
 
 
-def make_field(
-    field: Field | FieldFunction | str, grid: Grid, options: dict[str, Any] | None = None
-) -> Field:
+def make_field(field: Field | FieldFunction | str, grid: Grid, options: Arguments | None = None) -> Field:
     """Return a field of self-attention on a grid.
 
     Args:

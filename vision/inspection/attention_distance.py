@@ -6,7 +6,8 @@
 [5.7, 4.0, 5.7, 4.0, 0.0, 4.0, 5.7, 4.0, 5.7]
 """
 
-from typing import Any, NamedTuple
+import itertools
+from typing import NamedTuple
 
 import pandas as pd
 import torch
@@ -51,7 +52,8 @@ def attention_distance(model: nn.Module, images: Tensor) -> pd.DataFrame:
         folded into the batch (Swin), attention over channels or without weights that can be read (XCiT),
         recurrences, and tokens that are not on a grid that the model states (see `stated_grids`).
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[tuple[object, ...]] = []
+    depths = itertools.count(1)
     skipped: dict[str, str] = {}
     size = (images.shape[-2], images.shape[-1])
     grids = stated_grids(model, size)
@@ -62,14 +64,13 @@ def attention_distance(model: nn.Module, images: Tensor) -> pd.DataFrame:
         except _NoPositions as reason:
             skipped[call.name] = str(reason)
             return
-        depth = rows[-1]["depth"] + 1 if rows else 1
+        depth = next(depths)
         _, heads, queries, _ = layout.weights.shape
         # Near the border a head of a soft convolution may lie almost entirely on the padding: there each
         # query must count by the weight that is left.
         each_query = not isinstance(call.module, SoftConvolution)
         for head, distance in enumerate(_mean_distance(layout, each_query=each_query)):
-            values = (call.name, depth, head, distance, heads, queries, layout.keys, kind_of(call.module))
-            rows.append(dict(zip(COLUMNS, values, strict=True)))
+            rows.append((call.name, depth, head, distance, heads, queries, layout.keys, kind_of(call.module)))
 
     hidden = watch_attention(model, images, measure)
     table = pd.DataFrame(rows, columns=COLUMNS)

@@ -27,6 +27,7 @@ from torch.utils.hooks import RemovableHandle
 
 from vision.convert import AttentionLayer
 from vision.convert.modules import named_modules
+from vision.dynamic import Arguments
 from vision.models.modes import evaluating
 
 LARGEST_MAP = 2**27  # numbers in one layer's map
@@ -133,14 +134,14 @@ class _Watcher(TorchFunctionMode):
         self.inputs: list[tuple[int, ...]] = []  # the shapes of the inputs of those that run
         self.shown = set[str]()  # names of modules in which attention was reported
         self.hidden: dict[str, str] = {}
-        self.requests: list[dict[str, Any]] = []  # arguments of nn.MultiheadAttention
+        self.requests: list[Arguments] = []  # arguments of nn.MultiheadAttention
 
     def __torch_function__(
         self,
         func: Callable[..., Any],
         types: Iterable[type],
         args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
+        kwargs: Arguments | None = None,
     ) -> Any:
         options = kwargs or {}
         if func is scaled_dot_product_attention and not any(_has_map(module) for _, module in self.running):
@@ -186,8 +187,8 @@ class _Watcher(TorchFunctionMode):
         return hook
 
     def _request_weights(
-        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[()], dict[str, Any]]:
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: Arguments
+    ) -> tuple[tuple[()], Arguments]:
         bound = signature(module.forward).bind(*args, **kwargs)
         bound.apply_defaults()
         self.requests.append(dict(bound.arguments))

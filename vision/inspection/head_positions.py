@@ -5,8 +5,6 @@
 (4, 6)
 """
 
-from typing import Any
-
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -27,7 +25,7 @@ def head_positions(model: nn.Module) -> pd.DataFrame:
         Columns layer, head, row and col (the centre relative to the query), width and gate. The gate is the
         share of a head's weight that its position determines in gated attention; it is missing elsewhere.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     for name, module in named_modules(model).items():
         if (heads := _centres_and_widths(module)) is None:
             continue

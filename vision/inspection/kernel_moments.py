@@ -6,7 +6,6 @@
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -93,10 +92,10 @@ class LayerShares:
         drawn = generator.multinomial(self.n, every[0], size=resamples) / self.n
         shares, samples = self._shares(every)[0], self._shares(drawn)
         low, high = np.quantile(samples, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-        rows: list[dict[str, Any]] = []
+        rows: list[dict[str, object]] = []
         places = effective_width(self.kernels())
         for head, (row, col, width) in enumerate(places):
-            values: dict[str, Any] = {"layer": self.moments.name, "depth": depth, "head": head}
+            values: dict[str, object] = {"layer": self.moments.name, "depth": depth, "head": head}
             values["kind"] = self.moments.kind
             for index, name in enumerate(SHARES):
                 ends = {"": shares, "_low": low, "_high": high}

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vision.dynamic import Arguments
 from vision.patches import Grid
 
 _KINDS: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
@@ -60,7 +61,7 @@ class Recurrent(nn.Module):
             raise ValueError(f"hidden must be at least 1, got {hidden=}")
 
         def network(width: int) -> nn.LSTM | nn.GRU:
-            options: dict[str, Any] = {"batch_first": True, "bidirectional": True}
+            options: Arguments = {"batch_first": True, "bidirectional": True}
             return _KINDS[kind](width, hidden, **options, device=device, dtype=dtype)
 
         self.grid, self.order = grid, order

@@ -5,9 +5,10 @@
 torch.Size([2, 64, 64])
 """
 
-from typing import Any, Unpack
+from typing import Unpack
 
 from vision.attention import AttentionOptions, MultiHeadAttention
+from vision.dynamic import Arguments
 from vision.fields import Field, FieldFunction, full, make_field
 from vision.patches import Grid
 
@@ -29,7 +30,7 @@ class SelfAttention(MultiHeadAttention):
         grid: Grid,
         *,
         field: Field | FieldFunction | str | None = None,
-        field_options: dict[str, Any] | None = None,
+        field_options: Arguments | None = None,
         **options: Unpack[AttentionOptions],
     ) -> None:
         super().__init__(dim, field=make_field(field or full, grid, field_options), **options)

@@ -5,11 +5,12 @@
 torch.Size([2, 64, 64])
 """
 
-from typing import Any, Unpack
+from typing import Unpack
 
 from torch import Tensor
 
 from vision.attention import PositionOptions
+from vision.dynamic import Arguments
 from vision.fields import Field, FieldFunction, make_field
 from vision.mixers.position_attention import PositionAttention, square_field
 from vision.patches import Grid
@@ -49,7 +50,7 @@ class StaticAttention(PositionAttention):
         *,
         kernel_size: int | None = None,
         field: Field | FieldFunction | str | None = None,
-        field_options: dict[str, Any] | None = None,
+        field_options: Arguments | None = None,
         shared: bool = False,
         **options: Unpack[PositionOptions],
     ) -> None:

@@ -6,13 +6,14 @@ torch.Size([2, 10])
 """
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Unpack, cast
+from typing import ClassVar, Unpack, cast
 
 import torch
 from timm.models._features import feature_take_indices
 from torch import Tensor, nn
 
 from vision.device_dtype import DeviceDtype
+from vision.dynamic import Arguments
 from vision.mixers import create_mixer
 from vision.models.backbone_widths import solve_widths
 from vision.models.block import Block
@@ -78,8 +79,8 @@ class Backbone(nn.Module):
         mlp_ratio: float = 4.0,
         params: int | None = None,
         mixer: str = "self_attention",
-        mixer_options: dict[str, Any] | None = None,
-        alternate_options: dict[str, Any] | None = None,
+        mixer_options: Arguments | None = None,
+        alternate_options: Arguments | None = None,
         pos_embed: str = "none",
         drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
@@ -88,7 +89,7 @@ class Backbone(nn.Module):
     ) -> None:
         super().__init__()
         options, added = place_position(pos_embed, mixer, mixer_options or {})
-        self.arguments: dict[str, Any] = {
+        self.arguments: Arguments = {
             "img_size": img_size,
             "patch_size": patch_size,
             "stem": stem,
@@ -230,7 +231,7 @@ class Backbone(nn.Module):
         parts = ("pos_embed", "relative_bias", "centres")
         return {name for name, _ in self.named_parameters() if any(part in name for part in parts)}
 
-    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """Return timm's grouping of parameters into layers."""
         return {
             "stem": r"^patch_embed|^pos_embed",
@@ -243,8 +244,8 @@ class Backbone(nn.Module):
 
     def _blocks(self, **dd: Unpack[DeviceDtype]) -> Iterator[Block]:
         own = self.arguments
-        options: dict[str, Any] = own["mixer_options"]
-        alternate: dict[str, Any] = {**options, **(own["alternate_options"] or {})}
+        options: Arguments = own["mixer_options"]
+        alternate: Arguments = {**options, **(own["alternate_options"] or {})}
         mlp_dim = round(self.embed_dim * own["mlp_ratio"])
         for i, rate in enumerate(torch.linspace(0, own["drop_path_rate"], own["depth"], device="cpu")):
             mixer = create_mixer(

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from timm.models._input import update_model_input_size
 
+from vision.dynamic import Arguments
 from vision.models.resizing import give_weights
 from vision.patches import Size, pair
 
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
 def set_input_size(model: "Backbone", img_size: Size | None, patch_size: Size | None) -> None:
     """Change the size of the images and patches, see `Backbone.set_input_size`."""
     given = {"img_size": img_size, "patch_size": patch_size}
-    arguments: dict[str, Any] = model.arguments | {
-        key: size for key, size in given.items() if size is not None
-    }
+    arguments: Arguments = model.arguments | {key: size for key, size in given.items() if size is not None}
     other = type(model)(**arguments, **model.like())
     give_weights(model, other)
     model.arguments, model.patch_embed, model.pos_embed = arguments, other.patch_embed, other.pos_embed

@@ -1,7 +1,6 @@
 """Where a backbone puts its positions: added to the tokens, or inside the attention of its mixer."""
 
-from typing import Any
-
+from vision.dynamic import Arguments
 from vision.mixers import option_names
 from vision.positions import POSITIONS
 
@@ -9,7 +8,7 @@ from vision.positions import POSITIONS
 _INSIDE = {"relative": "relative_bias", "quadratic": "quadratic_bias", "rotary": "rotary"}
 
 
-def place_position(pos_embed: str, mixer: str, options: dict[str, Any]) -> tuple[dict[str, Any], str]:
+def place_position(pos_embed: str, mixer: str, options: Arguments) -> tuple[Arguments, str]:
     """Return the mixer's options, with a position inside attention turned on, and the position to add."""
     if pos_embed in POSITIONS:
         return options, pos_embed

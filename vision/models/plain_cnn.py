@@ -5,7 +5,7 @@
 torch.Size([1, 10])
 """
 
-from typing import Any, Unpack
+from typing import Unpack
 
 import torch
 from timm.layers.classifier import ClassifierHead
@@ -14,6 +14,7 @@ from timm.models._features import feature_take_indices
 from torch import Tensor, nn
 
 from vision.device_dtype import DeviceDtype
+from vision.dynamic import Arguments
 from vision.models.intermediates import Indices, check_format, run, run_and_keep
 
 
@@ -56,7 +57,7 @@ class PlainCNN(nn.Module):
         self.num_features = self.head_hidden_size = channels[-1]
         self.grad_checkpointing = False
         self.stages = nn.Sequential()
-        self.feature_info: list[dict[str, Any]] = []
+        self.feature_info: list[Arguments] = []
         for i, (width, depth) in enumerate(zip(channels, layers, strict=True)):
             below = channels[i - 1] if i else in_chans
             self.stages.append(_stage(below, width, depth, pool=i > 0, **dd))
@@ -131,7 +132,7 @@ class PlainCNN(nn.Module):
         like = next(self.stages.parameters())
         self.head.to(like.device, like.dtype).train(self.training)
 
-    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """Return timm's grouping of parameters into layers."""
         return {"stem": r"^stages\.0\.0", "blocks": r"^stages\.(\d+)" if coarse else r"^stages\.(\d+)\.(\d+)"}
 

@@ -15,11 +15,12 @@ import timm
 import torch
 from torch import nn
 
+from vision.dynamic import Arguments
 from vision.models.small_images import small_image_arguments, token_patch
 from vision.models.stage_widths import stage_widths
 from vision.patches import Size, padding_of
 
-Completer = Callable[..., dict[str, Any]]
+Completer = Callable[..., Arguments]
 # Arguments of timm.create_model itself, such as pretrained: they choose weights, not the model.
 FACTORY_ARGUMENTS = frozenset(inspect.signature(timm.create_model).parameters) - {"model_name", "kwargs"}
 
@@ -50,7 +51,7 @@ def check_name(name: str, setting: str = "model.name") -> None:
 
 def complete_arguments(
     name: str, *, img_size: Size, in_chans: int, num_classes: int, **given: Any
-) -> dict[str, Any]:
+) -> Arguments:
     """Return all arguments that build the model `name` for images (B, in_chans, *img_size).
 
     What is not given is chosen by the kind of the model: see `complete_backbone`, `complete_stages` and
@@ -77,7 +78,7 @@ def complete_arguments(
 
 def complete_derived(
     name: str, role: str, default: str, own_names: Collection[str], **arguments: Any
-) -> dict[str, Any]:
+) -> Arguments:
     """Return the arguments of a model that is made from another one, together with those of the other.
 
     Args:
@@ -126,7 +127,7 @@ def create_model(name: str, **arguments: Any) -> nn.Module:
 
 def complete_backbone(
     name: str, *, img_size: Size, in_chans: int, num_classes: int, **given: Any
-) -> dict[str, Any]:
+) -> Arguments:
     """Return all arguments of one of our backbones: its patch by `token_patch`, its widths for `params`.
 
     Raises:
@@ -154,9 +155,7 @@ def complete_backbone(
     return {**arguments, "embed_dim": model.embed_dim, "mlp_ratio": mlp_ratio}
 
 
-def complete_stages(
-    name: str, *, img_size: Size, params: int | None = None, **arguments: Any
-) -> dict[str, Any]:
+def complete_stages(name: str, *, img_size: Size, params: int | None = None, **arguments: Any) -> Arguments:
     """Return all arguments of a CNN that fits any image: the widths of its stages, where `params` is given.
 
     Raises:
@@ -167,7 +166,7 @@ def complete_stages(
 
 def _complete_timm(
     name: str, *, img_size: Size, in_chans: int, num_classes: int, params: int | None = None, **given: Any
-) -> dict[str, Any]:
+) -> Arguments:
     sizes = small_image_arguments(name, img_size=img_size, **given)
     arguments = {**sizes, **given, "in_chans": in_chans, "num_classes": num_classes}
     return arguments | (stage_widths(name, params, **arguments) if params else {})

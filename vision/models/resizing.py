@@ -16,6 +16,7 @@ from timm.layers.patch_embed import resample_patch_embed
 from timm.models._manipulate import adapt_input_conv
 from torch import Tensor, nn
 
+from vision.dynamic import Arguments, JsonObject
 from vision.models.conv_stem import ConvStem
 from vision.patches import PatchEmbed, Size, Stem, pair
 from vision.positions.resizing import Resizable, parameter_like
@@ -33,12 +34,12 @@ def checkpoint_filter_fn(state: dict[str, Tensor], model: "Backbone") -> dict[st
     a run. Without them, weights that fit are returned as they are, and others are taken to be for the images
     of `pretrained_cfg["input_size"]`.
     """
-    given = cast(dict[str, Any], getattr(model, "pretrained_model_args", {}))
+    given = cast(Arguments, getattr(model, "pretrained_model_args", {}))
     own = model.state_dict()
     if not given and all(key in own and own[key].shape == value.shape for key, value in state.items()):
         return state
-    channels, *size = cast(dict[str, Any], model.pretrained_cfg)["input_size"]
-    known: dict[str, Any] = {"in_chans": channels, "img_size": tuple(size)}
+    channels, *size = cast(JsonObject, model.pretrained_cfg)["input_size"]
+    known: Arguments = {"in_chans": channels, "img_size": tuple(size)}
     named = {key: given[key] for key in ("in_chans", "img_size", "patch_size") if key in given}
     return weights_for(model, state, **{**known, **named})
 
@@ -68,7 +69,7 @@ def weights_for(
     """
     in_chans = model.in_chans if in_chans is None else in_chans
     patch_size = _patch_of(state, in_chans, model) if patch_size is None else patch_size
-    changes: dict[str, Any] = {
+    changes: Arguments = {
         "img_size": pair(img_size),
         "patch_size": pair(patch_size),
         "in_chans": in_chans,
@@ -76,7 +77,7 @@ def weights_for(
     own = {key: pair(model.arguments[key]) for key in ("img_size", "patch_size")}
     if {**own, "in_chans": model.in_chans} == changes:
         return state
-    body: dict[str, Any] = {**model.arguments, "num_classes": 0, "device": "meta"}
+    body: Arguments = {**model.arguments, "num_classes": 0, "device": "meta"}
     source, target = type(model)(**{**body, **changes}), type(model)(**body)
     head = {key: value for key, value in state.items() if key.startswith(HEAD)}
     weights = {key: value for key, value in state.items() if key not in head}

@@ -10,6 +10,8 @@ from typing import Any
 from timm.models.resnet import ResNet
 from torch import nn
 
+from vision.dynamic import Arguments
+
 
 class SmallImageResNet(ResNet):
     """timm's ResNet with the stem of He et al. (2016), section 4.2, for images of about 32 x 32 pixels.
@@ -35,6 +37,6 @@ class SmallImageResNet(ResNet):
         self.conv1 = nn.Conv2d(in_chans, 2 * stem_width, 3, padding=1, bias=False, **dd)
         nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out", nonlinearity="relu")
         self.maxpool = nn.Identity()
-        stages: list[dict[str, Any]] = self.feature_info
+        stages: list[Arguments] = self.feature_info
         for info in stages:
             info["reduction"] = max(1, info["reduction"] // 4)

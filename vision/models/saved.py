@@ -20,6 +20,7 @@ from timm.models import save_for_hf  # pyright: ignore[reportUnknownVariableType
 from timm.models._hub import load_model_config_from_path  # pyright: ignore[reportUnknownVariableType]
 from torch import nn
 
+from vision.dynamic import Arguments, JsonObject
 from vision.models.registry import FACTORY_ARGUMENTS
 from vision.saved_files import CONFIG as CONFIG
 from vision.saved_files import WEIGHTS as WEIGHTS
@@ -45,13 +46,13 @@ class SavedModel:
     """
 
     name: str
-    arguments: dict[str, Any]
+    arguments: Arguments
     num_classes: int
-    images: dict[str, Any]
+    images: JsonObject
     weights: Path
     config: Path
     label_names: tuple[str, ...] = ()
-    decoding: dict[str, Any] = field(default_factory=dict[str, Any])
+    decoding: JsonObject = field(default_factory=JsonObject)
 
 
 def save_model(
@@ -146,7 +147,7 @@ def load_model(name: str | Path, **changes: Any) -> nn.Module:
     return timm.create_model(saved.name, True, pretrained_cfg=known, **{**saved.arguments, **changes})
 
 
-def _timm_config(file: Path) -> tuple[dict[str, Any], str, dict[str, Any]]:
+def _timm_config(file: Path) -> tuple[JsonObject, str, Arguments]:
     """Return timm's pretrained_cfg, the name and the arguments in a config.json."""
     try:
         config, name, arguments = cast(Any, load_model_config_from_path)(file.parent)
@@ -155,6 +156,6 @@ def _timm_config(file: Path) -> tuple[dict[str, Any], str, dict[str, Any]]:
         raise ValueError(f"{file} is not a config that timm has written: {error!r}") from error
 
 
-def _own(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _own(arguments: Mapping[str, Any]) -> Arguments:
     """Return the arguments of a model's constructor, without those of timm's factory."""
     return {key: value for key, value in arguments.items() if key not in FACTORY_ARGUMENTS}

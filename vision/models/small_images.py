@@ -12,6 +12,7 @@ import timm
 import torch
 from torch import nn
 
+from vision.dynamic import Arguments, JsonObject
 from vision.patches import Size, padding_of, pair
 
 SMALL = 96  # pixels a side; below it, a CNN gets a smaller output stride
@@ -20,7 +21,7 @@ PADDING = {"dynamic_img_size": True, "dynamic_img_pad": True}
 STEP, TRIED = 32, 6  # sides that are tried in search of one that fits
 
 
-def small_image_arguments(name: str, *, img_size: Size, **given: Any) -> dict[str, Any]:
+def small_image_arguments(name: str, *, img_size: Size, **given: Any) -> Arguments:
     """Return arguments for `timm.create_model` that fit the model `name` to images of img_size pixels.
 
     They are those of img_size, patch_size and output_stride with which the model can be built, and runs on
@@ -66,7 +67,7 @@ def token_patch(img_size: Size, *, power_of_two: bool = False) -> int:
     return min(fits or sides or [2], key=lambda p: abs(side / p - WANTED))
 
 
-def _fitting_arguments(name: str, img_size: Size, given: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
+def _fitting_arguments(name: str, img_size: Size, given: Arguments) -> tuple[Arguments | None, str]:
     """Return the first arguments with which the model runs, or None, and why the last ones do not."""
     reason = ""
     for choice in _choices(name, img_size):
@@ -83,7 +84,7 @@ def _fitting_arguments(name: str, img_size: Size, given: dict[str, Any]) -> tupl
     return None, " ".join(reason.split())
 
 
-def _choices(name: str, img_size: Size) -> list[dict[str, Any]]:
+def _choices(name: str, img_size: Size) -> list[Arguments]:
     """Return arguments to try, the best first."""
     native: Any = build_on_meta(name)
     height, width = pair(img_size)
@@ -108,7 +109,7 @@ def _patch(stem: int, img_size: tuple[int, int], known_size: int) -> int:
     return dividing if few_enough or min(img_size) <= MOST else wanted
 
 
-def _run(name: str, img_size: Size, arguments: dict[str, Any]) -> None:
+def _run(name: str, img_size: Size, arguments: Arguments) -> None:
     """Build a model and run it on one image, without memory or numbers."""
     model = build_on_meta(name, **arguments).eval()
     channels = arguments.get("in_chans", 3)
@@ -126,11 +127,11 @@ def _runs_as_it_is(name: str) -> bool:
 
 
 def _native_side(model: Any) -> int:
-    config = cast(dict[str, Any], getattr(model, "pretrained_cfg", None) or {})
+    config = cast(JsonObject, getattr(model, "pretrained_cfg", None) or {})
     return cast(tuple[int, int, int], config.get("input_size", (3, 224, 224)))[-1]
 
 
-def _fitting_sides(name: str, side: int, given: dict[str, Any]) -> list[int]:
+def _fitting_sides(name: str, side: int, given: Arguments) -> list[int]:
     """Return up to two sides near `side` on which the model runs, in order."""
     multiples = range(STEP, 2 * max(side, _native_side(build_on_meta(name))), STEP)
     nearest = sorted(multiples, key=lambda other: abs(other - side))[:TRIED]

@@ -15,6 +15,7 @@ import timm
 import torchvision  # pyright: ignore[reportMissingTypeStubs]
 from torch import nn
 
+from vision.dynamic import Arguments
 from vision.models.registry import create_model
 from vision.models.saved import read_saved
 
@@ -35,7 +36,7 @@ class ModelSource:
     """
 
     name: str
-    arguments: dict[str, Any] = field(default_factory=dict[str, Any])
+    arguments: Arguments = field(default_factory=Arguments)
     weights: Path | None = None
 
 
@@ -54,7 +55,7 @@ def find_model(name: str, *, img_size: int | None = None, num_classes: int | Non
     if not _is_known(name) and Path(name).is_dir():
         return _of_run(Path(name), num_classes, img_size)
     _check_name(name)
-    arguments: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
+    arguments: Arguments = {} if num_classes is None else {"num_classes": num_classes}
     bare = name.removeprefix(TORCHVISION)
     if bare == name:
         config = timm.get_pretrained_cfg(name)
@@ -116,7 +117,7 @@ def _is_known(name: str) -> bool:
     return timm.is_model(name)
 
 
-def _build(name: str, pretrained: bool, arguments: dict[str, Any]) -> nn.Module:
+def _build(name: str, pretrained: bool, arguments: Arguments) -> nn.Module:
     if not name.startswith(TORCHVISION):
         return create_model(name, pretrained=pretrained, **arguments)
     bare = name.removeprefix(TORCHVISION)

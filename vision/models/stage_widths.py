@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from vision.dynamic import Arguments
 from vision.models.small_images import build_on_meta
 from vision.models.widths import TOLERANCE
 
@@ -16,7 +17,7 @@ STEPS = 12
 NAMES = ("channels", "dims")  # the arguments of timm's constructors for the widths of the stages
 
 
-def stage_widths(name: str, params: int, **arguments: Any) -> dict[str, Any]:
+def stage_widths(name: str, params: int, **arguments: Any) -> Arguments:
     """Return arguments that give the model `name` `params` parameters, within 2 percent.
 
     The stages keep their proportions. The stem of a ResNet follows its first stage, except in timm's plain
@@ -46,13 +47,13 @@ def stage_widths(name: str, params: int, **arguments: Any) -> dict[str, Any]:
     shape = signature[known[0]].default
     has_stem = "stem_width" in signature and "stem_width" not in arguments
 
-    def widths(first: float) -> dict[str, Any]:
+    def widths(first: float) -> Arguments:
         stages = tuple(max(1, round(first * width / shape[0])) for width in shape)
         # The stem is as wide as the first stage, as in the model; timm's setting is half of that.
         return {known[0]: stages} | ({"stem_width": (stages[0] + 1) // 2} if has_stem else {})
 
     first, step = float(shape[0]), 1.0
-    tried: dict[float, tuple[int, dict[str, Any]]] = {}
+    tried: dict[float, tuple[int, Arguments]] = {}
     for _ in range(STEPS):
         reached = _count(name, arguments | widths(first))
         tried[abs(reached - params)] = (reached, widths(first))
@@ -68,7 +69,7 @@ def stage_widths(name: str, params: int, **arguments: Any) -> dict[str, Any]:
     return solved
 
 
-def _signature(name: str, arguments: dict[str, Any]) -> dict[str, inspect.Parameter]:
+def _signature(name: str, arguments: Arguments) -> dict[str, inspect.Parameter]:
     """Return the parameters of the constructors of the model's class and of its bases."""
     parameters: dict[str, inspect.Parameter] = {}
     for base in type(_built(name, arguments)).__mro__:
@@ -76,11 +77,11 @@ def _signature(name: str, arguments: dict[str, Any]) -> dict[str, inspect.Parame
     return parameters
 
 
-def _count(name: str, arguments: dict[str, Any]) -> int:
+def _count(name: str, arguments: Arguments) -> int:
     return sum(weight.numel() for weight in _built(name, arguments).parameters())
 
 
-def _built(name: str, arguments: dict[str, Any]) -> nn.Module:
+def _built(name: str, arguments: Arguments) -> nn.Module:
     try:
         return build_on_meta(name, **arguments)
     except TypeError as error:

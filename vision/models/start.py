@@ -16,6 +16,7 @@ from timm.models._builder import _resolve_pretrained_source  # pyright: ignore[r
 from timm.models._hub import download_cached_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor, nn
 
+from vision.dynamic import Arguments, JsonObject
 from vision.models.checkpoint import mismatch, read_weights
 from vision.models.registry import complete_arguments, complete_backbone, completer, create_model
 from vision.models.saved import SavedModel, read_saved
@@ -74,7 +75,7 @@ def read_published(name: str, overlay: Mapping[str, Any] | None = None) -> Start
     """
     architecture, _, tag = name.partition(".")
     resolved: Any = resolve_pretrained_cfg(architecture, tag or None, dict(overlay or {}))
-    config: dict[str, Any] = resolved.to_dict()
+    config: JsonObject = resolved.to_dict()
     try:
         source, location = cast(tuple[str, Any], _resolve_pretrained_source(config))
         if source == "hf-hub" and isinstance(location, tuple):
@@ -93,7 +94,7 @@ def read_published(name: str, overlay: Mapping[str, Any] | None = None) -> Start
 
 def start_arguments(
     name: str, start: Start, *, img_size: Size, in_chans: int, num_classes: int, **given: Any
-) -> dict[str, Any]:
+) -> Arguments:
     """Return all arguments of a model that starts with given weights, for images (B, in_chans, *img_size).
 
     They are those that the weights were saved with. `params` does not solve widths again: for a file of
@@ -108,7 +109,7 @@ def start_arguments(
         given: further arguments, which replace saved ones.
     """
     sizes = {"img_size": img_size, "in_chans": in_chans, "num_classes": num_classes}
-    kept: dict[str, Any] = {}
+    kept: Arguments = {}
     if start.saved is not None and start.saved.name == _architecture(name, given):
         kept = {key: value for key, value in start.saved.arguments.items() if key not in SIZES}
         given = {key: value for key, value in given.items() if key != "params"}
@@ -142,8 +143,8 @@ def start_model(name: str, arguments: Mapping[str, Any], start: Start) -> nn.Mod
     return model if like_saved == arguments else _build(name, dict(arguments), known, start)
 
 
-def _build(name: str, arguments: dict[str, Any], known: dict[str, Any], start: Start) -> nn.Module:
-    given: dict[str, Any] = arguments.pop("pretrained_cfg_overlay", None) or {}
+def _build(name: str, arguments: Arguments, known: Arguments, start: Start) -> nn.Module:
+    given: Arguments = arguments.pop("pretrained_cfg_overlay", None) or {}
     overlay = {**given, **known}
     saved = {} if start.saved is None else {"pretrained_model_args": start.saved.arguments}
     try:
@@ -153,16 +154,16 @@ def _build(name: str, arguments: dict[str, Any], known: dict[str, Any], start: S
         raise ValueError(f"the weights in {start.weights} do not fit {name}: {wrong}") from error
 
 
-def _misfit(name: str, arguments: dict[str, Any], start: Start) -> str | None:
+def _misfit(name: str, arguments: Arguments, start: Start) -> str | None:
     own = {key: tuple(value.shape) for key, value in build_on_meta(name, **arguments).state_dict().items()}
     return mismatch(own, {key: tuple(value.shape) for key, value in read_weights(start.weights).items()})
 
 
-def _known(name: str, start: Start, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _known(name: str, start: Start, arguments: Mapping[str, Any]) -> Arguments:
     """Return what timm has to know of the weights, to adapt them: the overlay of its pretrained_cfg."""
     if start.config is not None:
         return {"num_classes": start.config["num_classes"]}
-    known: dict[str, Any] = {**dict.fromkeys(PLAIN), "file": str(start.weights)}
+    known: Arguments = {**dict.fromkeys(PLAIN), "file": str(start.weights)}
     if start.saved is not None:
         return {**known, **start.saved.images, "num_classes": start.saved.num_classes}
     own = _own_sizes(name, start, arguments, arguments)
@@ -173,7 +174,7 @@ def _known(name: str, start: Start, arguments: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def _own_sizes(name: str, start: Start, sizes: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _own_sizes(name: str, start: Start, sizes: Mapping[str, Any], given: Mapping[str, Any]) -> Arguments:
     """Return the channels and classes of a file of weights, as far as its shapes tell them."""
     state = read_weights(start.weights)
     config: Any = timm.get_pretrained_cfg(name)

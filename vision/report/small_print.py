@@ -4,10 +4,9 @@
 '2 runs; 300 steps'
 """
 
-from typing import Any
-
 import pandas as pd
 
+from vision.dynamic import JsonObject
 from vision.report.wording.methods import MEAN, repetitions, run_count, value_range
 
 VERSION_PREFIX = "version."
@@ -50,7 +49,7 @@ def small_print(
 def versions_of(records: pd.DataFrame) -> dict[str, list[str]]:
     """Return the versions of each package in these runs."""
     if "versions" in records:
-        rows: list[dict[str, Any]] = records["versions"].tolist()
+        rows: list[JsonObject] = records["versions"].tolist()
         columns = pd.DataFrame(rows)
     else:  # as `vision plot` writes them into records.csv
         columns = records[[name for name in records if str(name).startswith(VERSION_PREFIX)]]

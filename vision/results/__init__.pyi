@@ -60,8 +60,8 @@ from .start_weights import with_checksum as with_checksum
 from .states import count_undertrained as count_undertrained
 from .states import count_unreadable as count_unreadable
 from .states import damages as damages
-from .states import runs_not_in_plan as runs_not_in_plan
 from .states import progress_of as progress_of
+from .states import runs_not_in_plan as runs_not_in_plan
 from .states import status as status
 from .table import collect as collect
 from .table import flat_table as flat_table

@@ -9,8 +9,8 @@ False
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
+from vision.dynamic import JsonObject
 from vision.results.files import LOCK, OURS, RESERVED, RESULT, read_json, write_json
 from vision.results.record import REQUIRED, check_version
 from vision.saved_files import sha256
@@ -19,7 +19,7 @@ SEALED_SINCE = 4  # record_version: earlier records have no checksums
 SEAL, FILES = "record_sha256", "files_sha256"
 
 
-def write_result(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
+def write_result(folder: Path, record: JsonObject) -> JsonObject:
     """Write result.json with the checksums of the record and of the run's other files; returns it."""
     files = {
         path.name: sha256(path)
@@ -31,7 +31,7 @@ def write_result(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
     return sealed
 
 
-def read_result(folder: Path) -> dict[str, Any]:
+def read_result(folder: Path) -> JsonObject:
     """Read the record of a finished run, and verify its own checksum, but not those of its files.
 
     Raises:
@@ -48,7 +48,7 @@ def read_result(folder: Path) -> dict[str, Any]:
     return record
 
 
-def read_row(folder: Path) -> dict[str, Any]:
+def read_row(folder: Path) -> JsonObject:
     """Read the record of a finished run as `read_result`, if it can be a row of a table.
 
     Raises:
@@ -60,19 +60,19 @@ def read_row(folder: Path) -> dict[str, Any]:
         raise ValueError(
             f"{folder / RESULT} has no {', '.join(missing)}; remove its folder and rerun the sweep"
         )
-    settings: dict[str, Any] = record.get("settings") or {}
+    settings: JsonObject = record.get("settings") or {}
     named = [f"n{settings.get('train_size')}", f"s{settings.get('seed')}"]
     if "seed" in settings and list(folder.absolute().parts[-2:]) != named:
         raise ValueError(f"{folder / RESULT} is the record of another run: that of {'/'.join(named)}")
     return record
 
 
-def checked_files(record: dict[str, Any]) -> dict[str, str]:
+def checked_files(record: JsonObject) -> dict[str, str]:
     """Return the checksums in a record by name of the file; none in those of versions before 4."""
     return dict(record.get(FILES) or {})
 
 
-def check_file(folder: Path, name: str, record: dict[str, Any]) -> None:
+def check_file(folder: Path, name: str, record: JsonObject) -> None:
     """Compare a file next to a record with its checksum, if the record has one.
 
     Raises:
@@ -84,16 +84,16 @@ def check_file(folder: Path, name: str, record: dict[str, Any]) -> None:
         raise ValueError(f"{folder / name} was altered: its checksum is not the one in {RESULT}")
 
 
-def seal(record: dict[str, Any]) -> dict[str, Any]:
+def seal(record: JsonObject) -> JsonObject:
     """Return the record with the checksum of everything else in it."""
     return {**record, SEAL: _digest(record)}
 
 
-def is_sealed(record: dict[str, Any]) -> bool:
+def is_sealed(record: JsonObject) -> bool:
     """Return whether the record is what was sealed."""
     return record.get(SEAL) == _digest(record)
 
 
-def _digest(record: dict[str, Any]) -> str:
+def _digest(record: JsonObject) -> str:
     contents = {name: value for name, value in record.items() if name != SEAL}
     return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from vision.dynamic import JsonObject
+
 FITTED = 0.9  # training accuracy below which a budget, not the data, may limit a model
 FLAT = 0.05  # largest late_loss_fall of a curve that is called flat
 PARTS = 5
 
 
-def late_loss_fall(curve: Sequence[dict[str, Any]]) -> float | None:
+def late_loss_fall(curve: Sequence[JsonObject]) -> float | None:
     """Return the share of the training loss's fall that came in the last fifth of the steps.
 
     The fall is that of the mean loss, from the first to the last fifth. A constant slope gives 0.25.

@@ -6,10 +6,10 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from vision.dynamic import JsonObject
 from vision.results.files import HEADS, HEADS_AT_START, METRICS
 from vision.results.record import REQUIRED
 
@@ -55,14 +55,14 @@ def head_curves(sweep: Path | str, records: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _validations(sweep: Path | str, records: pd.DataFrame) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def _validations(sweep: Path | str, records: pd.DataFrame) -> Iterator[tuple[JsonObject, JsonObject]]:
     """Yield which run it is, and a line of its metrics.jsonl."""
     for run in records.to_dict("records"):
         for step in _steps(Path(sweep) / run["folder"] / METRICS):
             yield {name: run[name] for name in REQUIRED}, step
 
 
-def _steps(path: Path) -> list[dict[str, Any]]:
+def _steps(path: Path) -> list[JsonObject]:
     try:
         steps = [json.loads(line) for line in path.read_text().splitlines()]
     except ValueError as error:

@@ -9,8 +9,8 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
+from vision.dynamic import JsonObject
 from vision.results.files import METRICS, RESERVED
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -40,7 +40,7 @@ def reserve(folder: Path, size: int) -> None:
         # A file system that cannot reserve: the check above is what there is.
 
 
-def append_metrics(folder: Path, record: dict[str, Any]) -> None:
+def append_metrics(folder: Path, record: JsonObject) -> None:
     """Add one line to the folder's metrics.jsonl; on a full disk it takes some of what `reserve` took."""
     line = json.dumps(record) + "\n"
     written = (folder / METRICS).stat().st_size if (folder / METRICS).exists() else 0

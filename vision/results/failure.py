@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from vision.dynamic import JsonObject
 from vision.provenance import now, provenance
 from vision.results.files import FAILURE, read_json, write_json
 
@@ -48,7 +49,7 @@ def write_failure(folder: Path, error: BaseException) -> None:
     write_json(folder / FAILURE, record)
 
 
-def read_failure(folder: Path) -> dict[str, Any]:
+def read_failure(folder: Path) -> JsonObject:
     """Read the record of a failed run: error, traceback, and step and lr if training diverged."""
     return read_json(folder / FAILURE, "error")
 

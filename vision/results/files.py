@@ -10,7 +10,9 @@ import secrets
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
+
+from vision.dynamic import JsonObject
 
 RESULT, FAILURE, CONFIG = "result.json", "failure.json", "config.yaml"
 METRICS, PREDICTIONS, LABELS = "metrics.jsonl", "test_predictions.npy", "test_labels.npy"
@@ -24,7 +26,7 @@ OURS = frozenset(
 TEMPORARY = ".writing-"
 
 
-def write_json(path: Path, record: dict[str, Any]) -> None:
+def write_json(path: Path, record: JsonObject) -> None:
     """Write a record as indented JSON; after a crash the file is either whole or not there."""
     write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
 
@@ -44,7 +46,7 @@ def write_text(path: Path, text: str) -> None:
         raise
 
 
-def read_json(path: Path, *needed: str, remove: str = "its folder") -> dict[str, Any]:
+def read_json(path: Path, *needed: str, remove: str = "its folder") -> JsonObject:
     """Read what `write_json` wrote.
 
     Args:
@@ -68,7 +70,7 @@ def read_json(path: Path, *needed: str, remove: str = "its folder") -> dict[str,
         raise ValueError(f"{path} must hold a JSON object, got {record!r:.60}; {remedy}")
     if missing := [name for name in needed if name not in record]:
         raise ValueError(f"{path} has no {', '.join(missing)}; {remedy}")
-    return cast(dict[str, Any], record)
+    return cast(JsonObject, record)
 
 
 def sync_folder(folder: Path) -> None:

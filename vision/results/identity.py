@@ -9,11 +9,12 @@ import json
 import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import yaml
 
 from vision.config import RunConfig, current_names, flatten
+from vision.dynamic import JsonObject
 from vision.results.checksums import read_result
 from vision.results.failure import read_failure
 from vision.results.files import CONFIG, FAILURE, RESULT
@@ -38,7 +39,7 @@ NON_IDENTIFYING = (
 )
 # Settings that runs of earlier versions did not have, with the value at which they change nothing. At that
 # value they are left out, so that a run of an earlier version is the same run.
-UNUSED: dict[str, Any] = {
+UNUSED: JsonObject = {
     "data.options": {},
     "data.channels": "auto",
     "data.background": "white",
@@ -88,7 +89,7 @@ def folder_name(name: str) -> str:
     return re.sub(r"[^\w.+-]+|^\.+", "-", name)
 
 
-def settings(config: RunConfig) -> dict[str, Any]:
+def settings(config: RunConfig) -> JsonObject:
     """Return the settings that identify a run, by dotted name."""
     return _identifying(dict(flatten(asdict(config))))
 
@@ -98,7 +99,7 @@ def fingerprint(config: RunConfig) -> str:
     return hashlib.sha256(json.dumps(settings(config), sort_keys=True).encode()).hexdigest()
 
 
-def load_finished(folder: Path, config: RunConfig) -> dict[str, Any] | None:
+def load_finished(folder: Path, config: RunConfig) -> JsonObject | None:
     """Return the record of the run in `folder`, or None if there is no finished one.
 
     A run of an earlier version, with old names of settings, counts as the same run.
@@ -119,7 +120,7 @@ def load_finished(folder: Path, config: RunConfig) -> dict[str, Any] | None:
     return result
 
 
-def load_failed(folder: Path, config: RunConfig) -> dict[str, Any] | None:
+def load_failed(folder: Path, config: RunConfig) -> JsonObject | None:
     """Return the record of the failed run in `folder`; None if there is none, or one of another config."""
     if not (folder / FAILURE).exists():
         return None
@@ -130,14 +131,14 @@ def load_failed(folder: Path, config: RunConfig) -> dict[str, Any] | None:
         return None
 
 
-def _are_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def _are_same(one: JsonObject, other: JsonObject) -> bool:
     """Compare settings; the checksum of the first weights counts where both have it."""
     known = CHECKSUM in one and CHECKSUM in other
     left = [{key: value for key, value in each.items() if known or key != CHECKSUM} for each in (one, other)]
     return left[0] == left[1]
 
 
-def _written_settings(folder: Path) -> dict[str, Any]:
+def _written_settings(folder: Path) -> JsonObject:
     """Return the settings that identify the run in `folder`, from its config.yaml.
 
     Raises:
@@ -149,7 +150,7 @@ def _written_settings(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{folder / CONFIG} is not valid YAML: {error}") from error
     if not isinstance(written, dict):
         raise ValueError(f"{folder / CONFIG} must hold settings, got {written!r:.60}")
-    return _identifying(current_names(dict(flatten(cast(dict[str, Any], written)))))
+    return _identifying(current_names(dict(flatten(cast(JsonObject, written)))))
 
 
 def _differences(folder: Path, config: RunConfig) -> str:
@@ -163,6 +164,6 @@ def _differences(folder: Path, config: RunConfig) -> str:
     )
 
 
-def _identifying(flat: dict[str, Any]) -> dict[str, Any]:
+def _identifying(flat: JsonObject) -> JsonObject:
     added = {name for name, unused in UNUSED.items() if flat.get(name) == unused}
     return {name: value for name, value in flat.items() if name not in added.union(NON_IDENTIFYING)}

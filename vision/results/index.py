@@ -19,6 +19,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
+from vision.dynamic import JsonObject
 from vision.results.checksums import SEAL, read_row
 from vision.results.files import TEMPORARY
 from vision.results.skipped import unreadable_images
@@ -53,7 +54,7 @@ class FinishedRun:
     unreadable: str
     record: str
 
-    def read(self) -> dict[str, Any]:
+    def read(self) -> JsonObject:
         """Return the record."""
         return json.loads(self.record)
 

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
+from vision.dynamic import Arguments, JsonObject
+
 # 1: without record_version, classes, and labels next to the predictions. 2: with old names of settings.
 # 3: without checksums.
 RECORD_VERSION = 4
@@ -65,7 +67,7 @@ class Record:
     ] = field(default_factory=dict[str, float])
     classes: Annotated[list[str], _Doc("Names of the classes, in the order of the labels.")]
     data_summary: Annotated[
-        dict[str, Any],
+        JsonObject,
         _Doc("What was read: images by class, sizes, modes, what was skipped, near-duplicates."),
     ]
     n_test: Annotated[int, _Doc("Test images that were scored.", "images")]
@@ -81,9 +83,9 @@ class Record:
     train_seconds: Annotated[float, _Doc("Wall-clock time of training, validation on the way included.", "s")]
     params: Annotated[int, _Doc("Trainable parameters.", "parameters")]
     macs: Annotated[int, _Doc("Multiply-adds of the forward pass.", "multiply-adds per image")]
-    model_arguments: Annotated[dict[str, Any], _Doc("Arguments of the model's constructor.")]
+    model_arguments: Annotated[Arguments, _Doc("Arguments of the model's constructor.")]
     settings: Annotated[
-        dict[str, Any], _Doc("Settings that identify the run, by dotted name; in tables one column each.")
+        JsonObject, _Doc("Settings that identify the run, by dotted name; in tables one column each.")
     ]
     device: Annotated[str, _Doc("Name of the GPU or CPU that trained the model.")]
     precision: Annotated[str, _Doc("dtype of autocast: float32 or bfloat16.")]
@@ -110,7 +112,7 @@ class Record:
     )
     record_sha256: Annotated[str, _Doc("SHA-256 of everything else in the record.")] = ""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return the record as a dictionary that JSON can hold."""
         return asdict(self)
 
@@ -126,14 +128,14 @@ def columns() -> dict[str, Column]:
     return {column.name: _column(*get_args(hints[column.name])) for column in fields(Record)}
 
 
-def table_row(record: dict[str, Any]) -> dict[str, Any]:
+def table_row(record: JsonObject) -> JsonObject:
     """Return a record of any version as one row of a table.
 
     Each setting becomes a column under its dotted name, and each own metric one as metric.NAME. Settings with
     several values, such as data.mean, become text, as they are in a CSV file.
     """
     row = {name: value for name, value in record.items() if name not in NOT_IN_TABLES}
-    settings: dict[str, Any] = record.get("settings") or {}
+    settings: JsonObject = record.get("settings") or {}
     # Settings without a dot (train_size, seed) are columns of the record itself.
     dotted = {name: value for name, value in settings.items() if "." in name}
     metrics: dict[str, float] = record.get("metrics") or {}

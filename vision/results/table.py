@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from vision.config import DISTANCE, OLD_DISTANCE, RENAMED
+from vision.dynamic import JsonObject
 from vision.results.index import index
 from vision.results.record import check_version, table_row
 
@@ -123,14 +124,14 @@ def _collect(sweep: Path) -> tuple[pd.DataFrame, list[str]]:
     sound, damaged = ([run for run in runs if bool(run.damage) == wanted] for wanted in (False, True))
     if not sound:
         raise ValueError(damaged[0].damage)
-    shared: dict[str, Any] = {}
+    shared: JsonObject = {}
     rows = [_share({**table_row(run.read()), "folder": run.folder}, shared) for run in sound]
     records = current_columns(pd.DataFrame(rows))
     records = records.sort_values(["label", "train_size", "seed"], ignore_index=True)
     return records, [run.damage for run in damaged]
 
 
-def _share(row: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+def _share(row: JsonObject, shared: JsonObject) -> JsonObject:
     """Return a row whose texts, lists and dictionaries are those of an earlier row where they are equal.
 
     Most columns hold a few different values, and thousands of copies would fill the memory.

@@ -8,11 +8,12 @@ import json
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import yaml
 
+from vision.dynamic import JsonObject
 from vision.results.checksums import check_file, checked_files, read_row
 from vision.results.files import CONFIG, LABELS, PREDICTIONS, RESULT
 from vision.results.index import index
@@ -36,7 +37,7 @@ def verify(sweep: Path) -> tuple[int, dict[str, list[str]]]:
     return len(runs), problems
 
 
-def used_data(sweep: Path) -> list[tuple[list[str], dict[str, Any], str]]:
+def used_data(sweep: Path) -> list[tuple[list[str], JsonObject, str]]:
     """Return each data set that finished runs have used: their folders, its settings, and its fingerprint.
 
     The settings are those of the first of these runs, from its config.yaml.
@@ -44,11 +45,11 @@ def used_data(sweep: Path) -> list[tuple[list[str], dict[str, Any], str]]:
     runs: dict[tuple[str, str], list[str]] = {}
     for run in index(sweep):
         record = run.read() if run.record else {}
-        settings: dict[str, Any] = record.get("settings") or {}
+        settings: JsonObject = record.get("settings") or {}
         data = {n: v for n, v in settings.items() if n.startswith("data.") and n != "data.subset_seed"}
         if fingerprint := str(record.get("data_fingerprint") or ""):
             runs.setdefault((json.dumps(data, sort_keys=True), fingerprint), []).append(run.folder)
-    used: list[tuple[list[str], dict[str, Any], str]] = []
+    used: list[tuple[list[str], JsonObject, str]] = []
     for (_, fingerprint), folders in runs.items():
         with suppress(OSError, yaml.YAMLError, KeyError, TypeError):
             written = yaml.safe_load((sweep / folders[0] / CONFIG).read_text())
@@ -77,7 +78,7 @@ def without_checksums(sweep: Path) -> list[str]:
     return [run.folder for run in index(sweep) if run.record and not run.seal]
 
 
-def _check_files(folder: Path, record: dict[str, Any]) -> list[str]:
+def _check_files(folder: Path, record: JsonObject) -> list[str]:
     problems: list[str] = []
     for name in checked_files(record):
         try:
@@ -89,7 +90,7 @@ def _check_files(folder: Path, record: dict[str, Any]) -> list[str]:
     return problems or _check_accuracy(folder, record)
 
 
-def _check_accuracy(folder: Path, record: dict[str, Any]) -> list[str]:
+def _check_accuracy(folder: Path, record: JsonObject) -> list[str]:
     if not ((folder / PREDICTIONS).exists() and (folder / LABELS).exists()):
         return []
     try:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
+from vision.dynamic import JsonObject
 from vision.reuse.trained_model import TrainedModel
 
 FORMATS = ("onnx", "torch")
@@ -134,7 +135,7 @@ def _write_torch(
     return torch.export.load(file).module()
 
 
-def metadata(trained: TrainedModel) -> dict[str, Any]:
+def metadata(trained: TrainedModel) -> JsonObject:
     """Return what a program needs to know of an exported model besides its graph."""
     config = trained.config
     return {

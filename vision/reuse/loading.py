@@ -13,6 +13,7 @@ from timm.data import imagenet_info
 from timm.data.config import resolve_data_config  # pyright: ignore[reportUnknownVariableType]
 
 from vision.data.inputs import per_channel
+from vision.dynamic import Arguments, JsonObject
 from vision.models import load_model
 from vision.models.saved import EVALUATION, SavedModel, read_saved
 from vision.results import RESULT
@@ -53,9 +54,9 @@ def _class_names(saved: SavedModel, num_classes: int) -> tuple[str, ...]:
     return tuple(f"class {index}" for index in range(num_classes))
 
 
-def _data_config(saved: SavedModel, model: Any, changes: dict[str, Any]) -> dict[str, Any]:
+def _data_config(saved: SavedModel, model: Any, changes: Arguments) -> JsonObject:
     """Return timm's data config of a model, for the channels and the size that it was built with."""
-    config = dict[str, Any](cast(Any, resolve_data_config)(pretrained_cfg=model.pretrained_cfg))
+    config = JsonObject(cast(Any, resolve_data_config)(pretrained_cfg=model.pretrained_cfg))
     channels, side = changes.get("in_chans", config["input_size"][0]), changes.get("img_size")
     side = config["input_size"][1:] if side is None else side
     config["input_size"] = (channels, *((side, side) if isinstance(side, int) else side))

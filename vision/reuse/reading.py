@@ -16,6 +16,7 @@ from torch import Tensor
 from vision.data.decoding import BACKGROUND, decode, decode_opened
 from vision.data.depth import Ranges
 from vision.data.pixels import image_batch
+from vision.dynamic import JsonObject
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -84,7 +85,7 @@ def reading_of(decoding: Mapping[str, Any]) -> Reading:
     """Return how a saved model reads images, from the `decoding` of its config.json."""
     ranges = cast(Mapping[str, Any], decoding.get("ranges") or {})
     pairs = {name: tuple(pair) for name, pair in ranges.items() if pair}
-    return Reading(decoding.get("background", BACKGROUND), Ranges(**cast(dict[str, Any], pairs)))
+    return Reading(decoding.get("background", BACKGROUND), Ranges(**cast(JsonObject, pairs)))
 
 
 def as_array(pixels: Tensor) -> NDArray[np.uint8]:

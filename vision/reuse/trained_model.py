@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from vision.data.augmentation import Normalize
 from vision.data.decoding import fit, to_channels
+from vision.dynamic import JsonObject
 from vision.models.saved import EVALUATION
 from vision.reuse.prediction import Prediction, ranked
 from vision.reuse.reading import Reading, as_array, is_several
@@ -39,7 +40,7 @@ class TrainedModel:
 
     model: nn.Module
     class_names: tuple[str, ...]
-    config: dict[str, Any]
+    config: JsonObject
     reading: Reading
 
     @cached_property

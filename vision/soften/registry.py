@@ -15,6 +15,7 @@ from timm.models._manipulate import adapt_input_conv
 from torch import nn
 
 from vision.convert import as_attention
+from vision.dynamic import Arguments, JsonObject
 from vision.models import complete_arguments, complete_derived, load_model
 from vision.models.resizing import give_weights
 from vision.models.saved import read_saved
@@ -45,7 +46,7 @@ def start_from(model: nn.Module, run: str | Path) -> None:
         ValueError: the folder does not hold a model, or its weights do not fit.
     """
     saved, softened = read_saved(run), cast(Any, model)
-    options: dict[str, Any] = softened.softened
+    options: Arguments = softened.softened
     channels, *sides = options["shape"]
     changes = {"in_chans": channels, "num_classes": softened.num_classes}
     if "img_size" in saved.arguments:
@@ -95,7 +96,7 @@ def build_softened_cnn(
 
 
 def _set_input_size(
-    model: nn.Module, arguments: dict[str, Any], img_size: Size | None = None, patch_size: Size | None = None
+    model: nn.Module, arguments: Arguments, img_size: Size | None = None, patch_size: Size | None = None
 ) -> None:
     """Change the size of the images of a softened backbone, in place, as `Backbone.set_input_size`."""
     if patch_size is not None:
@@ -110,8 +111,8 @@ def _set_input_size(
 
 
 def timm_options(
-    *, cnn: str = "field_cnn", pretrained_cfg_overlay: dict[str, Any] | None = None, **arguments: Any
-) -> dict[str, Any]:
+    *, cnn: str = "field_cnn", pretrained_cfg_overlay: Arguments | None = None, **arguments: Any
+) -> Arguments:
     """Return the options of `timm.models.build_model_with_cfg` that depend on the CNN of a softened model.
 
     They name its first convolution and its classifier, and where its features are.
@@ -121,7 +122,7 @@ def timm_options(
     if first_conv == "patch_embed.proj":  # a backbone's, which conversion puts behind a layer for tokens
         first_conv = "patch_embed.layer"
     own = {"first_conv": first_conv, "classifier": config.classifier, "pool_size": config.pool_size}
-    options: dict[str, Any] = {
+    options: Arguments = {
         "pretrained_cfg_overlay": {**own, **(pretrained_cfg_overlay or {})},
         "pretrained_filter_fn": _adapt_channels,
     }
@@ -140,7 +141,7 @@ class _Features(FeatureGetterNet):
 
 def _adapt_channels(state: dict[str, torch.Tensor], model: nn.Module) -> dict[str, torch.Tensor]:
     """Return the weights of a checkpoint for other channels: the first kernel, its queries and keys."""
-    config: dict[str, Any] = cast(Any, model).pretrained_cfg
+    config: JsonObject = cast(Any, model).pretrained_cfg
     channels, wanted = config["input_size"][0], cast(Any, model).in_chans
     state, first = dict(state), config["first_conv"]
     for name in (f"{first}.{part}" for part in ("weight", "q.weight", "k.weight")):
@@ -153,7 +154,7 @@ def _adapt_channels(state: dict[str, torch.Tensor], model: nn.Module) -> dict[st
     return state
 
 
-def complete_softened_cnn(**arguments: Any) -> dict[str, Any]:
+def complete_softened_cnn(**arguments: Any) -> Arguments:
     """Return the arguments of the softened model together with those of its CNN."""
     return complete_derived(NAMES[0], "cnn", "field_cnn", OWN_ARGUMENTS, **arguments)
 

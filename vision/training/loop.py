@@ -18,6 +18,7 @@ from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 
 from vision.config import TrainingConfig, this_process_of_run
+from vision.dynamic import StateDict
 from vision.training.budget import evaluation_steps
 from vision.training.cuda_graph import CapturedStep, why_not
 from vision.training.freeze import frozen_backbone, training_mode
@@ -154,7 +155,7 @@ class Training:
         self._history.clear()
         return {"step": last.step, "lr": last.lr, "train_loss": float(losses.mean())}
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> StateDict:
         """Return all that the next step depends on, but for the batches."""
         return {
             "done": self.done,
@@ -165,7 +166,7 @@ class Training:
             "random": random_state(),
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: StateDict) -> None:
         """Go on where `state_dict` was called."""
         self.done = state["done"]
         self._model.load_state_dict(state["model"])
@@ -185,7 +186,7 @@ def fit(
     device: torch.device,
     on_step: Callable[[Training], object] | None = None,
     on_evaluation: Callable[[nn.Module, dict[str, float]], bool | None] | None = None,
-    resume: dict[str, Any] | None = None,
+    resume: StateDict | None = None,
 ) -> TrainingResult:
     """Train `model` in place.
 

@@ -18,6 +18,7 @@ from timm.scheduler.scheduler_factory import create_scheduler_v2
 from torch import nn
 
 from vision.config import TrainingConfig
+from vision.dynamic import Arguments
 
 _FUSED = ("adam", "adamw", "sgd", "nesterov", "momentum")  # torch's fused kernels, on a CPU and on CUDA
 
@@ -36,7 +37,7 @@ def create_optimizer(model: nn.Module, config: TrainingConfig, device: torch.dev
             f"training.optimizer={config.optimizer!r} is not an optimizer of timm; "
             f"its names are {', '.join(known)}"
         )
-    arguments: dict[str, Any] = dict(config.optimizer_options)
+    arguments: Arguments = dict(config.optimizer_options)
     if config.momentum is not None:
         arguments["momentum"] = config.momentum
     if config.optimizer in _FUSED and device.type in ("cpu", "cuda"):
@@ -66,7 +67,7 @@ def create_schedule(optimizer: torch.optim.Optimizer, config: TrainingConfig, *,
     """
     warmup = round(config.warmup_fraction * steps)
     length = max(1, steps - warmup)
-    options: dict[str, Any] = dict(config.schedule_options)
+    options: Arguments = dict(config.schedule_options)
     for name in ("decay_milestones", "decay_epochs"):  # fractions of the steps
         if name in options:
             options[name] = _in_steps(options[name], steps)

@@ -16,7 +16,9 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-State = dict[str, Any]
+from vision.dynamic import StateDict
+
+State = StateDict
 
 
 def random_state() -> State:

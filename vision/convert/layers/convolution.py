@@ -17,6 +17,7 @@ from vision.convert.layers.base import AttentionLayer
 from vision.convert.layers.geometry import ConvNd, Size, Window, convolution_window
 from vision.convert.layers.padding import Padding, pad
 from vision.convert.layers.tokens import tokens_of
+from vision.dynamic import Arguments
 from vision.fields import Field
 
 _FAST = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -81,7 +82,7 @@ class ConvolutionAttention(AttentionLayer):
             raise ValueError("this layer gets its kernel with each call, so no convolution equals it")
         pads, n = self.window.pads(self.input_size), len(self.input_size)
         even = all(before == after for before, after in pads)
-        options: dict[str, Any] = {
+        options: Arguments = {
             "stride": self.window.stride,
             "padding": tuple(before for before, _ in pads) if even else 0,
             "dilation": self.window.dilation,

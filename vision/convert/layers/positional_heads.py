@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from vision.convert.layers.convolution import ConvolutionAttention
 from vision.convert.layers.geometry import ConvNd
 from vision.convert.modules import named_modules
+from vision.dynamic import JsonObject
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Mask = np.ndarray[Any, np.dtype[np.bool]]
@@ -38,7 +39,7 @@ def positional_heads(weight: Tensor, tolerance: float | None = None) -> tuple[Te
     return weights.to(weight), values.reshape(len(weights), *weight.shape[:2]).to(weight).contiguous()
 
 
-def heads_by_layer(model: nn.Module, tolerance: float | None = None) -> list[dict[str, Any]]:
+def heads_by_layer(model: nn.Module, tolerance: float | None = None) -> list[JsonObject]:
     """Return how many position-only heads each convolution of a model needs, converted or not.
 
     Args:
@@ -50,7 +51,7 @@ def heads_by_layer(model: nn.Module, tolerance: float | None = None) -> list[dic
         One row per convolution: layer, positions (K), heads, and error, which is the largest difference
         between the kernel and the one that the heads make, relative to the kernel's largest weight.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[JsonObject] = []
     for name, module in named_modules(model).items():
         if isinstance(module, ConvolutionAttention):
             kernel = module.kernel()

@@ -17,6 +17,7 @@ from vision.convert.layers.global_average import GlobalAverage
 from vision.convert.tracing.module_rules import layer_for
 from vision.convert.tracing.observe import BATCH, FunctionCall
 from vision.convert.tracing.rule import CannotConvert, Settings
+from vision.dynamic import Arguments
 
 # The order of a function's arguments, if it differs from that of the module.
 _ORDER = {"max_pool": ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")}
@@ -62,7 +63,7 @@ def _convolution(
 ) -> AttentionLayer:
     dims = input.ndim - 2
     kernel = tuple(weight.shape[2:])
-    shared: dict[str, Any] = {
+    shared: Arguments = {
         "padding": padding,
         "dilation": per_axis(dilation, dims),
         "groups": groups,

@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_leaves
 
 from vision.convert.layers.pooling import PoolingAttention
 from vision.convert.tracing.rule import CannotConvert
+from vision.dynamic import Arguments
 
 _TENSORS = ("input", "weight", "bias")
 
@@ -115,7 +116,7 @@ def _tensors(node: torch.fx.Node) -> tuple[Any, ...]:
     return tuple(arguments.get(name) for name in names)
 
 
-def _defaults(module: nn.Module, argument_names: frozenset[str]) -> dict[str, Any] | None:
+def _defaults(module: nn.Module, argument_names: frozenset[str]) -> Arguments | None:
     parameters = inspect.signature(module.forward).parameters.values()
     optional = [p for p in parameters if p.name not in argument_names and p.default is not p.empty]
     return {p.name: p.default for p in optional} or None

@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.hooks import RemovableHandle
 
 from vision.convert.modules import named_modules
+from vision.dynamic import Arguments
 from vision.models.modes import evaluating
 
 BATCH = 2  # images in the pass: with a single one, mixing the images of a batch would not be noticed
@@ -40,7 +41,7 @@ class FunctionCall:
 
     function: str
     args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+    kwargs: Arguments
     order: int = 0
 
 
@@ -151,7 +152,7 @@ class _Recorder(TorchFunctionMode):
         func: Callable[..., Any],
         types: Any,
         args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
+        kwargs: Arguments | None = None,
     ) -> Any:
         kwargs = kwargs or {}
         if self._stack and not _reads_metadata(func):
@@ -180,8 +181,8 @@ class _Recorder(TorchFunctionMode):
         self._count += 1
         return self._count
 
-    def _before(self, name: str) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None]:
-        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _before(self, name: str) -> Callable[[nn.Module, tuple[Any, ...], Arguments], None]:
+        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: Arguments) -> None:
             read = next((leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)), None)
             batch, *shape = (BATCH,) if read is None else read.shape
             call = self.modules.setdefault(name, ModuleCall(self._next(), tuple(shape), batch))
@@ -208,7 +209,7 @@ def _reads_metadata(func: Callable[..., Any]) -> bool:
     return _last_name(func) in _METADATA_CALLS
 
 
-def _argument_names(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> frozenset[str]:
+def _argument_names(module: nn.Module, args: tuple[Any, ...], kwargs: Arguments) -> frozenset[str]:
     try:
         return frozenset(inspect.signature(module.forward).bind(*args, **kwargs).arguments)
     except (TypeError, ValueError):  # a forward without a signature, such as a script's

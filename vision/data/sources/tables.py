@@ -23,6 +23,7 @@ from vision.data.sources.registry import register_source
 from vision.data.sources.table_images import read_images
 from vision.data.sources.table_labels import LabelColumn, RowNames
 from vision.data.subsets import stratified_split
+from vision.dynamic import JsonObject
 
 TEST_SHARE = 0.2
 Table: TypeAlias = Any  # pyarrow.Table; pyarrow has no types
@@ -123,7 +124,7 @@ def _columns(part: _Part, inside: AllowedFolders) -> tuple[Any, LabelColumn]:
     )
 
 
-def _find(table: Table, features: dict[str, Any], kind: str, usual: tuple[str, ...]) -> str:
+def _find(table: Table, features: JsonObject, kind: str, usual: tuple[str, ...]) -> str:
     """Return the first column of this kind in the schema's metadata, or else one with a usual name."""
     declared = [name for name, feature in features.items() if feature.get("_type") == kind]
     known = [name for name in usual if name in table.column_names]

@@ -17,9 +17,10 @@ from vision.data.encoded import EncodedImages
 from vision.data.images import Images, Source
 from vision.data.sources.registry import register_source
 from vision.data.subsets import stratified_split
+from vision.dynamic import JsonObject
 
 TEST_SHARE = 0.2
-Parts = tuple[dict[str, Any], ...]
+Parts = tuple[JsonObject, ...]
 FLAG: tuple[Parts, Parts] = (({"train": True},), ({"train": False},))
 SPLIT: tuple[Parts, Parts] = (({"split": "train"},), ({"split": "test"},))
 DATASETS: dict[str, tuple[Parts, Parts]] = {
@@ -61,7 +62,7 @@ def load_torchvision(config: DataConfig) -> Source:
     return Source(train.pick(kept), train.pick(held), classes)
 
 
-def _open(config: DataConfig, part: dict[str, Any]) -> Any:
+def _open(config: DataConfig, part: JsonObject) -> Any:
     from torchvision import datasets  # pyright: ignore[reportMissingTypeStubs]
 
     from vision.data.sources import cifair

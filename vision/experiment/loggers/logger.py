@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from vision import results
 from vision.config import RunConfig, TrainingConfig
+from vision.dynamic import JsonObject
 
 FOLDER = "loggers"  # below output_dir
 # The package that each needs, and its class.
@@ -37,7 +38,7 @@ class RunName(NamedTuple):
     folder: Path
     sweep: str
     run: str
-    settings: dict[str, Any]
+    settings: JsonObject
 
 
 class Logger(Protocol):
