@@ -1,22 +1,27 @@
 """The Python code of the pages in docs/ runs, block after block; each page is on the documentation site."""
 
-import re
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
+from code_blocks import PAGES, ROOT, blocks
 
-DOCS = Path(__file__).parents[2] / "docs"
-OWN_TESTS = {"gallery.md", "extending.md"}  # test_gallery.py, test_extending.py
-PAGES = sorted(page for page in DOCS.rglob("*.md") if page.name not in OWN_TESTS)
-BLOCK = re.compile(r"^ *```python\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
-WITH_CODE = [page for page in PAGES if BLOCK.search(page.read_text())]
+DOCS = ROOT / "docs"
+# test_readme.py, test_gallery.py, test_extending.py, test_own_images.py
+OWN_TESTS = {"README.md", "gallery.md", "extending.md", "reuse.md"}
+WITH_CODE = [
+    page
+    for page in PAGES
+    if page.name not in OWN_TESTS and any(block.language == "python" for block in blocks(page))
+]
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
-def test_its_python_runs(page):
+def test_its_python_runs(page: Path) -> None:
     names = {"__name__": "page"}
-    for block in BLOCK.findall(page.read_text()):
-        exec(block, names)
+    for block in blocks(page):
+        if block.language == "python":
+            exec(dedent(block.text), names)
 
 
 def test_every_page_is_on_the_site():

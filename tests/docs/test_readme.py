@@ -1,61 +1,36 @@
-"""The README's code runs, its commands compose, its links exist, and its table matches the records."""
+"""The README's code runs, its links exist, and its table matches the records."""
 
 import re
 import runpy
-import shlex
-from pathlib import Path
 
 import pandas as pd
 import pytest
-from hydra import compose, initialize_config_dir
+from code_blocks import ROOT, blocks
 
-from vision.cli.schema import conf_folder, store_schema, to_run_config
-from vision.cli.train import _register_plugins  # pyright: ignore[reportPrivateUsage]
-from vision.config import RunConfig
 from vision.report.wording.lead import pair_answer
 from vision.statistics import accuracy_curves, compare_models, paired_differences
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 PUBLISHED = ROOT / "outputs" / "published" / "study-cifar10-jpeg"
 
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
-
-
-def commands() -> list[list[str]]:
-    lines = [line.split("#")[0].strip() for block in blocks("") for line in block.splitlines()]
-    return [shlex.split(line) for line in lines if line.startswith(("vision ", "make "))]
+OWN_IMAGES = blocks(ROOT / "README.md", "## Your own images")  # test_own_images.py runs them
+PYTHON = [
+    block.text
+    for block in blocks(ROOT / "README.md")
+    if block.language == "python" and block not in OWN_IMAGES
+]
 
 
 def test_it_is_short():
     assert len(README.splitlines()) <= 200
 
 
-@pytest.mark.parametrize("number", range(len(blocks("python"))))
+@pytest.mark.parametrize("number", range(len(PYTHON)))
 def test_its_python_runs(number, tmp_path):
     script = tmp_path / "readme.py"
-    script.write_text(blocks("python")[number])
+    script.write_text(PYTHON[number])
     names = runpy.run_path(str(script))
     assert {"model", "attention"} <= set(names)
-
-
-def test_its_commands_compose():
-    """Every `vision train` line is composed by Hydra's own code."""
-    lines = [words[2:] for words in commands() if words[:2] == ["vision", "train"]]
-    assert len(lines) >= 3
-    store_schema()
-    _register_plugins()
-    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        for line in lines:
-            single = [word.split(",")[0] for word in line if "=" in word and not word.startswith("hydra/")]
-            assert isinstance(to_run_config(compose("train", overrides=single)), RunConfig)
-
-
-def test_its_make_targets_exist():
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-    assert {words[1] for words in commands() if words[0] == "make"} <= targets
 
 
 def test_its_links_exist():

@@ -1,6 +1,7 @@
 """`vision.load`: a model predicts what it predicted in its run's test, whatever an image is given as."""
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,16 @@ def test_timms_transform_is_that_of_the_config(trained, photos):
     pixels = torch.from_numpy(np.array(square)).permute(2, 0, 1)
     torch.testing.assert_close(trained.transform(square), trained.prepare(pixels), rtol=1e-5, atol=1e-5)
     assert trained.config["crop_pct"] == 1.0 and trained.config["interpolation"] == "bilinear"
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "CMYK"])
+def test_the_transform_makes_grey_or_colour_of_any_image(photo_run, mode):
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)).convert(mode)
+    for channels, as_mode in ((1, "L"), (3, "RGB")):
+        trained = vision.load(photo_run, in_chans=channels)
+        found = pickle.loads(pickle.dumps(trained.transform))(image)  # as workers of a data loader need it
+        assert found.shape == (channels, 8, 8)
+        assert torch.equal(found, trained.transform(image.convert(as_mode)))
 
 
 def test_names_of_classes_survive_a_push_to_the_hub(trained, tmp_path, monkeypatch):

@@ -7,14 +7,16 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import Any, cast, overload
 
 import torch
+from PIL import Image
 from timm.data.transforms_factory import create_transform  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor, nn
+from torchvision.transforms import Compose  # pyright: ignore[reportMissingTypeStubs]
 
 from vision.data.augmentation import Normalize
 from vision.data.decoding import fit, to_channels
@@ -23,8 +25,7 @@ from vision.models.saved import EVALUATION
 from vision.reuse.prediction import Prediction, ranked
 from vision.reuse.reading import Reading, as_array, is_several
 
-if TYPE_CHECKING:
-    from PIL import Image
+MODES = {1: "L", 3: "RGB"}  # of Pillow, by the number of channels
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,16 +45,19 @@ class TrainedModel:
     reading: Reading
 
     @cached_property
-    def transform(self) -> "Callable[[Image.Image], Tensor]":
+    def transform(self) -> Callable[[Image.Image], Tensor]:
         """timm's transform for evaluation: a PIL image -> (C, H, W), for a data loader of one's own.
 
-        It resizes with Pillow. `predict` resizes as training did, which may differ by one level of 256.
+        The image becomes grey or colour, as the model needs. It is resized with Pillow. `predict` resizes as
+        training did, which may differ by one level of 256.
         """
-        return cast(Any, create_transform)(**self.config, is_training=False)
+        transform = cast(Any, create_transform)(**self.config, is_training=False)
+        mode = MODES.get(self.config["input_size"][0])
+        return Compose([partial(Image.Image.convert, mode=mode), transform]) if mode else transform
 
     @overload
     def predict(
-        self, images: "str | Path | Image.Image", *, top: int | None = None, batch_size: int = 64
+        self, images: str | Path | Image.Image, *, top: int | None = None, batch_size: int = 64
     ) -> Prediction: ...
 
     @overload
@@ -107,8 +111,6 @@ class TrainedModel:
         if channels not in (1, 3) or all(self.config[key] == value for key, value in EVALUATION.items()):
             normalize = Normalize(list(self.config["mean"]), list(self.config["std"]))
             return normalize(fit(image, height, width)[None])[0]
-        from PIL import Image
-
         return self.transform(Image.fromarray(as_array(image)))
 
     @torch.no_grad()
