@@ -29,10 +29,12 @@ MAY_IMPORT = {
         *("attention", "mixers"),
     },
     "convert": {
-        *("_old_names", "dynamic", "patches", "text", "tracing", "fields", "attention", "mixers", "models"),
-        "provenance",
+        *("_old_names", "dynamic", "device_dtype", "patches", "text", "tracing", "fields", "attention"),
+        *("mixers", "models", "provenance"),
     },
-    "soften": {"dynamic", "patches", "tracing", "fields", "attention", "models", "convert"},
+    "soften": {
+        *("dynamic", "device_dtype", "patches", "tracing", "fields", "attention", "models", "convert")
+    },
     "data": {"_old_names", "dynamic", "config", "text"},
     "training": {"_old_names", "dynamic", "config"},
     "provenance": {"dynamic"},

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
-_caches: dict[Callable[..., Any], Callable[..., Any]] = {}  # of each cached function
+_caches: dict[Callable[..., object], Callable[..., object]] = {}  # of each cached function
 
 
 def is_traced() -> bool:

@@ -86,13 +86,13 @@ def _backward(
     return dq, dk, dv, dbias
 
 
-def _flops(q: Tensor, k: Tensor, v: Tensor, index: Tensor, *args: Any, **kwargs: Any) -> int:
+def _flops(q: Tensor, k: Tensor, v: Tensor, index: Tensor, *args: object, **kwargs: object) -> int:
     """Return 2 per multiply-add of the pairs that the field allows, for the logits and for the values."""
     return 2 * q.shape[0] * q.shape[2] * int((index >= 0).sum()) * (q.shape[3] + v.shape[3])
 
 
 def _backward_flops(
-    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, weights: Tensor, index: Tensor, **kwargs: Any
+    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, weights: Tensor, index: Tensor, **kwargs: object
 ) -> int:
     return 2 * _flops(q, k, v, index)
 

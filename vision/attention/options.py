@@ -8,7 +8,7 @@ A mixer declares `**options: Unpack[AttentionOptions]` and passes them on to the
 
 from collections.abc import Callable, Mapping
 from inspect import signature
-from typing import Any, TypedDict, get_args, get_type_hints
+from typing import TypedDict, get_args, get_type_hints
 
 import torch
 
@@ -67,7 +67,7 @@ class PositionOptions(HeadOptions, total=False):
     v_bias: bool
 
 
-def option_names(function: Callable[..., Any]) -> tuple[str, ...]:
+def option_names(function: Callable[..., object]) -> tuple[str, ...]:
     """Return the names of the keyword-only arguments, including those of an unpacked TypedDict."""
     names: list[str] = []
     for parameter in signature(function).parameters.values():
@@ -78,7 +78,7 @@ def option_names(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def defaults(function: Callable[..., Any]) -> Arguments:
+def defaults(function: Callable[..., object]) -> Arguments:
     """Return the keyword-only arguments that have a default, with it."""
     parameters = signature(function).parameters.values()
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is not p.empty}

@@ -39,7 +39,7 @@ class CallFailed(RuntimeError):
         super().__init__(message)
         self.details = details
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return type(self), (str(self), self.details)
 
 

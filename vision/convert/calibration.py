@@ -14,7 +14,6 @@ torch.Size([2, 4, 2, 4])
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -76,7 +75,7 @@ def inputs_outputs(
     """
     seen: list[tuple[Tensor, Tensor]] = []
 
-    def keep(module: nn.Module, inputs: Any, output: Tensor) -> None:
+    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         seen.append((inputs[0], output))
         raise _Enough
 

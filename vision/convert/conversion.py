@@ -7,7 +7,7 @@
 
 import copy
 import math
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import torch
 from torch import nn
@@ -18,7 +18,7 @@ from vision.convert.layers import AttentionLayer, attention_layers, set_explicit
 from vision.convert.layers.geometry import ConvNd
 from vision.convert.modules import named_modules, replace_module
 from vision.convert.output_check import check_outputs
-from vision.convert.summary import ConversionSummary
+from vision.convert.summary import ConversionSummary, Converted
 from vision.convert.tracing import (
     CannotConvert,
     Observation,
@@ -92,11 +92,11 @@ def as_attention(
         )
     if pooling == "exact":
         check_outputs(model, converted, observed)
-    cast(Any, converted).conversion = summary
+    cast(Converted, converted).conversion = summary
     return set_explicit_attention(converted, explicit)
 
 
-def _check(model: Any, heads: str, pooling: str, beta: Any) -> None:
+def _check(model: object, heads: str, pooling: str, beta: object) -> None:
     if not isinstance(model, nn.Module) or isinstance(model, torch.jit.ScriptModule):
         raise ValueError(f"model must be an nn.Module and not a script, got {type(model).__name__}")
     if any(isinstance(module, AttentionLayer) or hasattr(module, "to_conv") for module in model.modules()):

@@ -5,7 +5,7 @@
 """
 
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from torch import nn
 
@@ -33,6 +33,12 @@ class ConvolutionRow:
     kernel: str
     heads: int
     error: float
+
+
+class ConvolutionModel(Protocol):
+    """A model that `as_convolution` made."""
+
+    conversion: "ConvolutionSummary"
 
 
 @dataclass

@@ -4,7 +4,7 @@
 (1, 28, 28)
 """
 
-from typing import Any
+from typing import cast
 
 from torch import nn
 from torch.nn.modules import conv, pooling
@@ -33,8 +33,8 @@ def input_shape(model: nn.Module, input_size: int | tuple[int, ...] | None) -> t
     if input_size is None:
         input_size = 224 if dims == 2 else ()
     one = not isinstance(input_size, (tuple, list))
-    size: tuple[Any, ...] = (input_size,) * dims if one else tuple(input_size)
-    valid = all(isinstance(number, int) and number > 0 for number in size)
+    size = (input_size,) * dims if one else tuple(input_size)
+    valid = all(isinstance(cast(object, number), int) and number > 0 for number in size)
     if valid and len(size) != dims and len(size) in (2, 3, 4):
         return size  # (channels, *size): the forward pass shows whether the model accepts it
     channels: int | None = known[0] if known else getattr(first, "in_channels", None)

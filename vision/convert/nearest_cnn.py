@@ -9,14 +9,20 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from vision.attention.relative_kernel import nearest_kernel, relative_offsets
 from vision.convert.calibration import inputs_outputs
-from vision.convert.convolution_summary import ConvolutionRow, ConvolutionSummary, KernelSize, left
+from vision.convert.convolution_summary import (
+    ConvolutionModel,
+    ConvolutionRow,
+    ConvolutionSummary,
+    KernelSize,
+    left,
+)
 from vision.convert.distillation import distill
 from vision.convert.head_maps import head_maps, mean_weights
 from vision.convert.layers import AttentionLayer
@@ -125,7 +131,7 @@ class Calibration:
         if not summary.rows:
             raise ValueError(f"no attention can be converted: {first_few(list(map(str, summary.left)), 1)}")
         summary.left += [left(name, model, "its weights are not known") for name in _unknown(model)]
-        cast(Any, model).conversion = summary
+        cast(ConvolutionModel, model).conversion = summary
         if distill_steps and self.images is not None:
             distill(model, self.model, self.images, steps=distill_steps)
         return model
@@ -178,7 +184,7 @@ def kernel_sides(kernel_size: KernelSize, grid: Grid) -> tuple[int, int]:
     """Return the rows and columns of a kernel, or raise a ValueError if it does not fit the grid."""
     if kernel_size == "full":
         return 2 * grid.rows - 1, 2 * grid.cols - 1
-    odd = isinstance(cast(Any, kernel_size), int) and kernel_size > 0 and kernel_size % 2 == 1
+    odd = isinstance(cast(object, kernel_size), int) and kernel_size > 0 and kernel_size % 2 == 1
     if not odd or kernel_size > min(grid.rows, grid.cols):
         raise ValueError(
             f"kernel_size must be odd and at most {min(grid.rows, grid.cols)}, as the tokens' grid is "

@@ -6,7 +6,6 @@
 'HeadConvolution'
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,12 +13,13 @@ import timm
 import torch
 from torch import nn
 
-from vision.convert.convolution_summary import KernelSize
+from vision.convert.convolution_summary import ConvolutionModel, KernelSize
 from vision.convert.layers.head_convolution import HeadConvolution
 from vision.convert.nearest_cnn import put_head_convolutions
 from vision.dynamic import Arguments, JsonObject
 from vision.models import complete_arguments, complete_derived, save_model, token_grid
 from vision.models.sources import ModelSource
+from vision.models.timm_model import TimmModel
 from vision.patches import pair
 
 NAME = "nearest_cnn"
@@ -70,11 +70,11 @@ def save_nearest_cnn(model: nn.Module, folder: str | Path, source: ModelSource) 
     Raises:
         ValueError: the model has no position-only heads, or was not of timm's registry.
     """
-    heads = [module for module in model.modules() if isinstance(module, HeadConvolution)]
+    heads, timm_model = [m for m in model.modules() if isinstance(m, HeadConvolution)], cast(TimmModel, model)
     if not heads or not timm.is_model(source.name):
         raise ValueError(f"only a ViT of timm's registry can be saved as {NAME}, got {source.name!r}")
-    config: JsonObject = cast(Any, model).pretrained_cfg
-    overlay: Mapping[str, Any] = source.arguments.get("pretrained_cfg_overlay", {})
+    config = timm_model.pretrained_cfg
+    overlay: JsonObject = source.arguments.get("pretrained_cfg_overlay", {})
     images = {key: overlay.get(key, config[key]) for key in _IMAGES}
     given = {k: v for k, v in source.arguments.items() if k != "pretrained_cfg_overlay"}
     channels, *size = images["input_size"]
@@ -83,10 +83,11 @@ def save_nearest_cnn(model: nn.Module, folder: str | Path, source: ModelSource) 
         "in_chans": channels,
         **given,
         "vit": source.name,
-        "kernel_size": cast(Any, model).conversion.kernel_size,
-        "num_classes": cast(Any, model).num_classes,
+        "kernel_size": cast(ConvolutionModel, model).conversion.kernel_size,
+        "num_classes": timm_model.num_classes,
     }
-    whole: nn.Module = timm.create_model(NAME, **{**arguments, "img_size": _sides(arguments["img_size"])})
+    built: Arguments = {**arguments, "img_size": _sides(arguments["img_size"])}
+    whole: nn.Module = timm.create_model(NAME, **built)
     whole.load_state_dict(model.state_dict())
     save_model(whole, folder, arguments=arguments, **images)
 
@@ -96,11 +97,11 @@ def complete_nearest_cnn(**arguments: Any) -> Arguments:
     return complete_derived(NAME, "vit", "field_vit", OWN_ARGUMENTS, **arguments)
 
 
-def _sides(size: Any) -> Any:
+def _sides(size: object) -> object:
     return tuple(cast(list[int], size)) if isinstance(size, list) else size
 
 
-def _refuse_size(img_size: Any = None, patch_size: Any = None) -> None:
+def _refuse_size(img_size: object = None, patch_size: object = None) -> None:
     raise ValueError(
         f"the kernels of {NAME} are fitted for one grid, got {img_size=}, {patch_size=}; convert the ViT at "
         "that size"

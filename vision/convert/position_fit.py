@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from torch import Tensor
 from vision.convert.calibration import LayerProducts
 from vision.convert.head_maps import HeadMaps
 from vision.convert.layers.head_convolution import HeadConvolution
+from vision.device_dtype import DeviceDtype
 from vision.patches import Grid
 
 Pairs = Sequence[tuple[Tensor, Tensor]]
@@ -79,7 +80,7 @@ def start_position(
         kernel_size: odd rows and columns.
     """
     heads, head_dim, dim = maps.values.shape
-    like: dict[str, Any] = {"device": maps.values.device, "dtype": maps.values.dtype}
+    like: DeviceDtype = {"device": maps.values.device, "dtype": maps.values.dtype}
     width, out_dim = {"num_heads": heads, "head_dim": head_dim}, len(maps.outputs)
     layer = HeadConvolution(
         dim, grid, **width, kernel_size=kernel_size, out_dim=out_dim, prefix=prefix, **like

@@ -16,7 +16,7 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from safetensors import SafetensorError
@@ -32,7 +32,7 @@ from vision.convert.layers import (
     set_explicit_attention,
 )
 from vision.convert.modules import named_modules
-from vision.convert.summary import ConversionSummary, Row, Unconverted
+from vision.convert.summary import ConversionSummary, Converted, Row, Unconverted
 from vision.dynamic import Arguments, JsonObject
 from vision.models.checkpoint import mismatch
 from vision.models.saved import WEIGHTS
@@ -98,11 +98,12 @@ def load_converted(folder: str | Path, model: nn.Module | None = None) -> nn.Mod
     for left in summary.left:  # batch norms that were in training mode were not folded
         if "training mode" in left.reason and left.name in modules:
             modules[left.name].train()
-    converted: Any = as_attention(original, summary.input_shape, **summary.settings).eval()
+    model = as_attention(original, summary.input_shape, **summary.settings).eval()
+    converted = cast(Converted, model)
     _check_layers(folder, converted.conversion, summary)
-    _fill(folder, converted, record["strides"])
+    _fill(folder, model, record["strides"])
     converted.conversion = summary
-    return set_explicit_attention(converted, record["explicit"])
+    return set_explicit_attention(model, record["explicit"])
 
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -166,7 +167,7 @@ def _read(folder: Path) -> JsonObject:
                 "`vision convert --out` or save_converted"
             )
     try:
-        content: Any = json.loads((folder / CONVERSION).read_text())
+        content: object = json.loads((folder / CONVERSION).read_text())
     except json.JSONDecodeError as error:
         raise ValueError(f"{folder / CONVERSION} is not valid JSON: {error}") from error
     if not isinstance(content, dict):

@@ -7,6 +7,7 @@
 
 from dataclasses import asdict, dataclass, field
 from math import prod
+from typing import Protocol
 
 from torch import Tensor, nn
 
@@ -85,6 +86,12 @@ class Unconverted:
 
     def __str__(self) -> str:
         return f"{self.name or 'the model'} ({self.type}): {self.reason}"
+
+
+class Converted(Protocol):
+    """A model that `as_attention` made."""
+
+    conversion: "ConversionSummary"
 
 
 @dataclass

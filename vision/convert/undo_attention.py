@@ -7,20 +7,21 @@
 'Conv2d'
 """
 
-from typing import Any, cast
+from typing import cast
 
 from torch import nn
 
 from vision.convert.convolution_summary import ConvolutionRow, ConvolutionSummary, left
 from vision.convert.layers import AttentionLayer
 from vision.convert.modules import named_modules, replace_module
+from vision.convert.summary import Converted
 from vision.mixers import ConvAttention, Convolution
 
 
 def undo_as_attention(model: nn.Module, summary: ConvolutionSummary) -> None:
     """Replace the layers of `as_attention` and the mixer conv_attention by what they are."""
     if hasattr(model, "conversion"):
-        del cast(Any, model).conversion
+        del cast(Converted, model).conversion
     for name, module in named_modules(model).items():
         try:
             plain = _plain(module)
@@ -33,7 +34,9 @@ def undo_as_attention(model: nn.Module, summary: ConvolutionSummary) -> None:
             raise ValueError(f"the model is itself one {type(module).__name__}; call its to_conv()")
         replace_module(model, name, plain.train(module.training))
         kernel = "x".join(map(str, getattr(module, "kernel_size", ())))
-        heads = module.num_heads if isinstance(module, AttentionLayer) else len(cast(Any, module).heads)
+        heads = (
+            module.num_heads if isinstance(module, AttentionLayer) else len(cast(ConvAttention, module).heads)
+        )
         summary.rows.append(ConvolutionRow(name, "exact", kernel, heads, 0.0))
 
 

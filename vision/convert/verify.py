@@ -20,6 +20,7 @@ from torch.utils.hooks import RemovableHandle
 
 from vision.convert.layers import attention_layers, set_explicit_attention
 from vision.convert.modules import named_modules
+from vision.convert.summary import Converted
 from vision.convert.tracing import BATCH, FunctionCall, has_call_rule
 from vision.dynamic import Arguments
 from vision.models.modes import evaluating
@@ -96,7 +97,7 @@ class _Comparison(TorchFunctionMode):
         super().__init__()
         self.differences: dict[str, Difference] = {}
         self._converted, self._on_layer = converted, on_layer
-        self._folded: dict[str, str] = cast(Any, converted).conversion.folded
+        self._folded = cast(Converted, converted).conversion.folded
         self._replaced: dict[str, str] = {}  # name of the original module -> name of the attention layer
         self._called: dict[str, list[str]] = defaultdict(list)  # -> names of layers for its calls, in order
         self._calls: Counter[str] = Counter()
@@ -127,7 +128,7 @@ class _Comparison(TorchFunctionMode):
     def __torch_function__(
         self,
         func: Callable[..., Any],
-        types: Any,
+        types: object,
         args: tuple[Any, ...] = (),
         kwargs: Arguments | None = None,
     ) -> Any:
@@ -222,5 +223,5 @@ def _difference(theirs: Tensor, ours: Tensor) -> Difference:
     return Difference(absolute, absolute / largest if largest else math.inf if absolute else math.nan)
 
 
-def _first_tensor(output: Any) -> Tensor:
+def _first_tensor(output: object) -> Tensor:
     return next(leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor))

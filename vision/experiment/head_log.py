@@ -1,7 +1,6 @@
 """What the heads of a model do while it is trained, for the lines of metrics.jsonl."""
 
 import math
-from typing import Any
 
 from torch import nn
 
@@ -37,5 +36,5 @@ class HeadLog:
         return [{str(name): _without_nan(value) for name, value in row.items()} for row in rows]
 
 
-def _without_nan(value: Any) -> Any:
+def _without_nan(value: object) -> object:
     return None if isinstance(value, float) and math.isnan(value) else value

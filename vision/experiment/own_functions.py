@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import SupportsFloat
 
 from torch import Tensor, nn
 
@@ -47,7 +47,7 @@ def own_callbacks(config: TrainingConfig) -> Sequence[Callback]:
     return [import_named("training.callbacks", reference) for reference in config.callbacks]
 
 
-def _number(name: str, value: Any) -> float:
+def _number(name: str, value: SupportsFloat) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError, RuntimeError) as error:

@@ -1,9 +1,7 @@
 """The checks of a run's settings that need no data."""
 
 import json
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
 
 from vision.config import (
     RunConfig,
@@ -13,6 +11,7 @@ from vision.config import (
     import_named,
     this_process_of_run,
 )
+from vision.dynamic import Arguments
 from vision.experiment.loggers import check_loggers
 from vision.experiment.own_functions import OwnMetrics, own_callbacks
 from vision.models import check_name, check_size
@@ -36,10 +35,10 @@ def check_run(config: RunConfig) -> None:
         _check_size(config.model.name, config.data.img_size, json.dumps(config.model.kwargs, default=repr))
 
 
-def _import_fields(kwargs: Mapping[str, Any]) -> None:
+def _import_fields(kwargs: Arguments) -> None:
     """Import the modules of fields that the model's options name; the model itself imports nothing."""
     for options in ("mixer_options", "alternate_options"):
-        chosen: Mapping[str, Any] = kwargs.get(options) or {}
+        chosen: Arguments = kwargs.get(options) or {}
         field = chosen.get("field")
         if isinstance(field, str) and ":" in field:
             import_named(f"model.kwargs.{options}.field", field)

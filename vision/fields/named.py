@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, get_type_hints
+from typing import TypeGuard, cast, get_type_hints
 
 from vision.dynamic import Arguments
 from vision.fields.field import Field
@@ -49,7 +49,7 @@ def make_field(field: Field | FieldFunction | str, grid: Grid, options: Argument
 def _made(function: FieldFunction, grid: Grid, options: str) -> Field:
     """Return one field for all layers of a model, which then share its mask."""
     try:
-        field: Any = function(grid, **json.loads(options))
+        field: object = cast(Callable[..., object], function)(grid, **json.loads(options))
     except TypeError as error:
         raise ValueError(f"field_options={options} do not fit the field's function: {error}") from error
     if not isinstance(field, Field):
@@ -64,7 +64,7 @@ def _named(reference: str) -> FieldFunction:
     module, name = found.groups()
     if module not in sys.modules:
         raise ValueError(f"field={reference} needs its module: import {module} first")
-    function: Any = getattr(sys.modules[module], name, None)
+    function: object = getattr(sys.modules[module], name, None)
     if not _returns_field(function):
         raise ValueError(
             f"field={reference} must be a function that says what it returns: def {name}(grid: Grid) -> Field"
@@ -72,7 +72,7 @@ def _named(reference: str) -> FieldFunction:
     return function
 
 
-def _returns_field(function: Any) -> bool:
+def _returns_field(function: object) -> TypeGuard[FieldFunction]:
     try:
         returned = get_type_hints(function).get("return")
     except (NameError, TypeError):  # an annotation that cannot be read, or not a function

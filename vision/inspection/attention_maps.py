@@ -142,7 +142,7 @@ class _Watcher(TorchFunctionMode):
         types: Iterable[type],
         args: tuple[Any, ...] = (),
         kwargs: Arguments | None = None,
-    ) -> Any:
+    ) -> object:
         options = kwargs or {}
         if func is scaled_dot_product_attention and not any(_has_map(module) for _, module in self.running):
             name, module = self.running[-1]
@@ -162,14 +162,14 @@ class _Watcher(TorchFunctionMode):
             yield module.register_forward_pre_hook(self._report_own_map(name))
         yield module.register_forward_hook(self._leave)
 
-    def _enter(self, name: str) -> Callable[[nn.Module, Any], None]:
-        def hook(module: nn.Module, args: tuple[Any, ...]) -> None:
+    def _enter(self, name: str) -> Callable[[nn.Module, tuple[object, ...]], None]:
+        def hook(module: nn.Module, args: tuple[object, ...]) -> None:
             self.running.append((name, module))
             self.inputs.append(tuple(args[0].shape) if args and isinstance(args[0], Tensor) else ())
 
         return hook
 
-    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+    def _leave(self, module: nn.Module, args: object, output: object) -> None:
         name, _ = self.running.pop()
         self.inputs.pop()
         known = name in self.shown or any(_has_map(outer) for _, outer in (*self.running, (name, module)))
@@ -187,7 +187,7 @@ class _Watcher(TorchFunctionMode):
         return hook
 
     def _request_weights(
-        self, module: nn.Module, args: tuple[Any, ...], kwargs: Arguments
+        self, module: nn.Module, args: tuple[object, ...], kwargs: Arguments
     ) -> tuple[tuple[()], Arguments]:
         bound = signature(module.forward).bind(*args, **kwargs)
         bound.apply_defaults()
@@ -196,8 +196,10 @@ class _Watcher(TorchFunctionMode):
 
     def _return_as_requested(
         self, name: str
-    ) -> Callable[[nn.Module, Any, tuple[Tensor, Tensor]], tuple[Tensor, Tensor | None]]:
-        def hook(module: nn.Module, args: Any, output: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor | None]:
+    ) -> Callable[[nn.Module, object, tuple[Tensor, Tensor]], tuple[Tensor, Tensor | None]]:
+        def hook(
+            module: nn.Module, args: object, output: tuple[Tensor, Tensor]
+        ) -> tuple[Tensor, Tensor | None]:
             out, weights = output
             request = self.requests.pop()
             # Without a batch, the weights are (num_heads, N_query, N_key).
@@ -242,7 +244,12 @@ def _over_channels(query: Tensor, inputs: tuple[int, ...], module: nn.Module) ->
 
 
 def _weights_of(
-    attention: Callable[..., Tensor], query: Tensor, key: Tensor, value: Tensor, *rest: Any, **options: Any
+    attention: Callable[..., Tensor],
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *rest: object,
+    **options: object,
 ) -> Tensor:
     """Return the weights: the output for values that are unit vectors, so mask and scale are included."""
     count = key.shape[-2]

@@ -33,7 +33,6 @@ position has the rest, so the sum stays 1. A share that is 0 may therefore be es
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 from torch import Tensor, nn
@@ -113,7 +112,11 @@ def _watched(
         batch = images[start : start + batch_size]
         found: list[tuple[AttentionCall, OffsetWeights]] = []
 
-        def keep(call: AttentionCall, batch: Tensor = batch, found: list[Any] = found) -> None:
+        def keep(
+            call: AttentionCall,
+            batch: Tensor = batch,
+            found: list[tuple[AttentionCall, OffsetWeights]] = found,
+        ) -> None:
             try:
                 found.append((call, offset_weights(call, model, batch)))
             except NoOffsets as reason:

@@ -11,7 +11,6 @@ torch.Size([2, 4, 16, 16])
 
 from dataclasses import dataclass
 from math import isqrt
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -111,7 +110,7 @@ def _of_tokens(call: AttentionCall, model: nn.Module, images: Tensor) -> OffsetW
         return _of_folded_windows(weights, call, len(images))
     grids = stated_grids(model, (images.shape[-2], images.shape[-1]))
     queries, keys = (grids.patches(tokens) for tokens in weights.shape[2:])
-    field: Any = getattr(call.module, "field", None)
+    field: object = getattr(call.module, "field", None)
     if isinstance(field, Field) and (field.queries.size, field.keys.size) == weights.shape[2:]:
         queries, keys = (field.queries, 0), (field.keys, 0)
     if queries is None or keys is None:
@@ -129,7 +128,7 @@ def _of_tokens(call: AttentionCall, model: nn.Module, images: Tensor) -> OffsetW
 def _of_folded_windows(weights: Tensor, call: AttentionCall, batch: int) -> OffsetWeights:
     """Return the weights (B, H, windows * n, n) of windows (B * windows, H, n, n)."""
     count, tokens = len(weights) // batch, weights.shape[2]
-    sides: Any = getattr(call.module, "window_size", None)
+    sides: int | tuple[int, int] | None = getattr(call.module, "window_size", None)
     if isinstance(sides, int):
         sides = (sides, sides)
     grid = Grid(*sides) if sides and sides[0] * sides[1] == tokens else _square(tokens)

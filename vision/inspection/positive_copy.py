@@ -93,7 +93,7 @@ def fields_of(model: nn.Module) -> dict[str, Field]:
 
 
 def _mean_over_field(
-    forward: Callable[..., Tensor], field: Field, images_first: bool, x: Tensor, *values: Any
+    forward: Callable[..., Tensor], field: Field, images_first: bool, x: Tensor, *values: object
 ) -> Tensor:
     """(B, C, rows, cols) or (B, N, C) -> forward's shape: the mean over keys and channels."""
     with torch.no_grad():

@@ -13,7 +13,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
-from typing import Any
 
 import numpy as np
 import torch
@@ -217,10 +216,10 @@ def _outputs(model: nn.Module, x: Tensor, names: Collection[str], *, least: int 
     """Return the outputs of modules with at least `least` tokens, by name in order of execution."""
     outputs: dict[str, Tensor] = {}
 
-    def keep(name: str, module: nn.Module, inputs: Any, output: Any) -> None:
-        shape = output.shape if isinstance(output, Tensor) else ()
+    def keep(name: str, module: nn.Module, inputs: object, output: object) -> None:
+        shape = output.shape if isinstance(output, Tensor) else torch.Size()
         sides = {3: shape[1:2], 4: shape[2:]}.get(len(shape), (0,))
-        if prod(sides) >= least:
+        if isinstance(output, Tensor) and prod(sides) >= least:
             outputs.pop(name, None)
             outputs[name] = output.clone()  # the next module may write into it
         if len(outputs) == len(names):

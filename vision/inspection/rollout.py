@@ -126,8 +126,8 @@ def _layers(model: nn.Module, images: Tensor) -> tuple[list[RolloutLayer], list[
             )
         layers.append(_rollout_layer(call, len(images)))
 
-    def note(name: str) -> Callable[[Any, Any, Any], None]:
-        def hook(module: Any, inputs: Any, output: Any) -> None:
+    def note(name: str) -> Callable[[nn.Module, object, Tensor], None]:
+        def hook(module: nn.Module, inputs: object, output: Tensor) -> None:
             if layers and name not in mixing and output.shape[2:].numel() > 1:
                 mixing.append(name)
 

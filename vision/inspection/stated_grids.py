@@ -8,11 +8,13 @@ A grid is never guessed from a number of tokens: 54 tokens may be 6 x 9 patches,
 (Grid(rows=2, cols=3), 1)
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from torch import nn
 
 from vision.models import prefix_tokens, token_grid
+from vision.models.timm_model import FeatureInfo
 from vision.patches import Grid
 
 POOLED = (1, 2, 4, 8, 16, 32)  # of how many rows and columns of patches a pool, or a stride, makes one
@@ -64,7 +66,7 @@ def stated_grids(model: nn.Module, size: tuple[int, int]) -> StatedGrids:
     if is_in_windows(model):
         return StatedGrids((), 0)
     stem = token_grid(model, (3, *size))
-    info: Any = getattr(model, "feature_info", None) or ()
+    info: Sequence[FeatureInfo] = getattr(model, "feature_info", None) or ()
     reductions = dict.fromkeys(int(stage["reduction"]) for stage in info)
     stated = [stem] if stem else [_divided(size, reduction) for reduction in reductions]
     pooled = (_divided((grid.rows, grid.cols), by) for grid in stated for by in POOLED)

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from math import lcm
-from typing import Any
 
 from torch import nn
 
+from vision.dynamic import Arguments
 from vision.mixers import default_option
 from vision.models.widths import Widths, fit_widths
 
 
 def solve_widths(
-    build: Callable[..., nn.Module], params: int, arguments: Mapping[str, Any]
+    build: Callable[..., nn.Module], params: int, arguments: Arguments
 ) -> dict[str, int | float]:
     """Return the embed_dim and mlp_ratio at which a backbone has `params` parameters, within 2 percent.
 

@@ -1,6 +1,6 @@
 """A backbone for images or patches of another size, in place."""
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from timm.models._input import update_model_input_size
 
@@ -10,6 +10,7 @@ from vision.patches import Size, pair
 
 if TYPE_CHECKING:
     from vision.models.backbone import Backbone
+    from vision.models.block import Block
 
 
 def set_input_size(model: "Backbone", img_size: Size | None, patch_size: Size | None) -> None:
@@ -20,7 +21,7 @@ def set_input_size(model: "Backbone", img_size: Size | None, patch_size: Size | 
     give_weights(model, other)
     model.arguments, model.patch_embed, model.pos_embed = arguments, other.patch_embed, other.pos_embed
     for block, new in zip(model.blocks, other.blocks, strict=False):
-        cast(Any, block).mixer = cast(Any, new).mixer
+        cast("Block", block).mixer = cast("Block", new).mixer
     model.train(model.training)
     for info in model.feature_info:
         info["reduction"] = max(pair(model.patch_embed.patch_size))

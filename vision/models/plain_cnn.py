@@ -14,8 +14,8 @@ from timm.models._features import feature_take_indices
 from torch import Tensor, nn
 
 from vision.device_dtype import DeviceDtype
-from vision.dynamic import Arguments
 from vision.models.intermediates import Indices, check_format, run, run_and_keep
+from vision.models.timm_model import FeatureInfo
 
 
 class PlainCNN(nn.Module):
@@ -57,7 +57,7 @@ class PlainCNN(nn.Module):
         self.num_features = self.head_hidden_size = channels[-1]
         self.grad_checkpointing = False
         self.stages = nn.Sequential()
-        self.feature_info: list[Arguments] = []
+        self.feature_info: list[FeatureInfo] = []
         for i, (width, depth) in enumerate(zip(channels, layers, strict=True)):
             below = channels[i - 1] if i else in_chans
             self.stages.append(_stage(below, width, depth, pool=i > 0, **dd))

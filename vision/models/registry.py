@@ -97,7 +97,7 @@ def complete_derived(
     return own | complete_arguments(own[role], **arguments)
 
 
-def check_size(name: str, img_size: Size, given: Mapping[str, Any]) -> None:
+def check_size(name: str, img_size: Size, given: Mapping[str, object]) -> None:
     """Raise a ValueError that names sizes that fit, if a model of timm's cannot run on images of img_size.
 
     It builds the model and runs it on the meta device, as `complete_arguments` does.

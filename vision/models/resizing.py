@@ -10,7 +10,7 @@ torch.Size([1, 64, 16])
 
 from collections.abc import Iterator
 from math import isqrt
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from timm.layers.patch_embed import resample_patch_embed
 from timm.models._manipulate import adapt_input_conv
@@ -101,12 +101,12 @@ def give_weights(source: nn.Module, target: nn.Module) -> None:
     for name, old in modules:
         if name.startswith(tuple(done)):  # inside a module that was resized
             continue
-        own: Any = target.get_submodule(name)
-        if isinstance(old, Resizable):
+        own = target.get_submodule(name)
+        if isinstance(old, Resizable) and isinstance(own, Resizable):
             same = old.grid == own.grid
             target.set_submodule(name, cast(nn.Module, old if same else old.resized(own.grid)))
             done.append(f"{name}.")
-        elif isinstance(old, Stem):
+        elif isinstance(old, Stem) and isinstance(own, Stem):
             _give_stem(old, own)
             done.append(f"{name}.")
         else:
@@ -138,8 +138,10 @@ def _give_stem(source: Stem, target: Stem) -> None:
     first.weight = parameter_like(kernel, weight)
 
 
-def _first_layer(stem: Stem) -> Any:
-    return stem.proj if isinstance(stem, PatchEmbed) else cast(Any, stem.layers)[0][0]
+def _first_layer(stem: Stem) -> nn.Module:
+    if isinstance(stem, PatchEmbed):
+        return stem.proj
+    return cast(nn.Sequential, cast(nn.Sequential, stem.layers)[0])[0]
 
 
 def _patch_of(state: dict[str, Tensor], in_chans: int, model: "Backbone") -> Size:

@@ -10,6 +10,7 @@ from typing import Any
 from timm.models.resnet import ResNet
 from torch import nn
 
+from vision.device_dtype import DeviceDtype
 from vision.dynamic import Arguments
 
 
@@ -28,12 +29,17 @@ class SmallImageResNet(ResNet):
     """
 
     def __init__(
-        self, block: Any, layers: tuple[int, ...], in_chans: int = 3, stem_width: int = 32, **kwargs: Any
+        self,
+        block: Any,
+        layers: tuple[int, ...],
+        in_chans: int = 3,
+        stem_width: int = 32,
+        **kwargs: Any,
     ) -> None:
         # Only timm's deep stems can have another width than 64. Its convolutions are replaced below.
         kwargs |= {"stem_type": "deep", "stem_width": stem_width}
         super().__init__(block, layers, in_chans=in_chans, **kwargs)  # pyright: ignore[reportUnknownMemberType]
-        dd: dict[str, Any] = {"device": kwargs.get("device"), "dtype": kwargs.get("dtype")}
+        dd: DeviceDtype = {"device": kwargs.get("device"), "dtype": kwargs.get("dtype")}
         self.conv1 = nn.Conv2d(in_chans, 2 * stem_width, 3, padding=1, bias=False, **dd)
         nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out", nonlinearity="relu")
         self.maxpool = nn.Identity()

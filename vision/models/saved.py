@@ -22,6 +22,7 @@ from torch import nn
 
 from vision.dynamic import Arguments, JsonObject
 from vision.models.registry import FACTORY_ARGUMENTS
+from vision.models.timm_model import TimmModel
 from vision.saved_files import CONFIG as CONFIG
 from vision.saved_files import WEIGHTS as WEIGHTS
 from vision.saved_files import find_saved
@@ -59,12 +60,12 @@ def save_model(
     model: nn.Module,
     folder: str | Path,
     *,
-    arguments: Mapping[str, Any],
+    arguments: Mapping[str, object],
     input_size: tuple[int, int, int],
     mean: Sequence[float],
     std: Sequence[float],
     label_names: Sequence[str] = (),
-    decoding: Mapping[str, Any] | None = None,
+    decoding: Mapping[str, object] | None = None,
 ) -> None:
     """Write a model of timm's registry into a folder, which is made where it does not exist.
 
@@ -84,16 +85,16 @@ def save_model(
         decoding: further things to know about how the images were read, as JSON can hold them.
     """
     images = {"mean": tuple(mean), "std": tuple(std), "input_size": input_size, **EVALUATION}
-    registered: Any = model
+    registered = cast(TimmModel, model)
     registered.pretrained_cfg = {**registered.pretrained_cfg, **images}
     registered.pretrained_cfg.pop("label_names", None)  # of the weights that it started with
     registered.pretrained_cfg.pop("label_descriptions", None)
     if label_names:
         registered.pretrained_cfg["label_names"] = list(label_names)  # kept when timm saves the model again
     more = {"label_names": list(label_names)} if label_names else {}
-    registered.to(memory_format=torch.contiguous_format)  # safetensors stores no other
+    model.to(memory_format=torch.contiguous_format)  # safetensors stores no other
     save_for_hf(
-        registered,
+        model,
         str(folder),
         model_args=_own(arguments),
         model_config=more | ({"decoding": dict(decoding)} if decoding else {}),
@@ -114,7 +115,7 @@ def read_saved(name: str | Path) -> SavedModel:
     if files.config is None:
         raise ValueError(f"{name} holds weights alone; give a folder with {CONFIG} too")
     config, architecture, arguments = _timm_config(files.config)
-    names: Any = config.get("label_names") or ()
+    names: Sequence[str] | dict[str, str] = config.get("label_names") or ()
     return SavedModel(
         name=architecture,
         arguments=_own(arguments),
@@ -122,7 +123,7 @@ def read_saved(name: str | Path) -> SavedModel:
         images={key: list(config[key]) for key in ("mean", "std", "input_size")},
         weights=files.weights,
         config=files.config,
-        label_names=tuple(getattr(names, "values", lambda: names)()),
+        label_names=tuple(names.values() if isinstance(names, dict) else names),
         decoding=json.loads(files.config.read_text()).get("decoding") or {},
     )
 
@@ -156,6 +157,6 @@ def _timm_config(file: Path) -> tuple[JsonObject, str, Arguments]:
         raise ValueError(f"{file} is not a config that timm has written: {error!r}") from error
 
 
-def _own(arguments: Mapping[str, Any]) -> Arguments:
+def _own(arguments: Mapping[str, object]) -> Arguments:
     """Return the arguments of a model's constructor, without those of timm's factory."""
     return {key: value for key, value in arguments.items() if key not in FACTORY_ARGUMENTS}

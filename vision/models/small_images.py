@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from vision.dynamic import Arguments, JsonObject
+from vision.models.timm_model import TimmModel
 from vision.patches import Size, padding_of, pair
 
 SMALL = 96  # pixels a side; below it, a CNN gets a smaller output stride
@@ -86,7 +87,7 @@ def _fitting_arguments(name: str, img_size: Size, given: Arguments) -> tuple[Arg
 
 def _choices(name: str, img_size: Size) -> list[Arguments]:
     """Return arguments to try, the best first."""
-    native: Any = build_on_meta(name)
+    native = cast(TimmModel, build_on_meta(name))
     height, width = pair(img_size)
     stem = native.feature_info[0]["reduction"] if getattr(native, "feature_info", None) else 16
     patch = _patch(stem, (height, width), _native_side(native))
@@ -126,7 +127,7 @@ def _runs_as_it_is(name: str) -> bool:
     return True
 
 
-def _native_side(model: Any) -> int:
+def _native_side(model: object) -> int:
     config = cast(JsonObject, getattr(model, "pretrained_cfg", None) or {})
     return cast(tuple[int, int, int], config.get("input_size", (3, 224, 224)))[-1]
 

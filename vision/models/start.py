@@ -40,7 +40,7 @@ class Start:
 
     weights: Path
     saved: SavedModel | None = None
-    config: Mapping[str, Any] | None = None
+    config: JsonObject | None = None
 
     @property
     def statistics(self) -> tuple[list[float], list[float]] | None:
@@ -63,7 +63,7 @@ def read_start(name: str | Path) -> Start:
     return Start(files.weights, None if files.config is None else read_saved(files.config.parent))
 
 
-def read_published(name: str, overlay: Mapping[str, Any] | None = None) -> Start:
+def read_published(name: str, overlay: JsonObject | None = None) -> Start:
     """Find the weights that timm publishes for a model; they are downloaded unless they are cached.
 
     Args:
@@ -123,7 +123,7 @@ def start_arguments(
     return complete_arguments(name, **sizes, **{**kept, **given})
 
 
-def start_model(name: str, arguments: Mapping[str, Any], start: Start) -> nn.Module:
+def start_model(name: str, arguments: Arguments, start: Start) -> nn.Module:
     """Build a model with the weights that it starts with; its head is new if the number of classes differs.
 
     timm adapts the weights to the channels and the size of the images.
@@ -159,7 +159,7 @@ def _misfit(name: str, arguments: Arguments, start: Start) -> str | None:
     return mismatch(own, {key: tuple(value.shape) for key, value in read_weights(start.weights).items()})
 
 
-def _known(name: str, start: Start, arguments: Mapping[str, Any]) -> Arguments:
+def _known(name: str, start: Start, arguments: Arguments) -> Arguments:
     """Return what timm has to know of the weights, to adapt them: the overlay of its pretrained_cfg."""
     if start.config is not None:
         return {"num_classes": start.config["num_classes"]}
@@ -174,7 +174,7 @@ def _known(name: str, start: Start, arguments: Mapping[str, Any]) -> Arguments:
     }
 
 
-def _own_sizes(name: str, start: Start, sizes: Mapping[str, Any], given: Mapping[str, Any]) -> Arguments:
+def _own_sizes(name: str, start: Start, sizes: Arguments, given: Arguments) -> Arguments:
     """Return the channels and classes of a file of weights, as far as its shapes tell them."""
     state = read_weights(start.weights)
     config: Any = timm.get_pretrained_cfg(name)
@@ -193,13 +193,13 @@ def _own_sizes(name: str, start: Start, sizes: Mapping[str, Any], given: Mapping
     return found
 
 
-def _first(names: Any, state: Mapping[str, Tensor]) -> Tensor | None:
+def _first(names: str | tuple[str, ...] | None, state: Mapping[str, Tensor]) -> Tensor | None:
     """Return the weight of the first of some layers that is in a state_dict."""
     layers = (names,) if isinstance(names, str) else names or ()
     found = (state.get(f"{layer}.weight") for layer in layers)
     return next((weight for weight in found if weight is not None), None)
 
 
-def _architecture(name: str, given: Mapping[str, Any]) -> str:
+def _architecture(name: str, given: Arguments) -> str:
     """Return whose weights a model starts with: its own, or those of the CNN that it was made from."""
     return str(given.get("cnn", name.partition(".")[0]))

@@ -5,10 +5,12 @@
 Grid(rows=8, cols=16)
 """
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from torch import nn
 
+from vision.models.timm_model import FeatureInfo
 from vision.patches import Grid
 
 MANY = 1024  # tokens, 32 x 32
@@ -45,25 +47,24 @@ def stated_grid(model: nn.Module) -> Grid | None:
         side: int = stated.image_size // stated.patch_size
         return Grid(side, side)
     stem: Any = getattr(stated, "patch_embed", None)
-    size: Any = getattr(stem, "grid_size", None)
+    size: object = getattr(stem, "grid_size", None)
     return Grid(*cast("tuple[int, int]", size)) if isinstance(size, tuple | list) else None
 
 
 def prefix_tokens(model: nn.Module) -> int:
     """Return the number of class and register tokens, as timm's models state it; 1 for torchvision's ViTs."""
-    stated: Any = getattr(model, "num_prefix_tokens", 1 if hasattr(model, "class_token") else 0)
-    return int(stated)
+    return int(getattr(model, "num_prefix_tokens", 1 if hasattr(model, "class_token") else 0))
 
 
 def describe_grid(model: nn.Module, input_shape: tuple[int, int, int]) -> str:
     """Return the grid of the tokens, or of the last features, in words; empty if the model states neither."""
     grid = token_grid(model, input_shape)
     if grid is not None:
-        patch: Any = getattr(getattr(model, "patch_embed", None), "patch_size", None)
+        patch: int | tuple[int, int] | None = getattr(getattr(model, "patch_embed", None), "patch_size", None)
         sides = f"{patch} x {patch}" if isinstance(patch, int) else " x ".join(map(str, patch or ()))
         of = f" from patches of {sides} pixels" if patch else ""
         return f"{grid.rows} x {grid.cols} tokens{of}"
-    info: Any = getattr(model, "feature_info", None)
+    info: Sequence[FeatureInfo] | None = getattr(model, "feature_info", None)
     if not info:
         return ""
     height, width = (-(-side // int(info[-1]["reduction"])) for side in input_shape[1:])

@@ -6,7 +6,6 @@
 
 import traceback
 from pathlib import Path
-from typing import Any
 
 from vision.dynamic import JsonObject
 from vision.provenance import now, provenance
@@ -20,7 +19,7 @@ class RunDied(RuntimeError):
         super().__init__(how)
         self.exit_status = exit_status
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.exit_status, str(self))
 
 
@@ -31,7 +30,7 @@ class FailedBefore(RuntimeError):
         super().__init__(f"{folder} failed before: {why}; retry_failed=true runs it again")
         self._arguments = folder, why
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return type(self), self._arguments
 
 

@@ -11,11 +11,13 @@ from typing import Any, cast
 import torch
 from timm.data import imagenet_info
 from timm.data.config import resolve_data_config  # pyright: ignore[reportUnknownVariableType]
+from torch import nn
 
 from vision.data.inputs import per_channel
 from vision.dynamic import Arguments, JsonObject
 from vision.models import load_model
 from vision.models.saved import EVALUATION, SavedModel, read_saved
+from vision.models.timm_model import TimmModel
 from vision.results import RESULT
 from vision.reuse.reading import reading_of
 from vision.reuse.trained_model import TrainedModel
@@ -34,8 +36,8 @@ def load(name: str | Path, *, device: torch.device | str = "cpu", **changes: Any
         ValueError: there is no such model, or it has no weights.
     """
     saved = read_saved(name)
-    model: Any = load_model(name, **changes).eval().to(device)
-    names = _class_names(saved, model.num_classes)
+    model = load_model(name, **changes).eval().to(device)
+    names = _class_names(saved, cast(TimmModel, model).num_classes)
     return TrainedModel(model, names, _data_config(saved, model, changes), reading_of(saved.decoding))
 
 
@@ -54,9 +56,9 @@ def _class_names(saved: SavedModel, num_classes: int) -> tuple[str, ...]:
     return tuple(f"class {index}" for index in range(num_classes))
 
 
-def _data_config(saved: SavedModel, model: Any, changes: Arguments) -> JsonObject:
+def _data_config(saved: SavedModel, model: nn.Module, changes: Arguments) -> JsonObject:
     """Return timm's data config of a model, for the channels and the size that it was built with."""
-    config = JsonObject(cast(Any, resolve_data_config)(pretrained_cfg=model.pretrained_cfg))
+    config = JsonObject(cast(Any, resolve_data_config)(pretrained_cfg=cast(TimmModel, model).pretrained_cfg))
     channels, side = changes.get("in_chans", config["input_size"][0]), changes.get("img_size")
     side = config["input_size"][1:] if side is None else side
     config["input_size"] = (channels, *((side, side) if isinstance(side, int) else side))

@@ -4,10 +4,10 @@
 torch.Size([3, 5, 4])
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ class Reading:
     background: str = BACKGROUND
     ranges: Ranges = field(default_factory=Ranges)
 
-    def read(self, images: Any, channels: int = 3) -> Iterator[Tensor]:
+    def read(self, images: object, channels: int = 3) -> Iterator[Tensor]:
         """Return uint8 (C, H, W) of each of one or several images.
 
         Args:
@@ -47,10 +47,11 @@ class Reading:
         Raises:
             ValueError: one of them is not an image; the message names it.
         """
-        for number, item in enumerate(images if is_several(images) else [images]):
+        several = cast(Iterable[object], images) if is_several(images) else [images]
+        for number, item in enumerate(several):
             yield from self._read(item, number, channels)
 
-    def _read(self, item: Any, number: int, channels: int) -> Iterator[Tensor]:
+    def _read(self, item: object, number: int, channels: int) -> Iterator[Tensor]:
         from PIL import Image
 
         if isinstance(item, str | Path):
@@ -81,9 +82,9 @@ class Reading:
         return None if self.ranges == Ranges() else self.ranges
 
 
-def reading_of(decoding: Mapping[str, Any]) -> Reading:
+def reading_of(decoding: JsonObject) -> Reading:
     """Return how a saved model reads images, from the `decoding` of its config.json."""
-    ranges = cast(Mapping[str, Any], decoding.get("ranges") or {})
+    ranges: JsonObject = decoding.get("ranges") or {}
     pairs = {name: tuple(pair) for name, pair in ranges.items() if pair}
     return Reading(decoding.get("background", BACKGROUND), Ranges(**cast(JsonObject, pairs)))
 
@@ -93,6 +94,6 @@ def as_array(pixels: Tensor) -> NDArray[np.uint8]:
     return pixels.permute(1, 2, 0).squeeze(-1).contiguous().cpu().numpy()
 
 
-def is_several(images: Any) -> bool:
+def is_several(images: object) -> bool:
     """Return whether these are several images rather than one."""
     return isinstance(images, list | tuple) or getattr(images, "ndim", 0) == 4

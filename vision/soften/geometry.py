@@ -1,6 +1,6 @@
 """Padding, fields and kernel positions of soft convolutions."""
 
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -84,6 +84,5 @@ def nearest_positions(centres: Tensor, *, kernel_size: Sides, dilation: Sides, p
 
 
 def _centres_text(centres: Tensor, chosen: Tensor) -> str:
-    numbers: Any = centres[chosen], chosen.nonzero().flatten()
-    positions, heads = (tensor.tolist() for tensor in numbers)
-    return f"{positions} of heads {heads}"
+    positions, heads = centres[chosen].numpy(force=True), chosen.nonzero().flatten()
+    return f"{positions.tolist()} of heads {heads.numpy(force=True).tolist()}"

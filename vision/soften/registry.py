@@ -4,9 +4,10 @@
 >>> start_from(model, "outputs/soften-cifar10-jpeg/CNN/n1000/s0")  # doctest: +SKIP
 """
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import timm
 import torch
@@ -15,16 +16,24 @@ from timm.models._manipulate import adapt_input_conv
 from torch import nn
 
 from vision.convert import as_attention
-from vision.dynamic import Arguments, JsonObject
+from vision.dynamic import Arguments
 from vision.models import complete_arguments, complete_derived, load_model
 from vision.models.resizing import give_weights
 from vision.models.saved import read_saved
+from vision.models.timm_model import TimmModel
 from vision.patches import Size, pair
 from vision.soften.soften import soften
 
 _DEFAULT_LEVELS = (0, 1, 2, 3, 4)  # timm's, where features_only comes without out_indices
 NAMES = ("softened_cnn", "released_cnn")  # with its earlier name
 OWN_ARGUMENTS = ("cnn", "alpha", "window", "only")
+
+
+class SoftenedCNN(TimmModel, Protocol):
+    """A model that `build_softened_cnn` made; `softened` holds the options and the shape of the images."""
+
+    softened: Arguments
+    set_input_size: Callable[..., None]
 
 
 def is_softened(name: str) -> bool:
@@ -45,8 +54,8 @@ def start_from(model: nn.Module, run: str | Path) -> None:
     Raises:
         ValueError: the folder does not hold a model, or its weights do not fit.
     """
-    saved, softened = read_saved(run), cast(Any, model)
-    options: Arguments = softened.softened
+    saved, softened = read_saved(run), cast(SoftenedCNN, model)
+    options = softened.softened
     channels, *sides = options["shape"]
     changes = {"in_chans": channels, "num_classes": softened.num_classes}
     if "img_size" in saved.arguments:
@@ -91,7 +100,7 @@ def build_softened_cnn(
     softened = _convert_and_soften(model, alpha=alpha, window=window, only=only, shape=shape)
     if hasattr(softened, "set_input_size"):  # that of the CNN would build layers that are not softened
         own = {"cnn": cnn, "alpha": alpha, "window": window, "only": only}
-        cast(Any, softened).set_input_size = partial(_set_input_size, softened, {**own, **complete})
+        cast(SoftenedCNN, softened).set_input_size = partial(_set_input_size, softened, {**own, **complete})
     return softened.to(device=device, dtype=dtype)
 
 
@@ -102,12 +111,12 @@ def _set_input_size(
     if patch_size is not None:
         raise ValueError(f"a softened CNN keeps its patches, got {patch_size=}; build one with that size")
     arguments |= {} if img_size is None else {"img_size": img_size}
-    other: Any = build_softened_cnn(**arguments)
+    other = build_softened_cnn(**arguments)
     give_weights(model, other)
     for name, child in other.named_children():
         if name != "head":
             setattr(model, name, child.train(model.training))
-    cast(Any, model).softened = other.softened
+    cast(SoftenedCNN, model).softened = cast(SoftenedCNN, other).softened
 
 
 def timm_options(
@@ -135,14 +144,15 @@ class _Features(FeatureGetterNet):
     """timm's extractor of features; as default the last five levels, or as many as the CNN has."""
 
     def __init__(self, model: nn.Module, out_indices: Any = _DEFAULT_LEVELS, **options: Any) -> None:
-        levels = len(cast(Any, model).feature_info)
+        levels = len(cast(TimmModel, model).feature_info)
         super().__init__(model, min(5, levels) if out_indices == _DEFAULT_LEVELS else out_indices, **options)
 
 
 def _adapt_channels(state: dict[str, torch.Tensor], model: nn.Module) -> dict[str, torch.Tensor]:
     """Return the weights of a checkpoint for other channels: the first kernel, its queries and keys."""
-    config: JsonObject = cast(Any, model).pretrained_cfg
-    channels, wanted = config["input_size"][0], cast(Any, model).in_chans
+    timm_model = cast(TimmModel, model)
+    config, wanted = timm_model.pretrained_cfg, timm_model.in_chans
+    channels = config["input_size"][0]
     state, first = dict(state), config["first_conv"]
     for name in (f"{first}.{part}" for part in ("weight", "q.weight", "k.weight")):
         if name in state and channels != wanted:

@@ -1,7 +1,7 @@
 """The layer of a soft convolution: position scores, content scores, and the way back to a convolution."""
 
 import math
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from torch.nn.functional import pad
 
 from vision.attention import attend
 from vision.attention.convolution import merge_heads
+from vision.device_dtype import DeviceDtype
 from vision.fields import Field
 from vision.patches import Grid
 from vision.soften.geometry import nearest_positions, smallest_window, soft_field, span, symmetric_padding
@@ -39,7 +40,7 @@ class SoftConvolution(nn.Module):
     ) -> None:
         super().__init__()
         device: torch.device = conv.weight.device
-        like: dict[str, Any] = {"device": device, "dtype": conv.weight.dtype}
+        like: DeviceDtype = {"device": device, "dtype": conv.weight.dtype}
         self.kernel_size = cast(tuple[int, int], conv.kernel_size)
         self.stride = cast(tuple[int, int], conv.stride)
         self.dilation = cast(tuple[int, int], conv.dilation)

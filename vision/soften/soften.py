@@ -9,8 +9,8 @@
 """
 
 import copy
+from collections.abc import Callable
 from fnmatch import fnmatch
-from typing import Any
 
 from torch import nn
 
@@ -63,7 +63,7 @@ def softened_layers(model: nn.Module) -> dict[str, SoftConvolution]:
 
 def _plain_conv(layer: nn.Module) -> nn.Conv2d | None:
     """Return the convolution that a layer can be softened from, or None."""
-    to_conv: Any = getattr(layer, "to_conv", None)
+    to_conv: Callable[[], nn.Module] | None = getattr(layer, "to_conv", None)
     if to_conv is None or isinstance(layer, SoftConvolution):
         return None
     if getattr(layer, "weight", layer) is None:  # its weights come with each call

@@ -5,7 +5,6 @@ device(type='cpu')
 """
 
 from contextlib import AbstractContextManager
-from typing import Any
 
 import torch
 from torch import nn
@@ -67,7 +66,7 @@ def resolve_memory_format(name: str, model: nn.Module, device: torch.device) -> 
     return torch.channels_last if device.type == "cuda" and not padded else torch.contiguous_format
 
 
-def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
     """Return the context in which a model is run with the setting training.precision."""
     dtype = resolve_precision(precision, device)
     return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)

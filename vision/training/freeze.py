@@ -9,7 +9,6 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
 
 from torch import nn
 
@@ -46,8 +45,8 @@ def training_mode(model: nn.Module, config: TrainingConfig) -> None:
         model.train()
 
 
-def _classifier(model: Any) -> nn.Module:
-    classifier = model.get_classifier() if hasattr(model, "get_classifier") else None
+def _classifier(model: nn.Module) -> nn.Module:
+    classifier = getattr(model, "get_classifier", lambda: None)()
     if not isinstance(classifier, nn.Module) or not list(classifier.parameters()):
         raise ValueError(
             f"training.freeze_backbone=true needs a model with a classifier, got {type(model).__name__}"

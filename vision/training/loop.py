@@ -11,7 +11,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
+from typing import NamedTuple, Protocol, cast, runtime_checkable
 
 import torch
 from timm.utils.model_ema import ModelEmaV3
@@ -39,7 +39,7 @@ class NonFiniteLoss(RuntimeError):
         )
         self.step, self.lr, self.loss = step, lr, loss
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.step, self.lr, self.loss)
 
 

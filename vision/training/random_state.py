@@ -11,10 +11,11 @@ True
 # pyright: reportUnknownMemberType=false
 
 import random
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from vision.dynamic import StateDict
 
@@ -23,7 +24,9 @@ State = StateDict
 
 def random_state() -> State:
     """Return the states of Python's, NumPy's and torch's global generators, also those of CUDA devices."""
-    kind, keys, position, has_gauss, cached = cast("tuple[str, Any, int, int, float]", np.random.get_state())
+    kind, keys, position, has_gauss, cached = cast(
+        "tuple[str, NDArray[np.uint32], int, int, float]", np.random.get_state()
+    )
     return {
         "python": random.getstate(),
         "numpy": (kind, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached),

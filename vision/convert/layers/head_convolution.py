@@ -5,12 +5,11 @@
 (torch.Size([2, 64, 64]), torch.Size([64, 64, 3, 3]))
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vision.device_dtype import DeviceDtype
 from vision.patches import Grid
 
 
@@ -123,7 +122,7 @@ class HeadConvolution(nn.Module):
         outputs = torch.unflatten(self.proj.weight, 1, (self.num_heads, -1))
         kernel = torch.einsum("ohd,hrs,hdc->ocrs", outputs, self.weight, values)
         padding = self.kernel_size[0] // 2, self.kernel_size[1] // 2
-        like: dict[str, Any] = {"device": kernel.device, "dtype": kernel.dtype}
+        like: DeviceDtype = {"device": kernel.device, "dtype": kernel.dtype}
         conv = nn.Conv2d(kernel.shape[1], len(kernel), self.kernel_size, padding=padding, **like)
         conv.weight, conv.bias = nn.Parameter(kernel.detach()), nn.Parameter(self.proj.bias.detach().clone())
         return conv

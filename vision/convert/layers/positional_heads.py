@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vision.convert.layers.convolution import ConvolutionAttention
@@ -15,8 +16,8 @@ from vision.convert.layers.geometry import ConvNd
 from vision.convert.modules import named_modules
 from vision.dynamic import JsonObject
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
-Mask = np.ndarray[Any, np.dtype[np.bool]]
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool]
 LEAST_WEIGHT = 0.01  # share of the mean: a positive vector closer to 0 would make the values large
 
 

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from vision.convert.layers.base import AttentionLayer
@@ -18,6 +19,8 @@ from vision.convert.tracing.module_rules import layer_for
 from vision.convert.tracing.observe import BATCH, FunctionCall
 from vision.convert.tracing.rule import CannotConvert, Settings
 from vision.dynamic import Arguments
+
+Numbers = int | tuple[int, ...]  # one for all axes, or one per axis
 
 # The order of a function's arguments, if it differs from that of the module.
 _ORDER = {"max_pool": ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")}
@@ -56,9 +59,9 @@ def _convolution(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Numbers = 1,
+    padding: Numbers = 0,
+    dilation: Numbers = 1,
     groups: int = 1,
 ) -> AttentionLayer:
     dims = input.ndim - 2
@@ -78,11 +81,11 @@ def _transposed(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
+    stride: Numbers = 1,
+    padding: Numbers = 0,
+    output_padding: Numbers = 0,
     groups: int = 1,
-    dilation: Any = 1,
+    dilation: Numbers = 1,
 ) -> AttentionLayer:
     dims, outputs = input.ndim - 2, weight.shape[1] * groups
     conv = CONVS_TRANSPOSED[dims](
@@ -113,8 +116,13 @@ def _pool(kind: str) -> Callable[..., nn.Module]:
 
 
 def _mean_arguments(
-    input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None, dtype: Any = None
-) -> tuple[Tensor, Any, bool]:
+    input: Tensor,
+    dim: Numbers | None = None,
+    keepdim: bool = False,
+    *,
+    axis: Numbers | None = None,
+    dtype: torch.dtype | None = None,
+) -> tuple[Tensor, Numbers | None, bool]:
     """Return input, dim and keepdim of torch.mean. Another dtype counts as keepdim."""
     return input, dim if axis is None else axis, keepdim or dtype is not None
 

@@ -9,10 +9,10 @@
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch.fx
 from torch import nn
+from torch.fx.node import Argument
 from torch.utils._pytree import tree_leaves
 
 from vision.convert.layers.pooling import PoolingAttention
@@ -56,7 +56,7 @@ def rewrite(
 
     kind, signature = type(module), inspect.signature(module.forward)
 
-    def forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    def forward(self: nn.Module, *args: object, **kwargs: object) -> object:
         arguments = signature.bind(*args, **kwargs).arguments
         if arguments.keys() != argument_names:
             return kind.forward(self, *args, **kwargs)
@@ -79,7 +79,7 @@ def _forward(
     names: Sequence[str],
     argument_names: frozenset[str],
     training: bool,
-) -> Callable[..., Any]:
+) -> Callable[..., object]:
     before, module.training = module.training, training
     try:
         graph = _Tracer().trace(module, _defaults(module, argument_names))
@@ -109,7 +109,7 @@ def _function(node: torch.fx.Node) -> str | None:
     return getattr(node.target, "__name__", None) if node.op == "call_function" else None
 
 
-def _tensors(node: torch.fx.Node) -> tuple[Any, ...]:
+def _tensors(node: torch.fx.Node) -> tuple[Argument, ...]:
     """Return the input of a call, and for a convolution its kernel and bias."""
     names = _TENSORS if str(_function(node)).startswith("conv") else _TENSORS[:1]
     arguments = {**dict(zip(names, node.args, strict=False)), **node.kwargs}

@@ -86,7 +86,7 @@ class Observation:
 
     modules: dict[str, ModuleCall]
     images: Tensor
-    output: Any
+    output: object
     _readers: dict[int, set[str]]
     _outputs: list[Tensor]  # while a tensor lives, no other has its id
 
@@ -119,13 +119,13 @@ def observe(model: nn.Module, input_shape: tuple[int, ...]) -> Observation:
     return Observation(recorder.modules, x, output, recorder.readers, recorder.outputs)
 
 
-def run(model: nn.Module, images: Tensor) -> Any:
+def run(model: nn.Module, images: Tensor) -> object:
     """Return the output of a model in evaluation mode, without gradients. Its modes are restored."""
     with evaluating(model), torch.no_grad():
         return model(images)
 
 
-def tensors_in(output: Any) -> list[Tensor]:
+def tensors_in(output: object) -> list[Tensor]:
     """Return the tensors in a model's output: in containers, and in the attributes of other objects."""
     tensors: list[Tensor] = []
     for leaf in tree_leaves(output):
@@ -149,11 +149,11 @@ class _Recorder(TorchFunctionMode):
 
     def __torch_function__(
         self,
-        func: Callable[..., Any],
-        types: Any,
+        func: Callable[..., object],
+        types: object,
         args: tuple[Any, ...] = (),
         kwargs: Arguments | None = None,
-    ) -> Any:
+    ) -> object:
         kwargs = kwargs or {}
         if self._stack and not _reads_metadata(func):
             name = self._stack[-1]
@@ -181,8 +181,8 @@ class _Recorder(TorchFunctionMode):
         self._count += 1
         return self._count
 
-    def _before(self, name: str) -> Callable[[nn.Module, tuple[Any, ...], Arguments], None]:
-        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: Arguments) -> None:
+    def _before(self, name: str) -> Callable[[nn.Module, tuple[object, ...], Arguments], None]:
+        def hook(module: nn.Module, args: tuple[object, ...], kwargs: Arguments) -> None:
             read = next((leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)), None)
             batch, *shape = (BATCH,) if read is None else read.shape
             call = self.modules.setdefault(name, ModuleCall(self._next(), tuple(shape), batch))
@@ -192,8 +192,8 @@ class _Recorder(TorchFunctionMode):
 
         return hook
 
-    def _after(self, name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
-        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+    def _after(self, name: str) -> Callable[[nn.Module, tuple[object, ...], object], None]:
+        def hook(module: nn.Module, args: tuple[object, ...], output: object) -> None:
             self._stack.pop()
             if isinstance(output, Tensor):
                 self.outputs.append(output)
@@ -202,20 +202,20 @@ class _Recorder(TorchFunctionMode):
         return hook
 
 
-def _reads_metadata(func: Callable[..., Any]) -> bool:
+def _reads_metadata(func: Callable[..., object]) -> bool:
     """Return whether a function only reads a tensor's shape, type or device."""
     if _last_name(func) == "__get__":
         return getattr(getattr(func, "__self__", None), "__name__", "") in _METADATA
     return _last_name(func) in _METADATA_CALLS
 
 
-def _argument_names(module: nn.Module, args: tuple[Any, ...], kwargs: Arguments) -> frozenset[str]:
+def _argument_names(module: nn.Module, args: tuple[object, ...], kwargs: Arguments) -> frozenset[str]:
     try:
         return frozenset(inspect.signature(module.forward).bind(*args, **kwargs).arguments)
     except (TypeError, ValueError):  # a forward without a signature, such as a script's
         return frozenset()
 
 
-def _last_name(func: Callable[..., Any]) -> str:
+def _last_name(func: Callable[..., object]) -> str:
     name = getattr(func, "__name__", None) or _resolve_name(func) or str(func)
     return name.rpartition(".")[2]

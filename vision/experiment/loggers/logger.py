@@ -5,12 +5,12 @@ To add one, write a class with these two methods in a file of its own, and its l
 
 import math
 import warnings
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeGuard, TypeVar
 
 from vision import results
 from vision.config import RunConfig, TrainingConfig
@@ -23,6 +23,8 @@ LOGGERS = {
     "mlflow": ("mlflow", "MLflow"),
     "wandb": ("wandb", "WeightsAndBiases"),
 }
+
+Result = TypeVar("Result")
 
 
 class RunName(NamedTuple):
@@ -62,7 +64,7 @@ class Loggers:
             if (logger := self._attempt(name, lambda name=name: _create(name, config))) is not None:
                 self._open[name] = logger
 
-    def log(self, step: int, figures: Mapping[str, Any]) -> None:
+    def log(self, step: int, figures: Mapping[str, object]) -> None:
         """Keep those figures of a step that are finite numbers."""
         numbers = {name: float(value) for name, value in figures.items() if _is_number(value)}
         for name, logger in list(self._open.items()):
@@ -73,7 +75,7 @@ class Loggers:
         for name, logger in list(self._open.items()):
             self._attempt(name, logger.finish)
 
-    def _attempt(self, name: str, call: Any) -> Any:
+    def _attempt(self, name: str, call: Callable[[], Result]) -> Result | None:
         try:
             return call()
         except Exception as error:  # a run is not lost because a logger fails
@@ -114,5 +116,5 @@ def _create(name: str, config: RunConfig) -> Logger:
     return getattr(module, LOGGERS[name][1])(RunName(folder, config.sweep, run, results.settings(config)))
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
