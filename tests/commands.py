@@ -7,6 +7,11 @@ from typing import NamedTuple
 VISION = Path(sys.executable).parent / "vision"
 TINY = ["debug=tiny", "model.kwargs.params=20000", "+model.kwargs.depth=1", "training.threads=1"]
 DIVERGING = ["model=vit,cnn", "train_size=60", "seed=0", "training.lr=1e30", "training.clip_grad=null"]
+# A model of tests/cli/faulty.py, which does what model.kwargs.how says, in a folder with that name.
+FAULTY = [
+    *("debug=tiny", "training.threads=1", "train_size=20", "model=timm", "model.module=faulty"),
+    *("model.name=faulty", "model.label=${model.kwargs.how}"),
+]
 
 
 class Done(NamedTuple):

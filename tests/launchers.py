@@ -3,6 +3,7 @@
 import importlib.util
 import shutil
 import subprocess
+from functools import lru_cache
 
 import pytest
 
@@ -26,6 +27,7 @@ def launched_by(launcher: str) -> list[str]:
     return [f"hydra/launcher={launcher}", *LAUNCHERS.get(launcher, [])]
 
 
+@lru_cache  # it takes seconds to find out that Slurm does not run
 def _slurm_answers() -> bool:
     if shutil.which("sinfo") is None:
         return False

@@ -1,6 +1,5 @@
 """A model that, while it is trained, does what the argument `how` says; tests copy this file."""
 
-import ctypes
 import os
 import signal
 import sys
@@ -43,7 +42,6 @@ def fill_disk() -> None:
 FAULTS = {
     "exits": lambda: os._exit(3),
     "exits_well": lambda: sys.exit(0),
-    "crashes": lambda: ctypes.string_at(0),
     "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "fills": fill_disk,
 }

@@ -4,8 +4,10 @@ The source of images writes down in which process it is read.
 """
 
 import os
+import time
 from pathlib import Path
 
+import torch
 from faulty import Faulty
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from torch import nn
@@ -32,13 +34,18 @@ def load_telling(config: DataConfig) -> Source:
 
 
 class Telling(Faulty):
-    """A model that is built in the process that trains it."""
+    """A model that writes a line with its first step, and waits until two processes have done so."""
 
-    def train(self, mode: bool = True) -> nn.Module:
-        """Write a line when a training begins."""
-        if mode and not self.training:
+    told = False
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return logits."""
+        if self.training and not self.told:
+            self.told = True
             tell("trained")
-        return super().train(mode)
+            while len({line.split()[0] for line in Path("trained").read_text().splitlines()}) < 2:
+                time.sleep(0.02)
+        return super().forward(x)
 
 
 @register_model

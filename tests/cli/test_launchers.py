@@ -1,13 +1,14 @@
 """Sweeps through launchers, each in real processes: Slurm's, and several for each GPU."""
 
 import json
+import os
 import shutil
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from commands import TINY, VISION
+from commands import FAULTY, TINY, VISION
 from launchers import launched_by
 
 from vision.cli.launchers.gpu_processes import fitting, make_slots, visible_gpus
@@ -44,23 +45,19 @@ def test_a_preempted_slurm_job_is_queued_again_and_continues(tmp_path):
 def test_processes_of_the_gpu_launcher_keep_their_gpu_and_their_data(tmp_path, vision):
     for module in ("faulty.py", "telling.py"):
         shutil.copy(Path(__file__).with_name(module), tmp_path)
-    sweep = [
-        "train",
-        "-m",
-        "debug=tiny",
-        "train_size=20",
-        "seed=range(6)",
-        "model=timm",
-        "model.name=telling",
-    ]
-    sweep += ["data.source=telling", "data.module=telling", "model.module=telling"]
+    sweep = ["train", "-m", *FAULTY, "+model.kwargs.how=exits,works,works_too,works_again"]
+    sweep += ["model.name=telling", "data.source=telling", "data.module=telling", "model.module=telling"]
     done = vision(tmp_path, *sweep, *launched_by("gpu"), OMP_NUM_THREADS="9")
-    assert done.returncode == 0 and "6 of 6 runs finished" in done.stderr, done.stderr
+    assert done.returncode == 1 and "3 of 4 runs finished" in done.stderr, done.stderr
+    error = "RunDied: its process ended with exit status 3"
+    assert f"failed: {RUNS}/exits/n20/s0: {error}" in done.stderr
     trained, read = ((tmp_path / name).read_text().splitlines() for name in ("trained", "read"))
     processes = dict(line.split(" ", 1) for line in trained)
+    assert len(processes) < len(trained) == 4, "one of them trained two models"
     assert set(trained) == {f"{pid} {what}" for pid, what in processes.items()}, "none changed its GPU"
     assert {what.split()[0] for what in processes.values()} == {"3", "5"}
-    assert {tuple(what.split()[1:]) for what in processes.values()} == {("1", "0.9500")}
+    threads = max(1, len(os.sched_getaffinity(0)) // 2)
+    assert {tuple(what.split()[1:]) for what in processes.values()} == {(str(threads), "0.9500")}
     assert sorted(line.split()[0] for line in read if line.split()[1] in "35") == sorted(processes)
 
 

@@ -81,18 +81,6 @@ def test_runs_that_are_the_same_run_are_run_once(tmp_path, vision):
     assert done.returncode == 0 and "1 runs, 0 finished before, 1 to do" in done.stderr, done.stderr
 
 
-@pytest.mark.slow
-def test_the_local_launcher_runs_side_by_side_with_the_same_result(tmp_path, vision):
-    runs = ["train", "-m", *TINY, "model=cnn", "train_size=20", "seed=0,1"]
-    assert vision(tmp_path, *runs, "sweep=one").returncode == 0
-    side_by_side = vision(tmp_path, *runs, "sweep=two", "hydra/launcher=local")
-    assert side_by_side.returncode == 0, side_by_side.stderr
-    for seed in (0, 1):
-        runs = (tmp_path / "outputs/tiny" / name / f"CNN/n20/s{seed}" for name in ("one", "two"))
-        one, two = (run / "model.safetensors" for run in runs)
-        assert one.read_bytes() == two.read_bytes()
-
-
 def test_plot_writes_and_names_its_figure_and_tables(sweep, vision):
     shown = vision(sweep, "plot", "outputs/tiny/runs", COLUMNS="160")
     assert shown.returncode == 0, shown.stderr
