@@ -1,39 +1,28 @@
 """Commands as a user runs them: each in its own folder, outside the process of the tests."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from command_server import CommandServer
 from commands import DIVERGING, TINY, Done
 
-SERVER = Path(__file__).with_name("command_server.py")
+SERVER = pytest.StashKey[CommandServer]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Fork the process of the commands after the imports, and before a test changes what it inherits."""
+    if any("vision" in getattr(item, "fixturenames", ()) for item in session.items):
+        session.config.stash[SERVER] = CommandServer()
 
 
 @pytest.fixture(scope="session")
-def vision() -> Iterator[Callable[..., Done]]:
+def vision(pytestconfig: pytest.Config) -> Iterator[Callable[..., Done]]:
     """Run a command in a folder, with further variables in its environment."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        [sys.executable, str(SERVER)],
-        env=environment,
-        text=True,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as server:
-        assert server.stdin is not None and server.stdout is not None
-        requests, answers = server.stdin, server.stdout
-
-        def run(folder: Path, *arguments: str, **variables: str) -> Done:
-            request = {"folder": str(folder), "arguments": arguments, "environment": variables}
-            print(json.dumps(request), file=requests, flush=True)
-            return Done(*json.loads(answers.readline()))
-
-        yield run
-        server.kill()
+    server = pytestconfig.stash[SERVER]
+    yield server.run
+    server.close()
 
 
 @pytest.fixture(scope="session")

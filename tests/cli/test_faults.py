@@ -129,10 +129,10 @@ def test_ctrl_c_ends_in_one_line_and_leaves_nothing(tmp_path, launcher):
 ON_A_SMALL_DISK = """
 import os, shutil, sys
 from pathlib import Path
-tests, *sweep = sys.argv[1:]
+tests, faulty, *sweep = sys.argv[1:]
 sys.path.insert(0, tests)
 from command_server import run
-shutil.copy(Path(tests, "faulty.py"), ".")
+shutil.copy(faulty, ".")
 
 def train():
     status, _, errors = run(sweep)
@@ -154,9 +154,9 @@ def test_a_full_disk_stops_the_sweep_and_loses_no_training(tmp_path):
     if subprocess.run([*small_disk, "mount -t tmpfs -o size=1m none /mnt"], capture_output=True).returncode:
         pytest.skip("mounting is not allowed here")
     mount = 'mount -t tmpfs -o size=5m none "$1" && cd "$1" && shift && exec "$0" -c "$@"'
-    here = str(Path(__file__).parent)
+    files = [str(Path(__file__).parents[1]), str(Path(__file__).with_name("faulty.py"))]
     sweep = ["train", "-m", *FAULTY, "+model.kwargs.how=fills,works,works_too"]
-    command = [*small_disk, mount, sys.executable, str(tmp_path), ON_A_SMALL_DISK, here, *sweep]
+    command = [*small_disk, mount, sys.executable, str(tmp_path), ON_A_SMALL_DISK, *files, *sweep]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
