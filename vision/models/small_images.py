@@ -39,11 +39,12 @@ def small_image_arguments(name: str, *, img_size: Size, **given: Any) -> Argumen
     Raises:
         ValueError: the model does not run on such images; the message names sizes that would fit.
     """
-    found, reason = _fitting_arguments(name, img_size, given)
-    if found is not None or not _runs_as_it_is(name):
+    native = build_on_meta(name)
+    found, reason = _fitting_arguments(name, img_size, given, native)
+    if found is not None or not _runs_as_it_is(name, native):
         return found or {}
     height, width = pair(img_size)
-    sides = [f"data.img_size={side}" for side in _fitting_sides(name, max(height, width), given)]
+    sides = [f"data.img_size={side}" for side in _fitting_sides(name, max(height, width), given, native)]
     fits = f"{' or '.join(sides)} would fit" if sides else "no size nearby fits"
     raise ValueError(f"model {name!r} cannot run on images of {height} x {width} pixels ({reason}); {fits}")
 
@@ -68,10 +69,12 @@ def token_patch(img_size: Size, *, power_of_two: bool = False) -> int:
     return min(fits or sides or [2], key=lambda p: abs(side / p - WANTED))
 
 
-def _fitting_arguments(name: str, img_size: Size, given: Arguments) -> tuple[Arguments | None, str]:
+def _fitting_arguments(
+    name: str, img_size: Size, given: Arguments, native: nn.Module
+) -> tuple[Arguments | None, str]:
     """Return the first arguments with which the model runs, or None, and why the last ones do not."""
     reason = ""
-    for choice in _choices(name, img_size):
+    for choice in _choices(native, img_size):
         arguments = {key: value for key, value in choice.items() if key not in given}
         try:
             _run(name, img_size, {**arguments, **given})
@@ -85,9 +88,9 @@ def _fitting_arguments(name: str, img_size: Size, given: Arguments) -> tuple[Arg
     return None, " ".join(reason.split())
 
 
-def _choices(name: str, img_size: Size) -> list[Arguments]:
-    """Return arguments to try, the best first."""
-    native = cast(TimmModel, build_on_meta(name))
+def _choices(known: nn.Module, img_size: Size) -> list[Arguments]:
+    """Return arguments to try, the best first, for a model that is built without arguments as `known`."""
+    native = cast(TimmModel, known)
     height, width = pair(img_size)
     stem = native.feature_info[0]["reduction"] if getattr(native, "feature_info", None) else 16
     patch = _patch(stem, (height, width), _native_side(native))
@@ -118,10 +121,10 @@ def _run(name: str, img_size: Size, arguments: Arguments) -> None:
         model(torch.zeros(1, channels, *pair(img_size), device="meta"))
 
 
-def _runs_as_it_is(name: str) -> bool:
+def _runs_as_it_is(name: str, native: nn.Module) -> bool:
     """Return whether the model runs on the meta device at its own size: else nothing can be said."""
     try:
-        _run(name, _native_side(build_on_meta(name)), {})
+        _run(name, _native_side(native), {})
     except Exception:
         return False
     return True
@@ -132,12 +135,11 @@ def _native_side(model: object) -> int:
     return cast(tuple[int, int, int], config.get("input_size", (3, 224, 224)))[-1]
 
 
-def _fitting_sides(name: str, side: int, given: Arguments) -> list[int]:
+def _fitting_sides(name: str, side: int, given: Arguments, native: nn.Module) -> list[int]:
     """Return up to two sides near `side` on which the model runs, in order."""
-    multiples = range(STEP, 2 * max(side, _native_side(build_on_meta(name))), STEP)
-    nearest = sorted(multiples, key=lambda other: abs(other - side))[:TRIED]
-    native = _native_side(build_on_meta(name))
-    fits = (other for other in (*nearest, native) if _fitting_arguments(name, other, given)[0] is not None)
+    own = _native_side(native)
+    nearest = sorted(range(STEP, 2 * max(side, own), STEP), key=lambda other: abs(other - side))[:TRIED]
+    fits = (one for one in (*nearest, own) if _fitting_arguments(name, one, given, native)[0] is not None)
     return sorted({*islice(fits, 2)})
 
 
