@@ -61,6 +61,14 @@ def test_a_run_is_fitted_on_its_images_and_the_saved_models_have_the_printed_acc
     assert {row["kernel_size"] for row in csv.DictReader((out / "accuracy.csv").open())} == {"1", "3", "full"}
     assert main(command) == 2, "the folder is not overwritten"
     assert "is not empty; nothing was changed" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_saved_model_is_looked_at(vit, tmp_path):
+    out = tmp_path / "near"
+    assert (
+        main(["convert", vit["folder"], "--to", "convolution", "--kernel-size", "3", "--out", str(out)]) == 0
+    )
     assert main(["inspect", str(out / "k3"), "--out", str(tmp_path / "seen")]) == 0
 
 

@@ -48,6 +48,7 @@ def test_a_vit_next_to_a_cnn_on_given_images(tmp_path, photos, capsys):
     assert "no heads.png: field_vit has no heads whose centres are learned: its attention has" in shown.err
 
 
+@pytest.mark.slow
 def test_a_cnn_alone_and_what_it_has_no_part_for(tmp_path, capsys):
     out = tmp_path / "seen"
     assert main(["inspect", "resnet10t", "--input-size", "32", "--out", str(out)]) == 0
