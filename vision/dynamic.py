@@ -4,6 +4,7 @@ Everything else has a type of its own: a dataclass, a `TypedDict`, or a `Protoco
 not declare.
 """
 
+from collections.abc import Hashable
 from typing import Any, TypeAlias
 
 # An object of a JSON file, such as the record of a run. What reads a value knows its type.
@@ -12,3 +13,5 @@ JsonObject: TypeAlias = dict[str, Any]
 Arguments: TypeAlias = dict[str, Any]
 # A state_dict as torch saves it: tensors and plain values.
 StateDict: TypeAlias = dict[str, Any]
+# A row of a data frame, by the name of the column.
+TableRow: TypeAlias = dict[Hashable, Any]

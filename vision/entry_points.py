@@ -17,6 +17,8 @@ from timm.models import (
     register_model_deprecations,
 )
 
+from vision.dynamic import Arguments
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -46,7 +48,7 @@ BACKBONES = (
     *("field_static", "field_graph", "field_recurrent", "field_cnn", "field_cnn_attention"),
     *("field_pooling", "field_identity"),
 )
-_CONFIGS: dict[str, dict[str, Any]] = {
+_CONFIGS: dict[str, Arguments] = {
     **dict.fromkeys(BACKBONES, _BACKBONE),
     "field_vit_conv_stem": {**_BACKBONE, "first_conv": "patch_embed.layers.0.0"},
     "plain_cnn": {**_IMAGES, "first_conv": "stages.0.0.conv", "classifier": "head.fc", "pool_size": (8, 8)},
@@ -55,90 +57,90 @@ _CONFIGS: dict[str, dict[str, Any]] = {
     "nearest_cnn": _BACKBONE,
 }
 # timm reads a registered model's configuration from this name, in the module of its entry point.
-default_cfgs = cast(dict[str, Any], generate_default_cfgs({**_CONFIGS}))
+default_cfgs = cast(Arguments, generate_default_cfgs({**_CONFIGS}))
 
 
 @register_model
-def field_vit(pretrained: bool = False, **kwargs: Any) -> "Backbone":
+def field_vit(pretrained: bool = False, **kwargs: object) -> "Backbone":
     """The ViT: self-attention over all patches, learned positions."""
     return _backbone("field_vit", "self_attention", pretrained, kwargs, pos_embed="learned")
 
 
 @register_model
-def field_vit_conv_stem(pretrained: bool = False, **kwargs: Any) -> "Backbone":
+def field_vit_conv_stem(pretrained: bool = False, **kwargs: object) -> "Backbone":
     """The ViT with a convolutional stem, as in CCT: convolutions and max pools make its tokens."""
     defaults = {"pos_embed": "learned", "stem": "convolutions"}
     return _backbone("field_vit_conv_stem", "self_attention", pretrained, kwargs, **defaults)
 
 
 @register_model
-def field_local(pretrained: bool = False, **kwargs: Any) -> "Backbone":
+def field_local(pretrained: bool = False, **kwargs: object) -> "Backbone":
     """Local self-attention: content weights in a k x k neighbourhood, learned positions."""
     return _backbone("field_local", "local_attention", pretrained, kwargs, pos_embed="learned")
 
 
 @register_model
-def field_truncated(pretrained: bool = False, **kwargs: Any) -> "Backbone":
+def field_truncated(pretrained: bool = False, **kwargs: object) -> "Backbone":
     """Truncated self-attention: a window on the sequence of patches, learned positions."""
     return _backbone("field_truncated", "truncated_attention", pretrained, kwargs, pos_embed="learned")
 
 
 @register_model
-def field_window(pretrained: bool = False, **kwargs: Any) -> "Backbone":
+def field_window(pretrained: bool = False, **kwargs: object) -> "Backbone":
     """Self-attention inside tiles of the grid, Swin's field without its shift; learned positions."""
     return _backbone("field_window", "window_attention", pretrained, kwargs, pos_embed="learned")
 
 
 @register_model
-def field_gated(pretrained: bool = False, **kwargs: Any) -> "Backbone":
+def field_gated(pretrained: bool = False, **kwargs: object) -> "Backbone":
     """ConViT's gated attention: starts near a convolution and may learn to attend elsewhere."""
     return _backbone("field_gated", "gated_attention", pretrained, kwargs)
 
 
 @register_model
-def field_quadratic(pretrained: bool = False, **kwargs: Any) -> "Backbone":
+def field_quadratic(pretrained: bool = False, **kwargs: object) -> "Backbone":
     """Attention by position alone; each head learns a centre and a width, its receptive field."""
     return _backbone("field_quadratic", "quadratic_attention", pretrained, kwargs)
 
 
 @register_model
-def field_static(pretrained: bool = False, **kwargs: Any) -> "Backbone":
+def field_static(pretrained: bool = False, **kwargs: object) -> "Backbone":
     """Attention with one learned weight per relative position, the same for every image."""
     return _backbone("field_static", "static_attention", pretrained, kwargs)
 
 
 @register_model
-def field_graph(pretrained: bool = False, **kwargs: Any) -> "Backbone":
+def field_graph(pretrained: bool = False, **kwargs: object) -> "Backbone":
     """Self-attention on a graph of the patches, by default the 8 neighbours; learned positions."""
     return _backbone("field_graph", "graph_attention", pretrained, kwargs, pos_embed="learned")
 
 
 @register_model
-def field_recurrent(pretrained: bool = False, **kwargs: Any) -> "Backbone":
+def field_recurrent(pretrained: bool = False, **kwargs: object) -> "Backbone":
     """ReNet's recurrence: bidirectional LSTMs over rows, then columns."""
     return _backbone("field_recurrent", "recurrent", pretrained, kwargs)
 
 
 @register_model
-def field_pooling(pretrained: bool = False, **kwargs: Any) -> "Backbone":
+def field_pooling(pretrained: bool = False, **kwargs: object) -> "Backbone":
     """PoolFormer's average pool as mixer, which has no parameters."""
     return _backbone("field_pooling", "pooling", pretrained, kwargs)
 
 
 @register_model
-def field_cnn(pretrained: bool = False, **kwargs: Any) -> "Backbone":
+def field_cnn(pretrained: bool = False, **kwargs: object) -> "Backbone":
     """The CNN of the same backbone: a k x k convolution mixes the tokens."""
     return _backbone("field_cnn", "convolution", pretrained, kwargs)
 
 
 @register_model
-def field_cnn_attention(pretrained: bool = False, **kwargs: Any) -> "Backbone":
+def field_cnn_attention(pretrained: bool = False, **kwargs: object) -> "Backbone":
     """`field_cnn` as masked attention: one head per kernel position; the same state_dict."""
     return _backbone("field_cnn_attention", "conv_attention", pretrained, kwargs)
 
 
 @register_model
-def field_identity(pretrained: bool = False, **kwargs: Any) -> "Backbone":
+def field_identity(pretrained: bool = False, **kwargs: object) -> "Backbone":
     """No mixing: no token sees another before the mean, as in a 1 x 1 convolution."""
     return _backbone("field_identity", "identity", pretrained, kwargs)
 
@@ -159,7 +161,7 @@ def resnet18_small(pretrained: bool = False, **kwargs: Any) -> "SmallImageResNet
 
     from vision.models.resnet import SmallImageResNet
 
-    arguments: dict[str, Any] = {"block": BasicBlock, "layers": (2, 2, 2, 2), **kwargs}
+    arguments: Arguments = {"block": BasicBlock, "layers": (2, 2, 2, 2), **kwargs}
     return build_model_with_cfg(SmallImageResNet, "resnet18_small", pretrained, **arguments)
 
 
@@ -183,35 +185,35 @@ def nearest_cnn(pretrained: bool = False, **kwargs: Any) -> "nn.Module":
     return build_model_with_cfg(build, "nearest_cnn", pretrained, feature_cfg=features, **kwargs)
 
 
-def _backbone(name: str, mixer: str, pretrained: bool, kwargs: dict[str, Any], **defaults: Any) -> "Backbone":
+def _backbone(name: str, mixer: str, pretrained: bool, kwargs: Arguments, **defaults: object) -> "Backbone":
     from vision.models.backbone import Backbone
     from vision.models.resizing import checkpoint_filter_fn
 
-    arguments: dict[str, Any] = {"mixer": mixer, **defaults, **kwargs}
+    arguments: Arguments = {"mixer": mixer, **defaults, **kwargs}
     features = {"out_indices": 3, "feature_cls": "getter"}
-    options: dict[str, Any] = {"feature_cfg": features, "pretrained_filter_fn": checkpoint_filter_fn}
+    options: Arguments = {"feature_cfg": features, "pretrained_filter_fn": checkpoint_filter_fn}
     return build_model_with_cfg(Backbone, name, pretrained, **options, **arguments)
 
 
-def _complete_backbone(name: str, **given: Any) -> dict[str, Any]:
+def _complete_backbone(name: str, **given: Any) -> Arguments:
     from vision.models.registry import complete_backbone
 
     return complete_backbone(name, **given)
 
 
-def _complete_stages(name: str, **given: Any) -> dict[str, Any]:
+def _complete_stages(name: str, **given: Any) -> Arguments:
     from vision.models.registry import complete_stages
 
     return complete_stages(name, **given)
 
 
-def _complete_softened_cnn(name: str, **given: Any) -> dict[str, Any]:
+def _complete_softened_cnn(name: str, **given: Any) -> Arguments:
     from vision.soften.registry import complete_softened_cnn
 
     return complete_softened_cnn(**given)
 
 
-def _complete_nearest_cnn(name: str, **given: Any) -> dict[str, Any]:
+def _complete_nearest_cnn(name: str, **given: Any) -> Arguments:
     from vision.convert.nearest_registry import complete_nearest_cnn
 
     return complete_nearest_cnn(**given)

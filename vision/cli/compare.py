@@ -5,7 +5,6 @@ vision compare outputs/data_size-cifar10
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -14,6 +13,7 @@ from rich.table import Table
 from vision.cli.console import console, print_line
 from vision.cli.stderr import tell
 from vision.cli.sweep_arguments import add_choose, add_source, names
+from vision.dynamic import TableRow
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +52,7 @@ def _table(accuracies: pd.DataFrame) -> Table:
 
     table = Table("images", "model", "parameters", "accuracy, %", "how", "source", box=SIMPLE_HEAD)
     for size, group in accuracies.groupby("train_size"):
-        rows: list[dict[Any, Any]] = group.to_dict("records")
+        rows: list[TableRow] = group.to_dict("records")
         for row in rows:
             params = "" if pd.isna(row["params"]) else f"{row['params']:,.0f}"
             table.add_row(

@@ -6,7 +6,7 @@ vision convert outputs/demo/ViT/n1200/s0 --to convolution --kernel-size 3,5,7,fu
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import pandas as pd
 import torch
@@ -19,7 +19,7 @@ from vision.cli.images import SEED, image_files, noise, normalize, read_images
 from vision.cli.run_data import is_run, run_inputs
 from vision.cli.weights import build_with_weights
 from vision.convert import Calibration, ConvolutionSummary, input_shape
-from vision.convert.convolution_summary import KernelSize
+from vision.convert.convolution_summary import ConvolutionModel, KernelSize
 from vision.convert.nearest_registry import save_nearest_cnn
 from vision.models.sources import ModelSource, find_model
 
@@ -183,9 +183,7 @@ def _folder(out: Path, size: KernelSize) -> Path:
 
 
 def _summary(model: nn.Module) -> ConvolutionSummary:
-    summary: Any = model.conversion
-    assert isinstance(summary, ConvolutionSummary)
-    return summary
+    return cast(ConvolutionModel, model).conversion
 
 
 def _label(size: KernelSize) -> str:

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Any, get_args, get_origin
+from typing import TypeVar, get_args, get_origin
 
 import hydra._internal.utils as hydra_internals
 from hydra.errors import HydraException, OverrideParseException
@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from vision.cli.stderr import tell
 from vision.config import setting_types
 
+Result = TypeVar("Result")
 DEBUG = "VISION_DEBUG"  # environment variable: show tracebacks
 NAME = re.compile(r"[+~]{0,2}\w+([./@:]\w+)*")
 KINDS = {"Integer": "an integer", "Float": "a number"}
@@ -73,7 +74,7 @@ def sentence(error: BaseException) -> str:
     return "; ".join(line.strip().rstrip(".;") for line in message.splitlines() if line.strip())
 
 
-def _run_and_report(call: Callable[[], Any]) -> Any:
+def _run_and_report(call: Callable[[], Result]) -> Result:
     try:
         return call()
     except Exception as error:
@@ -133,5 +134,5 @@ def _no_such_setting(name: str, message: str) -> str:
     return f"there is no setting {name}{hint}"
 
 
-def _is_dictionary(kind: Any) -> bool:
+def _is_dictionary(kind: object) -> bool:
     return get_origin(kind) is dict or dict in get_args(kind)

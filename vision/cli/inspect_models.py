@@ -7,7 +7,6 @@ dict_keys(['field_vit', 'field_cnn'])
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from vision import inspection
 from vision.cli.images import SEED, image_files, noise, normalize, read_images, spread_indices, statistics
 from vision.cli.weights import build_with_weights
-from vision.convert import CONVERSION, as_attention, input_shape, load_converted
+from vision.convert import CONVERSION, ConversionSummary, as_attention, input_shape, load_converted
 from vision.dynamic import JsonObject
 from vision.models import find_model
 from vision.provenance import provenance
@@ -125,7 +124,7 @@ def _model(
 
 def _shape(model: nn.Module, input_size: int | None) -> tuple[int, ...]:
     """Return (C, H, W) of the images; a converted model has the shape that it was converted for."""
-    conversion: Any = getattr(model, "conversion", None)
+    conversion: ConversionSummary | None = getattr(model, "conversion", None)
     return input_shape(model, input_size if conversion is None else input_size or conversion.input_shape)
 
 

@@ -6,7 +6,7 @@ OmegaConf would keep the default of the schema, so `???` becomes an interpolatio
 {'root': '${must_be_given:}', 'img_size': 64}
 """
 
-from typing import Any, cast
+from typing import cast
 
 from omegaconf import Node, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
@@ -14,11 +14,11 @@ from omegaconf.errors import InterpolationResolutionError
 MISSING, RESOLVER = "???", "must_be_given"
 
 
-def mark_missing(tree: Any) -> Any:
+def mark_missing(tree: object) -> object:
     """Return the contents of a YAML file with an interpolation in the place of each `???`."""
     OmegaConf.register_new_resolver(RESOLVER, _refuse, replace=True)
     if isinstance(tree, dict):
-        return {key: mark_missing(value) for key, value in cast(dict[Any, Any], tree).items()}
+        return {key: mark_missing(value) for key, value in cast(dict[object, object], tree).items()}
     return f"${{{RESOLVER}:}}" if tree == MISSING else tree
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import PurePosixPath
-from typing import Any, cast
+from typing import cast
 
 from hydra._internal.core_plugins.file_config_source import FileConfigSource as _FileConfigSource
 from hydra._internal.sources_registry import SourcesRegistry
@@ -67,7 +67,7 @@ class FileConfigSource(_FileConfigSource):
         package = result.header.get("package") or group
         package = package.replace("_group_", group).removeprefix("_global_").removeprefix(".")
         renamed = _renamed(_leaves(tree, package))
-        current = mark_missing(_rename_keys(tree, package, renamed))
+        current = cast(JsonObject, mark_missing(_rename_keys(tree, package, renamed)))
         if current != tree:
             result.config = OmegaConf.create(current)
         return result
@@ -89,20 +89,20 @@ def _renamed(settings: JsonObject) -> dict[str, str]:
     return renamed
 
 
-def _leaves(tree: Any, prefix: str) -> JsonObject:
+def _leaves(tree: object, prefix: str) -> JsonObject:
     """Return the values of a YAML file by dotted name; those of a sweep by the name of the override."""
     if not isinstance(tree, dict):
         return {prefix: tree}
     prefix = "" if prefix == "hydra.sweeper.params" else prefix
     leaves: JsonObject = {}
-    for key, value in _items(cast(dict[Any, Any], tree)):
+    for key, value in _items(cast(dict[object, object], tree)):
         leaves |= _leaves(value, f"{prefix}.{key}" if prefix else key)
     return leaves
 
 
-def _rename_keys(tree: Any, prefix: str, renamed: dict[str, str]) -> Any:
+def _rename_keys(tree: object, prefix: str, renamed: dict[str, str]) -> object:
     if isinstance(tree, list):
-        return [_rename_keys(value, "", renamed) for value in cast(list[Any], tree)]
+        return [_rename_keys(value, "", renamed) for value in cast(list[object], tree)]
     if isinstance(tree, str):
         return _rename_interpolations(tree, renamed)
     if not isinstance(tree, dict):
@@ -110,7 +110,7 @@ def _rename_keys(tree: Any, prefix: str, renamed: dict[str, str]) -> Any:
     is_sweep = prefix == "hydra.sweeper.params"
     prefix = "" if is_sweep else prefix
     current: JsonObject = {}
-    for key, value in _items(cast(dict[Any, Any], tree)):
+    for key, value in _items(cast(dict[object, object], tree)):
         name = f"{prefix}.{key}" if prefix else key
         new = renamed.get(name)
         value = _rename_keys(value, name, renamed)
@@ -119,7 +119,7 @@ def _rename_keys(tree: Any, prefix: str, renamed: dict[str, str]) -> Any:
         if new is None:
             current[key] = value
         elif new == DISTANCE and not is_sweep and "." not in key:
-            current["options"] = {**current.get("options", {}), "distance": int(value)}
+            current["options"] = {**current.get("options", {}), "distance": int(str(value))}
         else:
             current[new if is_sweep or key == name else new.rpartition(".")[2]] = value
     return current
@@ -134,7 +134,7 @@ def _rename_interpolations(text: str, renamed: dict[str, str]) -> str:
     return text
 
 
-def _items(tree: dict[Any, Any]) -> Iterable[tuple[str, Any]]:
+def _items(tree: dict[object, object]) -> Iterable[tuple[str, object]]:
     return ((str(key), value) for key, value in tree.items())
 
 

@@ -4,13 +4,13 @@
 ... # doctest: +SKIP
 """
 
-from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 
+from vision.dynamic import TableRow
 from vision.text import short_name, value_text
 
 NAME = 40  # letters in a line of a name
@@ -53,7 +53,7 @@ def choice_table(choices: pd.DataFrame) -> Table:
     return table
 
 
-def _empty_score_table(curves: pd.DataFrame, heads: list[Any], columns: str, metric: str) -> Table:
+def _empty_score_table(curves: pd.DataFrame, heads: list[object], columns: str, metric: str) -> Table:
     counts = sorted(set(curves["n"]))
     n = f"n = {counts[0]}" if len(counts) == 1 else "(n)"
     spread = " ± half of the 95% interval" if counts[-1] > 1 else ""
@@ -63,7 +63,7 @@ def _empty_score_table(curves: pd.DataFrame, heads: list[Any], columns: str, met
     return Table(first, *map(value_text, heads), box=SIMPLE_HEAD, pad_edge=False, title=title)
 
 
-def _score(point: Mapping[Hashable, Any], *, with_n: bool) -> str:
+def _score(point: TableRow, *, with_n: bool) -> str:
     n = f" ({point['n']})" if with_n else ""
     mean = point["mean"]
     if pd.isna(point["high"]):

@@ -54,12 +54,12 @@ def _compose_checked(self: Hydra, *arguments: Any, **named: Any) -> DictConfig:
     return config
 
 
-def _targets(tree: Any, name: str) -> Iterator[tuple[str, str]]:
+def _targets(tree: object, name: str) -> Iterator[tuple[str, str]]:
     if isinstance(tree, list):
-        for number, value in enumerate(cast(list[Any], tree)):
+        for number, value in enumerate(cast(list[object], tree)):
             yield from _targets(value, f"{name}[{number}]")
     elif isinstance(tree, dict):
-        for key, value in cast(dict[Any, Any], tree).items():
+        for key, value in cast(dict[object, object], tree).items():
             path = f"{name}.{key}" if name else str(key)
             is_class = key == "class" and "_logging." in path
             if (key in CALLED or is_class) and isinstance(value, str):

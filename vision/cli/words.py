@@ -7,7 +7,7 @@ ValueError: data.augment.flip must be true or false, got 2
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -80,7 +80,7 @@ def _overrides(words: list[str]) -> list[str]:
     return given.overrides
 
 
-def _values(override: Override, *, many: bool) -> list[Any]:
+def _values(override: Override, *, many: bool) -> list[object]:
     value = override.value()
     if override.is_delete():
         return []
@@ -89,7 +89,7 @@ def _values(override: Override, *, many: bool) -> list[Any]:
     return [] if override.is_sweep_override() else [value]
 
 
-def _check_group(group: str, value: Any) -> None:
+def _check_group(group: str, value: object) -> None:
     can_be_left_out = group in CAN_BE_LEFT_OUT and value is None
     if group in GROUPS and not (isinstance(value, str) and value) and not can_be_left_out:
         got = "nothing" if value in ("", None) else value
@@ -98,7 +98,7 @@ def _check_group(group: str, value: Any) -> None:
         )
 
 
-def _check_flag(name: str, value: Any) -> None:
+def _check_flag(name: str, value: object) -> None:
     """Refuse numbers for what is true or false, but for 0 and 1."""
     if isinstance(value, int) and value not in (0, 1) and dict(setting_types()).get(name) is bool:
         raise ValueError(f"{name} must be true or false, got {value}")

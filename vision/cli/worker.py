@@ -22,11 +22,12 @@ from contextlib import suppress
 from functools import lru_cache
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TypeVar
 
 from vision.dynamic import JsonObject
 from vision.results import RunDied
 
+Result = TypeVar("Result")
 SECONDS_BETWEEN_REPORTS, SECONDS_BETWEEN_LOOKS = 0.5, 1.0
 SECONDS_FOR_STATE = 30.0
 INTERRUPTED = (-signal.SIGINT, -signal.SIGTERM)
@@ -52,8 +53,11 @@ class Worker:
         atexit.register(self.close)
 
     def call(
-        self, function: Callable[..., Any], *arguments: Any, on_progress: Callable[[Any], None] | None = None
-    ) -> Any:
+        self,
+        function: Callable[..., Result],
+        *arguments: object,
+        on_progress: Callable[[JsonObject], None] | None = None,
+    ) -> Result:
         """Return what a function of a module returns; functions and arguments are pickled.
 
         Args:
@@ -83,7 +87,12 @@ class Worker:
                 self._process.wait()
             self._process = None
 
-    def _call(self, function: Any, arguments: tuple[Any, ...], on_progress: Any) -> Any:
+    def _call(
+        self,
+        function: Callable[..., Result],
+        arguments: tuple[object, ...],
+        on_progress: Callable[[JsonObject], None] | None,
+    ) -> Result:
         process, pipe = self._started()
         with suppress(BrokenPipeError):
             pipe.send((os.getcwd(), sys.path, function, arguments, on_progress is not None))
@@ -95,7 +104,7 @@ class Worker:
                 kind, content = pipe.recv()
             except (EOFError, ConnectionResetError):
                 break
-            if kind == "progress":
+            if kind == "progress" and on_progress is not None:
                 on_progress(content)
             elif kind == "returned":
                 return content

@@ -6,7 +6,7 @@ ValueError: training.momentum must be 0 or from 1e-06 up to but not including 1,
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 
 class Bounds(NamedTuple):
@@ -81,7 +81,7 @@ BOUNDS = {
 }
 
 
-def check_bounds(settings: Mapping[str, Any]) -> None:
+def check_bounds(settings: Mapping[str, object]) -> None:
     """Check settings by dotted name; those that are null, and those without bounds, are right.
 
     Raises:
@@ -89,6 +89,6 @@ def check_bounds(settings: Mapping[str, Any]) -> None:
     """
     for name, bounds in BOUNDS.items():
         given = settings.get(name)
-        for value in cast(list[Any], given) if isinstance(given, list) else [given]:
+        for value in cast(list[object], given) if isinstance(given, list) else [given]:
             if isinstance(value, int | float) and not bounds.include(value):
                 raise ValueError(f"{name} must be {bounds}, got {value}")

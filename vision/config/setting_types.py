@@ -6,12 +6,12 @@
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from typing import Any, get_type_hints
+from typing import get_type_hints
 
 from vision.config.run import RunConfig
 
 
-def setting_types(kind: type = RunConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def setting_types(kind: type = RunConfig, prefix: str = "") -> Iterator[tuple[str, object]]:
     """Yield the dotted name and the type of each setting; those of a part come before the part itself."""
     hints = get_type_hints(kind)
     for field in fields(kind):

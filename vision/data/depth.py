@@ -103,7 +103,7 @@ def to_eight_bits(values: NDArray[Any], ranges: Ranges) -> NDArray[np.uint8]:
     return scaled.round().clip(0, 255).astype(np.uint8)
 
 
-def _is_deep_colour(file: Any) -> bool:
+def _is_deep_colour(file: "Image.Image") -> bool:
     tiles = getattr(file, "tile", None)
     return (
         file.format in ("PNG", "TIFF") and file.mode[0] == "R" and bool(tiles) and ";16" in str(tiles[0][3])

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -197,17 +197,17 @@ class EncodedImages(Dataset[Tensor]):
                 pass
 
 
-class _Subsequence(Sequence[Any]):
+class _Subsequence(Sequence[T]):
     """Some of a sequence, without reading them."""
 
-    def __init__(self, everything: Sequence[Any], indices: Sequence[int]) -> None:
+    def __init__(self, everything: Sequence[T], indices: Sequence[int]) -> None:
         self.everything, self.indices = everything, indices
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def __getitem__(self, index: Any) -> Any:
-        return self.everything[self.indices[index]]
+        return self.everything[cast(int, self.indices[index])]
 
 
 def is_constant(images: Tensor) -> Tensor:

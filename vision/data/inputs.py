@@ -10,7 +10,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ from vision.data.subsets import Subset, draw_subset
 from vision.data.summary import summary
 from vision.dynamic import JsonObject
 
+Size = TypeVar("Size", int | str, int | None)
 EVAL_BATCH_SIZE = 500
 EVAL_PIXELS_ON_GPU = (
     2_000_000  # of a batch: a GPU is kept busy by 2,000 images of 32 x 32 pixels, or 40 of 224 x 224
@@ -106,7 +107,7 @@ def _eval_batch_size(shape: tuple[int, int, int], device: torch.device) -> int:
 
 def load_inputs(
     config: DataConfig,
-    train_size: Any,
+    train_size: int | str,
     *,
     device: torch.device | str = "cpu",
     known: tuple[list[float], list[float]] | None = None,
@@ -154,13 +155,13 @@ def per_channel(values: Sequence[float], channels: int) -> list[float]:
     return list(values) if len(values) == channels else [sum(values) / len(values)] * channels
 
 
-def fit_size(size: Any, labels: Tensor, sizes: Sequence[int]) -> Any:
+def fit_size(size: Size, labels: Tensor, sizes: Sequence[int]) -> Size | int:
     """Return a size that is one of `sizes` in the range that a stratified subset allows; others as they are.
 
     >>> fit_size(20, torch.arange(99), [20]), fit_size(20, torch.tensor([0, 1]), [20])
     (99, 2)
     """
-    if size not in sizes:
+    if not isinstance(size, int) or size not in sizes:
         return size
     return max(len(set(labels.tolist())), min(size, len(labels)))
 

@@ -5,8 +5,6 @@
 ['train: float pixels in [0, 1] are scaled to 0 to 255', 'train: pixels (N, H, W, C) become (N, C, H, W)']
 """
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -42,7 +40,7 @@ def checked_images(images: Images, classes: tuple[str, ...], split: str) -> tupl
     return Images(pixels, labels), [f"{split}: {text}" for text in (*made_bytes, *made_planes)]
 
 
-def image_batch(values: Any, named: str) -> Tensor:
+def image_batch(values: object, named: str) -> Tensor:
     """Return one image or several, of numbers, as uint8 (N, C, H, W); see `checked_images`.
 
     Args:
@@ -58,7 +56,7 @@ def image_batch(values: Any, named: str) -> Tensor:
     return _channels_first(pixels, named)[0]
 
 
-def _tensor(values: Any, wanted: str) -> Tensor:
+def _tensor(values: object, wanted: str) -> Tensor:
     if isinstance(values, Tensor):
         return values
     try:
@@ -105,7 +103,7 @@ def _channels_first(pixels: Tensor, split: str) -> tuple[Tensor, list[str]]:
     return pixels, []
 
 
-def _checked_labels(labels: Any, classes: tuple[str, ...], split: str) -> Tensor:
+def _checked_labels(labels: object, classes: tuple[str, ...], split: str) -> Tensor:
     wanted = f"{split}: labels must be int64 (N,) with N > 0"
     labels = _tensor(labels, wanted)
     if labels.dtype.is_floating_point or labels.dtype.is_complex or labels.ndim != 1 or not len(labels):

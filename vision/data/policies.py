@@ -7,7 +7,6 @@ torch.Size([3, 8, 8])
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from torch import Tensor
 
@@ -47,7 +46,7 @@ class _OwnPolicy:
         self._name, self._change = name, own(**options) if isinstance(own, type) else partial(own, **options)
 
     def __call__(self, image: Tensor) -> Tensor:
-        changed: Any = self._change(image)
+        changed: object = self._change(image)
         if not isinstance(changed, Tensor) or (changed.shape, changed.dtype) != (image.shape, image.dtype):
             raise ValueError(
                 f"data.augment.policy={self._name} must return an image of {image.dtype} "

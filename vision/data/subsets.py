@@ -10,7 +10,6 @@ torch.Size([45])
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +35,7 @@ class Subset:
 
 def draw_subset(
     labels: Tensor,
-    train_size: Any,
+    train_size: int | str,
     *,
     seed: int,
     val_fraction: float,
@@ -106,7 +105,7 @@ def stratified_order(labels: np.ndarray, *, seed: int) -> np.ndarray:
     return order[np.lexsort((random.rand(len(order)), quotient))]
 
 
-def _last(rest: np.ndarray, fraction: float, train_size: Any) -> np.ndarray:
+def _last(rest: np.ndarray, fraction: float, train_size: int | str) -> np.ndarray:
     """Return the last images of the order, which are outside the subsets of most other sizes too."""
     if fraction == 0:
         return rest[:0]
@@ -141,7 +140,7 @@ def _rank_within_class(labels: np.ndarray) -> np.ndarray:
     return rank
 
 
-def _checked_size(train_size: Any, *, least: int, most: int, setting: str) -> int:
+def _checked_size(train_size: int | str, *, least: int, most: int, setting: str) -> int:
     if train_size == "all":
         return most
     try:

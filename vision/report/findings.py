@@ -7,11 +7,11 @@
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from vision import results
+from vision.dynamic import TableRow
 from vision.report.exclusions import missing_file_sentences
 from vision.report.read_sweep import compared_first
 from vision.report.sweep import MAX_MODELS, Sweep
@@ -148,12 +148,12 @@ def _best_at_the_ends(sweep: Sweep) -> list[str]:
     """Return who leads at the smallest and at the largest size that several models have."""
     table = ranking(sweep.records)
     table = table[table["models"] >= min(2, int(table["models"].max()))]
-    rows: list[dict[Any, Any]] = table.iloc[[0, -1] if len(table) > 1 else [0]].to_dict("records")
+    rows: list[TableRow] = table.iloc[[0, -1] if len(table) > 1 else [0]].to_dict("records")
     sentences = [text for row in rows for text in best_model(row, models=len(sweep.labels))]
     return sentences
 
 
-def _bounded_equivalence(sweep: Sweep) -> dict[Any, Any] | None:
+def _bounded_equivalence(sweep: Sweep) -> TableRow | None:
     """Return the row of the second model's best size, if both ends of its interval are known.
 
     With more images than that the second model was no better.
@@ -162,7 +162,7 @@ def _bounded_equivalence(sweep: Sweep) -> dict[Any, Any] | None:
         return None
     curve = sweep.curves[sweep.curves["label"] == sweep.pair[1]]
     best = curve["train_size"].tolist()[int(curve["mean"].to_numpy().argmax())]
-    rows: list[dict[Any, Any]] = sweep.equivalence.to_dict("records")
+    rows: list[TableRow] = sweep.equivalence.to_dict("records")
     row = next(row for row in rows if row["train_size"] == best)
     bounded = row["state"] == "inside" and row["low"] > 0 and row["high"] < math.inf
     return row if bounded else None

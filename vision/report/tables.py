@@ -6,10 +6,10 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from vision.dynamic import TableRow
 from vision.report.exclusions import skip_on_error
 from vision.report.image_table import same_images_table
 from vision.report.run_tables import choice_table, run_table, settings_table
@@ -45,7 +45,7 @@ def make_tables(sweep: Sweep, *, linked_from: Path | None) -> tuple[list[Table],
 
 
 def _scores(sweep: Sweep) -> Table:
-    rows_of_curves: list[dict[Any, Any]] = sweep.curves.to_dict("records")
+    rows_of_curves: list[TableRow] = sweep.curves.to_dict("records")
     known = {(point["label"], point["train_size"]): point for point in rows_of_curves}
     costs = [name for name in COSTS if name in sweep.records]
     first = sweep.records.groupby("label")[["train_size", *costs]].first()
@@ -62,7 +62,7 @@ def _scores(sweep: Sweep) -> Table:
     return Table("scores", "Accuracy", caption, heads, rows)
 
 
-def _score(point: dict[Any, Any] | None) -> Cell:
+def _score(point: TableRow | None) -> Cell:
     if point is None:
         return Cell("", -1.0)
     mean, low, high, n = 100 * point["mean"], 100 * point["low"], 100 * point["high"], point["n"]
@@ -78,7 +78,7 @@ def _differences(sweep: Sweep) -> Table:
     for other, table in sweep.differences.items():
         comparison = sweep.comparisons.get((sweep.first, other))
         tested = {one.train_size: one for one in comparison.by_size} if comparison else {}
-        differences: list[dict[Any, Any]] = table.to_dict("records")
+        differences: list[TableRow] = table.to_dict("records")
         for row in differences:
             gain = Cell(points(row["mean"]), 100 * row["mean"])
             ends = interval_cell(row["low"], row["high"])
@@ -97,7 +97,7 @@ def _equivalence(sweep: Sweep) -> Table | None:
     first, second = sweep.pair
     own = sorted(set(sweep.records[sweep.records["label"] == first]["train_size"].tolist()))
     rows: list[list[Cell]] = []
-    needed: list[dict[Any, Any]] = sweep.equivalence.to_dict("records")
+    needed: list[TableRow] = sweep.equivalence.to_dict("records")
     for row in needed:
         inside = row["state"] == "inside"
         images = Cell(images_cell(row["state"], row["images"], own), row["images"] if inside else None)
@@ -131,7 +131,7 @@ def _steps(sweep: Sweep, fit: ScalingFit) -> tuple[int, int] | None:
     if "steps" not in sweep.records:
         return None
     runs = sweep.records[(sweep.records["label"] == fit.label) & sweep.records["steps"].notna()]
-    most: dict[Any, Any] = runs.groupby("train_size")["steps"].max().to_dict()
+    most: TableRow = runs.groupby("train_size")["steps"].max().to_dict()
     ends = (fit.sizes[0], fit.sizes[-1])
     return (int(most[ends[0]]), int(most[ends[1]])) if set(ends) <= set(most) else None
 
@@ -142,7 +142,7 @@ def _published(sweep: Sweep) -> Table | None:
     if not set(theirs["train_size"].tolist()) & set(sweep.sizes):
         return None
     rows: list[list[Cell]] = []
-    both: list[dict[Any, Any]] = compare_with_published(sweep.records).to_dict("records")
+    both: list[TableRow] = compare_with_published(sweep.records).to_dict("records")
     for row in both:
         size, params = (cell(row[name]) for name in ("train_size", "params"))
         numbers = (row[name] for name in ("accuracy", "low", "high", "n"))

@@ -4,8 +4,7 @@
 0.0
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -39,7 +38,7 @@ def late_loss_fall(curve: Sequence[JsonObject]) -> float | None:
     return round((before - last) / (first - last), 4) if first > last else None
 
 
-def undertrained(records: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+def undertrained(records: Iterable[JsonObject]) -> dict[str, int]:
     """Count the runs whose budget may limit them, by what tells: low training accuracy, late fall."""
     runs = list(records)
     accuracies, falls = (_known(runs, name) for name in ("train_accuracy", "late_loss_fall"))
@@ -51,5 +50,5 @@ def undertrained(records: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return counts
 
 
-def _known(runs: Iterable[Mapping[str, Any]], name: str) -> list[float]:
+def _known(runs: Iterable[JsonObject], name: str) -> list[float]:
     return [value for run in runs if (value := run.get(name)) is not None and value == value]

@@ -7,7 +7,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from vision.results.files import read_json, write_json
 
@@ -73,10 +73,10 @@ def read_plan(sweep: Path) -> Plan:
     return Plan(runs, earlier, cast(dict[str, float], work) if isinstance(work, dict) else {})
 
 
-def _names(path: Path, name: str, value: Any) -> list[str]:
+def _names(path: Path, name: str, value: object) -> list[str]:
     if not isinstance(value, list):
         raise ValueError(f"{path}: {name} must be a list, got {value!r:.60}; remove this file and rerun")
-    return [str(run) for run in cast(list[Any], value)]
+    return [str(run) for run in cast(list[object], value)]
 
 
 def _write(sweep: Path, plan: Plan) -> None:

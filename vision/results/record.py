@@ -6,7 +6,7 @@ Column(type='float', unit='s', description='Wall-clock time of training, validat
 
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
+from typing import Annotated, NamedTuple, get_args, get_type_hints
 
 from vision.dynamic import Arguments, JsonObject
 
@@ -156,6 +156,6 @@ def check_version(source: Path, version: float) -> None:
         )
 
 
-def _column(kind: Any, doc: _Doc) -> Column:
+def _column(kind: object, doc: _Doc) -> Column:
     name = kind.__name__ if isinstance(kind, type) and not get_args(kind) else str(kind)
     return Column(name.replace("typing.", ""), doc.unit, doc.description)

@@ -5,19 +5,20 @@
 """
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
+from vision.dynamic import JsonObject
 from vision.text import first_few
 
 UNREADABLE = "unreadable images"
 MOST_NAMES = 10
 
 
-def unreadable_images(record: Mapping[str, Any]) -> str:
+def unreadable_images(record: JsonObject) -> str:
     """Return how many images a run left out, with their names; empty if none."""
-    summary: Any = record.get("data_summary")
+    summary: object = record.get("data_summary")
     if not isinstance(summary, Mapping):  # a record of an earlier version
         return ""
-    kinds: Mapping[str, Any] = cast("Mapping[str, Any]", summary).get("skipped") or {}
+    kinds: JsonObject = cast(JsonObject, summary).get("skipped") or {}
     skipped = kinds.get(UNREADABLE)
     return f"{skipped['count']:,} {UNREADABLE}: {first_few(skipped['names'], MOST_NAMES)}" if skipped else ""

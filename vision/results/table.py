@@ -6,7 +6,6 @@
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -157,16 +156,15 @@ def flat_table(records: pd.DataFrame) -> pd.DataFrame:
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table; texts that a spreadsheet would compute get a quote, which `read_records` drops."""
 
-    def with_quote(cell: Any) -> Any:
+    def with_quote(cell: object) -> object:
         return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
     table.map(with_quote).to_csv(path, index=False)
 
 
 def _unquoted(table: pd.DataFrame) -> pd.DataFrame:
-    def without_quote(cell: Any) -> Any:
-        quoted = isinstance(cell, str) and cell.startswith("'") and cell[1:].startswith(FORMULA)
-        return cell[1:] if quoted else cell
+    def without_quote(cell: object) -> object:
+        return cell[1:] if isinstance(cell, str) and _is_quoted(cell) else cell
 
     return table.map(without_quote)
 
@@ -186,3 +184,7 @@ def current_columns(records: pd.DataFrame) -> pd.DataFrame:
     if DISTANCE in records:
         distance = pd.to_numeric(records[DISTANCE]).combine_first(distance)
     return records.assign(**{OLD_DISTANCE: records[OLD_DISTANCE].mask(old_runs), DISTANCE: distance})
+
+
+def _is_quoted(cell: str) -> bool:
+    return cell.startswith("'") and cell[1:].startswith(FORMULA)

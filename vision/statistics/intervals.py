@@ -34,7 +34,7 @@ def iqm(values: Sequence[float] | np.ndarray, axis: int = -1) -> Any:
     return stats.trim_mean(np.asarray(values), 0.25, axis=axis)
 
 
-CENTRES: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median, "iqm": iqm}
+CENTRES: dict[str, Callable[..., np.ndarray | float]] = {"mean": np.mean, "median": np.median, "iqm": iqm}
 
 
 def check_interval(centre: str, kind: str) -> None:

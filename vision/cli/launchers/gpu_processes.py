@@ -39,7 +39,7 @@ class GpuLauncher(Launcher):
         memory_gb: GPU memory that a process is expected to need, in GB.
     """
 
-    def __init__(self, *, gpus: Sequence[Any] | None, per_gpu: int | None, memory_gb: float) -> None:
+    def __init__(self, *, gpus: Sequence[int | str] | None, per_gpu: int | None, memory_gb: float) -> None:
         self._gpus, self._per_gpu, self._memory_gb = gpus, per_gpu, memory_gb
         self._folder = tempfile.TemporaryDirectory(prefix="vision-gpu-")
         self._slots: list[Slot] = []

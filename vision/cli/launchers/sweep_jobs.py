@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
@@ -37,7 +36,7 @@ class SweepJobs:
     hydra_context: HydraContext
     config: DictConfig
     task_function: TaskFunction
-    state: Any
+    state: dict[object, object]
     folder: str
     path: list[str]
     sweep: str

@@ -6,10 +6,10 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 
@@ -38,7 +38,7 @@ LoadT = TypeVar("LoadT", bound=Callable[[DataConfig], Source])
 
 _sources: dict[str, Callable[[DataConfig], Source]] = {}
 _options: dict[str, frozenset[str]] = {}
-_loaded: OrderedDict[tuple[Any, ...], Source] = OrderedDict()
+_loaded: OrderedDict[tuple[Hashable, ...], Source] = OrderedDict()
 
 
 def register_source(name: str, *, options: Iterable[str] = ()) -> Callable[[LoadT], LoadT]:
@@ -107,7 +107,7 @@ def _loader(config: DataConfig) -> Callable[[DataConfig], Source]:
     return _sources[config.source]
 
 
-def reading_key(config: DataConfig) -> tuple[Any, ...]:
+def reading_key(config: DataConfig) -> tuple[Hashable, ...]:
     """Return what decides which images are read: equal for configs that read the same."""
     values = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in NOT_READING}
     known = {"options": repr(sorted(config.options.items())), "root": str(Path(config.root).absolute())}

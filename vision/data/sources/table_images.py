@@ -98,7 +98,7 @@ def _stacked(column: Column, rows: RowNames) -> Tensor:
     return torch.from_numpy(np.array(values).reshape(len(rows), *sides))
 
 
-def _is_list(kind: Any) -> bool:
+def _is_list(kind: object) -> bool:
     import pyarrow as pa
 
     return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)

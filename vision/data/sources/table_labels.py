@@ -70,7 +70,9 @@ class LabelColumn:
         if not (text or number or pa.types.is_null(kind)):
             raise ValueError(f"labels must be integers or text, got {kind} in {rows.files[0]}")
         self.rows, self.names = rows, names
-        self.values: list[Any] = [self._value(index, value) for index, value in enumerate(column.to_pylist())]
+        self.values: list[int | str] = [
+            self._value(index, value) for index, value in enumerate(column.to_pylist())
+        ]
 
     def classes(self) -> tuple[str, ...]:
         """Return the names in the metadata, or else the labels that occur: numbers by value, text by name."""
@@ -101,7 +103,7 @@ class LabelColumn:
                 )
         return torch.tensor(positions, dtype=torch.int64)
 
-    def _value(self, index: int, value: Any) -> int | str:
+    def _value(self, index: int, value: float | str | None) -> int | str:
         """Return an integer, or text in one Unicode form."""
         if isinstance(value, str):
             return unicodedata.normalize("NFC", value)

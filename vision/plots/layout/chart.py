@@ -16,7 +16,8 @@ A page can thus show a point's value, and hide a line, without a second drawing 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from math import isnan
+from typing import Any, SupportsFloat
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -68,15 +69,19 @@ def add_to_chart(panel: Axes, name: object, *parts: Artist | Container, kind: st
         chart.add(name, *parts, kind=kind)
 
 
-def mark_points(panel: Axes, name: object, x: Iterable[Any], y: Iterable[Any], texts: Iterable[str]) -> None:
+def mark_points(
+    panel: Axes, name: object, x: Iterable[SupportsFloat], y: Iterable[SupportsFloat], texts: Iterable[str]
+) -> None:
     """Add the points of a line to the chart of a panel; those without a value are left out."""
     chart = panel.get_figure(root=True)
     if isinstance(chart, Chart):
         points = zip(x, y, texts, strict=True)
-        chart.marks += [Mark(str(name), panel, float(a), float(b), text) for a, b, text in points if b == b]
+        chart.marks += [
+            Mark(str(name), panel, float(a), float(b), text) for a, b, text in points if not isnan(b)
+        ]
 
 
-def _artists(parts: Iterable[Any]) -> Iterable[Artist]:
+def _artists(parts: Iterable[Artist | Container | None]) -> Iterable[Artist]:
     """Yield the artists, and those in containers, such as the bars of an error bar."""
     for part in parts:
         if isinstance(part, Artist):

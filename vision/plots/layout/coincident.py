@@ -4,14 +4,16 @@
 (1, 2)
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypedDict, TypeVar
 
 import numpy as np
 import pandas as pd
 from matplotlib.typing import LineStyleType
+from numpy.typing import NDArray
 
 DASH = 4.0  # length of one line's dash, in line widths
+Line = TypeVar("Line", bound=Hashable)  # its name or number
 SAME = 1e-3  # largest difference of coinciding lines, as a share of the range of all
 
 
@@ -22,7 +24,7 @@ class Strokes(TypedDict, total=False):
     markevery: tuple[int, int]
 
 
-def shared_strokes(curves: Mapping[Any, Sequence[float]]) -> dict[Any, Strokes]:
+def shared_strokes(curves: Mapping[Line, Sequence[float]]) -> dict[Line, Strokes]:
     """Return the dashes and markers of each line; nothing for a line that no other covers.
 
     Args:
@@ -31,7 +33,7 @@ def shared_strokes(curves: Mapping[Any, Sequence[float]]) -> dict[Any, Strokes]:
     values = {name: np.asarray(heights, dtype=float) for name, heights in curves.items()}
     known = np.concatenate([*values.values(), [np.nan]])
     tolerance = SAME * float(np.nanmax(known) - np.nanmin(known)) if np.isfinite(known).any() else 0.0
-    strokes: dict[Any, Strokes] = {name: {} for name in values}
+    strokes: dict[Line, Strokes] = {name: {} for name in values}
     for group in _groups(values, tolerance):
         for order, name in enumerate(group):
             dashes = (DASH * order, (DASH, DASH * (len(group) - 1)))
@@ -39,7 +41,7 @@ def shared_strokes(curves: Mapping[Any, Sequence[float]]) -> dict[Any, Strokes]:
     return strokes
 
 
-def strokes_of(tables: Mapping[Any, pd.DataFrame], x: str, centre: str = "mean") -> dict[Any, Strokes]:
+def strokes_of(tables: Mapping[Line, pd.DataFrame], x: str, centre: str = "mean") -> dict[Line, Strokes]:
     """Return the dashes and markers of lines, each a table with a row for each x.
 
     Args:
@@ -52,9 +54,9 @@ def strokes_of(tables: Mapping[Any, pd.DataFrame], x: str, centre: str = "mean")
     return shared_strokes({name: height.tolist() for name, height in heights.items()})
 
 
-def _groups(values: Mapping[Any, Any], tolerance: float) -> list[list[Any]]:
+def _groups(values: Mapping[Line, NDArray[np.float64]], tolerance: float) -> list[list[Line]]:
     """Return the names of lines that coincide, in groups of two or more."""
-    groups: list[list[Any]] = []
+    groups: list[list[Line]] = []
     for name, heights in values.items():
         for group in groups:
             first = values[group[0]]

@@ -13,7 +13,6 @@ True
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -35,7 +34,7 @@ OVER = 0.06  # how far names may stand above or below a panel, as a share of its
 class End:
     """Where a line ends."""
 
-    name: Any
+    name: object
     x: float
     y: float
     colour: str

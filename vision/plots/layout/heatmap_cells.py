@@ -8,7 +8,7 @@
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -49,12 +49,12 @@ def without_frame(panel: Axes) -> None:
     panel.spines[:].set_visible(False)
 
 
-def readable_on(colour: Any) -> str:
+def readable_on(colour: ArrayLike) -> str:
     """Return black or white, whichever has more contrast to a cell's colour."""
     return LIGHT if luminance(colour) < EVEN else DARK
 
 
-def luminance(colour: Any) -> float:
+def luminance(colour: ArrayLike) -> float:
     """Return the relative luminance of an sRGB colour (3 or 4,) in [0, 1], as WCAG defines it."""
     parts = np.asarray(colour, dtype=float)[:3]
     linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)

@@ -8,18 +8,16 @@
 # matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
-from typing import Any
-
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from vision.plots.layout.style import BAND
 
 
 def draw_band(
-    panel: Axes, x: Any, low: Any, high: Any, colour: str, *, opacity: float = BAND
+    panel: Axes, x: ArrayLike, low: ArrayLike, high: ArrayLike, colour: str, *, opacity: float = BAND
 ) -> list[Artist]:
     """Draw a band from low to high, in the unit of the axis, with gaps where either is missing.
 
@@ -31,7 +29,7 @@ def draw_band(
     return [panel.fill_between(x, low, high, color=colour, alpha=opacity, linewidth=0)]
 
 
-def errorbar_lengths(centre: Any, low: Any, high: Any) -> NDArray[np.float64]:
+def errorbar_lengths(centre: ArrayLike, low: ArrayLike, high: ArrayLike) -> NDArray[np.float64]:
     """Return how far intervals extend below and above their centres (2, N); 0 where there is none."""
     parts = [np.asarray(part, dtype=float) for part in (centre, low, high)]
     return np.nan_to_num(np.stack((parts[0] - parts[1], parts[2] - parts[0]))).clip(min=0)

@@ -10,9 +10,9 @@
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
@@ -25,7 +25,7 @@ HANDLE = 0.58  # width of a handle and the gaps next to it, in inches
 MARGIN = 0.3  # inches left free beside a legend of one column
 
 
-def legend_above(body: Figure | SubFigure, handles: Sequence[Any], *, title: str = "") -> None:
+def legend_above(body: Figure | SubFigure, handles: Sequence[Artist], *, title: str = "") -> None:
     """Add a legend of lines or patches by their labels, in as many columns as fit."""
     if not handles:
         return
@@ -50,16 +50,16 @@ def add_legend(
     figure.draw_without_rendering()
 
 
-def handles_of(panels: Sequence[Axes], names: Sequence[str]) -> list[Any]:
+def handles_of(panels: Sequence[Axes], names: Sequence[str]) -> list[Artist]:
     """Return the legend handle of each name, from any panel that has it."""
-    by_label: dict[str, Any] = {}
+    by_label: dict[str, Artist] = {}
     for panel in panels:
         handles, labels = panel.get_legend_handles_labels()
         by_label |= dict(zip(labels, handles, strict=True))
     return [by_label[as_label(name)] for name in names]
 
 
-def as_label(name: Any) -> str:
+def as_label(name: object) -> str:
     """Return a name as a label; matplotlib leaves labels with a leading "_" out of a legend.
 
     >>> as_label("_x")

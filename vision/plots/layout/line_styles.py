@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
@@ -31,10 +31,10 @@ class SharedLineStyle(LineStyle, total=False):
     markevery: tuple[int, int]
 
 
-LineStyles = dict[Any, LineStyle]  # by the line's name or number
+LineStyles = dict[object, LineStyle]  # by the line's name or number
 
 
-def line_styles(lines: Sequence[Any], all_lines: Sequence[Any] = ()) -> LineStyles:
+def line_styles(lines: Sequence[object], all_lines: Sequence[object] = ()) -> LineStyles:
     """Return matplotlib's style of each line; lines of numbers run through the shades of one colour map.
 
     No two of 28 lines share both marker and line style, nor both marker and fill. Lines and points can

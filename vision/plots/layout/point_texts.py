@@ -5,18 +5,17 @@
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from vision.text import short_name, value_text
 
 
 def point_texts(
-    x_values: Iterable[Any],
+    x_values: Iterable[object],
     middle: Iterable[float],
     low: Iterable[float],
     high: Iterable[float],
     *,
-    n: Sequence[Any] | None,
+    n: Sequence[object] | None,
     x: str,
     unit: str,
     signed: bool = False,
@@ -41,11 +40,11 @@ def point_texts(
     ]
 
 
-def _x_text(x_value: Any, x: str) -> str:
+def _x_text(x_value: object, x: str) -> str:
     return f"{value_text(x_value)} images" if x == "train_size" else f"{short_name(x)} {value_text(x_value)}"
 
 
-def _spread(form: str, low: float, high: float, count: Any) -> str:
+def _spread(form: str, low: float, high: float, count: object) -> str:
     ends = "" if low != low else f"{form.format(low)} to {form.format(high)}"
     runs = "" if count is None else f"n = {count}"
     inside = ", ".join(part for part in (ends, runs) if part)

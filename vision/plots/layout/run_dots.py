@@ -7,12 +7,12 @@
 # matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
-from typing import Any
-
 from matplotlib.axes import Axes
 from matplotlib.transforms import offset_copy
+from numpy.typing import ArrayLike
 
 from vision.plots.layout.chart import add_to_chart
+from vision.plots.layout.line_styles import LineStyle
 
 FAINT, CLEAR = 0.35, 0.75  # opacity
 SMALL, LARGE = 2.4, 5.0  # points
@@ -22,9 +22,9 @@ NOTE, ROWS_NOTE = "dots: single runs", "ticks: single runs"
 
 def draw_runs(
     panel: Axes,
-    x: Any,
-    y: Any,
-    look: Any,
+    x: ArrayLike,
+    y: ArrayLike,
+    look: LineStyle,
     *,
     name: object = "",
     aside: float | None = None,
@@ -56,7 +56,7 @@ def draw_runs(
     add_to_chart(panel, name, *dots)
 
 
-def tick_runs(panel: Axes, x: Any, y: Any, look: Any, *, name: object) -> None:
+def tick_runs(panel: Axes, x: ArrayLike, y: ArrayLike, look: LineStyle, *, name: object) -> None:
     """Draw one upright tick per run across a horizontal error bar."""
     ticks = panel.plot(x, y, "|", color=look["color"], markersize=5, alpha=CLEAR, label="_runs", zorder=1.8)
     add_to_chart(panel, name, *ticks)

@@ -7,6 +7,7 @@
 # matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
+from collections.abc import Hashable
 from math import ceil, isnan
 from typing import Any
 
@@ -73,7 +74,7 @@ def _panel(panel: Axes, heads: pd.DataFrame, far: float) -> None:
     panel.grid(True, axis="both")
 
 
-def _number(head: dict[Any, Any]) -> str:
+def _number(head: dict[Hashable, Any]) -> str:
     gate = float(head.get("gate", float("nan")))
     return str(head["head"]) if isnan(gate) else f"{head['head']} ({gate:.0%})"
 

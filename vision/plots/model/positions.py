@@ -7,9 +7,9 @@
 # matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
-from typing import Any
-
 import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from vision.plots.layout.figure import new_figure
@@ -33,11 +33,11 @@ def plot_position_similarity(similarity: np.ndarray, *, title: str, notes: str =
     rows, cols = shown.shape[:2]
     figure, body = new_figure(title, notes, width=max(WIDTH, 1.4 + 0.45 * cols), height=1.0 + 0.45 * rows)
     low = min(0.0, float(similarity.min()))
-    drawn: Any = None
+    scale = Normalize(low, 1)
     axes = body.subplots(rows, cols, squeeze=False)
     for row, line in enumerate(axes):
         for col, ax in enumerate(line):
-            drawn = ax.imshow(shown[row, col], cmap="viridis", vmin=low, vmax=1)
+            ax.imshow(shown[row, col], cmap="viridis", norm=scale)
             ax.plot(col * step, row * step, marker="x", color="red", markersize=4)
             ax.set(xticks=[], yticks=[])
             without_frame(ax)
@@ -47,5 +47,7 @@ def plot_position_similarity(similarity: np.ndarray, *, title: str, notes: str =
                 ax.set_ylabel(str(row * step + 1), rotation=0, ha="right", va="center")
     body.supxlabel("column of the patch that a map is for (red cross)")
     body.supylabel("row of the patch that a map is for")
-    body.colorbar(drawn, ax=axes, label="cosine similarity with that patch", shrink=0.8)
+    body.colorbar(
+        ScalarMappable(scale, "viridis"), ax=axes, label="cosine similarity with that patch", shrink=0.8
+    )
     return figure

@@ -12,7 +12,7 @@
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -69,7 +69,7 @@ def draw_lines(panel: Axes, curves: pd.DataFrame, lines: Lines, runs: pd.DataFra
         _draw(panel, curve, value_text(name), look, lines, lone=own is None)
 
 
-def line_ends(curves: pd.DataFrame, lines: Lines, texts: Mapping[Any, str]) -> list[End]:
+def line_ends(curves: pd.DataFrame, lines: Lines, texts: Mapping[object, str]) -> list[End]:
     """Return where each line of a panel ends, highest first."""
     ends: list[End] = []
     for name, look in lines.styles.items():
@@ -80,7 +80,7 @@ def line_ends(curves: pd.DataFrame, lines: Lines, texts: Mapping[Any, str]) -> l
     return sorted(ends, key=lambda end: end.y, reverse=True)
 
 
-def _curve(curves: pd.DataFrame, name: Any, lines: Lines) -> pd.DataFrame:
+def _curve(curves: pd.DataFrame, name: object, lines: Lines) -> pd.DataFrame:
     return rows_with(curves, lines.line, name).sort_values(lines.x)
 
 
@@ -100,12 +100,12 @@ def _draw(
     texts = point_texts(x_values, middle, low, high, n=n, x=lines.x, unit="%")
     mark_points(panel, name, x_values, middle, texts)
     if lines.x != "train_size" and lines.intervals:
-        _ring(panel, x_values, middle, low, look["color"])
+        _ring(panel, curve, lines, look["color"])
 
 
-def _ring(panel: Axes, x_values: Any, middle: Any, low: Any, colour: str) -> None:
+def _ring(panel: Axes, curve: pd.DataFrame, lines: Lines, colour: str) -> None:
     """Mark the highest point of a line if its interval excludes the lowest."""
-    best = int(np.argmax(middle))
-    if len(middle) > 1 and low.iloc[best] > min(middle):
-        ring: dict[str, Any] = {"markersize": 10, "markerfacecolor": "none", "color": colour, "zorder": 5}
-        panel.plot(x_values.iloc[best], middle.iloc[best], "o", **ring)
+    best = curve.iloc[int(np.argmax(curve[lines.centre]))]
+    if len(curve) > 1 and best["low"] > curve[lines.centre].min():
+        point = best[lines.x], 100 * best[lines.centre]
+        panel.plot(*point, "o", markersize=10, markerfacecolor="none", color=colour, zorder=5)

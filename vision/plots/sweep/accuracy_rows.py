@@ -11,7 +11,6 @@
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Iterable
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -32,7 +31,7 @@ NAMES = 0.42 * WIDTH  # inches for the names of rows
 APART = 0.5  # of a row, over which its lines are spread
 
 
-def row_names(names: Iterable[Any]) -> list[str]:
+def row_names(names: Iterable[object]) -> list[str]:
     """Return names as the rows show them: long ones in several lines."""
     return [wrapped(value_text(name), NAMES, STYLE["ytick.labelsize"]) for name in names]
 

@@ -37,7 +37,7 @@ def plot_class_accuracy(
     title: str,
     notes: str = "",
     metric: str = "test accuracy",
-    all_lines: Sequence[Any] = (),
+    all_lines: Sequence[object] = (),
 ) -> Figure:
     """Draw one panel per class, one line per model with its interval.
 

@@ -8,7 +8,6 @@
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,7 +37,7 @@ def plot_cost(
     notes: str = "",
     metric: str = "test accuracy",
     line: str = "label",
-    all_lines: Sequence[Any] = (),
+    all_lines: Sequence[object] = (),
 ) -> Figure:
     """Draw accuracy with its interval against parameters and against multiply-adds, both on log scales.
 

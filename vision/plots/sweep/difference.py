@@ -8,7 +8,6 @@
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +45,7 @@ def plot_difference(
     title: str,
     notes: str = "",
     crossings: Sequence[Interval] = (),
-    all_lines: Sequence[Any] = (),
+    all_lines: Sequence[object] = (),
     pairs: Mapping[str, pd.DataFrame] | None = None,
 ) -> Figure:
     """Draw accuracy differences with intervals; above 0 the first model is ahead.

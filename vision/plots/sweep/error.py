@@ -8,7 +8,7 @@
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -41,7 +41,7 @@ def plot_error(
     notes: str = "",
     x: str = "train_size",
     line: str = "label",
-    all_lines: Sequence[Any] = (),
+    all_lines: Sequence[object] = (),
     runs: pd.DataFrame | None = None,
     scale: Literal["log", "linear"] = "log",
 ) -> Figure:
@@ -120,7 +120,7 @@ def _points(panel: Axes, rows: pd.DataFrame, x: str, name: str, look: SharedLine
     mark_points(panel, name, rows[x], error, point_texts(rows[x], *ends, n=n, x=x, unit="% error"))
 
 
-def _end(rows: pd.DataFrame, x: str, name: Any, colour: str) -> End:
+def _end(rows: pd.DataFrame, x: str, name: object, colour: str) -> End:
     return End(name, float(rows[x].iloc[-1]), max(LEAST, 1 - float(rows["mean"].iloc[-1])), colour)
 
 

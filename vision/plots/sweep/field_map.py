@@ -116,7 +116,7 @@ def _in_order(column: "pd.Series[Any]") -> list[Any]:
     return sorted(values, key=_leading)
 
 
-def _leading(value: Any) -> float:
+def _leading(value: object) -> float:
     """Return the leading number of a value, such as 3 for "3 x 3"; infinity for values such as "all"."""
     number = re.match(r"\s*\d+\.?\d*", str(value))
     return float(number.group()) if number else float("inf")

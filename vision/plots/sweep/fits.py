@@ -8,11 +8,12 @@
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.typing import LineStyleType
+from numpy.typing import NDArray
 
 from vision.plots.layout.chart import add_to_chart
 from vision.plots.layout.intervals import draw_band
@@ -35,11 +36,11 @@ class Fit(Protocol):
         """The training-set sizes of the fit."""
         ...
 
-    def predict(self, sizes: Any) -> Any:
+    def predict(self, sizes: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N,) -> (N,): error at these sizes, as a share."""
         ...
 
-    def band(self, sizes: Any) -> Any:
+    def band(self, sizes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(N,) -> two of (N,): the interval's lower and upper end."""
         ...
 

@@ -41,7 +41,7 @@ def plot_learning_curves(
     metric: str = "val_accuracy",
     line: str = "label",
     panel: str = "train_size",
-    all_lines: Sequence[Any] = (),
+    all_lines: Sequence[object] = (),
 ) -> Figure:
     """Draw a metric against steps, one panel per training-set size or model: faint seeds and their mean.
 
@@ -85,7 +85,7 @@ def _values(learning: pd.DataFrame, column: str) -> list[Any]:
     return sorted(values) if column == "train_size" else values
 
 
-def _name(value: Any, images: str = "images") -> str:
+def _name(value: object, images: str = "images") -> str:
     """Return a size as "1,000 images"; a model has its name."""
     return value if isinstance(value, str) else f"{value:,} {images}"
 
@@ -103,8 +103,8 @@ def _panel(panel: Axes, rows: pd.DataFrame, metric: str, line: str, styles: Line
         name, look = _name(value), styles[value]
         seeds = runs.pivot_table(index="step", columns="seed", values=metric).sort_index()
         for seed in seeds if seeds.shape[1] > 1 else ():
-            faint: dict[str, Any] = {"linestyle": look["linestyle"], "linewidth": 0.7, "alpha": 0.35}
-            run = panel.plot(seeds.index, seeds[seed], label="_a seed", color=look["color"], **faint)
+            run = panel.plot(seeds.index, seeds[seed], label="_a seed", color=look["color"])
+            run[0].set(linestyle=look["linestyle"], linewidth=0.7, alpha=0.35)
             add_to_chart(panel, name, *run)
         mean = seeds.dropna().mean(axis=1)
         every = max(1, -(-len(mean) // MARKED))

@@ -8,7 +8,6 @@
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -46,7 +45,7 @@ def plot_train_test_gap(
     notes: str = "",
     x: str = "train_size",
     line: str = "label",
-    all_lines: Sequence[Any] = (),
+    all_lines: Sequence[object] = (),
 ) -> Figure:
     """Draw one panel per model: train (dashed, hollow) and test (solid) accuracy, and the gap in points.
 
@@ -87,7 +86,7 @@ def plot_train_test_gap(
     return figure
 
 
-def _points(table: pd.DataFrame, x: str, line: str) -> list[tuple[Any, ...]]:
+def _points(table: pd.DataFrame, x: str, line: str) -> list[tuple[object, ...]]:
     return sorted(table[[line, x]].itertuples(index=False, name=None), key=str)
 
 

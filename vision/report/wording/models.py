@@ -5,9 +5,9 @@
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from vision.dynamic import TableRow
 from vision.report.wording.names import sentence, the
 from vision.statistics import LAWS, ScalingFit
 from vision.text import listing, percent
@@ -15,7 +15,7 @@ from vision.text import listing, percent
 FEW_NAMES = 4  # models below which all are named
 
 
-def best_model(row: Mapping[str, Any], *, models: int) -> list[str]:
+def best_model(row: TableRow, *, models: int) -> list[str]:
     """Return who has the best mean at one size, and who is not significantly behind.
 
     Args:
@@ -32,7 +32,7 @@ def best_model(row: Mapping[str, Any], *, models: int) -> list[str]:
     ]
 
 
-def worth_in_images(row: Mapping[str, Any], first: str, second: str) -> list[str]:
+def worth_in_images(row: TableRow, first: str, second: str) -> list[str]:
     """Return how many images of the first model are as good as a size of the second.
 
     Args:
@@ -91,7 +91,7 @@ def accuracy_cell(accuracy: float, low: float, high: float, n: float) -> str:
     return f"{accuracy:.1f}{spread}" + ("" if math.isnan(n) else f" (n = {n:.0f})")
 
 
-def _not_behind(row: Mapping[str, Any], others: int) -> str:
+def _not_behind(row: TableRow, others: int) -> str:
     if row["n"] < 2:
         why = "no seed is common to all models" if row["n"] == 0 else "there is one common seed"
         return f"This is not tested: {why}."

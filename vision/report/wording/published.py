@@ -4,10 +4,9 @@
 '300 steps, lr 0.002, re-encoded as JPEG of quality 75'
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
+
+from vision.dynamic import TableRow
 
 SETTINGS = {
     "steps": "{:,.0f} steps",
@@ -20,7 +19,7 @@ SETTINGS = {
 OTHER_IMAGES = {"cifar10-jpeg": "re-encoded as JPEG of quality 75"}
 
 
-def how_trained(row: Mapping[str, Any]) -> str:
+def how_trained(row: TableRow) -> str:
     """Return the source's own words, or the settings of our run and how its images differ.
 
     Args:
