@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "_old_names": set(),
     "dynamic": set(),
     "_registration": {"entry_points"},
-    "entry_points": {"models", "convert", "soften"},
+    "entry_points": {"dynamic", "models", "convert", "soften"},
     "config": {"dynamic"},
     "device_dtype": set(),
     "patches": {"device_dtype"},

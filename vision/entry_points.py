@@ -17,11 +17,10 @@ from timm.models import (
     register_model_deprecations,
 )
 
-from vision.dynamic import Arguments
-
 if TYPE_CHECKING:
     from torch import nn
 
+    from vision.dynamic import Arguments
     from vision.models.backbone import Backbone
     from vision.models.plain_cnn import PlainCNN
     from vision.models.resnet import SmallImageResNet
@@ -48,7 +47,7 @@ BACKBONES = (
     *("field_static", "field_graph", "field_recurrent", "field_cnn", "field_cnn_attention"),
     *("field_pooling", "field_identity"),
 )
-_CONFIGS: dict[str, Arguments] = {
+_CONFIGS: "dict[str, Arguments]" = {
     **dict.fromkeys(BACKBONES, _BACKBONE),
     "field_vit_conv_stem": {**_BACKBONE, "first_conv": "patch_embed.layers.0.0"},
     "plain_cnn": {**_IMAGES, "first_conv": "stages.0.0.conv", "classifier": "head.fc", "pool_size": (8, 8)},
@@ -57,7 +56,7 @@ _CONFIGS: dict[str, Arguments] = {
     "nearest_cnn": _BACKBONE,
 }
 # timm reads a registered model's configuration from this name, in the module of its entry point.
-default_cfgs = cast(Arguments, generate_default_cfgs({**_CONFIGS}))
+default_cfgs = cast("Arguments", generate_default_cfgs({**_CONFIGS}))
 
 
 @register_model
@@ -185,7 +184,7 @@ def nearest_cnn(pretrained: bool = False, **kwargs: Any) -> "nn.Module":
     return build_model_with_cfg(build, "nearest_cnn", pretrained, feature_cfg=features, **kwargs)
 
 
-def _backbone(name: str, mixer: str, pretrained: bool, kwargs: Arguments, **defaults: object) -> "Backbone":
+def _backbone(name: str, mixer: str, pretrained: bool, kwargs: "Arguments", **defaults: object) -> "Backbone":
     from vision.models.backbone import Backbone
     from vision.models.resizing import checkpoint_filter_fn
 
@@ -195,25 +194,25 @@ def _backbone(name: str, mixer: str, pretrained: bool, kwargs: Arguments, **defa
     return build_model_with_cfg(Backbone, name, pretrained, **options, **arguments)
 
 
-def _complete_backbone(name: str, **given: Any) -> Arguments:
+def _complete_backbone(name: str, **given: Any) -> "Arguments":
     from vision.models.registry import complete_backbone
 
     return complete_backbone(name, **given)
 
 
-def _complete_stages(name: str, **given: Any) -> Arguments:
+def _complete_stages(name: str, **given: Any) -> "Arguments":
     from vision.models.registry import complete_stages
 
     return complete_stages(name, **given)
 
 
-def _complete_softened_cnn(name: str, **given: Any) -> Arguments:
+def _complete_softened_cnn(name: str, **given: Any) -> "Arguments":
     from vision.soften.registry import complete_softened_cnn
 
     return complete_softened_cnn(**given)
 
 
-def _complete_nearest_cnn(name: str, **given: Any) -> Arguments:
+def _complete_nearest_cnn(name: str, **given: Any) -> "Arguments":
     from vision.convert.nearest_registry import complete_nearest_cnn
 
     return complete_nearest_cnn(**given)
