@@ -19,9 +19,9 @@ from vision.convert.layers import set_explicit_attention as set_explicit_attenti
 from vision.convert.layers.head_convolution import HeadConvolution as HeadConvolution
 from vision.convert.nearest_cnn import Calibration as Calibration
 from vision.convert.nearest_cnn import as_convolution as as_convolution
-from vision.convert.saved import CONVERSION as CONVERSION
 from vision.convert.saved import load_converted as load_converted
 from vision.convert.saved import save_converted as save_converted
+from vision.convert.saved_contents import CONVERSION as CONVERSION
 from vision.convert.summary import ConversionSummary as ConversionSummary
 from vision.convert.verify import Difference as Difference
 from vision.convert.verify import layer_differences as layer_differences

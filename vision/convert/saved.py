@@ -13,35 +13,32 @@ import copy
 import json
 import os
 import shutil
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file as _load_file  # pyright: ignore[reportUnknownVariableType]
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from vision.convert.conversion import as_attention
 from vision.convert.layers import (
-    AttentionLayer,
     MinimalConvolutionAttention,
-    attention_layers,
     set_explicit_attention,
 )
 from vision.convert.modules import named_modules
+from vision.convert.saved_contents import (
+    CONVERSION,
+    conversion_record,
+    read_conversion,
+    read_tensors,
+    tensors_of,
+)
 from vision.convert.summary import ConversionSummary, Converted, Row, Unconverted
 from vision.dynamic import Arguments, JsonObject
 from vision.models.checkpoint import mismatch
 from vision.models.saved import WEIGHTS
 from vision.models.sources import build_model
-from vision.provenance import package_version
-
-FORMAT = 1
-CONVERSION = "conversion.json"
-PACKAGES = ("torch", "torchvision", "timm", "vit-vs-cnn")
 
 
 def save_converted(
@@ -60,8 +57,8 @@ def save_converted(
             else, which is not changed.
     """
     folder = Path(folder)
-    tensors = _tensors(model)
-    record = _record(model, tensors, source)
+    tensors = tensors_of(model)
+    record = conversion_record(model, tensors, source)
     if folder.exists() and (folder.is_file() or any(folder.iterdir())):
         _refuse_another(folder, record, tensors)
         return
@@ -90,7 +87,7 @@ def load_converted(folder: str | Path, model: nn.Module | None = None) -> nn.Mod
         ValueError: its format is another one, or its weights do not fit the model.
     """
     folder = Path(folder)
-    record = _read(folder)
+    record = read_conversion(folder)
     original = _named(folder, record) if model is None else copy.deepcopy(model)
     original = original.to(getattr(torch, record["dtype"])).eval()
     summary = _summary(record["report"])
@@ -106,79 +103,19 @@ def load_converted(folder: str | Path, model: nn.Module | None = None) -> nn.Mod
     return set_explicit_attention(model, record["explicit"])
 
 
-def _tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Return the parameters and buffers of a state_dict, shared ones once under their first name."""
-    first: dict[int, tuple[str, Tensor]] = {}
-    for name, tensor in model.state_dict(keep_vars=True).items():
-        first.setdefault(id(tensor), (name, tensor))
-    return dict(first.values())
-
-
-def _record(model: nn.Module, tensors: dict[str, Tensor], source: Mapping[str, object] | None) -> JsonObject:
-    summary = getattr(model, "conversion", None)
-    if not isinstance(summary, ConversionSummary):
-        raise ValueError(f"model must be the result of vision.as_attention, got {type(model).__name__}")
-    if any(hasattr(m, "to_conv") and not isinstance(m, AttentionLayer) for m in model.modules()):
-        raise ValueError(
-            "a softened model is another architecture; save its state_dict, or build it by the name "
-            "softened_cnn, which timm saves and loads"
-        )
-    types = Counter(tensor.dtype for tensor in tensors.values() if tensor.is_floating_point())
-    dtype = types.most_common(1)[0][0] if types else torch.float32
-    # With another memory layout, convolutions may round in another order.
-    strides = {
-        name: t.stride() for name, t in tensors.items() if not t.is_contiguous() and 0 not in t.stride()
-    }
-    record = {
-        "format": FORMAT,
-        "source": source,
-        "dtype": str(dtype).removeprefix("torch."),
-        "report": summary.as_dict(),  # the key of format 1
-        "strides": strides,
-        "explicit": any(layer.explicit for _, layer in attention_layers(model)),
-        "versions": {name: package_version(name) for name in PACKAGES},
-    }
-    try:
-        return json.loads(json.dumps(record))
-    except TypeError as error:
-        raise ValueError(f"source must be plain numbers and strings, got {source!r}: {error}") from error
-
-
 def _refuse_another(folder: Path, record: JsonObject, tensors: dict[str, Tensor]) -> None:
     message = f"{folder} exists and holds something else; nothing was changed. Give another folder"
     if not (folder / CONVERSION).is_file() or not (folder / WEIGHTS).is_file():
         raise ValueError(f"{message}: it is not a converted model")
-    existing = _read(folder)
+    existing = read_conversion(folder)
     differ = [key for key in record if key != "versions" and record[key] != existing.get(key)]
     if differ:
         raise ValueError(f"{message}: its {', '.join(differ)} in {CONVERSION} differ")
-    weights = _weights(folder)
+    weights = read_tensors(folder)
     if weights.keys() != tensors.keys() or not all(
         torch.equal(weights[name], tensor.detach().cpu()) for name, tensor in tensors.items()
     ):
         raise ValueError(f"{message}: the same conversion with other weights")
-
-
-def _read(folder: Path) -> JsonObject:
-    for file in (CONVERSION, WEIGHTS):
-        if not (folder / file).is_file():
-            raise FileNotFoundError(
-                f"{folder} is not a converted model, it has no {file}; give a folder written by "
-                "`vision convert --out` or save_converted"
-            )
-    try:
-        content: object = json.loads((folder / CONVERSION).read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{folder / CONVERSION} is not valid JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{folder / CONVERSION} must hold an object, got {type(content).__name__}")
-    record = cast(JsonObject, content)
-    if record.get("format") != FORMAT:
-        raise ValueError(
-            f"{folder / CONVERSION} must be of format {FORMAT}, got {record.get('format')!r}, written by "
-            f"version {record.get('versions', {}).get('vit-vs-cnn', 'unknown')} of this package"
-        )
-    return record
 
 
 def _named(folder: Path, record: JsonObject) -> nn.Module:
@@ -210,19 +147,12 @@ def _check_layers(folder: Path, built: ConversionSummary, saved: ConversionSumma
             )
 
 
-def _weights(folder: Path) -> dict[str, Tensor]:
-    try:
-        return _load_file(folder / WEIGHTS)
-    except SafetensorError as error:
-        raise ValueError(f"{folder / WEIGHTS} cannot be read: {error}") from error
-
-
 def _fill(folder: Path, converted: nn.Module, strides: dict[str, list[int]]) -> None:
     """Load the file's tensors into all parameters and buffers: values, types and memory layouts.
 
     The number of heads of a `MinimalConvolutionAttention` depends on its weights and is taken from the file.
     """
-    saved, own = _weights(folder), _tensors(converted)
+    saved, own = read_tensors(folder), tensors_of(converted)
     by_head = {
         f"{name}.{part}".lstrip(".")
         for name, module in named_modules(converted).items()

@@ -9,9 +9,7 @@ model's own operations. Residual branches and global operations are thus include
 torch.Size([16, 256])
 """
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import partial
 from math import prod
 
 import numpy as np
@@ -21,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from vision.convert import ConversionSummary, input_shape
-from vision.convert.modules import named_modules
 from vision.fields import Field
+from vision.inspection.layer_outputs import central_patch, centre, output_of, outputs_of, tokens_on_grid
 from vision.inspection.positive_copy import channel_weights, fields_of, positive_copy, positive_copy_by_fields
 from vision.inspection.spread import spread_indices
 from vision.inspection.stated_grids import StatedGrids, stated_grids
@@ -100,9 +98,9 @@ def effective_receptive_field(model: nn.Module, images: Tensor, layer: str | Non
     grids = stated_grids(model, (images.shape[-2], images.shape[-1]))
     with evaluating(model), torch.enable_grad():
         x = images.detach().clone().requires_grad_()
-        output = _output(model, x, layer)
-        tokens, grid = _tokens(output, grids, images.shape[-2:])
-        token = tokens[:, _central_patch(output, grid, grids)]
+        output = output_of(model, x, layer)
+        tokens, grid = tokens_on_grid(output, grids, images.shape[-2:])
+        token = tokens[:, central_patch(output, grid, grids)]
         (weighted,) = torch.autograd.grad(
             (token * channel_weights(token.shape[1]).to(token)).sum(), x, retain_graph=True
         )
@@ -138,23 +136,19 @@ def fields_through_depth(model: nn.Module, input_size: Size, layers: int = 6) ->
             "fields_through_depth needs a layer that mixes tokens, got none; convert the model first"
         )
     x = _small_input(copy, input_size)
-    outputs = _outputs(copy, x, fields)
+    outputs = outputs_of(copy, x, fields)
     names = list(outputs)
     chosen = [names[index] for index in spread_indices(len(names), layers)]
     grids = stated_grids(model, (x.shape[-2], x.shape[-1]))
     return [_at_layer(name, fields[name], outputs[name], x, grids) for name in chosen]
 
 
-class _Enough(Exception):
-    """All requested outputs are computed: the rest of the model need not run."""
-
-
 def _at_layer(name: str, field: Field, output: Tensor, x: Tensor, grids: StatedGrids) -> LayerFields:
-    tokens, _ = _tokens(output, grids, x.shape[-2:])
-    (gradient,) = torch.autograd.grad(_readout(tokens[:, _centre(field.queries)]), x, retain_graph=True)
+    tokens, _ = tokens_on_grid(output, grids, x.shape[-2:])
+    (gradient,) = torch.autograd.grad(_readout(tokens[:, centre(field.queries)]), x, retain_graph=True)
     direct = torch.full((field.keys.size,), field.is_full)
     if not field.is_full:
-        index, valid = (columns[_centre(field.queries)] for columns in field.neighbours())
+        index, valid = (columns[centre(field.queries)] for columns in field.neighbours())
         direct[index[valid]] = True
     # The pixels of a token: rows i * H / n to (i + 1) * H / n, and the same for columns.
     cells = direct.view(1, 1, field.keys.rows, field.keys.cols).double()
@@ -167,13 +161,13 @@ def _support(model: nn.Module, input_size: Size, layer: str | None) -> Field:
     image = _small_input(model, input_size)
     size = (image.shape[-2], image.shape[-1])
     grids = stated_grids(model, size)
-    grid = _tokens(_output(model, image, layer), grids, size)[1]
+    grid = tokens_on_grid(output_of(model, image, layer), grids, size)[1]
     rows: list[Tensor] = []
     batch = max(1, _BATCH_NUMBERS // image.numel())  # images, one per token
     for first in range(0, grid.size, batch):
         chosen = torch.arange(first, min(first + batch, grid.size))
         x = _small_input(model, input_size, len(chosen))
-        tokens = _tokens(_output(model, x, layer), grids, size)[0]
+        tokens = tokens_on_grid(output_of(model, x, layer), grids, size)[0]
         (gradient,) = torch.autograd.grad(_readout(tokens[torch.arange(len(chosen)), chosen]), x)
         rows.append((gradient != 0).any(1).flatten(1))
     return Field(grid, Grid(*image.shape[-2:]), allowed=torch.cat(rows))
@@ -198,78 +192,3 @@ def _small_input(model: nn.Module, input_size: Size, batch: int = 1) -> Tensor:
     if len(shape) != 3:
         raise ValueError(f"receptive fields need images (C, H, W), got {input_size=}")
     return (_SMALL * channel_weights(prod(shape))).view(1, *shape).repeat(batch, 1, 1, 1).requires_grad_()
-
-
-def _output(model: nn.Module, x: Tensor, layer: str | None) -> Tensor:
-    names = [name for name, _ in named_modules(model).items()]
-    if layer is not None and layer not in names:
-        raise ValueError(f"layer must be the name of a module, got {layer!r}; the last ones are {names[-5:]}")
-    outputs = _outputs(model, x, names if layer is None else (layer,), least=2 if layer is None else 1)
-    if not outputs:
-        raise ValueError(
-            f"the output of a layer must be (B, C, rows, cols) or (B, N, C), got another one of {layer=}"
-        )
-    return outputs[list(outputs)[-1]]
-
-
-def _outputs(model: nn.Module, x: Tensor, names: Collection[str], *, least: int = 1) -> dict[str, Tensor]:
-    """Return the outputs of modules with at least `least` tokens, by name in order of execution."""
-    outputs: dict[str, Tensor] = {}
-
-    def keep(name: str, module: nn.Module, inputs: object, output: object) -> None:
-        shape = output.shape if isinstance(output, Tensor) else torch.Size()
-        sides = {3: shape[1:2], 4: shape[2:]}.get(len(shape), (0,))
-        if isinstance(output, Tensor) and prod(sides) >= least:
-            outputs.pop(name, None)
-            outputs[name] = output.clone()  # the next module may write into it
-        if len(outputs) == len(names):
-            raise _Enough
-
-    handles = [model.get_submodule(name).register_forward_hook(partial(keep, name)) for name in names]
-    try:
-        model(x)
-    except _Enough:
-        pass
-    finally:
-        for handle in handles:
-            handle.remove()
-    return outputs
-
-
-def _tokens(output: Tensor, grids: StatedGrids, size: Sequence[int]) -> tuple[Tensor, Grid]:
-    """(B, C, rows, cols), (B, rows, cols, C) or (B, N, C) -> (B, N, C) and the grid of the tokens."""
-    if output.ndim == 4 and _channels_last(output, size):
-        return output.flatten(1, 2), Grid(*output.shape[1:3])
-    if output.ndim == 4:
-        return output.flatten(2).transpose(1, 2), Grid(*output.shape[2:])
-    patches = grids.patches(output.shape[1])
-    return output, patches[0] if patches and not patches[1] else Grid(1, output.shape[1])
-
-
-def _channels_last(output: Tensor, size: Sequence[int]) -> bool:
-    """Return whether an output is (B, rows, cols, C), as in Swin: only so is it as wide as the image."""
-    first, last = (_as_wide(sides, size) for sides in (output.shape[2:], output.shape[1:3]))
-    return last and not first
-
-
-def _as_wide(sides: Sequence[int], size: Sequence[int]) -> bool:
-    """Return whether rows and columns divide the image by one number, up to what is cut off or padded."""
-    least, most = (
-        [length / (count + 0.5) for count, length in zip(sides, size, strict=True)],
-        [length / max(count - 0.5, 0.5) for count, length in zip(sides, size, strict=True)],
-    )
-    return max(least) <= min(most)
-
-
-def _centre(grid: Grid) -> int:
-    return grid.rows // 2 * grid.cols + grid.cols // 2
-
-
-def _central_patch(output: Tensor, grid: Grid, grids: StatedGrids) -> int:
-    """Return the index of the central patch; class tokens come first in (B, N, C)."""
-    if output.ndim == 4:
-        return _centre(grid)
-    patches = grids.patches(output.shape[1])
-    if patches is None:
-        raise ValueError(grids.why_none(str(output.shape[1])))
-    return patches[1] + _centre(patches[0])
