@@ -53,10 +53,14 @@ def stage_widths(name: str, params: int, **arguments: Any) -> Arguments:
         return {known[0]: stages} | ({"stem_width": (stages[0] + 1) // 2} if has_stem else {})
 
     first, step = float(shape[0]), 1.0
+    counts: dict[str, int] = {}  # neighbouring steps are often rounded to the same widths
     tried: dict[float, tuple[int, Arguments]] = {}
     for _ in range(STEPS):
-        reached = _count(name, arguments | widths(first))
-        tried[abs(reached - params)] = (reached, widths(first))
+        solved = widths(first)
+        if str(solved) not in counts:
+            counts[str(solved)] = _count(name, arguments | solved)
+        reached = counts[str(solved)]
+        tried[abs(reached - params)] = (reached, solved)
         # Parameters grow with the square of the width; smaller and smaller steps settle the rounding.
         first, step = max(1.0, first * (params / reached) ** (step / 2)), 0.9 * step
     error = min(tried)
