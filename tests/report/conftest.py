@@ -8,7 +8,7 @@ from vision.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 from vision.experiment import run
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight real runs on digits: two models, two sizes, two seeds."""
     out = tmp_path_factory.mktemp("report") / "outputs"
