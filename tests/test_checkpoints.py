@@ -51,29 +51,28 @@ def assert_same(one: Path, other: Path) -> None:
     assert (one / "metrics.jsonl").read_text() == (other / "metrics.jsonl").read_text()
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run that is not cut."""
-    folder = tmp_path_factory.mktemp("whole")
-    assert start(folder).wait(120) == 0
-    return folder / "runs" / "ViT" / "n200" / "s0"
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
-def test_a_killed_run_continues_and_ends_as_if_never_cut(whole, tmp_path, number):
-    minutes = "0.001" if number == signal.SIGKILL else "60"
-    cut = tmp_path / "cut" / "runs" / "ViT" / "n200" / "s0"
-    first = start(tmp_path / "cut", f"training.checkpoint_minutes={minutes}")
-    if number == signal.SIGKILL:
-        wait_for(lambda: (cut.parent / ".s0.checkpoint" / "state.before").exists())
-    else:
-        wait_for(lambda: any(path.stat().st_size for path in cut.parent.glob("s0.partial-*/metrics.jsonl")))
-    os.killpg(first.pid, number)
+def test_a_run_that_is_killed_and_then_terminated_ends_as_if_never_cut(tmp_path):
+    whole, cut = (tmp_path / name / "runs" / "ViT" / "n200" / "s0" for name in ("whole", "cut"))
+    # Killed, it keeps the state of its last minutes; terminated, that of the signal.
+    first = start(tmp_path / "cut", "training.checkpoint_minutes=0.001")
+    wait_for(lambda: (cut.parent / ".s0.checkpoint" / "state.before").exists())
+    os.killpg(first.pid, signal.SIGKILL)
     assert first.wait(60) != 0 and not cut.exists()
-    assert start(tmp_path / "cut", f"training.checkpoint_minutes={minutes}").wait(120) == 0
-    record = json.loads((cut / "result.json").read_text())
-    assert len(record["continued_after"]) == 1 and 0 < record["continued_after"][0] < STEPS
+    dead = set(cut.parent.glob("s0.partial-*"))
+    second = start(tmp_path / "cut", "training.checkpoint_minutes=60")
+    wait_for(
+        lambda: any(
+            path.stat().st_size and path.parent not in dead
+            for path in cut.parent.glob("s0.partial-*/metrics.jsonl")
+        )
+    )
+    os.killpg(second.pid, signal.SIGTERM)
+    assert second.wait(60) != 0 and not cut.exists()
+    assert start(tmp_path / "cut", "training.checkpoint_minutes=60").wait(120) == 0
+    assert start(tmp_path / "whole").wait(120) == 0
+    killed, terminated = json.loads((cut / "result.json").read_text())["continued_after"]
+    assert 0 < killed <= terminated < STEPS
     assert_same(whole, cut)
     assert not list(cut.parent.glob(".s0*")), "the state is removed when the run has finished"
 
