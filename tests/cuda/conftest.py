@@ -7,14 +7,16 @@ import torch
 from torch import Tensor, nn
 
 NO_CUDA = "needs a CUDA device"
-MARKS = (pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason=NO_CUDA))
+DEVICES = [pytest.param("cpu", marks=pytest.mark.slow)]
+if torch.cuda.is_available():
+    DEVICES += [pytest.param("cuda", marks=pytest.mark.cuda)]
 # Norm of the difference over the norm of the reference. With TF32 a product has 10 bits, bfloat16 has 8.
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 2e-5, torch.bfloat16: 2e-2}
 
 Difference = Callable[[Tensor, Tensor], float]
 
 
-@pytest.fixture(params=[pytest.param("cpu", marks=pytest.mark.slow), pytest.param("cuda", marks=MARKS)])
+@pytest.fixture(params=DEVICES)
 def device(request: pytest.FixtureRequest) -> torch.device:
     return torch.device(request.param)
 

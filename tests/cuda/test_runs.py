@@ -19,9 +19,10 @@ def on(device: torch.device, config: RunConfig, **changes) -> RunConfig:
     return replace(config, training=replace(config.training, device=device.type, **changes))
 
 
+@pytest.mark.cuda
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["field_cnn", "field_vit"])
-def test_accuracy_agrees_with_the_cpus_within_the_spread_of_seeds(small_run, device, name):
+def test_accuracy_agrees_with_the_cpus_within_the_spread_of_seeds(small_run, cuda, name):
     model = replace(small_run.model, name=name, kwargs={"embed_dim": 32, "depth": 2})
     config = replace(small_run, model=model, train_size=300)
 
@@ -29,7 +30,7 @@ def test_accuracy_agrees_with_the_cpus_within_the_spread_of_seeds(small_run, dev
         runs = [replace(on(where, config, steps=200), seed=seed, sweep=sweep) for seed in range(4)]
         return [run(one)["test_accuracy"] for one in runs]
 
-    cpu, other = accuracies(torch.device("cpu"), "cpu"), accuracies(device, "device")
+    cpu, other = accuracies(torch.device("cpu"), "cpu"), accuracies(cuda, "device")
     spread = max(statistics.stdev(cpu), statistics.stdev(other), 0.01)
     # Four standard errors of the difference of two means of four runs.
     assert abs(statistics.mean(cpu) - statistics.mean(other)) < 4 * spread * (2 / 4) ** 0.5
@@ -93,10 +94,11 @@ def out_of_memory(self: Backbone, x: torch.Tensor) -> torch.Tensor:
     raise torch.OutOfMemoryError("out of memory")
 
 
+@pytest.mark.cuda
 @pytest.mark.slow
-def test_two_processes_at_one_sweep_share_the_device(device, tmp_path):
+def test_two_processes_at_one_sweep_share_the_device(cuda, tmp_path):
     sweep = ("-m", "data=digits", "model=cnn", "model.kwargs.params=20000", "train_size=100", "seed=0,1,2")
-    recipe = ("training.steps=30", "training.lr=0.01", f"training.device={device.type}")
+    recipe = ("training.steps=30", "training.lr=0.01", f"training.device={cuda.type}")
     command = [sys.executable, "-m", "vision", "train", *sweep, *recipe, f"output_dir={tmp_path}"]
     together = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     errors = [process.communicate(timeout=240)[1] for process in together]
