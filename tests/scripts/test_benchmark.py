@@ -1,10 +1,8 @@
 """scripts/benchmark.py: it runs, reports which goals are met, and refuses an unknown section."""
 
 import json
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,21 +14,15 @@ from vision.attention.dispatch import chosen_backend
 from vision.fields import full, neighbourhood
 from vision.patches import Grid
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmark.py"
-
-
-def benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True, check=False
-    )
-
 
 @pytest.mark.slow
-def test_a_section_prints_its_cases_and_its_goals(tmp_path):
-    done = benchmark("--sections", "step", "--rounds", "1", "--json", str(tmp_path / "figures.json"))
-    assert done.returncode == 0, done.stderr
-    assert "field_cnn" in done.stdout and "<= 1.05" in done.stdout and "cores" in done.stdout
-    assert "step took" in done.stderr
+def test_a_section_prints_its_cases_and_its_goals(tmp_path, monkeypatch, capsys):
+    options = ["--sections", "step", "--rounds", "1", "--json", str(tmp_path / "figures.json")]
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *options])
+    main()
+    shown = capsys.readouterr()
+    assert "field_cnn" in shown.out and "<= 1.05" in shown.out and "cores" in shown.out
+    assert "step took" in shown.err
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["machine"]["threads"] == 1 and len(figures["step"]["cases"]) == 4
     assert {g["verdict"] for g in figures["step"]["goals"]} <= {"met", "missed"}

@@ -16,15 +16,15 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "study.py"
 TINY = ("digits", "--plan", "tiny", "data.test_size=100", "training.precision=float32")
 
 
-def study(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), *TINY, *arguments]
+def study(folder: Path, *arguments: str, workers: int = 1) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), *TINY, "--workers", str(workers), *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
-    done = study(folder, "--tables", "tables")
+    done = study(folder, "--tables", "tables", workers=2)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
@@ -92,7 +92,7 @@ def test_known_recipes_are_not_searched(tmp_path):
 
 @pytest.mark.slow
 def test_a_signal_ends_it_and_what_has_finished_is_in_the_table(tmp_path):
-    command = [sys.executable, str(SCRIPT), *TINY, "--tables", "tables"]
+    command = [sys.executable, str(SCRIPT), *TINY, "--tables", "tables", "--workers", "1"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as going:
         deadline = time.time() + 120
         while len(list(tmp_path.rglob("s0/result.json"))) < 3 and time.time() < deadline:
