@@ -37,13 +37,9 @@ def test_full_attention_sees_a_set_and_local_attention_a_grid():
         assert torch.allclose(attention(x[:, shuffled]), attention(x)[:, shuffled], atol=1e-12) == same
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "field",
-    [
-        pytest.param(full(Grid(16, 17)), id="full", marks=pytest.mark.slow),
-        pytest.param(neighbourhood(Grid(16, 17), 3), id="local"),
-        pytest.param(None, id="any", marks=pytest.mark.slow),
-    ],
+    "field", [full(Grid(16, 17)), neighbourhood(Grid(16, 17), 3), None], ids=["full", "local", "any"]
 )
 def test_a_module_works_in_another_dtype_traced_exported_and_compiled(field):
     attention = MultiHeadAttention(8, 2, field=field, relative_bias=field is not None).eval()

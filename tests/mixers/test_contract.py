@@ -34,7 +34,7 @@ def test_shape_and_dtype_are_kept_and_everything_gets_a_gradient(case):
 
 @each_case
 def test_gradients_are_those_of_finite_differences(case):
-    grid = Grid(3, 4)
+    grid = Grid(2, 3) if case.mixer == "recurrent" else Grid(3, 4)  # its steps are many small products
     mixer, x = make(case, grid, dim=4, dtype=torch.float64), tokens(grid, dim=4, batch=1)
     names = [name for name, _ in mixer.named_parameters()]
 

@@ -24,8 +24,8 @@ def paths(case: Case) -> set[object]:
 
 # The cases that reach code which none before them reaches.
 TRACED = [case for i, case in enumerate(CASES) if paths(case) - set[object]().union(*map(paths, CASES[:i]))]
-# The fast suite traces one mixer of each kind: content weights, position weights, a graph, a convolution.
-QUICK_MIXERS = ("self_attention", "static_attention", "graph_attention", "conv_attention")
+# The fast suite traces one mixer with content weights, and one with weights by position.
+QUICK_MIXERS = ("self_attention", "conv_attention")
 QUICK = [case for case in TRACED if not case.options and case.mixer in QUICK_MIXERS]
 each_traced = pytest.mark.parametrize(
     "case",

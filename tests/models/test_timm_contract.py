@@ -72,7 +72,8 @@ def test_another_dtype_after_a_forward_leaves_no_old_tensor(name, pos_embed):
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit.*deprecated:FutureWarning")
 @pytest.mark.filterwarnings("ignore:.*were assigned during export.*:UserWarning")
-@pytest.mark.parametrize("name", ["field_vit", *(pytest.param(n, marks=pytest.mark.slow) for n in TRACED)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["field_vit", *TRACED])
 def test_traced_exported_and_compiled_models_give_the_same_logits(name):
     torch._dynamo.reset()  # or the models of earlier cases use up its limit of recompilations
     model, x, more = small(name, depth=2), images(2), images(5)

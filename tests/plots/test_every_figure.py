@@ -1,5 +1,6 @@
 """What holds for every figure: it is one column wide, its text can be read, and nothing is covered."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,11 @@ def every_figure(names: tuple[str, ...] = NAMES, title: str = TITLE):
     }
 
 
+@cache
+def figure_of(name: str) -> Figure:
+    return every_figure()[name]()
+
+
 @pytest.mark.parametrize("name", every_figure())
 def test_long_names_stay_inside_and_cover_no_panel(name):
     with without_glyph_warnings():
@@ -74,7 +80,7 @@ def texts_of(figure: Figure) -> list[Text]:
 
 @pytest.mark.parametrize("name", every_figure())
 def test_a_figure_is_a_column_wide_its_text_can_be_read_on_a_phone_and_lies_inside(name):
-    figure = every_figure()[name]()
+    figure = figure_of(name)
     assert figure.get_figwidth() == 5.0
     pixels = 360 / (72 * figure.get_figwidth())  # CSS pixels per point of a figure 360 pixels wide
     texts = texts_of(figure)
@@ -88,7 +94,7 @@ def test_a_figure_is_a_column_wide_its_text_can_be_read_on_a_phone_and_lies_insi
 
 @pytest.mark.parametrize("name", every_figure())
 def test_a_legend_covers_no_panel_and_the_title_no_legend(name):
-    figure = every_figure()[name]()
+    figure = figure_of(name)
     legends = [legend for body in figure.subfigs for legend in body.legends]
     boxes = [legend.get_window_extent() for legend in legends]
     (title,) = (text.get_window_extent() for text in figure.texts if text.get_text() == figure.get_suptitle())

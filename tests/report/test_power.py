@@ -87,6 +87,7 @@ def test_two_crossings_are_told_as_two():
     assert said[3] == "From there the CNN is ahead."
 
 
+@pytest.mark.slow
 def test_page_plot_and_compare_give_the_same_answer(tmp_path, capsys):
     published = Path(__file__).parents[2] / "outputs" / "published" / "study-cifar10-jpeg" / "epochs.csv"
     table = pd.read_csv(published)

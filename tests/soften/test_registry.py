@@ -49,9 +49,8 @@ def of(cnn: str, **arguments: Any) -> Any:
     return timm.create_model("softened_cnn", cnn=cnn, img_size=8, in_chans=1, **CNNS[cnn], **arguments)
 
 
-@pytest.mark.parametrize(
-    "cnn", ["plain_cnn", *(pytest.param(c, marks=pytest.mark.slow) for c in CNNS if c != "plain_cnn")]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("cnn", CNNS)
 def test_it_is_copied_pickled_traced_and_exported_with_equal_outputs(cnn):
     model, buffer = of(cnn).eval(), io.BytesIO()
     torch.save(model, buffer)
