@@ -6,11 +6,16 @@ look for plugins.
 
 from vision.cli.launchers.gpu_processes import GpuLauncher as _GpuLauncher
 from vision.cli.launchers.ray_tasks import RayLauncher as _RayLauncher
+from vision.cli.search.sweeper import OptunaSweeper as _OptunaSweeper
 from vision.cli.sweeper import ResumingSweeper as _ResumingSweeper
 
 
 class ResumingSweeper(_ResumingSweeper):
     """`vision.cli.sweeper.ResumingSweeper` under the name that Hydra asks for."""
+
+
+class OptunaSweeper(_OptunaSweeper):
+    """`vision.cli.search.sweeper.OptunaSweeper` under the name that Hydra asks for."""
 
 
 class RayLauncher(_RayLauncher):

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from vision import results
-from vision.config import DataConfig, RunConfig, gpu_share, this_process_of_run
+from vision.config import DataConfig, RunConfig, gpu_share, require_flags, this_process_of_run
 from vision.data import Inputs, Source, has_changed, load_inputs, load_source, reading_key
 from vision.experiment import (
     OwnMetrics,
@@ -24,6 +24,7 @@ from vision.experiment import (
     find_start,
     folder_size,
     model_arguments,
+    require_validation,
 )
 from vision.models import Start, cost, create_model
 from vision.training import (
@@ -31,6 +32,8 @@ from vision.training import (
     frozen_backbone,
     resolve_device,
     share_batch_norms,
+    smallest_part,
+    try_model,
     try_recipe,
 )
 
@@ -51,12 +54,15 @@ class Estimate(NamedTuple):
     work: float
 
 
-def check_together(runs: Sequence[RunConfig], finished: Sequence[FinishedData] = ()) -> list[Estimate]:
+def check_together(
+    runs: Sequence[RunConfig], finished: Sequence[FinishedData] = (), *, chosen_by: str = ""
+) -> list[Estimate]:
     """Check runs with their data and devices; each data set is read, and each model built, once.
 
     Args:
         runs: the runs to do.
         finished: finished runs of the same sweep, whose images must be those that are there now.
+        chosen_by: what compares the runs by their validation accuracy, and so needs validation images.
 
     Returns:
         What each run needs.
@@ -72,7 +78,7 @@ def check_together(runs: Sequence[RunConfig], finished: Sequence[FinishedData] =
     checked: dict[Hashable, Any] = {}
     order = sorted(range(len(runs)), key=lambda number: repr(runs[number].data))
     _check_unchanged(runs, finished)
-    needed = {number: _check_with_data(runs[number], checked) for number in order}
+    needed = {number: _check_with_data(runs[number], checked, chosen_by) for number in order}
     if runs:
         size = sum(estimate.size for estimate in needed.values())
         results.check_room(Path(runs[0].output_dir), size, f"the files of {len(runs)} runs")
@@ -95,7 +101,7 @@ def _check_unchanged(runs: Sequence[RunConfig], finished: Sequence[FinishedData]
             )
 
 
-def _check_with_data(run: RunConfig, checked: dict[Hashable, Any]) -> Estimate:
+def _check_with_data(run: RunConfig, checked: dict[Hashable, Any], chosen_by: str) -> Estimate:
     def once(key: Hashable, check: Callable[[], _T]) -> _T:
         if key not in checked:
             checked[key] = check()
@@ -106,10 +112,14 @@ def _check_with_data(run: RunConfig, checked: dict[Hashable, Any]) -> Estimate:
     data = replace(run.data, mean=[0.5], std=[0.5], subset_seed=0)
     inputs = once((repr(data), run.train_size), lambda: _load(replace(run, data=data), device))
     _check_images(run, inputs.source.train.shape, device)
+    patience = run.training.patience
+    for what in filter(None, (chosen_by, f"training.patience={patience}" if patience else "")):
+        require_validation(what, run, inputs)
     once((repr(run.data.augment), repr(run.training)), lambda: _check_recipe(run, inputs))
-    frozen = run.training.freeze_backbone
-    key = (repr(run.model), inputs.source.train.shape, len(inputs.source.classes), len(inputs.test), frozen)
-    size, macs = once(key, lambda: _check_model(run, inputs, device))
+    shape, frozen = inputs.source.train.shape, run.training.freeze_backbone
+    images = min(2, smallest_part(run.training, processes=inputs.process.count))
+    key = (repr(run.model), shape, len(inputs.source.classes), len(inputs.test), frozen, images)
+    size, macs = once(key, lambda: _check_model(run, inputs, device, images))
     steps = budget_steps(run.training, len(inputs.subset.train))
     return Estimate(size, PASSES * macs * run.training.batch_size * steps)
 
@@ -164,8 +174,11 @@ def _in_a_sentence(failure: str) -> Generator[None]:
         raise ValueError(f"{failure}: {type(error).__name__}: {_line(error)}") from error
 
 
-def _check_model(run: RunConfig, inputs: Inputs, device: torch.device) -> tuple[int, int]:
-    """Check the model; returns the bytes of its run's files, and its multiply-adds for one image."""
+def _check_model(run: RunConfig, inputs: Inputs, device: torch.device, images: int) -> tuple[int, int]:
+    """Check the model; returns the bytes of its run's files, and its multiply-adds for one image.
+
+    It is trained on as many images: 2, or 1 if a batch has a part of one image.
+    """
     source, name = inputs.source, run.model.name
     shape = source.train.shape
     size = " x ".join(map(str, shape))
@@ -185,6 +198,8 @@ def _check_model(run: RunConfig, inputs: Inputs, device: torch.device) -> tuple[
             f"model.name={name!r} must return one logit for each of the {expected[1]} classes, {expected}, "
             f"got {type(outputs).__name__ if got is None else tuple(got)}"
         )
+    require_flags("model.kwargs", run.model.kwargs, type(model).__init__)
+    try_model(model, run.training, shape=shape, images=images)
     return folder_size(model, len(inputs.test), expected[1]), macs
 
 

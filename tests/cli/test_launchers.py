@@ -12,7 +12,7 @@ from commands import FAULTY, TINY, VISION
 from launchers import launched_by
 
 from vision.cli.launchers.gpu_processes import fitting, make_slots, visible_gpus
-from vision.cli.launchers.needs import check_launcher
+from vision.cli.launchers.needs import check_plugins
 
 RUNS = Path("outputs/tiny/runs")
 CNN = ["train", "-m", *TINY, "model=cnn", "train_size=20"]
@@ -103,5 +103,11 @@ def test_settings_that_cannot_be_launched_are_refused_before_the_sweep(tmp_path,
 def test_a_launcher_that_is_not_installed_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(ValueError, match=r"hydra/launcher=ray needs: pip install 'vit-vs-cnn\[ray\]'"):
-        check_launcher(["-m", "hydra/launcher=ray"])
-    check_launcher(["-m", "hydra/launcher=basic", "seed=0,1"])
+        check_plugins(["-m", "hydra/launcher=ray"], many=True)
+    check_plugins(["-m", "hydra/launcher=basic", "seed=0,1"], many=True)
+
+
+def test_a_search_without_optuna_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+    with pytest.raises(ValueError, match=r"hydra/sweeper=optuna needs: pip install 'vit-vs-cnn\[optuna\]'"):
+        check_plugins(["-m", "hydra/sweeper=optuna"], many=True)

@@ -24,16 +24,24 @@ def quoted_paths(arguments: Sequence[str]) -> list[str]:
     return [_quoted(argument, sweeping) for argument in arguments]
 
 
+def quoted(text: str) -> str:
+    """Return a text as Hydra's grammar reads any text.
+
+    >>> print(quoted("it's"))
+    'it\\'s'
+    """
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
 def _quoted(argument: str, sweeping: bool) -> str:
     name, sign, value = argument.partition("=")
     if name not in PATHS or not sign or value[:1] in ("'", '"'):
         return argument
     if value.startswith("~"):
         value = os.path.expanduser(value)
-    literal = "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
     if "$" in value or not value:  # an interpolation
         return f"{name}={value}"
-    return f"{name}={value}" if _reads(f"{name}={value}", value, sweeping) else f"{name}={literal}"
+    return f"{name}={value}" if _reads(f"{name}={value}", value, sweeping) else f"{name}={quoted(value)}"
 
 
 def _reads(argument: str, value: str, sweeping: bool) -> bool:

@@ -17,13 +17,26 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 def announce(folders: Sequence[Path], *, finished: int, failed: int) -> None:
-    """Print how many runs a sweep has to do, and pass it on to its runs, which may be other processes."""
-    total, sweeps = len(folders), sorted({str(folder.parents[2]) for folder in folders})
+    """Print how many runs a sweep has to do, and pass it on to its runs."""
+    total = len(folders)
     again = f"{failed} failed before (retry_failed=true runs them again), " if failed else ""
     to_do = total - finished - failed
     tell(f"{total} runs, {finished} finished before, {again}{to_do} to do")
-    counted = {"total": total, "before": finished + failed, "sweeps": sweeps, "there": _results(sweeps)}
-    os.environ[SWEEP] = json.dumps({**counted, "started": time.time()})
+    pass_on(folders, before=finished + failed, total=total)
+
+
+def pass_on(folders: Sequence[Path], *, before: int, total: int, later: int = 0) -> None:
+    """Pass the size of a sweep on to its runs, which may be other processes.
+
+    Args:
+        folders: of the runs that are planned.
+        before: how many of the sweep have finished or failed.
+        total: how many it has.
+        later: how many of these are not planned yet.
+    """
+    sweeps = sorted({str(folder.parents[2]) for folder in folders})
+    counted = {"total": total, "before": before, "sweeps": sweeps, "there": _results(sweeps)}
+    os.environ[SWEEP] = json.dumps({**counted, "later": later, "started": time.time()})
 
 
 class Progress:
@@ -84,9 +97,10 @@ class Progress:
             return ""
         new = _results(self._sweep["sweeps"]) - self._sweep["there"]
         done, total = self._sweep["before"] + new, self._sweep["total"]
-        seconds = _time_left(tuple(self._sweep["sweeps"]), self._sweep["started"]).seconds()
-        left = "" if seconds is None else f", about {_duration(seconds)} left"
-        return f" [{done}/{total}{left}]"
+        left = _time_left(tuple(self._sweep["sweeps"]), self._sweep["started"])
+        seconds = left.seconds(later=self._sweep["later"])
+        words = "" if seconds is None else f", about {duration(seconds)} left"
+        return f" [{done}/{total}{words}]"
 
 
 @lru_cache(maxsize=1)
@@ -99,5 +113,12 @@ def _results(sweeps: Sequence[str]) -> int:
     return sum(1 for sweep in sweeps for _ in Path(sweep).glob(f"*/*/*/{results.RESULT}"))
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+def duration(seconds: float) -> str:
+    """Return a time in words.
+
+    >>> duration(90), duration(600), duration(50_000)
+    ('90 s', '10 min', '14 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

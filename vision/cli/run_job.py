@@ -19,17 +19,19 @@ SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def check_runs(
-    configs: Sequence[RunConfig], finished: Sequence[tuple[DataConfig, str, str]] = ()
+    configs: Sequence[RunConfig],
+    finished: Sequence[tuple[DataConfig, str, str]] = (),
+    chosen_by: str = "",
 ) -> list[float]:
     """Check runs with their data and models; returns the multiply-adds of the training of each.
 
     Args:
         configs: of the runs.
-        finished: as in `vision.checks.check_together`.
+        finished, chosen_by: as in `vision.checks.check_together`.
     """
     from vision.checks import check_together
 
-    return [estimate.work for estimate in check_together(configs, finished)]
+    return [estimate.work for estimate in check_together(configs, finished, chosen_by=chosen_by)]
 
 
 def compute(config: RunConfig, on_progress: Callable[[JsonObject], None]) -> JsonObject:

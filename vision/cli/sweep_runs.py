@@ -17,6 +17,7 @@ from vision.config import DataConfig, RunConfig
 SECONDS_BETWEEN_LOOKS, SECONDS_TO_END = 0.5, 3.0
 SECONDS_BETWEEN_LINES = 60.0
 MOST_LAUNCHES = 3  # of one run, if it ends without a result and without a failure
+FinishedData = tuple[DataConfig, str, str]  # of a finished run: data, their fingerprint, and its folder
 
 
 class SweepRun:
@@ -64,7 +65,7 @@ class SweepRuns:
         """How many are finished, whoever did them."""
         return sum((run.folder / results.RESULT).exists() for run in self.all)
 
-    def finished_data(self) -> list[tuple[DataConfig, str, str]]:
+    def finished_data(self) -> list[FinishedData]:
         """Return the data, their fingerprint and one folder of finished runs, each data set once."""
         finished = {
             (repr(run.config.data), run.data_fingerprint): run for run in self.all if run.data_fingerprint

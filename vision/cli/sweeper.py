@@ -4,7 +4,8 @@ Chosen in conf/train.yaml as hydra/sweeper: resuming.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
@@ -15,7 +16,9 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 from hydra.core.utils import JobReturn
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from vision import results
 from vision.cli.hydra_errors import sentence
@@ -24,13 +27,14 @@ from vision.cli.progress import announce
 from vision.cli.run_order import group_by_shared_data, longest_first
 from vision.cli.schema import to_run_config
 from vision.cli.stderr import tell
-from vision.cli.sweep_runs import SweepRun, SweepRuns
+from vision.cli.sweep_runs import FinishedData, SweepRun, SweepRuns
 from vision.cli.worker import CallFailed, shared_worker
 from vision.config import RunConfig, check
 
 # These change no other part of a config: configs that differ only in them are composed once.
 FAST_OVERRIDES = ("train_size", "seed")
 MOST_RUNS = 100_000
+OF_HYDRA = (HydraException, OmegaConfBaseException)
 
 
 class ResumingSweeper(BasicSweeper):
@@ -39,17 +43,18 @@ class ResumingSweeper(BasicSweeper):
     A wrong setting, data or a model that cannot be had, two runs for one folder, or a finished run with
     another config stops the sweep before its first run. A run that fails does not stop the others; the
     command then exits with status 1. Runs that another process computes are left to it, and waited for.
+
+    Attributes:
+        chosen_by: what compares the runs by their validation accuracy, if anything does.
     """
+
+    chosen_by = ""
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run what is missing; exit with status 1 if a run of the sweep is not finished at the end."""
         started = time.perf_counter()
-        self._composed = lru_cache(maxsize=None)(self._compose)
-        try:
+        with told_in_a_sentence():
             runs = self._issue(arguments)
-        except (ValueError, OSError, results.DiskFull, CallFailed) as error:
-            tell(f"vision train: {sentence(error)}")
-            raise SystemExit(2) from error
         returned = self._launch_until_done(runs)
         for line in runs.unfinished():
             tell(line)
@@ -61,37 +66,43 @@ class ResumingSweeper(BasicSweeper):
 
     def _issue(self, arguments: list[str]) -> SweepRuns:
         """Compose, check and plan all runs; nothing is written if one is wrong."""
-        assert self.hydra_context is not None
-        if isinstance(self.launcher, GpuLauncher):
-            self.launcher.prepare()
-        given = [*self._parse_config(), *arguments]
-        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        overrides = parser.parse_overrides(given)
+        overrides = self._begin(arguments)
         _check_number_of_runs(overrides)
-        [batch] = self.split_arguments(overrides, None)
-        composed = [SweepRun(overrides, self._config(overrides)) for overrides in batch]
+        composed = self._runs(overrides)
         sizes_given = any(argument.startswith("train_size=") for argument in arguments)
         if len({run.config.data.train_sizes for run in composed}) > 1 and not sizes_given:
             raise ValueError(
                 "data sets with different data.train_sizes cannot share one sweep over them; "
                 "give train_size=..., or one data set at a time"
             )
-        runs = SweepRuns(_without_repeats(composed))
-        self._check(runs)
+        runs = SweepRuns(without_repeats(composed))
+        self._check(runs.to_do(), runs.finished_data())
         runs.write_plan()
         announce([run.folder for run in runs.all], finished=runs.finished, failed=runs.failed_before)
         return runs
 
-    def _check(self, runs: SweepRuns) -> None:
+    def _begin(self, arguments: Sequence[str]) -> list[Override]:
+        """Check the launcher; return the overrides, those of `params` first."""
+        assert self.hydra_context is not None
+        self._composed = lru_cache(maxsize=None)(self._compose)
+        if isinstance(self.launcher, GpuLauncher):
+            self.launcher.prepare()
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        return parser.parse_overrides([*self._parse_config(), *arguments])
+
+    def _runs(self, overrides: Sequence[Override]) -> list[SweepRun]:
+        [batch] = self.split_arguments(list(overrides), None)
+        return [SweepRun(overrides, self._config(overrides)) for overrides in batch]
+
+    def _check(self, to_do: Sequence[SweepRun], finished: Sequence[FinishedData]) -> None:
         """Check what needs torch and the data, which a finished sweep does not import; estimate the work."""
-        to_do = runs.to_do()
         if not to_do:
             return
         from vision.cli.run_job import check_runs
 
         try:
             configs = [run.config for run in to_do]
-            needed = shared_worker().call(check_runs, configs, runs.finished_data())
+            needed = shared_worker().call(check_runs, configs, finished, self.chosen_by)
         except results.RunDied as died:
             raise ValueError(f"the check of the data and the models ended early: {died}") from died
         for run, work in zip(to_do, needed, strict=True):
@@ -141,6 +152,16 @@ class ResumingSweeper(BasicSweeper):
         return config
 
 
+@contextmanager
+def told_in_a_sentence() -> Generator[None]:
+    """Tell what is wrong with a sweep, and exit with status 2."""
+    try:
+        yield
+    except (ValueError, OSError, results.DiskFull, CallFailed, *OF_HYDRA) as error:
+        tell(f"vision train: {sentence(error)}")
+        raise SystemExit(2) from error
+
+
 def _check_number_of_runs(overrides: Sequence[Override]) -> None:
     """Refuse a sweep with so many runs that listing them would take forever, or with none."""
     runs = 1
@@ -166,7 +187,7 @@ def _why_to_stop(job: JobReturn) -> str:
         return ""
 
 
-def _without_repeats(runs: Sequence[SweepRun]) -> list[SweepRun]:
+def without_repeats(runs: Sequence[SweepRun]) -> list[SweepRun]:
     """Return each run once, however it was spelled; refuse two different runs for one folder."""
     first: dict[Path, SweepRun] = {}
     for run in runs:

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 
 from vision import results
 from vision.cli.hydra_errors import answer_in_one_sentence, sentence
-from vision.cli.launchers.needs import check_launcher
+from vision.cli.launchers.needs import check_plugins
 from vision.cli.old_names import accept_old_names, current_overrides
 from vision.cli.output_paths import check_folder
 from vision.cli.path_arguments import quoted_paths
@@ -35,7 +35,7 @@ def train(arguments: Sequence[str]) -> int:
         arguments = quoted_paths(current_overrides(arguments))
         arguments = flags_last(arguments)
         check_words(arguments, many=any(word in MULTIRUN for word in arguments))
-        check_launcher(arguments)
+        check_plugins(arguments, many=any(word in MULTIRUN for word in arguments))
         _refuse_sweep_of_processes(arguments)
         for word in arguments:
             if word.startswith("output_dir="):
@@ -96,14 +96,15 @@ def _find_modules_here() -> None:
 def _register_plugins() -> None:
     plugins = Plugins.instance()
     # Imported late: creating `plugins` reloads Hydra's own sweepers, and ours derives from one of them.
-    from hydra_plugins._vision import GpuLauncher, RayLauncher, ResumingSweeper
+    from hydra_plugins._vision import GpuLauncher, OptunaSweeper, RayLauncher, ResumingSweeper
 
-    for plugin in (GpuLauncher, RayLauncher, ResumingSweeper):
+    for plugin in (GpuLauncher, OptunaSweeper, RayLauncher, ResumingSweeper):
         plugins.register(plugin)
-    # The files of conf/hydra/launcher take the place of what the plugins offer under the same names.
-    offered = ConfigStore.instance().repo["hydra"]["launcher"]
-    for file in (conf_folder() / "hydra" / "launcher").glob("*.yaml"):
-        offered.pop(file.name, None)
+    # The files of conf/hydra take the place of what other plugins offer under the same names.
+    for group in ("launcher", "sweeper"):
+        offered = ConfigStore.instance().repo["hydra"][group]
+        for file in (conf_folder() / "hydra" / group).glob("*.yaml"):
+            offered.pop(file.name, None)
     node = {"_target_": "hydra_plugins._vision.ResumingSweeper", "max_batch_size": None, "params": None}
     ConfigStore.instance().store(group="hydra/sweeper", name="resuming", node=node, provider="vision")
 

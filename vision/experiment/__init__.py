@@ -13,3 +13,4 @@ from vision.experiment.own_functions import OwnMetrics as OwnMetrics
 from vision.experiment.settings_check import check_run as check_run
 from vision.experiment.single_run import run as run
 from vision.experiment.train import ProgressCallback as ProgressCallback
+from vision.experiment.train import require_validation as require_validation

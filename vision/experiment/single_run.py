@@ -100,6 +100,7 @@ def _run(
 
         def report(progress: JsonObject) -> None:
             attempt.check()
+            attempt.note(progress["step"], progress["steps"])
             if "train_loss" in progress:
                 loggers.log(progress["step"], progress)
             if on_progress:

@@ -50,7 +50,8 @@ def train(
 
     `before` is the state of the run where it was cut, if it was.
     """
-    _check_patience(config, inputs)
+    if config.training.patience:
+        require_validation(f"training.patience={config.training.patience}", config, inputs)
     history = History(before, config.training.patience)
     heads = HeadLog(inputs) if config.training.log_inside else None
     at_start = heads.at_start(model) if heads and not history.curve else {}
@@ -89,11 +90,16 @@ def train(
     return TrainedRun(*trained, seconds, history.cut, history.curve, validated)
 
 
-def _check_patience(config: RunConfig, inputs: Inputs) -> None:
-    if config.training.patience and not len(inputs.subset.val):
+def require_validation(what: str, config: RunConfig, inputs: Inputs) -> None:
+    """Refuse a run without validation images, which something that a user asks for needs.
+
+    Raises:
+        ValueError: the message begins with `what`.
+    """
+    if not len(inputs.subset.val):
         raise ValueError(
-            f"training.patience={config.training.patience} needs validation images; there are none with "
-            f"train_size={config.train_size} and data.val_fraction={config.data.val_fraction}"
+            f"{what} needs validation images; there are none with train_size={config.train_size} and "
+            f"data.val_fraction={config.data.val_fraction}"
         )
 
 
