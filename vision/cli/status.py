@@ -89,9 +89,9 @@ def _lines(folder: Path, states: dict[str, list[str]], most: int | None) -> list
 
 
 def _running(folder: Path, run: str) -> str:
-    holder, step, silent = results.progress_of(folder / run)
-    far = f", no sign of life for {silent:.0f} s" if silent > results.silent_seconds() else ""
-    return f"{folder / run}: {holder}{f', step {step}' if step else ''}{far}"
+    now = results.progress_of(folder / run)
+    silent = f", no sign of life for {now.silent:.0f} s" if now.silent > results.silent_seconds() else ""
+    return f"{folder / run}: {now}{silent}"
 
 
 def _watch(folder: Path, states: dict[str, list[str]]) -> dict[str, list[str]]:

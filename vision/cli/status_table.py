@@ -3,7 +3,6 @@
 >>> StatusTable(Path("outputs/demo")).render(results.status(Path("outputs/demo")))  # doctest: +SKIP
 """
 
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vision import results
+from vision.cli.progress import duration
 from vision.cli.stderr import printable
 
 MARKS = {"finished": "", "running": " running", "failed": " failed", "damaged": " damaged"}
@@ -20,12 +20,10 @@ MOST_LINES = 10
 
 
 class StatusTable:
-    """A table that knows when it was first drawn, and so how fast runs are finished."""
+    """A table that keeps what it learned of the time that runs take."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._first: tuple[float, int] | None = None
-        self._steps: dict[str, tuple[float, int]] = {}
+        self._folder, self._time = folder, results.TimeLeftOfOthers(folder)
 
     def render(self, states: dict[str, list[str]]) -> RenderableType:
         """Return the table, a line for each run that goes on or has failed, and the time left."""
@@ -48,26 +46,19 @@ class StatusTable:
         return table
 
     def _running(self, run: str) -> str:
-        holder, step, _ = results.progress_of(self._folder / run)
-        before = self._steps.get(run)
-        self._steps[run] = (time.monotonic(), step)
-        if before is None or step <= before[1]:
-            return f"running {run}: step {step}, {holder}"
-        speed = (step - before[1]) / (time.monotonic() - before[0])
-        return f"running {run}: step {step}, {speed:.1f} steps/s, {holder}"
+        return f"running {run}: {results.progress_of(self._folder / run)}"
 
     def _failed(self, run: str) -> str:
         return f"failed {run}: {results.why_failed(self._folder / run).splitlines()[-1]}"
 
     def _left(self, states: dict[str, list[str]]) -> str:
-        finished, left = len(states["finished"]), len(states["missing"]) + len(states["running"])
-        self._first = self._first or (time.monotonic(), finished)
-        new, seconds = finished - self._first[1], time.monotonic() - self._first[0]
-        if not left:
+        running, missing = states["running"], states["missing"]
+        if not running and not missing:
             return "no run is left"
-        if not new:
-            return f"{left} runs are left"
-        return f"{left} runs are left, about {seconds / new * left / 60:.0f} min at the present speed"
+        left = f"{len(running) + len(missing)} runs are left"
+        at_once = f"with {len(running)} at once" if running else "for one process; none is at work"
+        seconds = self._time.seconds(running=running, missing=missing, finished=len(states["finished"]))
+        return left if seconds is None else f"{left}, about {duration(seconds)} {at_once}"
 
 
 def _cell(states: Counter[str]) -> str:

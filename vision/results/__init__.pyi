@@ -69,6 +69,8 @@ from .table import read_records as read_records
 from .table import read_sound_records as read_sound_records
 from .table import write_csv as write_csv
 from .time_left import TimeLeft as TimeLeft
+from .time_left import TimeLeftOfOthers as TimeLeftOfOthers
+from .time_left import makespan as makespan
 from .verification import set_aside_damaged as set_aside_damaged
 from .verification import used_data as used_data
 from .verification import verify as verify

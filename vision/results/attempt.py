@@ -16,7 +16,7 @@ from vision.results.checksums import check_file, checked_files, read_result
 from vision.results.claim import Claim, RunInProgress, Watch, attempts, claim_run
 from vision.results.disk import DiskFull, is_full, release
 from vision.results.failure import write_failure
-from vision.results.files import CONFIG, LOCK, RESULT, clear_away, sync_folder, write_text
+from vision.results.files import CONFIG, LOCK, PROGRESS, RESULT, clear_away, sync_folder, write_text
 from vision.results.identity import load_finished
 
 
@@ -40,6 +40,7 @@ def atomic_run_folder(folder: Path, config: RunConfig, watch: Watch | None = Non
             write_text(held.folder / CONFIG, yaml.safe_dump(asdict(config), sort_keys=False))
             yield held
             held.check_now()
+            held.end_notes()
             load_finished(folder, config)  # raises if another config was faster
             _put_in_place(held.folder, folder)
         except (RunInProgress, DiskFull):
@@ -68,6 +69,7 @@ def adopt_finished(folder: Path, watch: Watch | None = None) -> None:
 def _record(held: Claim, folder: Path, error: BaseException) -> None:
     """Keep a failure, unless another process holds the run by now."""
     held.check_now()
+    held.end_notes()
     release(held.folder)
     write_failure(held.folder, error)
     _put_in_place(held.folder, folder)
@@ -78,6 +80,7 @@ def _put_in_place(attempt: Path, folder: Path) -> None:
         return clear_away(attempt, into=folder)
     release(attempt)
     sync_folder(attempt)
+    (attempt / PROGRESS).unlink(missing_ok=True)
     if folder.exists():
         clear_away(folder, into=attempt)
     attempt.rename(folder)

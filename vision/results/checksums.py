@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from vision.dynamic import JsonObject
-from vision.results.files import LOCK, OURS, RESERVED, RESULT, read_json, write_json
+from vision.results.files import OF_ATTEMPTS, OURS, RESULT, read_json, write_json
 from vision.results.record import REQUIRED, check_version
 from vision.saved_files import sha256
 
@@ -24,7 +24,7 @@ def write_result(folder: Path, record: JsonObject) -> JsonObject:
     files = {
         path.name: sha256(path)
         for path in sorted(folder.iterdir())
-        if path.is_file() and path.name in OURS - {LOCK, RESERVED, RESULT}
+        if path.is_file() and path.name in OURS - OF_ATTEMPTS - {RESULT}
     }
     sealed = seal({**record, FILES: files})
     write_json(folder / RESULT, sealed)

@@ -22,6 +22,7 @@ from pathlib import Path
 from vision.results.disk import DiskFull, is_full
 from vision.results.files import LOCK, RESULT, clear_away
 from vision.results.process import Process, this_process
+from vision.results.progress import RunProgress
 
 PARTIAL = ".partial-"
 SILENCE = "VISION_SILENT_SECONDS"  # environment variable: after how many seconds without a beat a run is dead
@@ -78,6 +79,7 @@ class Claim:
         self.folder = folder
         self._run, self._token = run, token
         self._lost, self._stop = threading.Event(), threading.Event()
+        self._progress = RunProgress(folder)
         self._thread = threading.Thread(target=self._beat, daemon=True, name=f"heartbeat of {run}")
         self._thread.start()
 
@@ -91,6 +93,14 @@ class Claim:
         if not self._is_held():
             self._lost.set()
         self.check()
+
+    def note(self, step: int, steps: int) -> None:
+        """Have the heartbeat write down how far the run is."""
+        self._progress.note(step, steps)
+
+    def end_notes(self) -> None:
+        """Write no more of it, as the folder gets its name."""
+        self._progress.end()
 
     def stop(self) -> None:
         """End the heartbeat."""
@@ -108,6 +118,7 @@ class Claim:
                     self._lost.set()
                     return
                 os.utime(self.folder / LOCK)  # needs no space on the disk
+                self._progress.write()
             except OSError:  # a network file system that hiccups; the next beat will tell
                 continue
 

@@ -16,6 +16,7 @@ import secrets
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,6 +41,7 @@ class FinishedRun:
         seal: the record's checksum of itself; empty before version 4.
         config: the checksum of its settings.
         train_accuracy, late_loss_fall: as in the record; None where it has none.
+        seconds: how long it took, from its start to its end; only its training if it was cut.
         unreadable: how many images it left out, with their names; empty for none.
         record: the record as JSON; empty where it was not asked for, or cannot be read.
     """
@@ -51,6 +53,7 @@ class FinishedRun:
     config: str
     train_accuracy: float | None
     late_loss_fall: float | None
+    seconds: float | None
     unreadable: str
     record: str
 
@@ -84,13 +87,22 @@ def _read(sweep: Path, folder: str, stamp: str) -> FinishedRun:
     try:
         record = read_row(sweep / folder)
     except (ValueError, OSError) as error:
-        return FinishedRun(folder, stamp, str(error), "", "", None, None, "", "")
+        return FinishedRun(folder, stamp, str(error), "", "", None, None, None, "", "")
     seal, config = (str(record.get(name, "")) for name in (SEAL, "config_sha256"))
     accuracy, fall = (_number(record.get(name)) for name in ("train_accuracy", "late_loss_fall"))
-    unreadable = unreadable_images(record)
-    return FinishedRun(
-        folder, stamp, "", seal, config, accuracy, fall, unreadable, json.dumps(record, separators=(",", ":"))
-    )
+    text = json.dumps(record, separators=(",", ":"))
+    unreadable, seconds = unreadable_images(record), _seconds(record)
+    return FinishedRun(folder, stamp, "", seal, config, accuracy, fall, seconds, unreadable, text)
+
+
+def _seconds(record: dict[str, Any]) -> float | None:
+    trained = _number(record.get("train_seconds"))
+    if trained is None or record.get("continued_after"):
+        return trained
+    with suppress(KeyError, TypeError, ValueError):
+        start, end = (datetime.fromisoformat(record[name]) for name in ("started", "finished"))
+        return max(trained, (end - start).total_seconds())
+    return trained
 
 
 def _number(value: object) -> float | None:

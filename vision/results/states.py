@@ -4,17 +4,18 @@
 []
 """
 
-import json
 import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from vision.results.claim import PARTIAL, attempts, read_holder
 from vision.results.convergence import undertrained
-from vision.results.files import LOCK, METRICS
+from vision.results.files import LOCK
 from vision.results.index import index
 from vision.results.plan import read_plan
+from vision.results.progress import Progress, read_progress
 from vision.results.walk import walk
 
 
@@ -67,20 +68,38 @@ def count_unreadable(sweep: Path) -> dict[str, int]:
     return Counter(run.unreadable for run in index(sweep, records=False) if run.unreadable)
 
 
-def progress_of(run: Path) -> tuple[str, int, float]:
-    """Return who computes a run, the step of its last validation, and the seconds since its last heartbeat.
+class RunningRun(NamedTuple):
+    """A run that goes on.
 
-    The seconds depend on clocks, so they are for reading only; see `Watch`.
+    Attributes:
+        holder: the process that computes it.
+        step, steps, steps_per_second: as in `Progress`.
+        silent: seconds since its last heartbeat. They depend on clocks, so they are for reading only; see
+            `Watch`.
     """
+
+    holder: str
+    step: int
+    steps: int
+    steps_per_second: float
+    silent: float
+
+    def __str__(self) -> str:
+        step = f", step {self.step} of {self.steps}" if self.steps else ""
+        speed = f", {self.steps_per_second:.3g} steps/s" if self.steps_per_second else ""
+        return f"{self.holder}{step}{speed}"
+
+
+def progress_of(run: Path) -> RunningRun:
+    """Return who computes a run, and how far it is."""
     found = attempts(run)
     if not found:
-        return "another process", 0, 0.0
-    holder, step, beat = read_holder(found[-1]), 0, time.time()
-    with suppress(OSError, ValueError, KeyError, IndexError):
-        step = int(json.loads((found[-1] / METRICS).read_text().splitlines()[-1])["step"])
+        return RunningRun("another process", *Progress(), silent=0.0)
+    beat = now = time.time()
     with suppress(OSError):
         beat = (found[-1] / LOCK).stat().st_mtime
-    return str(holder or "another process"), step, max(0.0, time.time() - beat)
+    holder = str(read_holder(found[-1]) or "another process")
+    return RunningRun(holder, *read_progress(found[-1]), silent=max(0.0, now - beat))
 
 
 def _may_be_alive(attempt: Path) -> bool:
