@@ -11,6 +11,7 @@ import pandas as pd
 
 from vision.config import DISTANCE, OLD_DISTANCE, RENAMED
 from vision.dynamic import JsonObject
+from vision.results.identity import UNUSED
 from vision.results.index import index
 from vision.results.record import check_version, table_row
 
@@ -170,7 +171,22 @@ def _unquoted(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def current_columns(records: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of records of any version with the present names of settings."""
+    """Return a table of records of any version with the present names of settings.
+
+    A setting that a run leaves out, at the value that changes nothing, has it where other runs have another.
+    """
+    return _with_unused(_with_current_names(records))
+
+
+def _with_unused(records: pd.DataFrame) -> pd.DataFrame:
+    values = {name: value for name, value in UNUSED.items() if name in records and value is not None}
+    cells = {name: f"{v}" if isinstance(v, (list, dict)) else v for name, v in values.items()}
+    return records.assign(
+        **{name: records[name].where(records[name].notna(), v) for name, v in cells.items()}
+    )
+
+
+def _with_current_names(records: pd.DataFrame) -> pd.DataFrame:
     for old, new in RENAMED.items():
         if old in records and new in records:
             records = records.assign(**{new: records[new].combine_first(records[old])}).drop(columns=old)
