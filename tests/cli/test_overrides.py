@@ -52,6 +52,13 @@ REFUSED = {
     "-m seed=range(0)": "a sweep must have from 1 to 100,000 runs, got 0",
     "-m model=cnn,null": "model must be the name of a file in conf/model",
     "hydra.run.dir=/proc/x": "/proc/x",
+    "data.augment.mixup=0.5 training.batch_size=7": "batch size",
+    "data.augment.cutmix=0.5 training.batch_size=15": "batch size",
+    "training.patience=2 data.val_fraction=0": "training.patience=2 needs validation images",
+    "training.patience=2 train_size=10": "training.patience=2 needs validation images; there are none with",
+    "model=resnet18 training.batch_size=1": "training.batch_size=1 and training.accumulation_steps=1, whose",
+    "training.optimizer=sgd +training.optimizer_options.nesterov=1": "nesterov must be true or false, got 1",
+    "model=vit +model.kwargs.qkv_bias=7": "model.kwargs.qkv_bias must be true or false, got 7",
 }
 
 
@@ -62,6 +69,27 @@ def test_one_sentence_and_nothing_written(line, tmp_path, vision):
     assert refused.returncode == 2 and REFUSED[line] in refused.stderr, refused.stderr
     assert len(refused.stderr.splitlines()) == 1 and "\x1b" not in refused.stderr
     assert not list(tmp_path.iterdir()), "nothing may be written"
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    {
+        "data: {augment: {flip: 2}}": "data.augment.flip must be true or false, got 2",
+        "training: {compile: 0.5}": "training.compile must be true or false, got 0.5",
+        "save_logits: 3": "save_logits must be true or false, got 3",
+        "hydra: {sweeper: {params: {training.compile: 4}}}": "training.compile must be true or false, got 4",
+        "training: {optimizer: sgd, optimizer_options: {nesterov: 1}}": "nesterov must be true or false",
+    }.items(),
+)
+def test_numbers_in_a_file_for_what_is_true_or_false(tmp_path, vision, file, told):
+    (tmp_path / "mine/experiment").mkdir(parents=True)
+    (tmp_path / "mine/experiment/odd.yaml").write_text(f"# @package _global_\n{file}\n")
+    words = ["debug=tiny", "model=cnn", "experiment=odd", "--config-dir", "mine"]
+    for many in ([], ["-m"]):
+        refused = vision(tmp_path, "train", *many, *words)
+        if many or "sweeper" not in file:
+            assert refused.returncode == 2 and told in refused.stderr, refused.stderr
+            assert len(refused.stderr.splitlines()) == 1 and not (tmp_path / "outputs").exists()
 
 
 def test_names_of_every_kind_work_once_they_are_quoted(tmp_path, vision):

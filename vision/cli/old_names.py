@@ -17,6 +17,7 @@ from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import OmegaConf
 
+from vision.cli.flags import check_flag
 from vision.cli.missing import mark_missing
 from vision.cli.progress import SWEEP
 from vision.cli.stderr import tell
@@ -60,13 +61,20 @@ class FileConfigSource(_FileConfigSource):
     """
 
     def load_config(self, config_path: str) -> ConfigResult:
-        """Read a file; its settings have their present names, and those that must be given are marked."""
+        """Read a file; its settings have their present names, and those that must be given are marked.
+
+        Raises:
+            ValueError: a setting is given under two names, or as a number instead of true or false.
+        """
         result = super().load_config(config_path)
         tree = OmegaConf.to_container(result.config, resolve=False)
         group = ".".join(PurePosixPath(config_path).parts[:-1])
         package = result.header.get("package") or group
         package = package.replace("_group_", group).removeprefix("_global_").removeprefix(".")
-        renamed = _renamed(_leaves(tree, package))
+        leaves = _leaves(tree, package)
+        renamed = _renamed(leaves)
+        for name, value in leaves.items():
+            check_flag(renamed.get(name, name), value)
         current = cast(JsonObject, mark_missing(_rename_keys(tree, package, renamed)))
         if current != tree:
             result.config = OmegaConf.create(current)

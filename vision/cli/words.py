@@ -14,8 +14,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override
 from hydra.errors import HydraException
 
+from vision.cli.flags import check_flag
 from vision.cli.hydra_errors import sentence
-from vision.config import setting_types
 
 GROUPS = {"data": "digits", "model": "vit", "training": "epochs", "experiment": "demo", "debug": "tiny"}
 CAN_BE_LEFT_OUT = ("experiment", "debug")
@@ -63,7 +63,7 @@ def check_words(words: list[str], *, many: bool) -> None:
             raise ValueError(sentence(error)) from error
         for value in _values(override, many=many):
             _check_group(override.key_or_group, value)
-            _check_flag(override.key_or_group, value)
+            check_flag(override.key_or_group, value)
 
 
 def _overrides(words: list[str]) -> list[str]:
@@ -96,9 +96,3 @@ def _check_group(group: str, value: object) -> None:
         raise ValueError(
             f"{group} must be the name of a file in conf/{group}, such as {group}={GROUPS[group]}, got {got}"
         )
-
-
-def _check_flag(name: str, value: object) -> None:
-    """Refuse numbers for what is true or false, but for 0 and 1."""
-    if isinstance(value, int) and value not in (0, 1) and dict(setting_types()).get(name) is bool:
-        raise ValueError(f"{name} must be true or false, got {value}")

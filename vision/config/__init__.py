@@ -21,6 +21,7 @@ from vision.config.renamed import DISTANCE as DISTANCE
 from vision.config.renamed import OLD_DISTANCE as OLD_DISTANCE
 from vision.config.renamed import RENAMED as RENAMED
 from vision.config.renamed import current_names as current_names
+from vision.config.requirements import require_flags as require_flags
 from vision.config.run import RunConfig as RunConfig
 from vision.config.setting_types import setting_types as setting_types
 from vision.config.training import TrainingConfig as TrainingConfig

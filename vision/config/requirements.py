@@ -6,8 +6,12 @@ Traceback (most recent call last):
 ValueError: training.device must be one of cpu, cuda, got 'gpu'
 """
 
+import inspect
 import math
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+FLAGS = (bool, bool | None, "bool", "bool | None", "Optional[bool]")  # as annotations
 
 
 def require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -29,3 +33,21 @@ def require_storable(name: str, value: object) -> None:
     elif not (value is None or isinstance(value, str | bool | int | float)):
         kinds = "a number, a text, true, false, null, or lists and dictionaries of these"
         raise ValueError(f"{name} must be {kinds}, got {value!r} ({type(value).__name__})")
+
+
+def require_flags(name: str, options: Mapping[str, Any], function: Callable[..., Any]) -> None:
+    """Require true or false of those options that are flags of the function which takes them.
+
+    >>> require_flags("data.options", {"reverse": 1}, lambda reverse=False: None)
+    Traceback (most recent call last):
+        ...
+    ValueError: data.options.reverse must be true or false, got 1
+    """
+    parameters = inspect.signature(function).parameters
+    for option, value in options.items():
+        if option in parameters and _is_flag(parameters[option]) and not isinstance(value, bool | None):
+            raise ValueError(f"{name}.{option} must be true or false, got {value!r}")
+
+
+def _is_flag(parameter: inspect.Parameter) -> bool:
+    return isinstance(parameter.default, bool) or parameter.annotation in FLAGS

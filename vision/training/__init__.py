@@ -21,6 +21,8 @@ from vision.training.processes import from_first as from_first
 from vision.training.processes import process_group as process_group
 from vision.training.processes import share_batch_norms as share_batch_norms
 from vision.training.step import Step as Step
+from vision.training.trial import smallest_part as smallest_part
+from vision.training.trial import try_model as try_model
 from vision.training.trial import try_recipe as try_recipe
 
 if not TYPE_CHECKING:

@@ -17,7 +17,7 @@ from timm.optim import create_optimizer_v2, list_optimizers  # pyright: ignore[r
 from timm.scheduler.scheduler_factory import create_scheduler_v2
 from torch import nn
 
-from vision.config import TrainingConfig
+from vision.config import TrainingConfig, require_flags
 from vision.dynamic import Arguments
 
 _FUSED = ("adam", "adamw", "sgd", "nesterov", "momentum")  # torch's fused kernels, on a CPU and on CUDA
@@ -43,7 +43,7 @@ def create_optimizer(model: nn.Module, config: TrainingConfig, device: torch.dev
     if config.optimizer in _FUSED and device.type in ("cpu", "cuda"):
         arguments.setdefault("fused", True)
     try:
-        return create_optimizer_v2(
+        optimizer = create_optimizer_v2(
             model,
             opt=config.optimizer,
             lr=config.lr,
@@ -55,6 +55,8 @@ def create_optimizer(model: nn.Module, config: TrainingConfig, device: torch.dev
         raise ValueError(
             f"training.optimizer={config.optimizer} cannot be made with {arguments}: {error}"
         ) from error
+    require_flags("training.optimizer_options", config.optimizer_options, type(optimizer).__init__)
+    return optimizer
 
 
 def create_schedule(optimizer: torch.optim.Optimizer, config: TrainingConfig, *, steps: int) -> Any:

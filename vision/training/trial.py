@@ -1,4 +1,4 @@
-"""One step of a recipe with a tiny model, so that what cannot be trained is told before the first run.
+"""One step of a recipe, and of a model, so that what cannot be trained is told before the first run.
 
 >>> try_recipe(TrainingConfig(schedule="step", schedule_options={"decay_rate": -5, "decay_epochs": 0.2}))
 Traceback (most recent call last):
@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from vision.config import TrainingConfig
+from vision.training.freeze import frozen_backbone, training_mode
 from vision.training.optimization import create_optimizer, create_schedule
 
 STEPS = 100
@@ -51,3 +52,32 @@ def try_recipe(config: TrainingConfig) -> None:
             f"training.schedule={config.schedule} with {config.schedule_options} gives the learning rate "
             f"{wrong[0]}"
         )
+
+
+def try_model(model: nn.Module, config: TrainingConfig, *, shape: tuple[int, int, int], images: int) -> None:
+    """Pass images (images, *shape) forward and back through a model in training mode; its state changes.
+
+    Raises:
+        ValueError: it fails, as a batch norm does with one value.
+    """
+    with torch.random.fork_rng(devices=[]), frozen_backbone(model, enabled=config.freeze_backbone):
+        training_mode(model, config)
+        try:
+            model(torch.randn(images, *shape)).float().logsumexp(-1).sum().backward()
+        except Exception as error:  # whatever a model raises
+            raise ValueError(
+                f"the model cannot be trained with training.batch_size={config.batch_size} and "
+                f"training.accumulation_steps={config.accumulation_steps}, whose smallest part has "
+                f"{smallest_part(config)} images: {' '.join(str(error).split()):.200}"
+            ) from error
+
+
+def smallest_part(config: TrainingConfig, *, processes: int = 1) -> int:
+    """Return the images of the smallest part of a batch, as torch.chunk makes them.
+
+    >>> smallest_part(TrainingConfig(batch_size=10, accumulation_steps=4))
+    1
+    """
+    batch = max(1, config.batch_size // processes)
+    size = -(-batch // config.accumulation_steps)
+    return batch - size * (-(-batch // size) - 1)
