@@ -6,16 +6,19 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import load_file
 
 from vision import results
 from vision.checkpoints import RunCheckpoint
-from vision.config import RunConfig
+from vision.config import AugmentConfig, DataConfig, RunConfig
+from vision.config.data_checks import POLICIES
 from vision.experiment import run
 
 STEPS = 800
@@ -132,6 +135,76 @@ def test_patience_continues(config):
     result = run(config)
     assert result["steps"] == whole["steps"] and result["val_loss"] == whole["val_loss"]
     assert_same(Path(whole["folder"]), Path(result["folder"]))
+
+
+POLICY = {"magnitude": 9, "num_magnitude_bins": 31}
+AUGMENTATIONS: list[dict[str, Any]] = [
+    {"crop_padding": 2},
+    {"flip": True},
+    {"mixup": 0.3},
+    {"cutmix": 0.7},
+    {"mixup": 0.3, "cutmix": 0.7},
+    {"random_erasing": 0.5},
+    {"policy": "randaugment", "policy_options": POLICY},
+    {"policy": "trivialaugment"},
+    {"policy": "autoaugment"},
+    {"policy": "trivialaugment", "crop_padding": 1, "flip": True, "mixup": 0.3, "random_erasing": 0.5},
+]
+
+
+def test_every_augmentation_is_named():
+    names = {name for augmentation in AUGMENTATIONS for name in augmentation}
+    assert names == {field.name for field in fields(AugmentConfig)}
+    assert {augmentation.get("policy") for augmentation in AUGMENTATIONS} == {None, *POLICIES}
+
+
+def assert_continues(config: RunConfig, at: int = 8) -> None:
+    whole = run(replace(config, sweep="whole"))
+    kept(config, at=at)
+    result = run(config)
+    assert result["continued_after"] == [at - 1] and whole["continued_after"] == []
+    assert_same(Path(whole["folder"]), Path(result["folder"]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS, ids=str)
+def test_every_augmentation_continues_to_the_bit(config, augmentation):
+    assert_continues(replace(config, data=replace(config.data, augment=AugmentConfig(**augmentation))))
+
+
+@pytest.mark.slow
+def test_images_that_are_read_from_the_disk_continue_to_the_bit(config, tmp_path):
+    generator = np.random.default_rng(0)
+    for split, count in (("train", 30), ("test", 4)):
+        for label in "ab":
+            folder = tmp_path / "images" / split / label
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = generator.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+    data = DataConfig(
+        source="image_folder",
+        root=str(tmp_path / "images"),
+        max_memory_fraction=1e-12,
+        num_workers=2,
+        augment=AugmentConfig(policy="randaugment", flip=True, cutmix=0.5),
+    )
+    assert_continues(replace(config, data=data, train_size=40))
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"ema_decay": 0.9, "accumulation_steps": 3},
+        {"freeze_backbone": True, "optimizer": "sgd", "momentum": 0.9},
+        {"out_of_memory": "halve", "log_inside": True},
+        {"patience": 100, "ema_decay": 0.9, "accumulation_steps": 2, "schedule": "wsd"},
+    ],
+    ids=str,
+)
+def test_every_policy_of_training_continues_to_the_bit(config, recipe):
+    data = replace(config.data, val_fraction=0.5)
+    assert_continues(replace(config, data=data, training=replace(config.training, **recipe)))
 
 
 def test_without_minutes_nothing_is_kept(config):

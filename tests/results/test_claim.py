@@ -134,6 +134,30 @@ def test_a_run_that_was_taken_over_stops_and_destroys_nothing(small_run, quick):
     assert [path.name for path in folder.parent.iterdir()] == ["s0"]
 
 
+def test_a_lock_without_room_on_the_disk_is_told_and_leaves_no_folder(tmp_path):
+    code = """
+from pathlib import Path
+from vision import results
+try:
+    with results.claim_run(Path("sweep/CNN/n20/s0")):
+        print("claimed")
+except results.DiskFull as error:
+    print(error)
+"""
+    script = """
+mount -t tmpfs -o size=64k none "$1" && cd "$1" || exit 77
+head -c 1000000 /dev/zero > filler 2> /dev/null
+"$2" -B -c "$3"
+find sweep -name "*s0*"; rm filler; "$2" -B -c "$3"; find sweep -name "*s0*"
+"""
+    alone = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
+    done = subprocess.run([*alone, str(tmp_path), sys.executable, code], capture_output=True, text=True)
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip("mounting is not allowed here")
+    told = "no space left on the disk of sweep/CNN/n20/s0\nclaimed\n"
+    assert done.stdout == told, done.stderr
+
+
 def test_folders_of_earlier_versions_are_watched_too(small_run, quick):
     folder = results.run_folder(small_run)
     folder.with_name("s0.partial-somewhere-77").mkdir(parents=True)

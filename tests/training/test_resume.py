@@ -84,6 +84,10 @@ def test_every_mixer_continues_to_the_bit(mixer):
         {"freeze_backbone": True},
         {"precision": "bfloat16"},
         {"schedule": "wsd", "num_evaluations": 2},
+        {"ema_decay": 0.9, "accumulation_steps": 2},
+        {"ema_decay": 0.9, "accumulation_steps": 4, "freeze_backbone": True, "layer_decay": 0.7},
+        {"optimizer": "sgd", "momentum": 0.9, "optimizer_options": {"nesterov": True}, "ema_decay": 0.5},
+        {"out_of_memory": "halve", "ema_decay": 0.9, "clip_grad": 0.1},
     ],
     ids=str,
 )
@@ -91,6 +95,35 @@ def test_every_recipe_continues_to_the_bit(changes):
     config = TrainingConfig(**{"precision": "float32", **changes})
     whole, continued = cut_and_continued(config)
     assert torch.equal(weights(whole), weights(continued))
+
+
+class Limited(nn.Module):
+    """A model with memory for four images at once, until it has been called often enough."""
+
+    def __init__(self, calls: int) -> None:
+        super().__init__()
+        self.inner, self._left = model(), calls
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self._left -= 1
+        if self._left >= 0 and len(x) > 4:
+            raise MemoryError("another program has the memory")
+        return self.inner(x)
+
+
+def test_a_batch_that_was_halved_before_the_cut_stays_halved():
+    config = TrainingConfig(precision="float32", out_of_memory="halve")
+    states: list[dict[str, Any]] = []
+
+    def keep(training: Training) -> None:
+        if training.done == CUT:
+            states.append(through_a_file(training.state_dict()))
+
+    common: dict[str, Any] = {"steps": STEPS, "device": CPU}
+    whole = fit(Limited(calls=1), batches(), config, on_step=keep, **common)
+    continued = fit(Limited(calls=0), batches(CUT), config, resume=states[0], **common)
+    assert whole.parts == continued.parts == 2
+    assert torch.equal(weights(whole.model), weights(continued.model))
 
 
 def test_the_mean_loss_after_a_cut_counts_the_steps_before_it():

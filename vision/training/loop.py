@@ -162,6 +162,7 @@ class Training:
             "model": self._model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "ema": self._ema.module.state_dict() if self._ema else None,
+            "parts": self.parts,
             "history": [(past.step, past.lr, past.loss) for past in self._history],
             "random": random_state(),
         }
@@ -173,6 +174,7 @@ class Training:
         self._optimizer.load_state_dict(state["optimizer"])
         if self._ema:
             self._ema.module.load_state_dict(state["ema"])
+        self._eager.parts = state.get("parts", self.parts)
         self._history = [_Step(step, lr, loss.to(self._device)) for step, lr, loss in state["history"]]
         set_random_state(state["random"])
 
