@@ -1,19 +1,24 @@
-"""What the user sees while runs are going: the progress of a long run, and one line per finished run."""
+"""What the user sees while runs go on: a bar or lines for a long run, and a line for each finished one."""
 
 import json
 import os
+import sys
 import time
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vision import results
 from vision.cli.stderr import tell
 from vision.config import RunConfig, this_process_of_run
 from vision.dynamic import JsonObject
 
+if TYPE_CHECKING:
+    from vision.cli.progress_bar import RunBar
+
 SWEEP = "VISION_SWEEP"
-SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_LINES, SECONDS_BEFORE_BAR = 10.0, 1.0
 
 
 def announce(folders: Sequence[Path], *, finished: int, failed: int) -> None:
@@ -36,17 +41,32 @@ def pass_on(folders: Sequence[Path], *, before: int, total: int, later: int = 0)
     """
     sweeps = sorted({str(folder.parents[2]) for folder in folders})
     counted = {"total": total, "before": before, "sweeps": sweeps, "there": _results(sweeps)}
-    os.environ[SWEEP] = json.dumps({**counted, "later": later, "started": time.time()})
+    counted |= {"later": later, "started": time.time(), "process": os.getpid()}
+    os.environ[SWEEP] = json.dumps(counted)
 
 
 class Progress:
-    """Reports one run on stderr: a line every 10 s while it goes, and one at its end."""
+    """Reports one run on stderr, and has a line at its end.
+
+    On a terminal a long run has a bar, if it is computed by the process of the command. Elsewhere it has a
+    line for each epoch, but at most one every 10 s.
+    """
 
     def __init__(self, config: RunConfig) -> None:
         self._sweep = json.loads(os.environ[SWEEP]) if SWEEP in os.environ else None
         self._config = config
         self._known: JsonObject = {}
-        self._last = time.perf_counter()
+        self._started = self._last = time.perf_counter()
+        self._epoch = 0
+        is_alone = self._sweep is None or self._sweep["process"] == os.getpid()
+        self._has_bar = is_alone and sys.stderr.isatty() and not this_process_of_run().rank
+        self._bar: RunBar | None = None
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close_bar()
 
     @property
     def in_sweep(self) -> bool:
@@ -54,24 +74,43 @@ class Progress:
         return self._sweep is not None
 
     def __call__(self, record: JsonObject) -> None:
-        """Store the figures of a step, and print a line if the last one is old, or what the model is."""
+        """Show the figures of a step, or of a validation, or say what the model is."""
         if "about" in record:
             self.line(record["about"])
             return
         self._known |= record
-        if time.perf_counter() - self._last < SECONDS_BETWEEN_LINES:
+        if self._has_bar:
+            self._show_bar()
             return
-        self._last = time.perf_counter()
-        figures = [f"step {self._known['step']}/{self._known['steps']}"]
-        for name in ("train_loss", "val_accuracy"):
-            if self._known.get(name) is not None:
-                figures.append(f"{name} {self._known[name]:.3f}")
-        self.line(", ".join(figures))
+        epoch = int(record.get("epoch", 0))
+        if epoch > self._epoch and _is_time(self._last, SECONDS_BETWEEN_LINES):
+            self._last, self._epoch = time.perf_counter(), epoch
+            step = f"step {self._known['step']}/{self._known['steps']}"
+            self.line(", ".join((f"epoch {epoch}", step, *self._figures())))
+
+    def _show_bar(self) -> None:
+        if self._bar is None and _is_time(self._started, SECONDS_BEFORE_BAR):
+            from vision.cli.progress_bar import RunBar
+
+            self._bar = RunBar(self._name)
+        if self._bar:
+            figures = ", ".join(self._figures())
+            self._bar.update(step=self._known["step"], steps=self._known["steps"], figures=figures)
+
+    def _close_bar(self) -> None:
+        if self._bar:
+            self._bar.close()
+            self._bar = None
+
+    def _figures(self) -> list[str]:
+        known = {name: self._known.get(name) for name in ("train_loss", "val_accuracy")}
+        return [f"{name} {value:.3f}" for name, value in known.items() if value is not None]
 
     def finish(self, result: JsonObject) -> None:
         """Print the result of the run, and the progress of the sweep."""
         if this_process_of_run().rank:
             return
+        self._close_bar()
         how = (
             "finished before" if result["skipped"] else f"after {result['train_seconds']:.1f} s{self._left()}"
         )
@@ -81,6 +120,7 @@ class Progress:
 
     def fail(self, error: str) -> None:
         """Print why the run failed and where its traceback is."""
+        self._close_bar()
         where = results.run_folder(self._config) / results.FAILURE
         kept = f" (traceback in {where})" if where.exists() else ""
         self.line(f"failed: {error}{kept}")
@@ -89,8 +129,12 @@ class Progress:
         """Print a line about the run, in the first of its processes."""
         if this_process_of_run().rank:
             return
+        tell(f"{self._name}: {text}")
+
+    @property
+    def _name(self) -> str:
         label = self._config.model.label or self._config.model.name
-        tell(f"{label} n={self._config.train_size} seed={self._config.seed}: {text}")
+        return f"{label} n={self._config.train_size} seed={self._config.seed}"
 
     def _left(self) -> str:
         if self._sweep is None:
@@ -111,6 +155,10 @@ def _time_left(sweeps: tuple[str, ...], started: float) -> results.TimeLeft:
 def _results(sweeps: Sequence[str]) -> int:
     """Return the number of finished runs in the folders of these sweeps."""
     return sum(1 for sweep in sweeps for _ in Path(sweep).glob(f"*/*/*/{results.RESULT}"))
+
+
+def _is_time(since: float, seconds: float) -> bool:
+    return time.perf_counter() - since >= seconds
 
 
 def duration(seconds: float) -> str:

@@ -118,7 +118,8 @@ def _run(composed: DictConfig) -> str:
         config = results.with_checksum(to_run_config(composed))
         progress = Progress(config)
         if progress.in_sweep:  # which has checked its runs
-            return run_in_worker(config, progress)
+            with progress:
+                return run_in_worker(config, progress)
         if config.retry_failed:
             results.set_aside_damaged(results.run_folder(config))
         if results.load_finished(results.run_folder(config), config) is None:
@@ -127,6 +128,8 @@ def _run(composed: DictConfig) -> str:
         if this_process_of_run().rank == 0:
             tell(f"vision train: {sentence(error)}")
         raise SystemExit(2) from error
-    if status := run_here(config, progress):
+    with progress:
+        status = run_here(config, progress)
+    if status:
         raise SystemExit(status)
     return ""

@@ -30,6 +30,7 @@ from vision.results import RunDied
 Result = TypeVar("Result")
 SECONDS_BETWEEN_REPORTS, SECONDS_BETWEEN_LOOKS = 0.5, 1.0
 SECONDS_FOR_STATE = 30.0
+OF_A_STEP = {"step", "steps", "epoch"}
 INTERRUPTED = (-signal.SIGINT, -signal.SIGTERM)
 
 
@@ -166,7 +167,7 @@ class _Reporter:
         self._pipe, self._last = pipe, 0.0
 
     def __call__(self, progress: JsonObject) -> None:
-        if len(progress) > 2 or time.monotonic() - self._last > SECONDS_BETWEEN_REPORTS:
+        if not progress.keys() <= OF_A_STEP or time.monotonic() - self._last > SECONDS_BETWEEN_REPORTS:
             self._last = time.monotonic()
             with suppress(BrokenPipeError):  # the caller has died, and this process ends soon
                 self._pipe.send(("progress", progress))

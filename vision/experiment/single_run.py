@@ -43,7 +43,8 @@ def run(config: RunConfig, on_progress: ProgressCallback | None = None) -> JsonO
     Args:
         config: all settings of the run.
         on_progress: called before training with "about", a sentence on the model, after each step with
-            "step" and "steps", and after each validation with its line of metrics.jsonl and "steps".
+            "step", "steps" and "epoch" (how often the training images were seen, a fraction), and after each
+            validation with its line of metrics.jsonl and "steps".
 
     Returns:
         The record in result.json, with "folder", and "skipped": whether the run was finished before.

@@ -71,8 +71,10 @@ def train(
             stops = [callback(current.eval(), dict(line), folder) is True for callback in callbacks]
         return bool(from_first(history.out_of_patience or any(stops)))
 
+    steps_per_epoch = len(inputs.subset.train) / config.training.batch_size
+
     def on_step(training: Training) -> None:
-        on_progress({"step": training.done, "steps": steps})
+        on_progress({"step": training.done, "steps": steps, "epoch": training.done / steps_per_epoch})
         checkpoint.keep_if_due(training, history.state_dict())
 
     trained = fit(
