@@ -1,5 +1,6 @@
 """Sweeps through launchers, each in real processes: Slurm's, and several for each GPU."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ from commands import FAULTY, TINY, VISION
 from launchers import launched_by
 
 from vision.cli.launchers.gpu_processes import fitting, make_slots, visible_gpus
-from vision.cli.launchers.needs import check_plugins
+from vision.cli.launchers.needs import NEEDED, check_plugins
 
 RUNS = Path("outputs/tiny/runs")
 CNN = ["train", "-m", *TINY, "model=cnn", "train_size=20"]
@@ -82,6 +83,21 @@ def test_memory_and_cores_decide_how_many_processes_a_gpu_gets(tmp_path, monkeyp
     assert fitting(["0", "1"], memory_gb=100) == 1
 
 
+def _skip_without(settings: tuple[str, ...]) -> None:
+    needed = NEEDED.get(settings[0])
+    if needed and importlib.util.find_spec(needed[0].split(".")[0]) is None:
+        pytest.skip(f"{needed[0]} is not installed")
+
+
+@pytest.mark.slow
+def test_slurm_is_asked_before_the_sweep(tmp_path, vision):
+    slurm = launched_by("submitit_slurm")
+    refused = vision(tmp_path, *CNN, *slurm, "hydra.launcher.partition=nosuch")
+    assert refused.returncode == 2 and "Slurm would not accept the jobs: " in refused.stderr
+    assert "invalid partition" in refused.stderr and len(refused.stderr.splitlines()) == 1
+    assert not (tmp_path / "outputs").exists()
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     {
@@ -90,11 +106,33 @@ def test_memory_and_cores_decide_how_many_processes_a_gpu_gets(tmp_path, monkeyp
             "hydra.launcher.per_gpu must be an integer from 1, got 0"
         ),
         ("hydra/launcher=gpu", "hydra.launcher.gpus=[0]", "hydra.launcher.memory_gb=0"): (
-            "hydra.launcher.memory_gb must be above 0, got 0"
+            "hydra.launcher.memory_gb must be a number above 0, got 0"
         ),
+        ("hydra/launcher=gpu", "hydra.launcher.gpus=5"): "gpus must be a list of GPUs, such as [0,1], got 5",
+        ("hydra/launcher=gpu", "hydra.launcher.gpus=[0]", "hydra.launcher.per_gpu=abc"): (
+            "hydra.launcher.per_gpu must be an integer from 1, got abc"
+        ),
+        ("hydra/launcher=local", "hydra.launcher.n_jobs=0"): "n_jobs must be an integer other than 0, got 0",
+        ("hydra/launcher=ray", "hydra.launcher.num_cpus=-1"): "num_cpus must be a number above 0, got -1",
+        ("hydra/launcher=ray", "hydra.launcher.num_gpus=abc"): "num_gpus must be a number from 0, got abc",
+        ("hydra/launcher=ray", "hydra.launcher.num_cpus=1000"): "hydra.launcher.num_cpus=1000 is more than",
+        ("hydra/launcher=ray", "hydra.launcher.num_gpus=64"): "hydra.launcher.num_gpus=64 is more than",
+        ("hydra/launcher=ray", "hydra.launcher.address=localhost:1"): (
+            "hydra.launcher.address=localhost:1 does not answer: "
+        ),
+        ("hydra/launcher=ray", "hydra.launcher.address=nosuch"): (
+            "hydra.launcher.address must be local, auto, or HOST:PORT, got nosuch"
+        ),
+        ("hydra/launcher=submitit_local", "hydra.launcher.timeout_min=abc"): "timeout_min must be an integer",
+        ("hydra/launcher=submitit_local", "hydra.launcher.timeout_min=-1"): "timeout_min must be an integer",
+        ("hydra/launcher=submitit_slurm", "hydra.launcher.mem_gb=abc"): "mem_gb must be a number above 0",
+        ("hydra/launcher=submitit_slurm", "hydra.launcher.tasks_per_node=0"): "must be an integer from 1",
+        ("hydra.sweeper.max_batch_size=0",): "hydra.sweeper.max_batch_size must be an integer from 1, got 0",
+        ("hydra.sweeper.max_batch_size=abc",): "max_batch_size must be an integer from 1, got abc",
     }.items(),
 )
 def test_settings_that_cannot_be_launched_are_refused_before_the_sweep(tmp_path, vision, settings, told):
+    _skip_without(settings)
     refused = vision(tmp_path, *CNN, *settings, CUDA_VISIBLE_DEVICES="")
     assert refused.returncode == 2 and told in refused.stderr, refused.stderr
     assert len(refused.stderr.splitlines()) == 1 and not (tmp_path / "outputs").exists()

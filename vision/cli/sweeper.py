@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -23,6 +23,8 @@ from omegaconf.errors import OmegaConfBaseException
 from vision import results
 from vision.cli.hydra_errors import sentence
 from vision.cli.launchers.gpu_processes import GpuLauncher
+from vision.cli.launchers.ray_tasks import RayLauncher
+from vision.cli.launchers.settings import check_settings, check_with_slurm
 from vision.cli.progress import announce
 from vision.cli.run_order import group_by_shared_data, longest_first
 from vision.cli.schema import to_run_config
@@ -82,11 +84,13 @@ class ResumingSweeper(BasicSweeper):
         return runs
 
     def _begin(self, arguments: Sequence[str]) -> list[Override]:
-        """Check the launcher; return the overrides, those of `params` first."""
+        """Check the launcher's settings; return the overrides, those of `params` first."""
         assert self.hydra_context is not None
         self._composed = lru_cache(maxsize=None)(self._compose)
-        if isinstance(self.launcher, GpuLauncher):
-            self.launcher.prepare()
+        check_settings(self._launcher_settings)
+        size = self.max_batch_size
+        if size is not None and not (type(size) is int and size > 0):
+            raise ValueError(f"hydra.sweeper.max_batch_size must be an integer from 1, got {size}")
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         return parser.parse_overrides([*self._parse_config(), *arguments])
 
@@ -98,6 +102,9 @@ class ResumingSweeper(BasicSweeper):
         """Check what needs torch and the data, which a finished sweep does not import; estimate the work."""
         if not to_do:
             return
+        if isinstance(self.launcher, GpuLauncher | RayLauncher):
+            self.launcher.prepare()
+        check_with_slurm(self._launcher_settings)
         from vision.cli.run_job import check_runs
 
         try:
@@ -109,6 +116,11 @@ class ResumingSweeper(BasicSweeper):
             run.work = work
         if not self._in_one_process:  # whose jobs go to the same worker, and its data
             shared_worker().close()
+
+    @property
+    def _launcher_settings(self) -> dict[str, Any]:
+        assert self.config is not None
+        return cast(dict[str, Any], OmegaConf.to_container(self.config.hydra.launcher, resolve=True))
 
     @property
     def _in_one_process(self) -> bool:

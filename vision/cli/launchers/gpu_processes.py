@@ -52,12 +52,8 @@ class GpuLauncher(Launcher):
         """Decide how many processes there are, and which GPU each one sees.
 
         Raises:
-            ValueError: there is no GPU, or a setting is out of range.
+            ValueError: there is no GPU.
         """
-        if self._per_gpu is not None and self._per_gpu < 1:
-            raise ValueError(f"hydra.launcher.per_gpu must be an integer from 1, got {self._per_gpu}")
-        if not self._memory_gb > 0:
-            raise ValueError(f"hydra.launcher.memory_gb must be above 0, got {self._memory_gb}")
         gpus = [str(gpu) for gpu in self._gpus] if self._gpus else visible_gpus()
         if not gpus:
             raise ValueError(
