@@ -35,7 +35,7 @@ REFUSED = {
     "data.mean=[0.5,0.5] data.std=[1,1]": "data.mean and data.std have 2 values",
     "data.augment.policy=randaugment +data.augment.policy_options.num_ops=1000000000": "num_ops must be from",
     "data.augment.policy=randaugment +data.augment.policy_options.magnitude=1000": "cannot be done",
-    "training.optimizer=sgd +training.optimizer_options.nesterov=abc": "training.optimizer=sgd cannot make",
+    "training.optimizer=sgd +training.optimizer_options.nesterov=abc": "must be true or false, got 'abc'",
     "+training.optimizer_options.foreach=maybe": "training.optimizer=adamw cannot be made",
     "training.schedule=step +training.schedule_options={decay_rate:-5,decay_epochs:0.1}": "learning rate -",
     "training.schedule=multistep +training.schedule_options.decay_milestones=[5]": "fractions of the steps",
@@ -52,13 +52,13 @@ REFUSED = {
     "-m seed=range(0)": "a sweep must have from 1 to 100,000 runs, got 0",
     "-m model=cnn,null": "model must be the name of a file in conf/model",
     "hydra.run.dir=/proc/x": "/proc/x",
-    "data.augment.mixup=0.5 training.batch_size=7": "batch size",
-    "data.augment.cutmix=0.5 training.batch_size=15": "batch size",
+    "data.augment.mixup=0.5 training.batch_size=7": "training.batch_size must be even with",
+    "data.augment.cutmix=0.5 training.batch_size=15": "training.batch_size must be even with",
     "training.patience=2 data.val_fraction=0": "training.patience=2 needs validation images",
     "training.patience=2 train_size=10": "training.patience=2 needs validation images; there are none with",
     "model=resnet18 training.batch_size=1": "training.batch_size=1 and training.accumulation_steps=1, whose",
     "training.optimizer=sgd +training.optimizer_options.nesterov=1": "nesterov must be true or false, got 1",
-    "model=vit +model.kwargs.qkv_bias=7": "model.kwargs.qkv_bias must be true or false, got 7",
+    "model=vit +model.kwargs.dynamic_img_pad=7": "dynamic_img_pad must be true or false, got 7",
 }
 
 

@@ -57,12 +57,12 @@ def test_the_ends_have_each_choice_and_both_ends_of_intervals():
         "data=digits,mnist": "data cannot be searched",
         "sweep=a,b": "sweep cannot be searched",
         "training.lr=tag(fast,interval(0,1))": "the only tag of a search is log, got fast",
-        "training.lr=interval(1,0.1)": "is no space for a search: ",
-        "training.lr=tag(log,interval(0,1))": "is no space for a search: ",
+        "training.lr=interval(1,0.1)": "cannot be searched: ",
+        "training.lr=tag(log,interval(0,1))": "cannot be searched: ",
         "training.batch_size=range(0,1000000000000)": "a range must have from 1 to 10,000 values",
         "training.batch_size=range(3,3)": "a range must have from 1 to 10,000 values",
     }.items(),
 )
-def test_what_is_no_space_is_refused(word, told):
+def test_what_cannot_be_searched_is_refused(word, told):
     with pytest.raises(ValueError, match=told.replace("(", r"\(")):
         space(word)

@@ -80,7 +80,7 @@ def _distribution(override: Override, sweep: Sweep) -> BaseDistribution:
     try:
         return _of_interval(sweep) if isinstance(sweep, IntervalSweep) else _of_values(override, sweep)
     except ValueError as error:
-        raise ValueError(f"{override.input_line} is no space for a search: {_line(error)}") from error
+        raise ValueError(f"{override.input_line} cannot be searched: {_line(error)}") from error
 
 
 def _of_interval(sweep: IntervalSweep) -> BaseDistribution:

@@ -10,11 +10,12 @@
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
 from filelock import FileLock
-from optuna.distributions import check_distribution_compatibility
+from optuna.distributions import BaseDistribution, check_distribution_compatibility
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
@@ -110,7 +111,7 @@ class Search:
         with self._lock:
             for trial in self.trials:
                 if trial.state == TrialState.FAIL and not self._is_repeated(trial):
-                    self._add(trial.params, trial.distributions, user_attrs={RETRY: trial.number})
+                    self._add(trial.params, trial.distributions, repeats=trial.number)
 
     def first_like(self, trial: FrozenTrial) -> int:
         """Return the number of the first trial with the same parameters, whose runs are those of this one."""
@@ -124,9 +125,13 @@ class Search:
         study.add_trials(before)
         self._add(study.ask(self._space).params, self._space)
 
-    def _add(self, parameters: object, distributions: object, **more: object) -> None:
+    def _add(
+        self, parameters: dict[str, Any], space: dict[str, BaseDistribution], repeats: int | None = None
+    ) -> None:
+        notes = {} if repeats is None else {RETRY: repeats}
+        state = TrialState.RUNNING
         self._study.add_trial(
-            create_trial(state=TrialState.RUNNING, params=parameters, distributions=distributions, **more)
+            create_trial(state=state, params=parameters, distributions=space, user_attrs=notes)
         )
 
     def _is_repeated(self, trial: FrozenTrial) -> bool:
