@@ -9,7 +9,7 @@ vision train -m hydra/launcher=ray hydra.launcher.num_gpus=0.25 ...
 import logging
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -55,7 +55,7 @@ class RayLauncher(Launcher):
             self._init()
         except Exception as error:  # whatever Ray raises where no cluster runs
             raise ValueError(_no_answer(self._address, error)) from error
-        resources: dict[str, float] = ray.cluster_resources()
+        resources: Mapping[str, float] = ray.cluster_resources()
         ray.shutdown()
         self._check_resources(resources.get("CPU", 0.0), resources.get("GPU", 0.0))
 

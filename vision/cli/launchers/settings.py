@@ -63,16 +63,19 @@ def _wanted(name: str, value: Any) -> str:
     """Return what a setting must be, if the value is something else."""
     if value is None and name in OPTIONAL:
         return ""
-    number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
     if name in INTEGERS:
         least = INTEGERS[name]
-        is_right = number and isinstance(value, int) and value >= least and (least >= 0 or value != 0)
+        is_right = type(value) is int and value >= least and (least >= 0 or value != 0)
         words = f"an integer from {least}" if least >= 0 else "an integer other than 0"
         return "" if is_right else words
     if name in POSITIVE:
-        return "" if number and value > 0 else "a number above 0"
+        return "" if _is_number(value) and value > 0 else "a number above 0"
     if name in FROM_ZERO:
-        return "" if number and value >= 0 else "a number from 0"
+        return "" if _is_number(value) and value >= 0 else "a number from 0"
     if name == "gpus":
         return "" if isinstance(value, list) and value else "a list of GPUs, such as [0,1]"
     return ""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
