@@ -32,6 +32,7 @@ from vision.cli.stderr import tell
 from vision.cli.sweep_runs import FinishedData, SweepRun, SweepRuns
 from vision.cli.worker import CallFailed, shared_worker
 from vision.config import RunConfig, check
+from vision.dynamic import Arguments
 
 # These change no other part of a config: configs that differ only in them are composed once.
 FAST_OVERRIDES = ("train_size", "seed")
@@ -118,9 +119,9 @@ class ResumingSweeper(BasicSweeper):
             shared_worker().close()
 
     @property
-    def _launcher_settings(self) -> dict[str, Any]:
+    def _launcher_settings(self) -> Arguments:
         assert self.config is not None
-        return cast(dict[str, Any], OmegaConf.to_container(self.config.hydra.launcher, resolve=True))
+        return cast(Arguments, OmegaConf.to_container(self.config.hydra.launcher, resolve=True))
 
     @property
     def _in_one_process(self) -> bool:

@@ -95,7 +95,7 @@ def _read(sweep: Path, folder: str, stamp: str) -> FinishedRun:
     return FinishedRun(folder, stamp, "", seal, config, accuracy, fall, seconds, unreadable, text)
 
 
-def _seconds(record: dict[str, Any]) -> float | None:
+def _seconds(record: JsonObject) -> float | None:
     trained = _number(record.get("train_seconds"))
     if trained is None or record.get("continued_after"):
         return trained

@@ -10,7 +10,6 @@
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import optuna
@@ -22,6 +21,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from vision.cli.search.space import Space
+from vision.dynamic import Arguments
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     # Trials that go on count as bad ones, so that those of one batch keep away from each other.
@@ -126,7 +126,7 @@ class Search:
         self._add(study.ask(self._space).params, self._space)
 
     def _add(
-        self, parameters: dict[str, Any], space: dict[str, BaseDistribution], repeats: int | None = None
+        self, parameters: Arguments, space: dict[str, BaseDistribution], repeats: int | None = None
     ) -> None:
         notes = {} if repeats is None else {RETRY: repeats}
         state = TrialState.RUNNING
