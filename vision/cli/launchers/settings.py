@@ -8,7 +8,7 @@ ValueError: hydra.launcher.per_gpu must be an integer from 1, got 0
 import subprocess
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any
+from typing import Any, TypeGuard
 
 SLURM = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
 SECONDS_FOR_SLURM = 30
@@ -77,5 +77,5 @@ def _wanted(name: str, value: Any) -> str:
     return ""
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
