@@ -11,12 +11,15 @@ from math import ceil
 from pathlib import Path
 from typing import Any, cast
 
-from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
+from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.errors import HydraException
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
@@ -37,11 +40,12 @@ from vision.dynamic import Arguments
 # These change no other part of a config: configs that differ only in them are composed once.
 FAST_OVERRIDES = ("train_size", "seed")
 MOST_RUNS = 100_000
+BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 OF_HYDRA = (HydraException, OmegaConfBaseException)
 
 
-class ResumingSweeper(BasicSweeper):
-    """Hydra's basic sweeper, which skips finished runs and writes the plan of the sweep.
+class ResumingSweeper(Sweeper):
+    """A sweep over all combinations, as Hydra's basic one, which skips finished runs and writes a plan.
 
     A wrong setting, data or a model that cannot be had, two runs for one folder, or a finished run with
     another config stops the sweep before its first run. A run that fails does not stop the others; the
@@ -52,6 +56,19 @@ class ResumingSweeper(BasicSweeper):
     """
 
     chosen_by = ""
+
+    def __init__(self, *, max_batch_size: int | None, params: dict[str, str] | None) -> None:
+        self.hydra_context: HydraContext | None = None
+        self.config: DictConfig | None = None
+        self.launcher: Launcher | None = None
+        self.max_batch_size, self._params = max_batch_size, params or {}
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep what a sweep needs, and make the launcher; Hydra calls this first."""
+        self.hydra_context, self.config = hydra_context, config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run what is missing; exit with status 1 if a run of the sweep is not finished at the end."""
@@ -93,10 +110,12 @@ class ResumingSweeper(BasicSweeper):
         if size is not None and not (type(size) is int and size > 0):
             raise ValueError(f"hydra.sweeper.max_batch_size must be an integer from 1, got {size}")
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        return parser.parse_overrides([*self._parse_config(), *arguments])
+        return parser.parse_overrides(
+            [*(f"{name}={value}" for name, value in self._params.items()), *arguments]
+        )
 
     def _runs(self, overrides: Sequence[Override]) -> list[SweepRun]:
-        [batch] = self.split_arguments(list(overrides), None)
+        [batch] = BasicSweeper.split_arguments(list(overrides), None)
         return [SweepRun(overrides, self._config(overrides)) for overrides in batch]
 
     def _check(self, to_do: Sequence[SweepRun], finished: Sequence[FinishedData]) -> None:
@@ -125,7 +144,7 @@ class ResumingSweeper(BasicSweeper):
 
     @property
     def _in_one_process(self) -> bool:
-        return type(self.launcher) is BasicLauncher
+        return self._launcher_settings["_target_"] == BASIC_LAUNCHER
 
     def _launch_until_done(self, runs: SweepRuns) -> list[Any]:
         assert self.launcher is not None

@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from vision import results
@@ -79,7 +80,7 @@ class OptunaSweeper(ResumingSweeper):
 
         self._check_options(list(SAMPLERS))
         space, self._fixed = split_space(self._begin(arguments))
-        [[base, *_]] = self.split_arguments(self._fixed, None)
+        [[base, *_]] = BasicSweeper.split_arguments(self._fixed, None)
         config = to_run_config(self._composed(tuple(base)))
         self._sweep = config.sweep
         journal = Path(config.output_dir).absolute() / config.sweep / JOURNAL
@@ -129,7 +130,7 @@ class OptunaSweeper(ResumingSweeper):
         for run in runs.all:
             run.work = self._work
         runs.write_plan()
-        each = len(self.split_arguments(self._fixed, None)[0])
+        each = len(BasicSweeper.split_arguments(self._fixed, None)[0])
         before, later = len(search.ended) * each, search.left(self._n_trials) * each
         total = before + len(runs.all) + later
         pass_on([run.folder for run in runs.all], before=before, total=total, later=later)
