@@ -95,7 +95,6 @@ def _find_modules_here() -> None:
 
 def _register_plugins() -> None:
     plugins = Plugins.instance()
-    # Imported late: creating `plugins` reloads Hydra's own sweepers, and ours derives from one of them.
     from hydra_plugins._vision import GpuLauncher, OptunaSweeper, RayLauncher, ResumingSweeper
 
     for plugin in (GpuLauncher, OptunaSweeper, RayLauncher, ResumingSweeper):
