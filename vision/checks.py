@@ -16,7 +16,7 @@ from torch import nn
 
 from vision import results
 from vision.config import DataConfig, RunConfig, gpu_share, require_flags, this_process_of_run
-from vision.data import Inputs, Source, has_changed, load_inputs, load_source, reading_key
+from vision.data import Inputs, has_changed, load_inputs, load_source, reading_key
 from vision.experiment import (
     OwnMetrics,
     build_model,
@@ -185,8 +185,10 @@ def _check_model(run: RunConfig, inputs: Inputs, device: torch.device, images: i
     what = f"model.name={name!r} with model.kwargs={run.model.kwargs} cannot be built for images of {size}"
     with _in_a_sentence(what):
         start = _start(run)
-        _check_size(run, source, start, device)
-        model, _ = build_model(run.model, source, start)
+        _check_asked(run, start, device)
+        arguments = model_arguments(run.model, source, start)
+        _check_built(run, arguments, device)
+        model = build_model(run.model, arguments, start)
         share_batch_norms(model, device, this_process_of_run().count)
         with torch.no_grad(), frozen_backbone(model, enabled=run.training.freeze_backbone):
             outputs = model.eval()(torch.zeros(1, *shape))
@@ -211,13 +213,17 @@ def _start(run: RunConfig) -> Start | None:
     return find_start(run.model)
 
 
-def _check_size(run: RunConfig, source: Source, start: Start | None, device: torch.device) -> None:
-    """Refuse a model that no memory holds, before it is built."""
+def _check_asked(run: RunConfig, start: Start | None, device: torch.device) -> None:
+    """Refuse a number of parameters that no memory holds, before widths are sought that give it."""
     asked = None if start else run.model.kwargs.get("params")
     _check_parameters(run, asked if isinstance(asked, int | float) else 0, device)
+
+
+def _check_built(run: RunConfig, arguments: dict[str, Any], device: torch.device) -> None:
+    """Refuse a model that no memory holds, before it is built."""
     model: nn.Module | None = None
     with suppress(Exception), torch.device("meta"):  # some models cannot be built without memory
-        model = create_model(run.model.name, **model_arguments(run.model, source, start))
+        model = create_model(run.model.name, **arguments)
     if model is not None:
         _check_parameters(run, sum(parameter.numel() for parameter in model.parameters()), device)
 

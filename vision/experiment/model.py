@@ -43,15 +43,17 @@ def find_start(config: ModelConfig) -> Start | None:
         raise ValueError(f"model.init_from: {error}{f'; {hint}' if is_missing else ''}") from error
 
 
-def build_model(
-    config: ModelConfig, source: Source, start: Start | None = None
-) -> tuple[nn.Module, Arguments]:
-    """Return the model with its first weights, and all arguments of its constructor.
+def build_model(config: ModelConfig, arguments: Arguments, start: Start | None = None) -> nn.Module:
+    """Return the model with its first weights.
+
+    Args:
+        config: of the model.
+        arguments: of its constructor, from `model_arguments`.
+        start: the weights that it starts with, from `find_start`.
 
     Raises:
         ValueError: the model cannot be saved, or the weights that it should start with do not fit.
     """
-    arguments = model_arguments(config, source, start)
     try:
         model = _build(config.name, arguments, start)
     except ValueError as error:
@@ -63,7 +65,7 @@ def build_model(
             f"model.name={config.name!r} cannot be saved: its entry point must build it with "
             "timm.models.build_model_with_cfg, and it needs num_features, see docs/extending.md"
         )
-    return model, arguments
+    return model
 
 
 def model_arguments(config: ModelConfig, source: Source, start: Start | None = None) -> Arguments:

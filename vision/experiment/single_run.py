@@ -16,7 +16,7 @@ from vision.config import ProcessOfRun, RunConfig
 from vision.data import load_inputs
 from vision.dynamic import JsonObject, StateDict
 from vision.experiment.loggers import open_loggers
-from vision.experiment.model import build_model, describe, find_start, folder_size
+from vision.experiment.model import build_model, describe, find_start, folder_size, model_arguments
 from vision.experiment.outputs import save_outputs
 from vision.experiment.record import make_record
 from vision.experiment.scores import final_scores
@@ -150,7 +150,8 @@ def _train_and_score(
     steps = budget_steps(config.training, len(inputs.subset.train))
 
     _seed_everything(config.seed)
-    model, arguments = build_model(config.model, inputs.source, start)
+    arguments = model_arguments(config.model, inputs.source, start)
+    model = build_model(config.model, arguments, start)
     if process.rank == 0:
         results.reserve(folder, folder_size(model, len(inputs.test), len(inputs.source.classes)))
     size = cost(model, inputs.source.train.shape)
