@@ -58,7 +58,10 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
     files = [stem.with_name(f"{stem.name}.{kind}") for kind in METADATA]
+    engine = figure.get_layout_engine()
     with matplotlib.rc_context(STYLE), without_glyph_warnings():
         for file, metadata in zip(files, METADATA.values(), strict=True):
             figure.savefig(file, metadata=metadata)
+            figure.set_layout_engine("none")  # the first file's layout is that of all
+    figure.set_layout_engine(engine)
     return files
