@@ -82,6 +82,7 @@ def test_the_images_of_a_run_are_read_again_as_it_read_them(vit):
     assert scores.accuracy == pytest.approx(vit["test_accuracy"], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_name_without_data_is_fitted_on_noise_and_says_so(capsys):
     arguments = ["field_vit", "--to", "convolution", "--distill-steps", "2"]
     assert main(["convert", *arguments]) == 0

@@ -121,6 +121,7 @@ def test_wrong_options_are_named_before_any_work(arguments, message, tmp_path, c
     assert not (tmp_path / "seen").exists()
 
 
+@pytest.mark.slow
 def test_a_recurrence_is_named_and_has_no_rollout(tmp_path, capsys):
     assert main(["inspect", "field_recurrent", "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().err
