@@ -45,6 +45,20 @@ def test_with_one_seed_no_interval_is_drawn_and_the_page_explains_it(tmp_path):
     assert "nan" not in words and "95% interval over seeds" not in words
 
 
+def test_rows_that_are_repeated_are_counted_once_and_said(tmp_path, capsys):
+    once = records(models=(" ViT ", "CNN"))
+    table = tmp_path / "runs.csv"
+    pd.concat([once, once[:5]]).to_csv(table, index=False)
+    sweep = read_sweep(table)
+    assert sweep.labels == ["ViT", "CNN"] and len(sweep.records) == len(once)
+    sentence = "5 rows repeat another row of the table; each run counts once."
+    assert sentence in sweep.left_out
+    assert main(["plot", str(table)]) == 0 and sentence in capsys.readouterr().out
+    pd.testing.assert_series_equal(pd.read_csv(tmp_path / "curves.csv")["n"], read_sweep(table).curves["n"])
+    once.to_csv(table, index=False)
+    assert not read_sweep(table).left_out
+
+
 def test_a_page_of_one_model_or_one_size_explains_what_is_not_shown(tmp_path):
     _, page = report(tmp_path, records(models=("ViT",)))
     assert "There is one model only, ViT: nothing to compare it with." in page.words

@@ -29,6 +29,7 @@ from vision.cli import main
         ("record_version", 9, r"runs.csv is a record of version 9, and this vit-vs-cnn reads those up to 4"),
         ("record_version", float("inf"), r"runs.csv is a record of version inf"),
         ("label", "Vi\x01T", r"label must be a name without control characters; got 'Vi\\x01T'"),
+        ("label", " ViT", r"label is written as ' ViT' and as 'ViT'; use one spelling for one label"),
         ("train_size", "all", r"train_size must be a positive integer.*got 'all'"),
         ("train_size", 0, r"train_size must be a positive integer.*got 0 "),
         ("train_size", 0.05, r"train_size must be a positive integer.*got 0.05"),

@@ -61,7 +61,7 @@ def plot(
         ValueError: a column is missing, the runs cannot be averaged, or `source` would be overwritten.
         FileNotFoundError: the source does not exist or has no finished run.
     """
-    from vision.report.exclusions import with_metric
+    from vision.report.exclusions import with_metric, without_repeats
     from vision.report.findings import short_answers
     from vision.report.wording import captions, gaps
     from vision.statistics import accuracy_curves, all_or_nothing, run_scores
@@ -72,7 +72,7 @@ def plot(
     if (out / CURVES).resolve() == source.resolve():
         raise ValueError(f"the averages would overwrite {source}; give another folder with --out")
     records, damages = results.read_sound_records(source)
-    records = check_runs(records)
+    records, repeats = without_repeats(check_runs(records))
     states = results.status(source) if source.is_dir() else {}
     axes = {"x": x, "line": line, "panel": panel}
     runs, exclusions = with_metric(_chosen(records, choose, axes), metric)
@@ -82,7 +82,7 @@ def plot(
     console().print(score_table(curves, **axes, metric=metric))
     compares_models = (x, line, metric) == ("train_size", "label", "test_accuracy")
     answers = short_answers(source, runs) if compares_models else ()
-    sentences = (*map(gaps.damaged, damages), *exclusions, *answers, *_missing(curves, states))
+    sentences = (*map(gaps.damaged, damages), *repeats, *exclusions, *answers, *_missing(curves, states))
     for sentence in sentences:
         print_line(sentence)
     out.mkdir(parents=True, exist_ok=True)

@@ -12,9 +12,18 @@ import pandas as pd
 
 from vision import results
 from vision.report.wording import gaps
+from vision.statistics.record_values import repeated_rows
 
 PARTS = {results.METRICS: "the learning curves"}
 PREDICTION_PARTS = "the figures and tables of predictions"
+
+
+def without_repeats(records: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return each row once, and a sentence if any repeats another one, but for its folder."""
+    repeats = repeated_rows(records)
+    if not repeats.any():
+        return records, []
+    return records[~repeats].reset_index(drop=True), [gaps.repeated(int(repeats.sum()))]
 
 
 def with_metric(records: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, list[str]]:

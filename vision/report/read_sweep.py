@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from vision import results
-from vision.report.exclusions import missing_files, searched_settings, with_metric
+from vision.report.exclusions import missing_files, searched_settings, with_metric, without_repeats
 from vision.report.sweep import Sweep
 from vision.report.wording import gaps
 from vision.statistics import accuracy_curves, check_columns, choose_by_validation
@@ -40,7 +40,7 @@ def read_sweep(
     """
     records, damages = results.read_sound_records(source)
     check_columns(records, ("label", "train_size", "seed", "test_accuracy"))
-    records = check_runs(records)
+    records, repeats = without_repeats(check_runs(records))
     if "data" in records and records["data"].nunique() > 1:
         counts = records["data"].value_counts()
         named = ", ".join(f"{name} ({counts[name]} runs)" for name in counts.index.tolist())
@@ -50,7 +50,7 @@ def read_sweep(
         records, chosen = choose_by_validation(records, choose, by=["label", "train_size"])
         records = records.drop(columns=list(choose))
     records, left_out = with_metric(records, "test_accuracy")
-    left_out += [gaps.damaged(damage) for damage in damages]
+    left_out += [*repeats, *(gaps.damaged(damage) for damage in damages)]
     _check_mixed(records)
     return Sweep(
         source=source,

@@ -15,11 +15,14 @@ CONTROL_CHARACTERS = "[\x00-\x08\x0b\x0c\x0e-\x1f]"  # not allowed in HTML
 def check_runs(records: pd.DataFrame) -> pd.DataFrame:
     """Return records with labels and data as text, sizes as integers, shares and costs as numbers.
 
+    Spaces around labels and data are dropped.
+
     Missing columns are skipped; `check_columns` asks for them.
 
     Raises:
-        ValueError: A label or data set is missing or has control characters, a train_size is not a positive
-            integer, or an accuracy or cost is not a number. The message shows the first wrong value.
+        ValueError: A label or data set is missing, has control characters, or is also written with other
+            spaces around it. A train_size is not a positive integer, or an accuracy or cost is not a number.
+            The message shows the first wrong value.
     """
     readers = {"label": _texts, "data": _texts, "train_size": _sizes}
     readers |= dict.fromkeys(ACCURACIES, _shares) | dict.fromkeys(COSTS, _numbers)
@@ -32,7 +35,21 @@ def _texts(column: pd.Series) -> pd.Series:
     if missing := int(column.isna().sum()):
         remedy = "name the data set in each, or omit the column" if column.name == "data" else "name each"
         raise ValueError(f"{column.name} is missing in {missing} of {len(column)} rows; {remedy}")
-    return texts
+    plain = texts.str.strip()
+    written = texts.groupby(plain).unique()
+    if len(several := written[written.map(len) > 1]):
+        spellings = " and as ".join(map(repr, sorted(several.iloc[0])))
+        raise ValueError(f"{column.name} is written as {spellings}; use one spelling for one {column.name}")
+    return plain
+
+
+def repeated_rows(records: pd.DataFrame) -> pd.Series:
+    """Return which rows equal an earlier one in all columns but the folder."""
+    flat = records.drop(columns="folder", errors="ignore").copy()
+    for name in flat:
+        if flat[name].map(type).isin([list, dict]).any():
+            flat[name] = flat[name].map(str)
+    return flat.duplicated()
 
 
 def _sizes(column: pd.Series) -> pd.Series:

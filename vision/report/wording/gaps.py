@@ -43,6 +43,12 @@ def without_metric(label: str | None, count: int, metric: str, *, any_left: bool
     return text if any_left or label is None else f"{text} No run of {label} is left."
 
 
+def repeated(count: int) -> str:
+    """Return that rows of a table repeat other rows, and count once."""
+    rows = "1 row repeats" if count == 1 else f"{count} rows repeat"
+    return f"{rows} another row of the table; each run counts once."
+
+
 def without_file(file: str, folders: Sequence[str], *, of: str) -> str:
     """Return that runs are left out of a part of the page because a file is missing or altered."""
     text = _agree(f"{_runs(len(folders))} has no intact {file} and is left out of {of}", len(folders))
