@@ -11,6 +11,10 @@ from vision.cli.train import train
     [
         ("training.lrr=3", "there is no setting training.lrr; did you mean training.lr?"),
         ("model.kwargs.pach_size=3", "a plus adds it: +model.kwargs.pach_size=VALUE"),
+        ("training.foo=1", "there is no setting training.foo; `vision train --cfg job` prints all settings"),
+        ("+training.foo=1", "there is no setting training.foo; `vision train --cfg job` prints all settings"),
+        ("+data.augment.flipp=1", "there is no setting data.augment.flipp; did you mean data.augment.flip?"),
+        ("+foo=1", "there is no setting foo; "),
         ("data=digit", "data=digit is not there; choose one of cifair10, cifair100, cifar10"),
         ("experiment=dmo", "experiment=dmo is not there; choose one of budget, "),
         ("training.lr=fast", "training.lr must be a number, got fast"),

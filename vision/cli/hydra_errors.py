@@ -65,7 +65,8 @@ def sentence(error: BaseException) -> str:
     details = dict(DETAILS.findall(text))
     name, message = details.get("full_key", ""), DETAILS.sub("", text).partition("Config search path:")[0]
     if "is not in struct" in message or re.search(r"Key '.*' not in '", message):
-        return _no_such_setting(name, message)
+        found = re.search(r"Key '(.*?)' (?:is )?not in", message)
+        return no_such_setting(name or (found[1] if found else ""))
     if value := _wrong_value(name, message):
         return value
     for pattern, sentence in WRONG_WORDS:
@@ -119,17 +120,16 @@ def _cannot_be_read(error: OverrideParseException) -> str:
     )
 
 
-def _no_such_setting(name: str, message: str) -> str:
+def no_such_setting(name: str) -> str:
     """Return that there is no such setting, with the nearest one, or how to add an option to a dictionary."""
-    if not name:
-        found = re.search(r"Key '(.*?)' (?:is )?not in", message)
-        name = found[1] if found else ""
     known = dict(setting_types())
     if parent := next((o for o in known if _is_dictionary(known[o]) and name.startswith(f"{o}.")), None):
         return f"{parent} has no {name.removeprefix(f'{parent}.')} yet; a plus adds it: +{name}=VALUE"
-    near = get_close_matches(name, known, 1) or [
-        one for one in known if one.rpartition(".")[2] == name.rpartition(".")[2]
-    ]
+    part, _, last = name.rpartition(".")
+    of_part = {one.rpartition(".")[2]: one for one in known if one.rpartition(".")[0] == part}
+    same = [one for one in known if one.rpartition(".")[2] == last]
+    alike = [of_part[one] for one in get_close_matches(last, of_part, 1)]
+    near = alike or same or ([] if part in known else get_close_matches(name, known, 1))
     hint = f"; did you mean {near[0]}?" if near else "; `vision train --cfg job` prints all settings"
     return f"there is no setting {name}{hint}"
 

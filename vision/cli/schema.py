@@ -1,15 +1,18 @@
 """The folder of the configs, their schema for Hydra, and the RunConfig of a composed config."""
 
-from dataclasses import fields
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
 import vision
+from vision.cli.hydra_errors import no_such_setting
 from vision.cli.missing import must_be_given, reason_of
-from vision.config import RunConfig
+from vision.config import RunConfig, setting_types
 
 
 def conf_folder() -> Path:
@@ -30,8 +33,8 @@ def to_run_config(config: DictConfig) -> RunConfig:
     Raises:
         ValueError: a setting without a default is missing, or one was added that there is not.
     """
-    if unknown := sorted({str(name) for name in config} - {field.name for field in fields(RunConfig)}):
-        raise ValueError(f"there is no setting {unknown[0]}; `vision train --cfg job` prints all settings")
+    if unknown := next(_unknown(config, dict(setting_types())), None):
+        raise ValueError(no_such_setting(unknown))
     try:
         typed = OmegaConf.to_object(config)
     except MissingMandatoryValue as error:
@@ -40,3 +43,13 @@ def to_run_config(config: DictConfig) -> RunConfig:
         raise ValueError(reason_of(error)) from error
     assert isinstance(typed, RunConfig)
     return typed
+
+
+def _unknown(config: DictConfig, known: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the settings that a plus added though there are none of their names."""
+    for key in config:
+        name = f"{prefix}{key}"
+        if name not in known:
+            yield name
+        elif is_dataclass(known[name]) and not OmegaConf.is_missing(config, str(key)):
+            yield from _unknown(config[str(key)], known, f"{name}.")
