@@ -9,7 +9,7 @@ import torch
 from vision.convert import as_attention
 from vision.models import complete_arguments, create_model
 from vision.models.small_images import small_image_arguments, token_patch
-from vision.patches import PatchEmbed, patch_grid
+from vision.patches import PatchEmbed, pair, patch_grid
 
 PADDED = {"dynamic_img_size": True, "dynamic_img_pad": True}
 
@@ -21,7 +21,7 @@ PADDED = {"dynamic_img_size": True, "dynamic_img_pad": True}
         ("vit_tiny_patch16_224", 64, {"img_size": 64, "patch_size": 8}),
         ("vit_tiny_patch16_224", 101, {"img_size": (104, 104), "patch_size": 8, **PADDED}),
         ("vit_tiny_patch16_224", 33, {"img_size": (36, 36), "patch_size": 4, **PADDED}),
-        ("vit_tiny_patch16_224", 100, {"img_size": 100, "patch_size": 4}),
+        ("vit_tiny_patch16_224", 100, {"img_size": (104, 104), "patch_size": 8, **PADDED}),
         ("swin_tiny_patch4_window7_224", 101, {"img_size": 101, "patch_size": 2}),
         ("convnext_atto", 32, {"patch_size": 1}),
         ("convnext_atto", 64, {"patch_size": 2}),
@@ -53,7 +53,7 @@ def test_a_model_that_cannot_run_at_a_size_names_sizes_that_fit(name, img_size, 
 def test_a_patch_leaves_about_8_tokens_per_side():
     assert [token_patch(size) for size in (8, 28, 32, 64, 96, (32, 64))] == [2, 4, 4, 8, 12, 4]
     # No patch divides these: they are padded, or so small that a token per pixel is right.
-    sizes = {101: 13, 17: 2, 34: 4, 94: 12, (101, 50): 6, 4: 1, 5: 1, 7: 1, 13: 1}
+    sizes = {101: 13, 17: 2, 34: 4, 51: 6, 94: 12, (101, 50): 6, 4: 1, 5: 1, 7: 1, 9: 1, 13: 1, (7, 512): 2}
     assert {size: token_patch(size) for size in sizes} == sizes
     powers = [token_patch(size, power_of_two=True) for size in (8, 28, 32, 96, 101)]
     assert powers == [2, 4, 4, 16, 16]
@@ -64,8 +64,8 @@ def test_no_side_has_a_silent_patch_of_1_or_a_grid_of_2_by_2():
         for sides in (side, (side, side + 1), (2 * side, side)):
             patch = token_patch(sides)
             grid = patch_grid(sides, patch, pad=True)
-            assert 3 <= min(grid.rows, grid.cols) <= 16, sides
-            assert patch > 1 or side <= 16, sides
+            assert min(4, side) <= min(grid.rows, grid.cols) <= 16, sides
+            assert patch > 1 or grid.rows * grid.cols <= 256, sides
 
 
 @pytest.mark.parametrize("name", ["field_vit", "field_cnn", "field_vit_conv_stem", "vit_tiny_patch16_224"])
@@ -78,6 +78,13 @@ def test_a_side_of_101_pixels(name):
     assert arguments["dynamic_img_pad"] is True
     tokens = model.patch_embed(images)
     assert tokens.flatten(1).shape[1] // 24 in (49, 64, 169)
+
+
+@pytest.mark.parametrize(("side", "patch", "tokens"), [(54, 4, 14), (60, 4, 15), (108, 8, 14), (112, 16, 7)])
+def test_a_patch_of_timms_vit_leaves_no_more_tokens_than_its_neighbours(side, patch, tokens):
+    arguments = small_image_arguments("vit_tiny_patch16_224", img_size=side)
+    assert arguments["patch_size"] == patch
+    assert max(pair(arguments["img_size"])) == patch * tokens
 
 
 def test_padding_is_zeros_at_the_bottom_and_on_the_right():

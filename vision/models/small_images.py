@@ -17,7 +17,7 @@ from vision.models.timm_model import TimmModel
 from vision.patches import Size, padding_of, pair
 
 SMALL = 96  # pixels a side; below it, a CNN gets a smaller output stride
-FEWEST, WANTED, MOST = 3, 8, 16  # tokens on the shorter side of an image
+FEWEST, WANTED, MOST = 4, 8, 16  # tokens on the shorter side of an image
 PADDING = {"dynamic_img_size": True, "dynamic_img_pad": True}
 STEP, TRIED = 32, 6  # sides that are tried in search of one that fits
 
@@ -52,9 +52,9 @@ def small_image_arguments(name: str, *, img_size: Size, **given: Any) -> Argumen
 def token_patch(img_size: Size, *, power_of_two: bool = False) -> int:
     """Return the side of a patch that leaves about 8 tokens on the shorter side of the image.
 
-    Of the patches that divide the image and leave from 3 to 16 tokens on its shorter side, it is the one that
-    leaves nearest to 8. If there is none, it is 1 for images of up to 16 pixels. Larger images are to be
-    padded to a multiple of an eighth of their side.
+    Of the patches that divide the image and leave from 4 to 16 tokens on its shorter side, it is the one that
+    leaves nearest to 8. If there is none, it is 1 for images of up to 256 pixels (16 x 16). Larger images are
+    to be padded to a multiple of an eighth of their side.
 
     Args:
         img_size: height and width in pixels, or one number for both.
@@ -64,7 +64,7 @@ def token_patch(img_size: Size, *, power_of_two: bool = False) -> int:
     side, common = min(height, width), gcd(height, width)
     sides = [p for p in range(2, side + 1) if not power_of_two or p & (p - 1) == 0]
     fits = [p for p in sides if common % p == 0 and FEWEST <= side / p <= MOST]
-    if not fits and side <= MOST and not power_of_two:
+    if not fits and height * width <= MOST**2 and not power_of_two:
         return 1
     return min(fits or sides or [2], key=lambda p: abs(side / p - WANTED))
 
@@ -104,12 +104,16 @@ def _choices(known: nn.Module, img_size: Size) -> list[Arguments]:
 
 
 def _patch(stem: int, img_size: tuple[int, int], known_size: int) -> int:
-    """Return a power of two: one that divides the image, if it leaves few enough tokens."""
+    """Return a power of two: one that divides the image, if it leaves few enough tokens.
+
+    They are few enough up to 16 on the shorter side, or as many as the model has at its own size.
+    """
     wanted = 1
     while 2 * wanted <= 2 * stem * min(img_size) / known_size:
         wanted *= 2
     dividing = gcd(wanted, *img_size)
-    few_enough = 2 * dividing >= wanted and (dividing > 1 or wanted == 1)
+    usual = max(MOST, known_size / stem)
+    few_enough = min(img_size) <= usual * dividing and (dividing > 1 or wanted == 1)
     return dividing if few_enough or min(img_size) <= MOST else wanted
 
 
