@@ -99,7 +99,7 @@ def _tell(missing: str) -> None:
         _told.append(missing)
         _logger.warning(
             "no installed font has letters such as %s: PNG and PDF files show boxes for them; "
-            "install a font such as Noto Sans CJK",
+            "install a font that has them, such as Noto Sans CJK for Chinese, Japanese and Korean",
             missing,
         )
 
