@@ -24,17 +24,33 @@ def encoded(image: Image.Image, kind: str, **options) -> bytes:
     return file.getvalue()
 
 
-def png_of_16_bits(values: np.ndarray, kind: int) -> bytes:
+def png_of_16_bits(values: np.ndarray, kind: int, clear: tuple[int, ...] = ()) -> bytes:
     """A PNG of (H, W, C) values; kind is 0 for grey, 2 for RGB, 4 for grey with alpha, 6 for RGBA."""
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    return png(rows, values.shape[1], values.shape[0], bits=16, kind=kind, clear=clear)
+
+
+def png(rows: bytes, width: int, height: int, *, bits: int, kind: int, clear: tuple[int, ...] = ()) -> bytes:
+    """A PNG of rows that begin with their filter, 0; `clear` is the transparent value."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    height, width, _ = values.shape
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
-    header = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
-    start = b"\x89PNG\r\n\x1a\n"
-    return start + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))
+    transparent = chunk(b"tRNS", struct.pack(f">{len(clear)}H", *clear)) if clear else b""
+    pixels = chunk(b"IDAT", zlib.compress(rows))
+    return b"\x89PNG\r\n\x1a\n" + header + transparent + pixels + chunk(b"IEND", b"")
+
+
+def tiff(values: np.ndarray, *, sample_format: int = 1, photometric: int = 1) -> bytes:
+    """A TIFF of grey values (H, W); sample_format is 1 for unsigned, 2 for signed, 3 for floats."""
+    height, width = values.shape
+    data, bits = values.astype(values.dtype.newbyteorder("<")).tobytes(), 8 * values.dtype.itemsize
+    start = 8 + 2 + 12 * 10 + 4
+    tags = [(256, width), (257, height), (258, bits), (259, 1), (262, photometric), (273, start), (277, 1)]
+    tags += [(278, height), (279, len(data)), (339, sample_format)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + data
 
 
 def shown(image: Image.Image) -> torch.Tensor:
@@ -92,6 +108,30 @@ def test_transparent_palettes_and_levels():
     deep = Image.fromarray(np.array([[7, 50], [65535, 256]], np.uint16))
     read = decode(encoded(deep, "PNG", transparency=7), background="red")
     assert read.tolist() == [[[76, 0], [255, 1]]]  # the luminance of red
+
+
+def test_the_transparent_value_of_a_png_of_fewer_or_more_than_8_bits():
+    for bits, row, levels in (
+        (1, 0b01000000, (0, 255)),
+        (2, 0b00011011, (0, 85, 170, 255)),
+        (4, 0x01, (0, 17)),
+    ):
+        file = png(bytes([0, row]), len(levels), 1, bits=bits, kind=0, clear=(1,))
+        assert decode(file, background="#0a0a0a").tolist() == [[[levels[0], 10, *levels[2:]]]]
+    values = np.array([[[257, 514, 771], [2570, 0, 65535]]])
+    colours = decode(png_of_16_bits(values, 2, clear=(257, 514, 771)), background="#0a141e")
+    assert colours[:, 0].T.tolist() == [[10, 20, 30], [10, 0, 255]]
+
+
+def test_tiff_files_that_pillow_misreads():
+    values = np.arange(35).reshape(5, 7) * 7 + 5  # to 243
+    assert decode(tiff((values << 24).astype(np.uint32))).tolist() == [values.tolist()]
+    white_is_zero = decode(tiff((values << 8).astype(np.uint16), photometric=0))
+    assert white_is_zero.tolist() == [(255 - values).tolist()]
+    signed = decode(tiff((values - 128).astype(np.int8), sample_format=2))
+    expected = ((values - 5) * (255 / 238)).round().astype(int)
+    assert read_header(tiff((values - 128).astype(np.int8), sample_format=2)).deep
+    assert signed.tolist() == [expected.tolist()]
 
 
 @pytest.mark.parametrize(("bits", "shift"), [(8, 0), (10, 2), (12, 4), (16, 8)])

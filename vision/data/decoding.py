@@ -11,7 +11,7 @@ torch.Size([1, 2, 3])
 # pyright: reportUnknownMemberType=false
 
 from io import BytesIO
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 GREY_MODES = ("1", "L", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 BACKGROUND = "white"
 _ORIENTATION = 0x0112  # EXIF's tag
+_PNG_STEPS = {"L;2": 85, "L;4": 17}  # between the levels of grey of 2 and 4 bits
 # Luminance in 16-bit fixed point, as in Pillow and in ITU-R BT.601.
 _LUMINANCE = (19595, 38470, 7471)
 
@@ -154,7 +155,21 @@ def check_background(background: str) -> None:
 def _open(item: str | bytes) -> "Image.Image":
     from PIL import Image
 
-    return Image.open(item if isinstance(item, str) else BytesIO(item))
+    file = Image.open(item if isinstance(item, str) else BytesIO(item))
+    _scale_transparency(file)
+    return file
+
+
+def _scale_transparency(file: Any) -> None:
+    """Bring the transparent value of a PNG to 8 bits, as Pillow does with its pixels, but not with that."""
+    clear, tiles = file.info.get("transparency"), getattr(file, "tile", None)
+    if file.format != "PNG" or not tiles or clear is None:
+        return
+    kind = str(tiles[0][3])
+    if isinstance(clear, int) and kind in _PNG_STEPS:
+        file.info["transparency"] = clear * _PNG_STEPS[kind]
+    if isinstance(clear, tuple) and ";16" in kind:
+        file.info["transparency"] = tuple(value >> 8 for value in cast("tuple[int, ...]", clear))
 
 
 def _eight_bits(file: "Image.Image", background: str) -> "Image.Image":

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Range = tuple[float, float]
 
+_BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # TIFF's tags
+
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
@@ -67,16 +69,28 @@ class Ranges:
 
 
 def is_deep(file: "Image.Image") -> bool:
-    """Return whether the pixels of an opened file have more than 8 bits per channel."""
-    return file.mode[0] in "IF" or _is_deep_colour(file)
+    """Return whether the pixels of an opened file have more than 8 bits per channel, or a sign."""
+    return file.mode[0] in "IF" or _is_deep_colour(file) or _is_signed_byte(file)
 
 
 def deep_values(file: "Image.Image") -> NDArray[Any] | None:
-    """Return the values (H, W) of a grey file with more than 8 bits; None for any other file."""
-    if file.mode[0] not in "IF":
+    """Return the values (H, W) of a grey file with more than 8 bits, or with a sign; None for any other file.
+
+    Pillow reads all TIFF files of 32 bits as signed, those of 8 bits as unsigned, and white for zero as
+    black for zero.
+    """
+    if file.mode[0] not in "IF" and not _is_signed_byte(file):
         return None
+    tags: Any = getattr(file, "tag_v2", {})
+    bits, white_is_zero = tags.get(_BITS, (0,))[0], tags.get(_PHOTOMETRIC) == 0
+    is_unsigned = bool(tags) and tags.get(_SAMPLE_FORMAT, (1,))[0] == 1
     values = np.asarray(file)
-    return values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
+    if values.dtype.kind == "f":
+        return values.astype(np.float64)
+    values = (values.view(np.int8) if _is_signed_byte(file) else values).astype(np.int64)
+    if is_unsigned:
+        values = values % 2**bits
+    return 2**bits - 1 - values if is_unsigned and white_is_zero else values
 
 
 def ranges_of(file: "Image.Image") -> Ranges:
@@ -101,6 +115,10 @@ def to_eight_bits(values: NDArray[Any], ranges: Ranges) -> NDArray[np.uint8]:
         low, high = 0.0, 1.0 if high <= 1 else 255.0
     scaled = (values - low) * (255 / (high - low or 1.0))
     return scaled.round().clip(0, 255).astype(np.uint8)
+
+
+def _is_signed_byte(file: Any) -> bool:
+    return file.mode == "L" and file.format == "TIFF" and file.tag_v2.get(_SAMPLE_FORMAT, (1,))[0] == 2
 
 
 def _is_deep_colour(file: "Image.Image") -> bool:
