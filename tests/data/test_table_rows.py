@@ -28,13 +28,14 @@ def no_memory_of_other_tests(monkeypatch):
     monkeypatch.setattr(registry, "_loaded", type(registry._loaded)())
 
 
-def png(pixels: np.ndarray) -> bytes:
+def encoded(pixels: np.ndarray, kind: str = "PNG") -> bytes:
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
+    Image.fromarray(pixels).save(file, kind)
     return file.getvalue()
 
 
-FILES = [png(pixels) for pixels in PIXELS]
+FILES = [encoded(pixels) for pixels in PIXELS]
+BITMAPS = [encoded(pixels, "BMP") for pixels in PIXELS]  # all of one length
 ROWS: list[Any] = [{"bytes": file, "path": None} for file in FILES]
 
 
@@ -63,6 +64,10 @@ def both(root: Path, **columns) -> Source:
         (pa.array(WORDS, pa.large_string()), ("cat", "dog"), LABELS),
         ([label + 1 for label in LABELS], ("1", "2"), LABELS),
         (["10" if label else "9" for label in LABELS], ("9", "10"), LABELS),
+        (pa.array([float(label) for label in LABELS]).dictionary_encode(), ("0", "1"), LABELS),
+        (pa.array(WORDS, pa.large_string()).dictionary_encode(), ("cat", "dog"), LABELS),
+        (pa.array(WORDS, pa.string_view()), ("cat", "dog"), LABELS),
+        (["01" if label else "1" for label in LABELS], ("01", "1"), [1 - label for label in LABELS]),
         ([float(label) for label in LABELS], ("0", "1"), LABELS),
         ([bool(label) for label in LABELS], ("0", "1"), LABELS),
         (pa.array(LABELS, pa.int8()), ("0", "1"), LABELS),
@@ -87,11 +92,15 @@ def test_labels(tmp_path, labels, classes, expected):
         (-1, "row 3 of train.parquet has the label -1; negative ones usually mark images without a label"),
         (0.5, "row 3 of train.parquet has the label 0.5, which is not an integer"),
         (float("nan"), "row 3 of train.parquet has no label"),
+        (float("inf"), "row 3 of train.parquet has the label inf, which is not an integer"),
+        (" ", "row 3 of train.parquet has no label"),
+        ("-1", "row 3 of train.parquet has the label -1; negative ones usually mark images without a label"),
     ],
 )
 def test_labels_that_are_named(tmp_path, changed, message):
+    labels = [str(label) for label in LABELS] if isinstance(changed, str) else LABELS
     with pytest.raises(ValueError) as caught:
-        both(tmp_path, labels=[*LABELS[:3], changed, *LABELS[4:]])
+        both(tmp_path, labels=[*labels[:3], changed, *labels[4:]])
     assert str(caught.value) == message
 
 
@@ -110,8 +119,12 @@ def test_images_as_bytes_and_as_lists(tmp_path):
     for name, images in {
         "bytes": pa.array(FILES, pa.binary()),
         "large": pa.array(FILES, pa.large_binary()),
+        "view": pa.array(FILES, pa.binary_view()),
+        "dictionary": pa.array(FILES).dictionary_encode(),
+        "fixed": pa.array(BITMAPS, pa.binary(len(BITMAPS[0]))),
         "lists": nested,
         "small": nested.cast(pa.list_(pa.list_(pa.uint8()))),
+        "tensors": pa.FixedShapeTensorArray.from_numpy_ndarray(PIXELS),
     }.items():
         assert torch.equal(pixels_of(both(tmp_path / name, images=images).train), expected), name
     colours = pa.array(np.stack([PIXELS] * 3, axis=-1).tolist())
@@ -144,6 +157,8 @@ def test_images_as_paths(tmp_path):
         (None, "it is empty"),
         ({"bytes": None, "path": None}, "it is empty"),
         ({"bytes": FILES[0][:60], "path": None}, "image file is truncated"),
+        ({"bytes": None, "path": "gone.png"}, "there is no file 'gone.png'"),
+        ({"bytes": None, "path": ""}, "it is empty"),
     ],
 )
 @pytest.mark.parametrize("memory", [0.5, 1e-12])
@@ -172,8 +187,28 @@ def test_lists_that_are_named(tmp_path):
     ):
         with pytest.raises(ValueError, match=f"^{message}"):
             both(tmp_path / str(index), images=pa.array([*pixels[:4], changed, *pixels[5:]]))
-    with pytest.raises(ValueError, match=r"^images must be struct\(bytes, path\), .* got int64 in train"):
-        both(tmp_path / "numbers", images=pa.array(LABELS))
+    fractions = (PIXELS / 255).tolist()
+    fractions[4][2][1] = float("inf")
+    with pytest.raises(ValueError, match=r"^row 4 of train\.parquet has a pixel that is not finite: inf$"):
+        both(tmp_path / "infinite", images=pa.array(fractions))
+
+
+@pytest.mark.parametrize(
+    ("images", "kind"),
+    [
+        (pa.array(LABELS), "int64"),
+        (pa.nulls(COUNT), "null"),
+        (pa.array([[["a"]]] * COUNT), r"list<.*string>>"),
+        (pa.array([[file] for file in FILES]), "list<.*binary>"),
+        (pa.array([{"bytes": list(file), "path": None} for file in FILES]), "struct<bytes: list<.*"),
+        (pa.array([{"path": 3}] * COUNT), "struct<path: int64>"),
+        (pa.array([{"data": file} for file in FILES]), "struct<data: binary>"),
+    ],
+)
+def test_images_of_other_types(tmp_path, images, kind):
+    wanted = r"^images must be struct\(bytes, path\), bytes, paths or lists of numbers"
+    with pytest.raises(ValueError, match=rf"{wanted}, got {kind} in train\.parquet$"):
+        both(tmp_path, images=images)
 
 
 def test_shards_of_different_types(tmp_path):
@@ -181,6 +216,11 @@ def test_shards_of_different_types(tmp_path):
     write(tmp_path / "train-1.parquet", labels=pa.array(LABELS, pa.int32()), part=slice(8, 20))
     write(tmp_path / "test.parquet")
     assert load(tmp_path).train.labels.tolist() == LABELS
+    for index, labels in enumerate((pa.array(LABELS, pa.uint64()), [bool(label) for label in LABELS])):
+        write(tmp_path / f"train-{index + 2}.parquet", labels=labels)
+    registry._loaded.clear()
+    assert load(tmp_path).train.labels.tolist() == LABELS * 3
+    (tmp_path / "train-3.parquet").unlink()
     write(tmp_path / "train-2.parquet", labels=WORDS)
     registry._loaded.clear()
     with pytest.raises(ValueError, match=r"^train-0\.parquet, train-1.* must have columns of the same types"):
@@ -188,6 +228,12 @@ def test_shards_of_different_types(tmp_path):
     (tmp_path / "train-2.parquet").write_bytes(b"no table")
     with pytest.raises(ValueError, match=r"train-2\.parquet cannot be read as a parquet file"):
         load(tmp_path)
+    (tmp_path / "train-2.parquet").unlink()
+    for index, labels in enumerate((WORDS, pa.array(WORDS).dictionary_encode())):
+        write(tmp_path / f"train-{index}.parquet", labels=labels)
+    write(tmp_path / "test.parquet", labels=pa.array(WORDS, pa.string_view()))
+    registry._loaded.clear()
+    assert load(tmp_path).train.labels.tolist() == LABELS * 2
 
 
 @pytest.mark.parametrize(
@@ -198,6 +244,8 @@ def test_shards_of_different_types(tmp_path):
         ("default/train/0000 default/test/0000", (20, 20)),
         ("Training-0 Training-1 eval", (40, 20)),
         ("pets", (16, 4)),
+        ("train.parquet/part-0 test.parquet/part-0", (20, 20)),
+        ("train2017 test2017 testimonies", (20, 20)),
     ],
 )
 def test_layouts(tmp_path, files, sizes):

@@ -39,25 +39,25 @@ def read_images(
     """
     import pyarrow as pa
 
-    kind = column.type
+    given = column.type
     inside = inside or AllowedFolders(folder)
-    if isinstance(kind, pa.BaseExtensionType):  # such as Array2D of the package `datasets`
-        column = pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
-        kind = column.type
-    if pa.types.is_struct(kind) and {kind.field(i).name for i in range(kind.num_fields)} & {"bytes", "path"}:
+    if isinstance(given, pa.BaseExtensionType):  # such as Array2D of the package `datasets`
+        column = pa.chunked_array([chunk.storage for chunk in column.chunks], given.storage_type)
+    kind = column.type
+    if _is_file(kind) or _is_bytes(kind) or _is_text(kind):
         return EncodedImages(_Files(column, folder, inside), names=rows)
-    is_bytes = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
-    if is_bytes or pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return EncodedImages(_Files(column, folder, inside), names=rows)
-    if _is_list(kind):
-        return _stacked(column, rows)
+    if _is_list(kind) and _is_number(_element(kind)):
+        pixels = _stacked(column, rows)
+        is_tensor = isinstance(given, pa.FixedShapeTensorType)  # stored flat
+        return pixels.reshape(len(rows), *given.shape) if is_tensor else pixels
     raise ValueError(
-        f"images must be struct(bytes, path), bytes, paths or lists of numbers, got {kind} in {rows.files[0]}"
+        f"images must be struct(bytes, path), bytes, paths or lists of numbers, got {given} in "
+        f"{rows.files[0]}"
     )
 
 
 class _Files(Sequence[str | bytes]):
-    """A column of encoded images, row by row, without copying the table; an empty row is b""."""
+    """A column of encoded images, row by row, without copying the table; a row without an image is b""."""
 
     def __init__(self, column: Column, folder: Path, inside: AllowedFolders) -> None:
         self.column, self.folder, self.inside = column, folder, inside
@@ -69,11 +69,15 @@ class _Files(Sequence[str | bytes]):
         row = self.column[index].as_py()
         if isinstance(row, dict):
             row = row.get("path") if row.get("bytes") is None else row["bytes"]
-        if isinstance(row, str):
-            beside = self.folder / row
-            row = row if Path(row).exists() and not beside.exists() else str(beside)
-            self.inside.check(row)
-        return b"" if row is None else row
+        return self._file(row) if isinstance(row, str) and row else row or b""
+
+    def _file(self, given: str) -> str:
+        """Return the path of a file that lies in the folder of the table, or in the current one."""
+        path = next((path for path in (self.folder / given, Path(given)) if path.exists()), None)
+        if path is None:
+            raise FileNotFoundError(f"there is no file {given!r}")
+        self.inside.check(path)
+        return str(path)
 
 
 def _stacked(column: Column, rows: RowNames) -> Tensor:
@@ -95,10 +99,49 @@ def _stacked(column: Column, rows: RowNames) -> Tensor:
     if values.null_count:
         first = int(np.argmax(np.asarray(values.is_null())))
         raise ValueError(f"{rows[first // per_image]} has a pixel without a value")
-    return torch.from_numpy(np.array(values).reshape(len(rows), *sides))
+    pixels = np.array(values)
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        first = int(np.argmax(~np.isfinite(pixels)))
+        raise ValueError(f"{rows[first // per_image]} has a pixel that is not finite: {pixels[first]}")
+    return torch.from_numpy(pixels.reshape(len(rows), *sides))
+
+
+def _is_file(kind: Any) -> bool:
+    """Return whether a type is a struct of bytes, of a path, or of both; other fields are not read."""
+    import pyarrow as pa
+
+    if not pa.types.is_struct(kind):
+        return False
+    fields = {kind.field(index).name: kind.field(index).type for index in range(kind.num_fields)}
+    wanted = [(name, fits) for name, fits in (("bytes", _is_bytes), ("path", _is_text)) if name in fields]
+    return bool(wanted) and all(fits(fields[name]) or pa.types.is_null(fields[name]) for name, fits in wanted)
+
+
+def _is_bytes(kind: object) -> bool:
+    from pyarrow import types
+
+    of_any_size = types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind)
+    return of_any_size or types.is_fixed_size_binary(kind)
+
+
+def _is_text(kind: object) -> bool:
+    from pyarrow import types
+
+    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+
+
+def _is_number(kind: object) -> bool:
+    from pyarrow import types
+
+    return types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
 
 
 def _is_list(kind: object) -> bool:
-    import pyarrow as pa
+    from pyarrow import types
 
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+
+
+def _element(kind: Any) -> Any:
+    """Return the type of the innermost elements of nested lists."""
+    return _element(kind.value_type) if _is_list(kind) else kind

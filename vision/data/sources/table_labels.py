@@ -51,9 +51,9 @@ class LabelColumn:
     """The labels of a table, checked row by row.
 
     Args:
-        column: integers, text or a dictionary of text, bool, or floats without a fraction.
+        column: integers, text, bool, or floats without a fraction.
         rows: what messages call the rows.
-        names: the names of the classes, if the table's metadata has them.
+        names: the names of the classes, if the metadata of some table have them.
 
     Raises:
         ValueError: a label is missing, negative, or of another kind. The message names the row.
@@ -62,8 +62,6 @@ class LabelColumn:
     def __init__(self, column: Column, rows: RowNames, names: Sequence[str] | None = None) -> None:
         import pyarrow as pa
 
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
         kind = column.type
         text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
         number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
@@ -80,7 +78,7 @@ class LabelColumn:
             return tuple(self.names)
         numeric = all(isinstance(value, int) or value.isdecimal() for value in self.values)
         found = {str(value) for value in self.values}
-        return tuple(sorted(found, key=int) if numeric else sorted(found))
+        return tuple(sorted(found, key=lambda text: (int(text), text)) if numeric else sorted(found))
 
     def indices(self, classes: Sequence[str]) -> Tensor:
         """Return the positions of the labels in `classes`, int64 (N,).
@@ -105,14 +103,21 @@ class LabelColumn:
 
     def _value(self, index: int, value: float | str | None) -> int | str:
         """Return an integer, or text in one Unicode form."""
-        if isinstance(value, str):
-            return unicodedata.normalize("NFC", value)
-        if value is None or value != value:
+        if value is None or value != value or (isinstance(value, str) and not value.strip()):
             raise ValueError(f"{self.rows[index]} has no label")
-        if value < 0:
+        if _is_negative(value, text=self.names is None):
             raise ValueError(
                 f"{self.rows[index]} has the label {value}; negative ones usually mark images without a label"
             )
-        if value != int(value):
+        if isinstance(value, str):
+            return unicodedata.normalize("NFC", value)
+        if isinstance(value, float) and not value.is_integer():
             raise ValueError(f"{self.rows[index]} has the label {value}, which is not an integer")
         return int(value)
+
+
+def _is_negative(value: Any, *, text: bool) -> bool:
+    """Return whether a number is negative; of text, if asked for, an integer."""
+    if isinstance(value, str):
+        return text and value.startswith("-") and value[1:].isdecimal()
+    return value < 0
