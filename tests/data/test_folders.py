@@ -1,5 +1,6 @@
 """Folders of images: splits under their usual names, what is not data, and layouts that are refused."""
 
+import os
 import unicodedata
 import zlib
 from pathlib import Path
@@ -102,7 +103,9 @@ def test_order_is_that_of_torchvisions_image_folder(tmp_path):
 def test_what_is_no_data_is_left_out_and_counted(classes):
     plain = load(classes)
     fill(
-        classes / ".ipynb_checkpoints", classes / "__MACOSX" / "cat", classes / "cat" / ".thumbnails", count=2
+        *(classes / name for name in (".ipynb_checkpoints", "checkpoints", "$RECYCLE.BIN")),
+        *(classes / "__MACOSX" / "cat", classes / "cat" / ".thumbnails"),
+        count=2,
     )
     for name in ("._0.png", ".DS_Store", "Thumbs.db", "clip.mpg", "notes.pdf", "a.heic", "a.npy", "c.eps"):
         (classes / "cat" / name).write_bytes(b"no image")
@@ -115,8 +118,8 @@ def test_what_is_no_data_is_left_out_and_counted(classes):
     assert torch.equal(pixels_of(source.test), pixels_of(plain.test))
     assert {reason: sorted(names) for reason, names in source.report.skipped.items()} == {
         "hidden files or folders": [
-            *(".ipynb_checkpoints", "__MACOSX", "cat/.DS_Store", "cat/._0.png", "cat/.thumbnails"),
-            "cat/Thumbs.db",
+            *("$RECYCLE.BIN", ".ipynb_checkpoints", "__MACOSX", "cat/.DS_Store", "cat/._0.png"),
+            *("cat/.thumbnails", "cat/Thumbs.db", "checkpoints"),
         ],
         "files that are not images": sorted(
             [f"cat/{name}" for name in ("a.heic", "a.npy", "c.eps", "clip.mpg", "notes.pdf")] + ["readme.txt"]
@@ -125,7 +128,7 @@ def test_what_is_no_data_is_left_out_and_counted(classes):
         "images outside class folders": ["overview.png"],
     }
     (line,) = source.report.lines()
-    assert line.startswith("skipped 6 hidden files or folders (") and "1 empty class folders (birds)" in line
+    assert line.startswith("skipped 8 hidden files or folders (") and "1 empty class folders (birds)" in line
 
 
 def test_names_in_both_unicode_forms_are_one_class(tmp_path):
@@ -136,6 +139,56 @@ def test_names_in_both_unicode_forms_are_one_class(tmp_path):
     fill(tmp_path / "train" / split, count=3, start=60)
     registry._loaded.clear()
     assert load(tmp_path).train.labels.tolist() == [0] * 13 + [1] * 10
+
+
+def test_links_that_lead_back_and_links_to_another_class(classes):
+    (classes / "cat" / "all").symlink_to(classes)
+    source = load(classes)
+    assert len(source.train) + len(source.test) == 20
+    assert source.report.skipped == {"links that lead back": ("cat/all",)}
+    (classes / "cat" / "all").unlink()
+    (classes / "puma").symlink_to(classes / "cat")
+    registry._loaded.clear()
+    assert f"has the folder {classes / 'cat'} in two places, by a link: cat and puma; expected" in refused(
+        classes
+    )
+
+
+def test_a_split_that_is_a_link_to_another(tmp_path):
+    fill(*(tmp_path / "train" / name for name in ("cat", "dog")))
+    (tmp_path / "test").symlink_to(tmp_path / "train")
+    two = "train/cat and test/cat"
+    assert f"has the folder {tmp_path / 'train' / 'cat'} in two places, by a link: {two}; " in refused(
+        tmp_path
+    )
+
+
+def test_folders_inside_of_classes_are_said(tmp_path):
+    fill(*(tmp_path / name for name in ("animal/cat", "animal/dog", "plant/rose", "plant/oak", "stone")))
+    fill(tmp_path / "stone" / "deep")
+    source = load(tmp_path)
+    assert source.classes == ("animal", "plant", "stone")
+    assert source.report.lines() == [
+        "the folders in animal, plant are read as one class each, such as cat, dog in animal"
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read any folder")
+def test_a_folder_that_may_not_be_read_is_an_error(classes):
+    (classes / "cat" / "closed").mkdir(mode=0)
+    with pytest.raises(PermissionError, match="closed"):
+        load(classes)
+
+
+def test_names_that_are_not_unicode(classes):
+    os.rename(classes / "dog", os.fsencode(classes) + b"/d\xffg")
+    with pytest.raises(ValueError, match=r"has the class 'd\\udcffg', which is not valid Unicode; rename it"):
+        load(classes)
+    os.rename(os.fsencode(classes) + b"/d\xffg", classes / "dog")
+    os.rename(classes / "dog" / "0.png", os.fsencode(classes) + b"/dog/\xff.png")
+    registry._loaded.clear()
+    config = DataConfig(name="x", source="image_folder", root=str(classes), max_memory_fraction=1e-12)
+    assert len(load_source(config).train) == 16
 
 
 def test_a_folder_named_as_an_image(classes):

@@ -55,7 +55,7 @@ def _file(item: str | bytes, *, contents: bool) -> bytes:
         return hashlib.sha256(item).digest()
     try:
         if not contents:
-            return f"{os.path.basename(item)} {os.path.getsize(item)}".encode()
+            return f"{os.path.basename(item)} {os.path.getsize(item)}".encode(errors="surrogateescape")
         with open(item, "rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError:

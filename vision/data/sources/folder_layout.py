@@ -21,14 +21,24 @@ SPLITS = {
 }
 EXPECTED = "expected ROOT/train/CLASS/*.png with ROOT/test or ROOT/val, or ROOT/CLASS/*.png: docs/data.md"
 _SUFFIX = re.compile(r"[ _-]?(set|split|data|images|imgs)$")
-_NO_DATA = {"__macosx", "__pycache__", "checkpoints", "desktop.ini", "lost+found", "thumbs.db", "@eadir"}
+_NO_DATA = {
+    *("__macosx", "__pycache__", "checkpoints", "desktop.ini", "lost+found", "thumbs.db"),
+    *(
+        "$recycle.bin",
+        "system volume information",
+        "@eadir",
+        "#recycle",
+        "@recycle",
+    ),  # Windows, network disks
+}
 # Formats that Pillow only recognizes, or that need another program.
 _NOT_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
-HIDDEN, OTHER, EMPTY, STRAY = (
+HIDDEN, OTHER, EMPTY, STRAY, LOOPS = (
     "hidden files or folders",
     "files that are not images",
     "empty class folders",
     "images outside class folders",
+    "links that lead back",
 )
 
 
@@ -44,6 +54,7 @@ class Folder:
     def __init__(self, root: Path, named: str, inside: AllowedFolders | None = None) -> None:
         self.root, self.named, self.report = root, named, Report()
         self._inside = inside or AllowedFolders(root)
+        self._owners: dict[str, Path] = {}  # the folder of a class for each folder in it, links followed
 
     def splits(self) -> dict[str, Path]:
         """Return the folders of the splits, by train, val and test; none if the folder has only classes.
@@ -88,7 +99,7 @@ class Folder:
             classes.setdefault(name, []).extend(self._images(path, note=True))
         stray = [path for path in _files(folder) if _is_image(path)]
         if not any(classes.values()):
-            kinds = Counter(Path(name).suffix for name in self.report.skipped.get(OTHER, ()))
+            kinds = Counter(Path(name).suffix or "no suffix" for name in self.report.skipped.get(OTHER, ()))
             rest = f", and {sum(kinds.values())} files of other kinds ({named(list(kinds))})" if kinds else ""
             found = f"{len(stray):,} images outside of them" if stray else "no image"
             raise FileNotFoundError(
@@ -97,6 +108,7 @@ class Folder:
             )
         self._skip(STRAY, stray)
         self._skip(EMPTY, [path for path in folders if not classes[unicodedata.normalize("NFC", path.name)]])
+        self._note_joined(folders)
         return {name: paths for name, paths in sorted(classes.items()) if paths}
 
     def _unpacked(self, folder: Path) -> Path:
@@ -122,6 +134,24 @@ class Folder:
             parts = named([path.name for path in inside])
             self._refuse(f"folders of equal names ({named(shared)}) inside of {parts}, which may be splits")
 
+    def _check_owner(self, real: str, folder: Path) -> None:
+        """Refuse a folder that links make a part of two classes, or of two splits."""
+        owner = self._owners.setdefault(real, folder)
+        if owner != folder:
+            two = (str(path.relative_to(self.root)) for path in (owner, folder))
+            self._refuse(f"the folder {real} in two places, by a link: {' and '.join(two)}")
+
+    def _note_joined(self, folders: Iterable[Path]) -> None:
+        """Say which classes have no images but those of several folders inside of them."""
+        inside = {path.name: self._folders(path) for path in folders if not any(map(_is_image, _files(path)))}
+        joined = {name: inner for name, inner in inside.items() if len(inner) > 1}
+        if joined:
+            first, inner = next(iter(joined.items()))
+            one = f"the folders in {named(list(joined))} are read as one class each"
+            self.report = self.report.with_remarks(
+                f"{one}, such as {named([i.name for i in inner])} in {first}"
+            )
+
     def _folders(self, folder: Path) -> list[Path]:
         """Return the folders in a folder that may hold data, in order."""
         with os.scandir(folder) as entries:
@@ -131,14 +161,17 @@ class Folder:
     def _images(self, folder: Path, *, note: bool = False) -> Iterator[str]:
         """Yield the images at any depth, in torchvision's order; with `note`, report what else there is."""
         walked: list[tuple[str, list[str]]] = []
-        seen = set[str]()
-        for here, folders, files in os.walk(folder, followlinks=True):
+        seen = {str(path) for path in Path(os.path.realpath(folder)).parents}
+        for here, folders, files in os.walk(folder, followlinks=True, onerror=_raise):
             self._inside.check(here)
-            if (real := os.path.realpath(here)) in seen:  # a link that leads back
+            if (real := os.path.realpath(here)) in seen:
                 folders.clear()
+                if note:
+                    self._skip(LOOPS, [Path(here)])
                 continue
             seen.add(real)
             if note:
+                self._check_owner(real, folder)
                 self._skip(HIDDEN, (Path(here, name) for name in (*folders, *files) if _is_hidden(name)))
             folders[:] = [name for name in folders if not _is_hidden(name)]
             walked.append((here, sorted(name for name in files if not _is_hidden(name))))
@@ -166,6 +199,10 @@ def split_of(name: str) -> str | None:
     """Return train, val or test for a usual name of a split, in any case; None for other names."""
     word = _SUFFIX.sub("", name.strip().lower())
     return next((split for split, names in SPLITS.items() if word in names), None)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _files(folder: Path) -> list[Path]:
