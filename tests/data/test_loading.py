@@ -11,7 +11,7 @@ from PIL import Image
 from pixels import pixels_of
 
 from vision.config import DataConfig
-from vision.data import Images, Source, load_source
+from vision.data import Images, Source, load_inputs, load_source
 from vision.data.sources import registry
 
 DIGITS = load_source(DataConfig(name="digits", source="digits"))
@@ -122,6 +122,30 @@ def test_images_that_are_all_equal(tmp_path):
     assert "all 40 images of the test split are equal" in load(tmp_path, on_constant="warn").report.lines()
 
 
+@pytest.mark.parametrize("mean", [None, [0.5]])
+def test_constant_images_that_are_streamed_are_refused_or_counted_before_training(tmp_path, mean):
+    write(tmp_path)
+    Image.new("L", (8, 8), 7).save(tmp_path / "train" / "class1" / "blank.png")
+    streamed: dict[str, Any] = {"max_memory_fraction": 1e-12, "mean": mean, "std": mean}
+    for path in (tmp_path / "test").rglob("*.png"):
+        Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(path)
+
+    def inputs(**settings):
+        config = DataConfig(name="mine", source="image_folder", root=str(tmp_path), **streamed, **settings)
+        return load_inputs(config, "all")
+
+    with pytest.raises(ValueError, match=r"blank\.png' is constant: "):
+        inputs()
+    assert inputs(on_constant="warn").summary()["remarks"] == [
+        f"1 of the train images have one value everywhere: '{tmp_path}/train/class1/blank.png'",
+        "all 40 images of the test split are equal",
+    ]
+    (tmp_path / "train" / "class1" / "blank.png").unlink()
+    registry._loaded.clear()
+    with pytest.raises(ValueError, match=r"^all 40 images of the test split are equal; .*on_constant=warn"):
+        inputs()
+
+
 def own(pixels: Any, labels: Any = (0, 1, 0, 1), classes=("a", "b"), **settings) -> Source:
     def load_own(config):
         labelled: Any = labels if isinstance(labels, np.ndarray) else torch.tensor(labels)
@@ -148,6 +172,12 @@ PLANES = torch.from_numpy(VALUES.copy()).permute(0, 3, 1, 2)
         (PLANES.double(), PLANES, "float64 pixels from 0 to 255 become uint8"),
         (PLANES.float() / 255, PLANES, "float pixels in [0, 1] are scaled to 0 to 255"),
         (PLANES > 128, (PLANES > 128).byte() * 255, "bool pixels become 0 and 255"),
+        (VALUES[:, ::-1].transpose(0, 3, 1, 2), PLANES.flip(2), None),
+        (PLANES.numpy().astype(">u2"), PLANES, "uint16 pixels from 0 to 255 become uint8"),
+        ((PLANES / 255).requires_grad_(), PLANES, "float pixels in [0, 1] are scaled to 0 to 255"),
+        ((PLANES / 255).to_sparse(), PLANES, "float pixels in [0, 1] are scaled to 0 to 255"),
+        (list(VALUES), PLANES, "pixels (N, H, W, C) become (N, C, H, W)"),
+        (PLANES // 16, PLANES // 16, "no pixel is above 15 of 255"),
     ],
 )
 def test_pixels_of_a_source_become_bytes(pixels, expected, said):
@@ -156,6 +186,19 @@ def test_pixels_of_a_source_become_bytes(pixels, expected, said):
     assert source.train.labels.tolist() == [0, 1, 0, 9]
     remarks = [line for line in source.report.remarks if line.startswith("train:")]
     assert remarks == ([] if said is None else [f"train: {said}"])
+
+
+@pytest.mark.parametrize("channels", [2, 13])
+def test_square_images_with_channels_last(channels):
+    values = np.random.default_rng(1).integers(0, 256, (4, 8, 8, channels)).astype(np.uint8)
+
+    def load_own(config):
+        images = Images(torch.from_numpy(values), torch.tensor([0, 1, 0, 1]))
+        return Source(images, images, ("a", "b"))
+
+    registry._sources["own"], registry._options["own"] = load_own, frozenset()
+    source = load_source(DataConfig(name="own", source="own"))
+    assert torch.equal(pixels_of(source.train), torch.from_numpy(values).permute(0, 3, 1, 2))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +210,9 @@ def test_pixels_of_a_source_become_bytes(pixels, expected, said):
         (PLANES.float().log(), "got float32 from -inf"),
         (PLANES[:, None], r"got the shape \(4, 1, 3, 8, 8\)"),
         (PLANES.flatten(1), r"got the shape \(4, 192\)"),
-        ([object()] * 4, "got list: "),
+        ([object()] * 4, "got list of object"),
+        (["a.png"] * 4, "got list of <U5"),
+        (PLANES.to("meta"), "got a tensor without values, on the meta device"),
     ],
 )
 def test_other_pixels_are_refused(pixels, message):
@@ -182,6 +227,12 @@ def test_other_labels_are_refused():
         ValueError, match=r"train: labels must be int64 \(N,\) with N > 0, got float32 \(4,\)"
     ):
         own(PLANES, labels=np.zeros(4, np.float32), classes=DIGITS.classes)
+    with pytest.raises(
+        ValueError, match=r"train: labels must be int64 \(N,\) with N > 0; got ndarray of <U1"
+    ):
+        own(PLANES, labels=np.array(["a", "b", "a", "b"]))
+    with pytest.raises(ValueError, match=r"pixels and labels need one entry per image: .*NoneType"):
+        own(None, labels=(0, 1))
     with pytest.raises(ValueError, match="train: labels must be from 0 to 9 for 10 classes, got -1 to 9"):
         own(PLANES, labels=(-1, 9, 0, 0), classes=DIGITS.classes)
 
@@ -189,6 +240,20 @@ def test_other_labels_are_refused():
 def test_one_class_is_refused_and_a_missing_class_is_said():
     with pytest.raises(ValueError, match=r"data\.name='own' has only the class 'a'; a classifier needs two"):
         own(PLANES, labels=(0, 0, 0, 0), classes=("a",))
+    for classes, message in (
+        ("abc", "must have a sequence of classes, got 'abc'"),
+        ({"a", "b"}, "must have a sequence of classes, got {"),
+        (("a", None), "must have classes whose names are text, got None"),
+        (("a", "b", "a"), "must have different classes, got a twice"),
+    ):
+        with pytest.raises(ValueError, match=f"data.name='own' {message}"):
+            own(PLANES, classes=classes)
+    assert own(PLANES, labels=np.array([0, 1, 0, 9], np.uint64), classes=range(10)).classes == DIGITS.classes
+    tensor: Any = PLANES
+    registry._sources["own"], registry._options["own"] = (lambda config: tensor), frozenset()
+    registry._loaded.clear()
+    with pytest.raises(ValueError, match=r"data\.source='own' must return a Source, got Tensor"):
+        load_source(DataConfig(name="own", source="own"))
     source = own(PLANES, classes=DIGITS.classes)
     assert "the train split has no image of 2, 3, 4, 5, 6 and 3 more" in source.report.lines()
 

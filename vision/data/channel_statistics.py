@@ -3,6 +3,7 @@
 # Tensor.tolist has no types.
 # pyright: reportUnknownMemberType=false
 
+from collections.abc import Callable
 from threading import Lock
 from typing import cast
 
@@ -15,8 +16,15 @@ from vision.data.images import Images
 MEASURED_AT_ONCE = 1024
 
 
-def channel_statistics(images: Images, indices: Tensor) -> tuple[list[float], list[float]]:
+def channel_statistics(
+    images: Images, indices: Tensor, *, look: Callable[[int, Tensor], None] | None = None
+) -> tuple[list[float], list[float]]:
     """Return mean and standard deviation of each channel over the images at `indices`, in [0, 1].
+
+    Args:
+        images: a split.
+        indices: int64 (N,), images of it.
+        look: called with the position in `indices` and the pixels (C, H, W) of each encoded image.
 
     Raises:
         ValueError: an image cannot be decoded.
@@ -25,13 +33,18 @@ def channel_statistics(images: Images, indices: Tensor) -> tuple[list[float], li
     counts = torch.zeros(images.shape[0], 256, dtype=torch.int64)
     lock = Lock()
 
+    def add_one(index: int, image: Tensor) -> None:
+        add(image)
+        if look is not None:
+            look(index, image)
+
     def add(x: Tensor) -> None:
         found = torch.stack([plane.flatten().bincount(minlength=256) for plane in x.unbind(dim=-3)])
         with lock:
             counts.add_(found.cpu())
 
     if isinstance(images.pixels, EncodedImages):
-        images.pixels.pick(cast("list[int]", indices.tolist())).check(lambda index, image: add(image))
+        images.pixels.pick(cast("list[int]", indices.tolist())).check(add_one)
     else:
         for some in torch.split(indices.to(images.pixels.device), MEASURED_AT_ONCE):
             add(images.pixels.index_select(0, some))

@@ -28,6 +28,7 @@ from vision.data.depth import Ranges
 T = TypeVar("T")
 
 CHUNK = 256
+MOST_LETTERS = 500  # of a decoder's reason
 SIZE_HINT = "set data.img_size to the side in pixels to resize all images to"
 
 
@@ -183,7 +184,10 @@ class EncodedImages(Dataset[Tensor]):
             item = self.items[index]
             is_empty = item == b"" if isinstance(item, bytes) else os.path.getsize(item) == 0
             reason = "it is empty" if is_empty else "it is not an image in a format that Pillow reads"
-        return f"image {self.name(index)} cannot be decoded: {reason}"
+        elif isinstance(error, OSError) and error.strerror:
+            reason = error.strerror  # without the path, which the name of the image has
+        short = reason if len(reason) <= MOST_LETTERS else f"{reason[:MOST_LETTERS]}..."
+        return f"image {self.name(index)} cannot be decoded: {short}"
 
     def _for_each(self, read: Callable[[int], T], keep: Callable[[int, T], object]) -> None:
         """Call keep(index, read(index)) for each image, in threads; the order is not defined."""

@@ -31,8 +31,12 @@ class Images:
     labels: Tensor
 
     def __post_init__(self) -> None:
-        if len(self.pixels) != len(self.labels):
-            raise ValueError(f"got {len(self.pixels)} images with {len(self.labels)} labels")
+        try:
+            images, labels = len(self.pixels), len(self.labels)
+        except TypeError as error:
+            raise ValueError(f"pixels and labels need one entry per image: {error}") from error
+        if images != labels:
+            raise ValueError(f"got {images} images with {labels} labels")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -47,6 +51,10 @@ class Images:
         """(C, H, W) of every image."""
         channels, height, width = self.pixels.shape[-3:]
         return channels, height, width
+
+    def name(self, index: int) -> str:
+        """Return what messages call image `index`."""
+        return f"number {index}" if isinstance(self.pixels, Tensor) else self.pixels.name(index)
 
     def pick(self, indices: Tensor) -> "Images":
         """Return the images at the indices (N_picked,); encoded images stay encoded."""

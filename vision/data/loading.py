@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from vision.config import DataConfig, gpu_share
+from vision.data.classes import checked_classes, nearly_equal
 from vision.data.decoding import check_background, resize, to_channels
 from vision.data.depth import Ranges
 from vision.data.duplicates import near_duplicates
@@ -43,30 +44,26 @@ def load_to_device(source: Source, config: DataConfig, *, device: torch.device) 
             sizes and data.img_size is null, an image cannot be read, or images are constant.
     """
     check_background(config.background)
-    if len(source.classes) < 2:
-        raise ValueError(
-            f"data.name={config.name!r} has only the class {', '.join(source.classes)!r}; a classifier needs "
-            "two or more: give each class a folder or a label of its own"
-        )
+    classes = checked_classes(source.classes, config.name)
     splits = [
-        read_split(name, images, source.classes, config)
+        read_split(name, images, classes, config)
         for name, images in (("train", source.train), ("test", source.test))
     ]
     shape, remarks = _common_shape(splits, config)
     total = sum(len(split.images) for split in splits) * shape[0] * shape[1] * shape[2]
     free = min(_free_memory(device), _free_memory(torch.device("cpu")))
     fits = total <= config.max_memory_fraction * free
-    known_by = fingerprint([split.images for split in splits], source.classes, contents=fits)
+    known_by = fingerprint([split.images for split in splits], classes, contents=fits)
     ranges = _ranges(splits)
     for split in splits:
         _bring_to_shape(split, shape, ranges, config, decode=fits)
-    report = source.report.with_remarks(*remarks)
+    report = source.report.with_remarks(*remarks, *nearly_equal(classes))
     for split in splits:
-        report = report.joined(split.report).with_remarks(*split.missing_classes(source.classes))
+        report = report.joined(split.report).with_remarks(*split.missing_classes(classes))
     if all(split.images.resident for split in splits):
         report = replace(report, near_duplicates=_near_duplicates(*splits))
     train, test = (_placed(split.images, device if fits else None) for split in splits)
-    return Source(train, test, source.classes, report, ranges, known_by)
+    return Source(train, test, classes, report, ranges, known_by)
 
 
 def _common_shape(splits: Sequence[Split], config: DataConfig) -> tuple[Shape, list[str]]:

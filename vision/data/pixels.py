@@ -14,6 +14,8 @@ from vision.data.images import Images
 
 _LITTLE_SUPPORTED = (torch.uint16, torch.uint32, torch.uint64)  # torch has no minimum of these
 CHUNK = 1024
+MOST_CHANNELS = 4  # of usual images; a longer axis is one of pixels, unless it is followed by a square
+DARK = 32
 WANTED = "pixels must be uint8 (N, C, H, W), from 0 to 255"
 
 
@@ -21,8 +23,8 @@ def checked_images(images: Images, classes: tuple[str, ...], split: str) -> tupl
     """Return the images with pixels uint8 (N, C, H, W) and labels int64 (N,), and what was converted.
 
     Arrays of numpy become tensors. Float pixels in [0, 1], bool pixels, and numbers from 0 to 255 of another
-    type become uint8. (N, H, W) gets an axis of channels. (N, H, W, C) with 1, 3 or 4 channels is transposed
-    where the second axis is too long for channels.
+    type become uint8. (N, H, W) gets an axis of channels. (N, H, W, C) is transposed where the second axis is
+    longer than 4, and C is at most 4 or the image is a square.
 
     Args:
         images: of one split.
@@ -37,7 +39,8 @@ def checked_images(images: Images, classes: tuple[str, ...], split: str) -> tupl
         return Images(images.pixels, labels), []
     pixels, made_bytes = _bytes(_tensor(images.pixels, f"{split}: {WANTED}"), split)
     pixels, made_planes = _channels_first(pixels, split)
-    return Images(pixels, labels), [f"{split}: {text}" for text in (*made_bytes, *made_planes)]
+    remarks = (*made_bytes, *made_planes, *_dark(pixels))
+    return Images(pixels, labels), [f"{split}: {text}" for text in remarks]
 
 
 def image_batch(values: object, named: str) -> Tensor:
@@ -58,11 +61,19 @@ def image_batch(values: object, named: str) -> Tensor:
 
 def _tensor(values: object, wanted: str) -> Tensor:
     if isinstance(values, Tensor):
-        return values
+        if values.is_meta:
+            raise ValueError(f"{wanted}; got a tensor without values, on the meta device")
+        return values.detach().to_dense() if values.layout != torch.strided else values.detach()
     try:
-        return torch.as_tensor(np.asarray(values))  # pyright: ignore[reportUnknownMemberType]
+        array = np.asarray(values)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{wanted}; got {type(values).__name__}: {error}") from error
+    if array.dtype.kind not in "biufc":
+        raise ValueError(f"{wanted}; got {type(values).__name__} of {array.dtype}")
+    kind = np.dtype(np.float64) if array.dtype == np.longdouble else array.dtype.newbyteorder("=")
+    # torch takes neither other byte orders nor negative strides, and warns of arrays that are read-only.
+    array = np.ascontiguousarray(array, kind)
+    return torch.as_tensor(array if array.flags.writeable else array.copy())
 
 
 def _bytes(pixels: Tensor, split: str) -> tuple[Tensor, list[str]]:
@@ -98,14 +109,22 @@ def _channels_first(pixels: Tensor, split: str) -> tuple[Tensor, list[str]]:
         return pixels[:, None], ["pixels (N, H, W) become (N, 1, H, W)"]
     if pixels.ndim != 4 or 0 in pixels.shape:
         raise ValueError(f"{split}: {WANTED}; got the shape {tuple(pixels.shape)}")
-    if pixels.shape[3] in (1, 3, 4) and pixels.shape[1] > 4:
+    rows, cols, last = pixels.shape[1:]
+    if rows > MOST_CHANNELS and (last <= MOST_CHANNELS or rows == cols != last):
         return pixels.permute(0, 3, 1, 2).contiguous(), ["pixels (N, H, W, C) become (N, C, H, W)"]
     return pixels, []
+
+
+def _dark(pixels: Tensor) -> list[str]:
+    """Return a sentence if all pixels are dark, as those of masks and of images with few bits."""
+    high = int(pixels.max())
+    return [f"no pixel is above {high} of 255"] if 0 < high < DARK else []
 
 
 def _checked_labels(labels: object, classes: tuple[str, ...], split: str) -> Tensor:
     wanted = f"{split}: labels must be int64 (N,) with N > 0"
     labels = _tensor(labels, wanted)
+    labels = labels.long() if labels.dtype in _LITTLE_SUPPORTED else labels
     if labels.dtype.is_floating_point or labels.dtype.is_complex or labels.ndim != 1 or not len(labels):
         raise ValueError(f"{wanted}, got {_short(labels.dtype)} {tuple(labels.shape)}")
     if labels.min() < 0 or labels.max() >= len(classes):

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from vision.config import DataConfig
+from vision.data.constant_images import REMEDY, ConstantImages
 from vision.data.decoding import Header
-from vision.data.encoded import EncodedImages, Unreadable, is_constant
+from vision.data.encoded import EncodedImages, Unreadable
 from vision.data.images import Images
 from vision.data.pixels import checked_images
 from vision.data.report import Report, named
@@ -76,17 +77,14 @@ class Split:
             pixels: uint8 (N, C, H, W), of the images of this split.
             refuse: raise an error.
         """
-        if len(pixels) > 1 and all(bool((part == pixels[:1]).all()) for part in torch.split(pixels, CHUNK)):
-            found = f"all {len(pixels):,} images of the {self.name} split are equal"
-        else:
-            flags = torch.cat([is_constant(part) for part in torch.split(pixels, CHUNK)])
-            names = [self.image_name(int(index)) for index in flags.nonzero().flatten()]
-            if not names:
-                return
-            found = f"{len(names):,} of the {self.name} images have one value everywhere: {named(names)}"
-        if refuse:
-            raise ValueError(f"{found}; remove them, or set data.on_constant=warn")
-        self.report = self.report.with_remarks(found)
+        constant = ConstantImages(self.name)
+        for start, part in enumerate(torch.split(pixels, CHUNK)):
+            constant.add(part, lambda index, start=start: self.image_name(start * CHUNK + index))
+        found = constant.found()
+        if found is not None and refuse:
+            raise ValueError(f"{found}; {REMEDY}")
+        if found is not None:
+            self.report = self.report.with_remarks(found)
 
     def image_name(self, index: int) -> str:
         """Return what messages call image `index`."""
