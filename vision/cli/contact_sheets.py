@@ -21,6 +21,7 @@ from vision.results import folder_name
 COLUMNS, TRAIN_ROWS, TEST_ROWS = 10, 4, 1
 LEAST_SIDE = 48  # smaller images are enlarged
 GAP = 2
+MOST_LETTERS = 60  # of the name of a class in that of its file, which file systems limit to 255 bytes
 
 
 def write_contact_sheets(source: Source, folder: Path) -> Path:
@@ -36,7 +37,8 @@ def write_contact_sheets(source: Source, folder: Path) -> Path:
                 _cells(source.test, label, TEST_ROWS * COLUMNS),
             ]
         )
-        path = folder / f"{label:0{len(str(len(source.classes) - 1))}}-{folder_name(name)}.png"
+        number = f"{label:0{len(str(len(source.classes) - 1))}}"
+        path = folder / f"{number}-{folder_name(name)[:MOST_LETTERS]}.png"
         save_image(make_grid(cells, nrow=COLUMNS, padding=GAP), path)
     return folder
 

@@ -95,7 +95,8 @@ def compose_data(what: str, settings: list[str]) -> "DataConfig":
 def _chosen(folder: Path, what: str, conf: Path) -> list[str]:
     """Return the settings that choose a folder or a data set."""
     if folder.is_dir():
-        kind = "parquet" if next(folder.rglob("*.parquet"), None) else "image_folder"
+        is_table = any(path.suffix.lower() == ".parquet" for path in folder.rglob("*"))
+        kind = "parquet" if is_table else "image_folder"
         quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
         return [f"data={kind}", f"data.root='{quoted}'"]
     if folder.suffix in (".yaml", ".yml") and folder.is_file():
@@ -116,11 +117,13 @@ def _summary(source: "Source") -> JsonObject:
 
     from vision.data import channel_statistics, summary
     from vision.data.duplicates import near_duplicates
+    from vision.data.summary import MOST_NAMES
 
     mean, std = channel_statistics(source.train, torch.arange(len(source.train)))
     found = summary(source, mean=mean, std=std)
     if found["near_duplicates"] is None:
         pairs = near_duplicates(source.train, source.test)
-        named = [[f"number {one}", f"number {other}"] for one, other in pairs[:20]]
+        train, test = source.train, source.test
+        named = [[train.name(known), test.name(asked)] for known, asked in pairs[:MOST_NAMES]]
         found["near_duplicates"] = {"count": len(pairs), "pairs": named}
     return found
