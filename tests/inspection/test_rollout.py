@@ -144,6 +144,24 @@ def test_a_soft_convolutions_ring_is_no_grid_of_the_model():
         attention_rollout(soft, torch.randn(1, 3, 8, 8))
 
 
+def test_a_convolution_of_heads_in_the_batch_has_no_rollout():
+    """As the pools of MViT's queries and keys, once it is converted."""
+
+    class PooledHeads(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.pool = nn.Conv2d(2, 2, 3, padding=1, groups=2)
+
+        def forward(self, x):
+            return self.pool(x.reshape(-1, 2, *x.shape[2:])).reshape(x.shape)
+
+    model = vision.as_attention(PooledHeads(), (4, 6, 6))
+    with pytest.raises(
+        ValueError, match="heads are folded into the batch in pool; rollout needs attention ov"
+    ):
+        attention_rollout(model, torch.randn(1, 4, 6, 6))
+
+
 def test_tokens_without_a_grid_are_refused():
     model = build("vit_tiny_patch16_224", img_size=32, depth=1).eval()
     model.patch_embed.grid_size = None

@@ -87,6 +87,23 @@ class Mixed(nn.Module):
         return self.layer(x.mean(1).flatten(1)[..., None].expand(-1, -1, self.channels))
 
 
+def test_converted_pools_of_keys_do_not_stand_for_the_attention_around_them():
+    """MViT's attention has convolutions for its keys, and shows no weights of its own."""
+
+    class PooledAttention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.num_heads, self.pool = 2, nn.Conv2d(2, 2, 3, padding=1)
+
+        def forward(self, x):
+            keys = self.pool(x.reshape(-1, 2, *x.shape[2:])).flatten(2)
+            queries = x.reshape(-1, 2, *x.shape[2:]).flatten(2)
+            return (keys @ (queries.mT @ keys).softmax(-1)).reshape(x.shape)
+
+    model = vision.as_attention(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), PooledAttention()), (3, 6, 6))
+    assert OWN_WAY in attention_distance(model, torch.randn(1, 3, 6, 6)).attrs["skipped"]["1"]
+
+
 @pytest.mark.parametrize(("channels", "heads", "grid"), [(64, 1, Grid(6, 9)), (128, 2, Grid(2, 4))])
 def test_channels_are_not_read_as_tokens(channels, heads, grid):
     model = Mixed(OverChannels(heads), channels, grid)

@@ -219,7 +219,13 @@ class _Watcher(TorchFunctionMode):
         over_channels: bool = False,
         attn_mask: Tensor | None = None,
     ) -> None:
-        self.shown.update(running for running, _ in self.running)
+        # A converted pool of queries or keys, as MViT's, does not show the attention around it.
+        is_inside = isinstance(module, AttentionLayer)
+        self.shown.update(
+            running
+            for running, outer in self.running
+            if not (is_inside and outer is not module and hasattr(outer, "num_heads"))
+        )
         self.uses[name] += 1
         use = "" if self.uses[name] == 1 else f":{self.uses[name]}"
         self.on_call(AttentionCall(name + use, module, x, weights, over_channels, attn_mask))

@@ -181,15 +181,17 @@ def _rollout_layer(call: AttentionCall, batch: int) -> RolloutLayer:
     """Return the weights of a layer.
 
     Raises:
-        ValueError: its windows are folded into the batch.
+        ValueError: its windows or heads are folded into the batch.
     """
-    if isinstance(call.module, AttentionLayer):
-        return _of_window(call.name, call.module, call.input)
-    weights = call.weights()
-    if len(weights) != batch:
+    is_window = isinstance(call.module, AttentionLayer)
+    weights = None if is_window else call.weights()
+    if len(call.input if weights is None else weights) != batch:
+        parts = "heads" if weights is None else "windows"
         raise ValueError(
-            f"windows are folded into the batch in {call.name}; rollout needs attention over whole images"
+            f"{parts} are folded into the batch in {call.name}; rollout needs attention over whole images"
         )
+    if weights is None:
+        return _of_window(call.name, cast("AttentionLayer", call.module), call.input)
     mean = _rows_to_one(weights.double().mean(1))
 
     def back(share: Tensor) -> Tensor:
