@@ -47,7 +47,7 @@ def test_a_folder(photos, capsys):
         f"skipped 1 unreadable images: '{broken}'",
         "1 of the train images have one value everywhere: ",
         f"1 test images are near-duplicates of a training image: '{photos}/test/dog/copy.png' of ",
-        "wrote sheets/my-photos: 2 contact sheets",
+        "wrote sheets/my-photos: 2 contact sheets, the last row of each from the test split",
     ):
         assert line in shown, line
     sheet = np.asarray(Image.open("sheets/my-photos/0-cat.png"))
@@ -64,6 +64,23 @@ def test_images_of_different_sizes_are_shown_all_the_same(photos, capsys):
     shown = capsys.readouterr().out
     assert "60x50 (49), 40x30 (1)" in shown and "read as (channels, height, width): 3, 64, 64" in shown
     assert Path("outputs/data/my-photos/1-dog.png").exists()
+
+
+def test_classes_of_any_name(photos, capsys):
+    for part in ("train", "test"):
+        (photos / part / "dog").rename(photos / part / "a\nb\x1b[31m<c>")
+        (photos / part / "cat").rename(photos / part / ("块" * 80))
+    assert main(["data", str(photos)]) == 0
+    shown = capsys.readouterr().out
+    assert r"a\nb\x1b[31m<c>" in shown and "\x1b" not in shown
+    assert Path("outputs/data/my-photos", f"1-{'块' * 60}.png").exists()
+
+
+def test_streamed_near_duplicates_have_their_names(photos, capsys):
+    Image.open(photos / "train" / "cat" / "3.png").save(photos / "test" / "dog" / "copy.png")
+    assert main(["data", str(photos), "data.max_memory_fraction=1e-12"]) == 0
+    pair = f"'{photos}/test/dog/copy.png' of '{photos}/train/cat/3.png'"
+    assert f"1 test images are near-duplicates of a training image: {pair}" in capsys.readouterr().out
 
 
 def test_a_data_set_by_name_and_by_file(photos, capsys):

@@ -15,7 +15,7 @@ from torchvision.datasets import ImageFolder
 from vision.config import DataConfig
 from vision.data import Source, load_source
 from vision.data.sources import registry
-from vision.data.sources.folder_layout import split_of
+from vision.data.sources.split_names import split_of
 
 COUNT = 10
 

@@ -59,7 +59,7 @@ def data(what: str, settings: list[str], out: Path) -> int:
         source = load_source(replace(config, img_size=SIDE))
     print_summary(config.name, _summary(source))
     folder = write_contact_sheets(source, out / folder_name(config.name))
-    print(f"wrote {folder}: {len(source.classes)} contact sheets")
+    print(f"wrote {folder}: {len(source.classes)} contact sheets, the last row of each from the test split")
     return 0
 
 

@@ -7,6 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from vision.cli.console import console, print_line
+from vision.cli.stderr import printable
 from vision.dynamic import JsonObject
 from vision.text import first_few
 
@@ -20,7 +21,7 @@ def print_summary(name: str, found: JsonObject) -> None:
     table = Table("class", "training images", "test images", box=SIMPLE_HEAD)
     print_line(f"{name}: {sum(train.values()):,} training images, {sum(test.values()):,} test images")
     for label in list(train)[:MOST_CLASSES]:
-        table.add_row(label, f"{train[label]:,}", f"{test[label]:,}")
+        table.add_row(printable(label.replace("\n", "\\n")), f"{train[label]:,}", f"{test[label]:,}")
     console().print(table)
     if len(train) > MOST_CLASSES:
         print_line(f"and {len(train) - MOST_CLASSES} more classes")

@@ -8,8 +8,7 @@
 # Tensor.tolist has no types.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -19,9 +18,8 @@ from torch import Tensor
 from vision.config import ONLY_PROCESS, DataConfig, ProcessOfRun
 from vision.data.batches import eval_batches, train_batches
 from vision.data.channel_statistics import channel_statistics
-from vision.data.constant_images import REMEDY, ConstantImages
 from vision.data.drawn_batches import Batch
-from vision.data.encoded import EncodedImages
+from vision.data.first_look import FirstLook
 from vision.data.images import Images, Source
 from vision.data.part_of_batches import part_of_batches
 from vision.data.sources import load_source
@@ -30,8 +28,6 @@ from vision.data.summary import summary
 from vision.dynamic import JsonObject
 
 Size = TypeVar("Size", int | str, int | None)
-_logger = logging.getLogger(__name__)
-
 EVAL_BATCH_SIZE = 500
 EVAL_PIXELS_ON_GPU = (
     2_000_000  # of a batch: a GPU is kept busy by 2,000 images of 32 x 32 pixels, or 40 of 224 x 224
@@ -142,7 +138,7 @@ def load_inputs(
     )
     test = _test_images(source.test, fit_size(config.test_size, source.test.labels, config.fit_sizes))
     # Images that are not in memory are decoded once, so that a broken one does not end the run later.
-    first_look = _FirstLook(config)
+    first_look = FirstLook(config)
     first_look.at("test", test)
     first_look.at("train", source.train.pick(subset.val))
     mean, std = config.mean, config.std
@@ -153,7 +149,8 @@ def load_inputs(
         mean, std = channel_statistics(source.train, subset.train, look=look)
     else:
         first_look.at("train", source.train.pick(subset.train))
-    source = replace(source, report=source.report.with_remarks(*first_look.remarks()))
+    if remarks := first_look.remarks():
+        source = replace(source, report=source.report.with_remarks(*remarks))
     return Inputs(source, subset, test, mean, std, config, device, process)
 
 
@@ -171,44 +168,6 @@ def fit_size(size: Size, labels: Tensor, sizes: Sequence[int]) -> Size | int:
     if not isinstance(size, int) or size not in sizes:
         return size
     return max(len(set(labels.tolist())), min(size, len(labels)))
-
-
-class _FirstLook:
-    """Decodes images that are not in memory, and finds what cannot be decoded, or is constant."""
-
-    def __init__(self, config: DataConfig) -> None:
-        self._config = config
-        self._constant = {split: ConstantImages(split) for split in ("train", "test")}
-
-    def at(self, split: str, images: Images) -> None:
-        """Decode encoded images.
-
-        Raises:
-            ValueError: one cannot be decoded. The message names it.
-        """
-        if isinstance(images.pixels, EncodedImages):
-            images.pixels.check(self.of(split, images))
-
-    def of(self, split: str, images: Images) -> Callable[[int, Tensor], None]:
-        """Return a function that is to be called with the number and the pixels of each image."""
-
-        def look(index: int, image: Tensor) -> None:
-            self._constant[split].add(image[None], lambda _: images.name(index))
-
-        return look
-
-    def remarks(self) -> list[str]:
-        """Return sentences on what is constant, after telling them.
-
-        Raises:
-            ValueError: something is, and data.on_constant=error.
-        """
-        found = [text for constant in self._constant.values() if (text := constant.found())]
-        if found and self._config.on_constant == "error":
-            raise ValueError(f"{found[0]}; {REMEDY}")
-        for text in found:
-            _logger.warning("%s: %s", self._config.name, text)
-        return found
 
 
 def _test_images(images: Images, size: int | None) -> Images:

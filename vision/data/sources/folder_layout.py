@@ -1,11 +1,10 @@
 """Where a folder has its splits, classes and images, and what in it is not data.
 
->>> split_of("Training_Set"), split_of("valid"), split_of("cats")
-('train', 'val', None)
+>>> Folder(Path("photos"), "data.root='photos'").splits()  # doctest: +SKIP
+{'train': PosixPath('photos/train'), 'test': PosixPath('photos/test')}
 """
 
 import os
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,26 +12,10 @@ from pathlib import Path
 
 from vision.data.report import Report, named
 from vision.data.sources.allowed_folders import AllowedFolders
+from vision.data.sources.image_files import files_in, is_hidden, is_image
+from vision.data.sources.split_names import split_of
 
-SPLITS = {
-    "train": ("train", "training", "trn"),
-    "val": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing", "tst", "eval", "evaluation"),
-}
 EXPECTED = "expected ROOT/train/CLASS/*.png with ROOT/test or ROOT/val, or ROOT/CLASS/*.png: docs/data.md"
-_SUFFIX = re.compile(r"[ _-]?(set|split|data|images|imgs)$")
-_NO_DATA = {
-    *("__macosx", "__pycache__", "checkpoints", "desktop.ini", "lost+found", "thumbs.db"),
-    *(
-        "$recycle.bin",
-        "system volume information",
-        "@eadir",
-        "#recycle",
-        "@recycle",
-    ),  # Windows, network disks
-}
-# Formats that Pillow only recognizes, or that need another program.
-_NOT_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
 HIDDEN, OTHER, EMPTY, STRAY, LOOPS = (
     "hidden files or folders",
     "files that are not images",
@@ -97,7 +80,7 @@ class Folder:
         for path in folders:
             name = unicodedata.normalize("NFC", path.name)
             classes.setdefault(name, []).extend(self._images(path, note=True))
-        stray = [path for path in _files(folder) if _is_image(path)]
+        stray = [path for path in files_in(folder) if is_image(path)]
         if not any(classes.values()):
             kinds = Counter(Path(name).suffix or "no suffix" for name in self.report.skipped.get(OTHER, ()))
             rest = f", and {sum(kinds.values())} files of other kinds ({named(list(kinds))})" if kinds else ""
@@ -114,12 +97,12 @@ class Folder:
     def _unpacked(self, folder: Path) -> Path:
         """Return the only folder in `folder`, as archives are unpacked, if that holds folders alone."""
         folders = self._folders(folder)
-        if len(folders) != 1 or any(map(_is_image, _files(folder))):
+        if len(folders) != 1 or any(map(is_image, files_in(folder))):
             return folder
         inner = folders[0]
         if split_of(inner.name) and not split_of(folder.name):
             return folder
-        return inner if self._folders(inner) and not any(map(_is_image, _files(inner))) else folder
+        return inner if self._folders(inner) and not any(map(is_image, files_in(inner))) else folder
 
     def _check_classes(self, folders: Iterable[Path]) -> None:
         """Refuse splits inside of classes, and folders that hold the classes of several parts."""
@@ -127,7 +110,7 @@ class Folder:
         for path, inner in inside.items():
             if splits := [one.name for one in inner if split_of(one.name) and next(self._images(one), None)]:
                 self._refuse(f"the splits {named(splits)} inside of the folder {path.name}")
-        own = [path for path in inside if any(map(_is_image, _files(path)))]
+        own = [path for path in inside if any(map(is_image, files_in(path)))]
         counts = Counter(one.name for inner in inside.values() for one in inner)
         shared = [name for name, count in counts.items() if count > 1]
         if shared and not own:
@@ -143,8 +126,8 @@ class Folder:
 
     def _note_joined(self, folders: Iterable[Path]) -> None:
         """Say which classes have no images but those of several folders inside of them."""
-        inside = {path.name: self._folders(path) for path in folders if not any(map(_is_image, _files(path)))}
-        joined = {name: inner for name, inner in inside.items() if len(inner) > 1}
+        without = [path for path in folders if not any(map(is_image, files_in(path)))]
+        joined = {path.name: inner for path in without if len(inner := self._folders(path)) > 1}
         if joined:
             first, inner = next(iter(joined.items()))
             one = f"the folders in {named(list(joined))} are read as one class each"
@@ -156,7 +139,7 @@ class Folder:
         """Return the folders in a folder that may hold data, in order."""
         with os.scandir(folder) as entries:
             names = sorted(entry.name for entry in entries if entry.is_dir())
-        return [folder / name for name in names if not _is_hidden(name)]
+        return [folder / name for name in names if not is_hidden(name)]
 
     def _images(self, folder: Path, *, note: bool = False) -> Iterator[str]:
         """Yield the images at any depth, in torchvision's order; with `note`, report what else there is."""
@@ -172,21 +155,21 @@ class Folder:
             seen.add(real)
             if note:
                 self._check_owner(real, folder)
-                self._skip(HIDDEN, (Path(here, name) for name in (*folders, *files) if _is_hidden(name)))
-            folders[:] = [name for name in folders if not _is_hidden(name)]
-            walked.append((here, sorted(name for name in files if not _is_hidden(name))))
+                self._skip(HIDDEN, (Path(here, name) for name in (*folders, *files) if is_hidden(name)))
+            folders[:] = [name for name in folders if not is_hidden(name)]
+            walked.append((here, sorted(name for name in files if not is_hidden(name))))
         for here, files in sorted(walked):
-            for path in (os.path.join(here, name) for name in files if _is_image(Path(name))):
+            for path in (os.path.join(here, name) for name in files if is_image(Path(name))):
                 self._inside.check_link(path)
                 yield path
             if note:
-                self._skip(OTHER, (Path(here, name) for name in files if not _is_image(Path(name))))
+                self._skip(OTHER, (Path(here, name) for name in files if not is_image(Path(name))))
 
     def note_hidden(self, folder: Path) -> None:
         """Count what lies directly in a folder and is not data."""
         paths = sorted(folder.iterdir())
-        self._skip(HIDDEN, (path for path in paths if _is_hidden(path.name)))
-        self._skip(OTHER, (path for path in _files(folder) if not _is_image(path)))
+        self._skip(HIDDEN, (path for path in paths if is_hidden(path.name)))
+        self._skip(OTHER, (path for path in files_in(folder) if not is_image(path)))
 
     def _skip(self, reason: str, paths: Iterable[Path]) -> None:
         self.report = self.report.with_skipped(reason, [str(path.relative_to(self.root)) for path in paths])
@@ -195,27 +178,5 @@ class Folder:
         raise ValueError(f"{self.named} has {found}; {EXPECTED}")
 
 
-def split_of(name: str) -> str | None:
-    """Return train, val or test for a usual name of a split, in any case; None for other names."""
-    word = _SUFFIX.sub("", name.strip().lower())
-    return next((split for split, names in SPLITS.items() if word in names), None)
-
-
 def _raise(error: OSError) -> None:
     raise error
-
-
-def _files(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if not path.is_dir() and not _is_hidden(path.name)]
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _NO_DATA
-
-
-def _is_image(path: Path) -> bool:
-    from PIL import Image
-
-    Image.init()
-    kind = Image.registered_extensions().get(path.suffix.lower())
-    return kind in Image.OPEN and kind not in _NOT_PIXELS

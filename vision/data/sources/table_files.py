@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from vision.data.report import named
-from vision.data.sources.folder_layout import SPLITS, split_of
+from vision.data.sources.split_names import SPLITS, split_of
 from vision.data.sources.table_columns import Columns, find_columns
 from vision.data.sources.table_labels import Column, RowNames
 

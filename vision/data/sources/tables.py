@@ -16,8 +16,8 @@ from vision.config import DataConfig
 from vision.data.images import Images, Source
 from vision.data.report import Report, named
 from vision.data.sources.allowed_folders import AllowedFolders
-from vision.data.sources.folder_layout import split_of
 from vision.data.sources.registry import register_source
+from vision.data.sources.split_names import split_of
 from vision.data.sources.table_columns import OPTIONS, check_classes, find_columns
 from vision.data.sources.table_files import Part, files_by_split, read_files, two_columns
 from vision.data.sources.table_images import read_images
