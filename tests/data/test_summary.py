@@ -124,5 +124,7 @@ def test_sizes_that_fit_the_data(folder, train_size, test_size, sizes):
 
 
 def test_the_size_of_the_test_is_called_by_its_name(folder):
-    with pytest.raises(ValueError, match=r"^data\.test_size must be an integer from 2 .* to 8 .*, got 9$"):
+    with pytest.raises(
+        ValueError, match=r"^data\.test_size must be an integer from 2 .* to 8 .*, or null, got 9$"
+    ):
         load_inputs(config(folder, on_error="skip", test_size=9), 10)

@@ -149,8 +149,9 @@ def _checked_size(train_size: int | str, *, least: int, most: int, setting: str)
     except (TypeError, ValueError, OverflowError):
         size, exact = 0, False
     if not (exact and least <= size <= most):
+        everything = "'all'" if setting == "train_size" else "null"
         raise ValueError(
             f"{setting} must be an integer from {least} (one image per class) to {most} (all of them), "
-            f"or 'all', got {train_size!r}"
+            f"or {everything}, got {train_size!r}"
         )
     return size
