@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 
@@ -92,7 +92,7 @@ def load_source(config: DataConfig, *, device: torch.device | str = "cpu") -> So
 
 def read_source(config: DataConfig, *, device: torch.device | str = "cpu") -> Source:
     """Read a data set as `load_source` does, but from the disk in any case, and without keeping it."""
-    source: object = _loader(config)(config)
+    source = cast("object", _loader(config)(config))
     if not isinstance(source, Source):
         raise ValueError(f"data.source={config.source!r} must return a Source, got {type(source).__name__}")
     return load_to_device(source, config, device=torch.device(device))
