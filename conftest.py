@@ -6,8 +6,6 @@ import pytest
 
 # The tests' sizes gain nothing from more threads. Read when torch is imported, here and in child processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Ask the driver whether there is a GPU; CUDA itself could not be used in a process that is forked later.
-os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 
 
 @pytest.fixture(autouse=True)

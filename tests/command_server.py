@@ -13,6 +13,7 @@ import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import torch
 from commands import Done
 
 from vision.cli import main
@@ -23,7 +24,8 @@ class CommandServer:
     """A process for commands, forked from this one: it need not import again what this one has imported."""
 
     def __init__(self) -> None:
-        context = multiprocessing.get_context("fork")
+        # A process that is forked cannot use CUDA, so where there is a GPU it imports all again.
+        context = multiprocessing.get_context("spawn" if torch.cuda.is_available() else "fork")
         self._pipe, end = context.Pipe()
         self._process = context.Process(target=_serve, args=(end, self._pipe))
         self._process.start()
