@@ -25,7 +25,8 @@ class CommandServer:
 
     def __init__(self) -> None:
         # A process that is forked cannot use CUDA, so where there is a GPU it imports all again.
-        context = multiprocessing.get_context("spawn" if torch.cuda.is_available() else "fork")
+        has_gpu = torch.cuda.is_available()
+        context = multiprocessing.get_context("spawn") if has_gpu else multiprocessing.get_context("fork")
         self._pipe, end = context.Pipe()
         self._process = context.Process(target=_serve, args=(end, self._pipe))
         self._process.start()
