@@ -1,4 +1,4 @@
-"""A dense head of one's own on `features_only`: a class for each pixel.
+"""A dense head of your own on `features_only`: a class for each pixel.
 
 $ python examples/dense_head.py
 """

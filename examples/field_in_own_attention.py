@@ -1,4 +1,4 @@
-"""A field on an attention layer of one's own: `attend` in place of scaled_dot_product_attention.
+"""A field on an attention layer of your own: `attend` in place of scaled_dot_product_attention.
 
 $ python examples/field_in_own_attention.py
 """

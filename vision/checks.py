@@ -1,4 +1,4 @@
-"""What can be said of runs before the first one: whether their data, devices and models exist and fit.
+"""Checks of all runs before the first one: whether their data, devices and models exist and fit.
 
 >>> check_together([config])  # doctest: +SKIP
 [1234567]

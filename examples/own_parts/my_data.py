@@ -1,4 +1,4 @@
-"""Pairs of handwritten digits side by side; the class says which of the two is the larger number."""
+"""Pairs of handwritten digits side by side; the class is which of the two is larger."""
 
 import torch
 

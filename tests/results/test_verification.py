@@ -92,7 +92,7 @@ def test_runs_without_checksums_are_checked_against_their_predictions(small_run)
         np.save(folder / name, np.arange(4))
     sweep = folder.parents[2]
     assert results.without_checksums(sweep) == ["CNN/n60/s0"]
-    assert "says test_accuracy=0.9, but test_predictions.npy gives 1" in problems_of(sweep, "CNN/n60/s0")
+    assert "has test_accuracy=0.9, but test_predictions.npy gives 1" in problems_of(sweep, "CNN/n60/s0")
 
 
 def test_on_request_a_damaged_run_counts_as_missing(sweep, small_run):

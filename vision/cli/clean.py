@@ -15,7 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `vision clean`."""
     parser.epilog = "example: vision clean outputs/data_size-digits --dry-run"
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of a sweep")
-    parser.add_argument("--dry-run", action="store_true", help="show what would be removed, and keep it")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show what would be removed, without removing it"
+    )
 
 
 def clean(folder: Path, *, dry_run: bool) -> int:

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=("float32", "float64"), default="float32", help=precision)
     strict = "fail if any module that mixes tokens cannot be converted"
     parser.add_argument("--strict", action="store_true", help=strict)
-    sizes = "with --to convolution: tokens across, such as 3,5,7,full (default: 3)"
+    sizes = "with --to convolution: sides of the kernel in tokens, such as 3,5,7,full (default: 3)"
     parser.add_argument("--kernel-size", metavar="K,...", help=sizes)
     distill = "with --to convolution: steps of training towards the original's logits (default: 0)"
     parser.add_argument("--distill-steps", type=int, metavar="N", help=distill)

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", default="onnx", help="onnx or torch (default: %(default)s)")
     out = "the file (default: model.onnx or model.pt2 in the current folder)"
     parser.add_argument("--out", type=Path, metavar="FILE", help=out)
-    size = "accept images of other heights and widths too, where the model does"
+    size = "accept images of other heights and widths, if the model does"
     parser.add_argument("--dynamic-size", action="store_true", help=size)
 
 

@@ -23,7 +23,7 @@ DEBUG = "VISION_DEBUG"  # environment variable: show tracebacks
 NAME = re.compile(r"[+~]{0,2}\w+([./@:]\w+)*")
 KINDS = {"Integer": "an integer", "Float": "a number"}
 DETAILS = re.compile(r"^\s*(full_key|reference_type|object_type)[:=] ?(.*)$", re.MULTILINE)
-# What OmegaConf says of a value, and what it should be.
+# OmegaConf's message about a value, and what the value should be.
 WRONG_VALUES = (
     (r"Value '(?P<got>.*)' of type '\w+' could not be converted to (?P<kind>Integer|Float)", ""),
     (r"Value '(?P<got>.*)' is not a valid bool", "true or false"),
@@ -32,7 +32,7 @@ WRONG_VALUES = (
     (r"Cannot (?:assign|merge) .*(?:Dict|ListConfig)|Invalid type assigned", "a dictionary of settings"),
     (r"Invalid value assigned: .* is not a ListConfig", "a list, such as [1,2]"),
 )
-# What Hydra says of an override, and the sentence that is printed instead.
+# Hydra's message about an override, and the sentence that is printed instead.
 WRONG_WORDS = (
     (
         r"Could not find '(?:.*/)?(.*)'\s+Available options in '(.*)':\s*(\S(?:.|\n)*?)(?:\n\s*\n|\s*\Z)",

@@ -22,10 +22,10 @@ COMMANDS = {
     "plot": "draw accuracy against training-set size or against any setting",
     "report": "write one page about a sweep: findings, figures, tables and methods",
     "compare": "print a sweep's accuracies next to published ones",
-    "data": "read a folder of images or a data set, and show its images, classes and faults",
+    "data": "read a folder of images or a data set, and show its images, classes and problems",
     "models": "list models by name, and those of this suite with their sizes",
-    "predict": "classify images by a trained model",
-    "export": "write a trained model as one file: ONNX, or a program of torch.export",
+    "predict": "classify images with a trained model",
+    "export": "write a trained model as one file: ONNX, or a torch.export program",
     "convert": "turn a CNN into masked attention, or a ViT into its nearest CNN, and compare them",
     "inspect": "look inside a model: attention distance, kernel shares, receptive fields, CKA",
 }

@@ -23,7 +23,7 @@ def mark_missing(tree: object) -> object:
 
 
 def must_be_given(name: str) -> str:
-    """Return the sentence that tells a user to give a setting."""
+    """Return the sentence that asks a user for a setting."""
     return f"{name} must be given, for example {name}=VALUE"
 
 

@@ -28,9 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `vision predict`."""
     parser.epilog = "example: vision predict outputs/demo/CNN/n1200/s0 photos --top 3 --csv photos.csv"
     parser.add_argument("run", metavar="RUN", help="a finished run's folder, local-dir:FOLDER or hf-hub:NAME")
-    images = "image files, or folders, which are searched with those in them"
+    images = "image files, or folders, which are searched recursively"
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE_or_FOLDER", help=images)
-    parser.add_argument("--top", type=int, default=5, metavar="N", help="classes to give (default: 5)")
+    parser.add_argument(
+        "--top", type=int, default=5, metavar="N", help="number of classes to show (default: 5)"
+    )
     table = "where to write a table, with one row per image and class"
     parser.add_argument("--csv", dest="table", type=Path, metavar="FILE", help=table)
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps (default: %(default)s)")

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--figures", type=Path, metavar="DIR", help=figures)
     links = "leave out links to the runs' folders, for a page that you send to others"
     parser.add_argument("--no-links", dest="links", action="store_false", help=links)
-    watch = "serve the page on this machine, and draw it again as runs finish, until Ctrl+C"
+    watch = "serve the page on this machine, and redraw it as runs finish, until Ctrl+C"
     parser.add_argument("--watch", action="store_true", help=watch)
     port = f"port of --watch; 0 is any free one (default: {PORT})"
     parser.add_argument("--port", type=int, metavar="N", help=port)

@@ -5,16 +5,12 @@
 """
 
 import json
-from dataclasses import fields
 from pathlib import Path
 
-from vision.config import DataConfig, current_names
+from vision.config import written_data
 from vision.data import Inputs, load_inputs
-from vision.dynamic import Arguments
 from vision.models.saved import read_saved
 from vision.results import RESULT
-
-_PREFIX = "data."
 
 
 def is_run(folder: Path) -> bool:
@@ -30,19 +26,10 @@ def run_inputs(folder: Path) -> Inputs:
         FileNotFoundError: the data are not where they were.
     """
     record = json.loads((folder / RESULT).read_text())
-    settings = current_names(record.get("settings") or {})
-    if "data.source" not in settings:
-        raise ValueError(f"{folder / RESULT} has no settings of the data that it was trained on")
-    known = {field.name for field in fields(DataConfig)}
-    given: Arguments = {"options": {}}
-    for name, value in settings.items():
-        first, _, rest = name.removeprefix(_PREFIX).partition(".")
-        if not name.startswith(_PREFIX) or first not in known or first == "augment":
-            continue
-        if rest:
-            given[first][rest] = value
-        elif value is not None and value != {}:
-            given[first] = value
+    try:
+        config = written_data(record.get("settings") or {})
+    except ValueError as error:
+        raise ValueError(f"{folder / RESULT}: {error}") from error
     images = read_saved(folder).images
-    given |= {"mean": list(images["mean"]), "std": list(images["std"])}
-    return load_inputs(DataConfig(**given), record["train_size"])
+    config.mean, config.std = list(images["mean"]), list(images["std"])
+    return load_inputs(config, record["train_size"])

@@ -167,7 +167,7 @@ class SweepRuns:
                     pass
         except results.RunInProgress:
             return False
-        except (OSError, results.DiskFull):  # of which the run will tell
+        except (OSError, results.DiskFull):  # which the run will report
             pass
         return True
 

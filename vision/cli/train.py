@@ -56,7 +56,7 @@ def train(arguments: Sequence[str]) -> int:
         tell(f"vision train: {error}")
         return 2
     except KeyboardInterrupt:
-        tell("vision train: interrupted; the same command goes on with what is left")
+        tell("vision train: interrupted; the same command continues with what is left")
         return 130
     return 0
 

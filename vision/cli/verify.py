@@ -8,8 +8,7 @@ from pathlib import Path
 
 from vision import results
 from vision.cli.console import print_line
-from vision.config import AugmentConfig, DataConfig
-from vision.dynamic import JsonObject
+from vision.config import written_data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "example: vision verify outputs/data_size-digits"
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of a sweep")
     parser.add_argument(
-        "--skip-data", action="store_true", help="do not read the images to see whether they have changed"
+        "--skip-data", action="store_true", help="do not check whether the images have changed"
     )
 
 
@@ -49,13 +48,13 @@ def verify(folder: Path, *, skip_data: bool = False) -> int:
 
 def _changed_data(folder: Path) -> list[str]:
     """Return a line for each data set whose images or labels are not those that finished runs have used."""
-    from vision.data import has_changed
+    from vision.data import has_changed, read_source
 
     lines: list[str] = []
     for runs, settings, fingerprint in results.used_data(folder):
-        name = settings.get("name")
+        name = settings.get("data.name")
         try:
-            now = _fingerprint(settings)
+            now = read_source(written_data(settings)).fingerprint
         except (ValueError, TypeError, OSError) as error:
             print_line(f"data.name={name} cannot be read here, so nothing is known of changes: {error}")
             continue
@@ -63,11 +62,3 @@ def _changed_data(folder: Path) -> list[str]:
             what = f"the images or labels of data.name={name}"
             lines.append(f"changed: {what} since {len(runs)} runs, such as {runs[0]}")
     return lines
-
-
-def _fingerprint(settings: JsonObject) -> str:
-    from vision.data import read_source
-
-    augment = AugmentConfig(**settings.get("augment", {}))
-    others = {name: value for name, value in settings.items() if name != "augment"}
-    return read_source(DataConfig(**others, augment=augment)).fingerprint

@@ -67,7 +67,7 @@ class Worker:
             on_progress: called here with what the function gives its last argument, a function.
 
         Raises:
-            RunDied: the process ended; the message tells how.
+            RunDied: the process ended; the message names how.
             CallFailed: the function raised an error that is not one of this package.
             Exception: the function raised it; it is of this package, or a ValueError or OSError.
         """

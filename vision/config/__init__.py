@@ -25,3 +25,4 @@ from vision.config.requirements import require_flags as require_flags
 from vision.config.run import RunConfig as RunConfig
 from vision.config.setting_types import setting_types as setting_types
 from vision.config.training import TrainingConfig as TrainingConfig
+from vision.config.written import written_data as written_data

@@ -37,7 +37,7 @@ class Bounds(NamedTuple):
 
 
 SEED, FRACTION, COUNT = Bounds(0, 2**32 - 1), Bounds(1e-6, below=1, zero=True), Bounds(1, 10**9)
-# Whether a learning rate is too high is for its loss to tell; this one float32 could not hold.
+# The loss shows whether a learning rate is too high; float32 could not hold this one.
 BOUNDS = {
     "seed": SEED,
     "data.subset_seed": SEED,

@@ -55,7 +55,7 @@ def _check_patience(config: RunConfig) -> None:
 
 
 def _check_sizes(config: RunConfig) -> None:
-    """Refuse what cannot be a size; the data tell which sizes there are."""
+    """Refuse what cannot be a size; which sizes there are depends on the data."""
     if isinstance(config.train_size, bool) or not isinstance(config.train_size, str | int | float):
         raise ValueError(f"train_size must be a number of images, or all, got {config.train_size!r}")
     sizes = config.data.train_sizes

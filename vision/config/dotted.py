@@ -2,6 +2,8 @@
 
 >>> dict(flatten({"training": {"lr": 0.1}, "seed": 0}))
 {'training.lr': 0.1, 'seed': 0}
+>>> nest({"training.lr": 0.1, "seed": 0})
+{'training': {'lr': 0.1}, 'seed': 0}
 """
 
 from collections.abc import Iterator
@@ -17,3 +19,15 @@ def flatten(tree: JsonObject, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from flatten(cast(JsonObject, value), f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def nest(settings: JsonObject) -> JsonObject:
+    """Return nested dictionaries of settings by dotted name, from which `flatten` gives these again."""
+    tree: JsonObject = {}
+    for name, value in settings.items():
+        *groups, last = name.split(".")
+        below = tree
+        for group in groups:
+            below = below.setdefault(group, {})
+        below[last] = value
+    return tree

@@ -8,7 +8,6 @@ ValueError: training.metrics must name a function in a module of yours, got 'os:
 
 import importlib
 import os
-import re
 import site
 import sys
 import sysconfig
@@ -17,8 +16,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from vision.reference import split_reference
+
 ALLOWED_TARGETS = "VISION_ALLOWED_TARGETS"  # environment variable with further names, joined by commas
-REFERENCE = re.compile(r"([\w.]+):(\w+)")
 
 
 def import_module(setting: str, module: str | None) -> None:
@@ -48,10 +48,7 @@ def import_named(setting: str, reference: str) -> Callable[..., Any]:
         ValueError: the reference is of another form, is not allowed, or leads to nothing that was defined
             there; the message names the setting.
     """
-    found = REFERENCE.fullmatch(reference)
-    if found is None:
-        raise ValueError(f"{setting} must be MODULE:NAME, such as my_module:my_function, got {reference!r}")
-    module, name = found.groups()
+    module, name = split_reference(setting, reference)
     if not _is_allowed(module):
         raise ValueError(
             f"{setting} must name a function in a module of yours, got {reference!r}; {ALLOWED_TARGETS} "

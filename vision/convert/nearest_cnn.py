@@ -59,7 +59,7 @@ def as_convolution(
       is, exactly.
 
     Static attention in a field of this kernel size is converted exactly, also at the border. The error of
-    attention by content says how far it is from a convolution. Everything else, such as norms, MLPs and the
+    attention by content shows how far it is from a convolution. Everything else, such as norms, MLPs and the
     residual sums, is kept. The attribute `conversion` of the result is a `ConvolutionSummary`.
 
     Args:

@@ -17,10 +17,9 @@ from vision.convert.convolution_summary import ConvolutionModel, KernelSize
 from vision.convert.layers.head_convolution import HeadConvolution
 from vision.convert.nearest_cnn import put_head_convolutions
 from vision.dynamic import Arguments, JsonObject
-from vision.models import complete_arguments, complete_derived, save_model, token_grid
+from vision.models import complete_derived, create_base, save_model, token_grid
 from vision.models.sources import ModelSource
 from vision.models.timm_model import TimmModel
-from vision.patches import pair
 
 NAME = "nearest_cnn"
 OWN_ARGUMENTS = ("vit", "kernel_size")
@@ -31,9 +30,6 @@ def build_nearest_cnn(
     *,
     vit: str = "field_vit",
     kernel_size: KernelSize = 3,
-    img_size: int | tuple[int, int] = 32,
-    in_chans: int = 3,
-    num_classes: int = 10,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
     **arguments: Any,
@@ -43,15 +39,15 @@ def build_nearest_cnn(
     Args:
         vit: a name in timm's registry.
         kernel_size: as in `as_convolution`.
-        img_size, in_chans, num_classes: size and channels of the images, number of outputs.
-        arguments: further arguments of the model's constructor.
+        device, dtype: of the parameters.
+        arguments: img_size, in_chans, num_classes and further arguments of the model's constructor.
 
     Raises:
         ValueError: the name is unknown, or the model states no grid of tokens.
     """
-    sizes = {"img_size": img_size, "in_chans": in_chans, "num_classes": num_classes}
-    model: Any = timm.create_model(vit, **complete_arguments(vit, **sizes, **arguments))
-    if (grid := token_grid(model, (in_chans, *pair(img_size)))) is None:
+    base, _, shape = create_base(vit, **arguments)
+    model: Any = base
+    if (grid := token_grid(base, shape)) is None:
         raise ValueError(f"vit must be a model that states the grid of its tokens, got {vit!r}")
     put_head_convolutions(model, kernel_size, grid)
     if hasattr(model, "set_input_size"):  # that of the ViT would build attention again

@@ -32,7 +32,7 @@ _LUMINANCE = (19595, 38470, 7471)
 
 
 class Header(NamedTuple):
-    """What the first bytes of an image file tell.
+    """What the first bytes of an image file contain.
 
     Attributes:
         shape: (C, H, W) as it is shown; C is 1 for grey images, otherwise 3.
@@ -48,7 +48,7 @@ class Header(NamedTuple):
 
 
 def read_header(item: str | bytes) -> Header:
-    """Read what the header of a path or of the bytes of an image file tells.
+    """Read the header of an image file, from its path or its bytes.
 
     Raises:
         Exception: whatever Pillow raises where this is not an image.
@@ -214,7 +214,7 @@ def _orientation(file: "Image.Image", *, loaded: bool) -> int:
 
 
 def _upright(image: Tensor, orientation: int) -> Tensor:
-    """(C, H, W) -> (C, H, W) or (C, W, H): the image as the orientation says that it is shown."""
+    """(C, H, W) -> (C, H, W) or (C, W, H): the image turned by its orientation."""
     if orientation in (5, 6, 7, 8):
         image = image.transpose(1, 2)
     axes = {2: (2,), 3: (1, 2), 4: (1,), 6: (2,), 7: (1, 2), 8: (1,)}.get(orientation)

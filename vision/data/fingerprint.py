@@ -50,7 +50,7 @@ def has_changed(before: str, now: str) -> bool:
 
 
 def _file(item: str | bytes, *, contents: bool) -> bytes:
-    """Return the digest of one encoded image; one that cannot be read is told where it is decoded."""
+    """Return the digest of one encoded image; one that cannot be read is reported where it is decoded."""
     if isinstance(item, bytes):
         return hashlib.sha256(item).digest()
     try:

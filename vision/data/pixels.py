@@ -32,7 +32,7 @@ def checked_images(images: Images, classes: tuple[str, ...], split: str) -> tupl
         split: what messages call it.
 
     Raises:
-        ValueError: the pixels or labels are anything else; the message says what they are.
+        ValueError: the pixels or labels are anything else; the message describes them.
     """
     labels = _checked_labels(images.labels, classes, split)
     if isinstance(images.pixels, EncodedImages):

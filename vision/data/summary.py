@@ -27,7 +27,7 @@ def summary(source: Source, *, mean: list[float] | None = None, std: list[float]
         - mean and std, as given
         - sizes and modes: how many files have which height x width, and which of Pillow's modes
         - skipped: count and names by reason, all names of unreadable images and the first 20 of others
-        - remarks: what a user was told
+        - remarks: the messages for the user
         - near_duplicates: count and the first 20 pairs; null if nobody looked
     """
     report = source.report

@@ -1,4 +1,4 @@
-"""What process 0 of a run tells the others: that they take part, or that there is nothing to do."""
+"""Messages of process 0 of a run to the others: to take part, or that there is nothing to do."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from vision.training import from_first
 
 @contextmanager
 def telling_others() -> Generator[Callable[[JsonObject], None]]:
-    """Yield a function that tells the others to take part; if it is not called, they are told not to."""
+    """Yield a function that invites the others to take part; if it is not called, they get None."""
     invited = False
 
     def tell(message: JsonObject) -> None:

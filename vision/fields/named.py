@@ -1,4 +1,4 @@
-"""A field of one's own inside a model: by its function, or by the function's name in a config.
+"""A field of your own inside a model: by its function, or by the function's name in a config.
 
 >>> from vision.patches import Grid
 >>> make_field("vision.fields.kinds:neighbourhood", Grid(8, 8), {"kernel_size": 3}).columns
@@ -6,7 +6,6 @@
 """
 
 import json
-import re
 import sys
 from collections.abc import Callable
 from functools import lru_cache
@@ -15,16 +14,16 @@ from typing import TypeGuard, cast, get_type_hints
 from vision.dynamic import Arguments
 from vision.fields.field import Field
 from vision.patches import Grid
+from vision.reference import split_reference
 
 FieldFunction = Callable[..., Field]
-REFERENCE = re.compile(r"([\w.]+):(\w+)")
 
 
 def make_field(field: Field | FieldFunction | str, grid: Grid, options: Arguments | None = None) -> Field:
     """Return a field of self-attention on a grid.
 
     Args:
-        field: the field itself, a function Grid -> Field, or "MODULE:FUNCTION". The module must have been
+        field: the field itself, a function Grid -> Field, or "MODULE:NAME". The module must have been
             imported and the function must be annotated with `-> Field`, so that a saved model can neither
             import code nor call anything else.
         grid: grid of the tokens.
@@ -58,16 +57,13 @@ def _made(function: FieldFunction, grid: Grid, options: str) -> Field:
 
 
 def _named(reference: str) -> FieldFunction:
-    found = REFERENCE.fullmatch(reference)
-    if found is None:
-        raise ValueError(f"field must be MODULE:FUNCTION, such as my_fields:cross, got {reference!r}")
-    module, name = found.groups()
+    module, name = split_reference("field", reference)
     if module not in sys.modules:
         raise ValueError(f"field={reference} needs its module: import {module} first")
     function: object = getattr(sys.modules[module], name, None)
     if not _returns_field(function):
         raise ValueError(
-            f"field={reference} must be a function that says what it returns: def {name}(grid: Grid) -> Field"
+            f"field={reference} must be a function that names what it returns: def {name}(grid: Grid) -> Field"
         )
     return function
 

@@ -111,7 +111,7 @@ def _read_by_the_head(model: nn.Module, outputs: int, grids: StatedGrids) -> Ten
 
 
 def _layers(model: nn.Module, images: Tensor) -> tuple[list[RolloutLayer], list[str]]:
-    """Return the layers in order, and the names of what mixes tokens beside them.
+    """Return the layers in order, and the names of what else mixes tokens.
 
     Raises:
         ValueError: a part of the attention has no weights between the tokens of the whole image.

@@ -59,7 +59,7 @@ def register_mixer(name: str) -> Callable[[MixerT], MixerT]:
         if missing := {"device", "dtype"} - set(attention_options.option_names(mixer)):
             raise ValueError(
                 f"mixer {name!r} must take the keyword-only arguments device and dtype, "
-                f"{mixer.__qualname__} lacks {', '.join(sorted(missing))}"
+                f"{mixer.__qualname__} has no argument {', '.join(sorted(missing))}"
             )
         _mixers[name] = mixer
         return mixer

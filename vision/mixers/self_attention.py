@@ -1,4 +1,4 @@
-"""The token mixer of ViT: every token attends to every other, or to those of a field of one's own.
+"""The token mixer of ViT: every token attends to every other, or to those of a given field.
 
 >>> import torch
 >>> SelfAttention(64, Grid(8, 8), num_heads=2, rotary=True)(torch.randn(2, 64, 64)).shape

@@ -16,6 +16,7 @@ from vision.models.registry import check_name as check_name
 from vision.models.registry import check_size as check_size
 from vision.models.registry import complete_arguments as complete_arguments
 from vision.models.registry import complete_derived as complete_derived
+from vision.models.registry import create_base as create_base
 from vision.models.registry import create_model as create_model
 from vision.models.registry import our_models as our_models
 from vision.models.resnet import SmallImageResNet as SmallImageResNet

@@ -18,7 +18,7 @@ from torch import nn
 from vision.dynamic import Arguments
 from vision.models.small_images import small_image_arguments, token_patch
 from vision.models.stage_widths import stage_widths
-from vision.patches import Size, padding_of
+from vision.patches import Size, padding_of, pair
 
 Completer = Callable[..., Arguments]
 # Arguments of timm.create_model itself, such as pretrained: they choose weights, not the model.
@@ -95,6 +95,24 @@ def complete_derived(
     own = {role: default, "img_size": arguments["img_size"]} | own
     check_name(own[role], f"{role} of {name}")
     return own | complete_arguments(own[role], **arguments)
+
+
+def create_base(
+    name: str, *, img_size: Size = 32, in_chans: int = 3, num_classes: int = 10, **arguments: Any
+) -> tuple[nn.Module, Arguments, tuple[int, int, int]]:
+    """Build the model that another one is made from.
+
+    Args:
+        name: of the base, in timm's registry.
+        img_size, in_chans, num_classes: size and channels of the images, number of outputs.
+        arguments: further arguments of its constructor.
+
+    Returns:
+        The model, all its arguments, and the shape (C, H, W) of its images.
+    """
+    sizes = {"img_size": img_size, "in_chans": in_chans, "num_classes": num_classes}
+    complete = complete_arguments(name, **sizes, **arguments)
+    return timm.create_model(name, **complete), complete, (in_chans, *pair(img_size))
 
 
 def check_size(name: str, img_size: Size, given: Mapping[str, object]) -> None:

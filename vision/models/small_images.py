@@ -126,7 +126,7 @@ def _run(name: str, img_size: Size, arguments: Arguments) -> None:
 
 
 def _runs_as_it_is(name: str, native: nn.Module) -> bool:
-    """Return whether the model runs on the meta device at its own size: else nothing can be said."""
+    """Return whether the model runs on the meta device at its own size; otherwise the test shows nothing."""
     try:
         _run(name, _native_side(native), {})
     except Exception:

@@ -175,7 +175,7 @@ def _known(name: str, start: Start, arguments: Arguments) -> Arguments:
 
 
 def _own_sizes(name: str, start: Start, sizes: Arguments, given: Arguments) -> Arguments:
-    """Return the channels and classes of a file of weights, as far as its shapes tell them."""
+    """Return the channels and classes of a file of weights, as far as they follow from its shapes."""
     state = read_weights(start.weights)
     config: Any = timm.get_pretrained_cfg(name)
     found = {key: sizes[key] for key in ("in_chans", "num_classes")}

@@ -20,7 +20,7 @@ MANY_MACS = 20_000_000_000  # multiply-adds for one image; a ViT-B/16 at 224 x 2
 def token_grid(model: nn.Module, input_shape: tuple[int, int, int]) -> Grid | None:
     """Return the grid of the tokens after the stem, or None if the model does not state it.
 
-    It is the `stated_grid`, but for stems of timm's that tell it for any size, by `dynamic_feat_size`.
+    It is the `stated_grid`, except for stems of timm's that compute it for any size, by `dynamic_feat_size`.
 
     Args:
         model: any model.

@@ -66,6 +66,6 @@ def patch_grid(img_size: Size, patch_size: Size, *, pad: bool = False) -> Grid:
 
 
 def padding_of(img_size: Size, patch_size: Size) -> tuple[int, int]:
-    """Return the rows and columns of pixels that an image lacks to be divided by a patch."""
+    """Return the rows and columns of pixels that are missing for a patch to divide an image."""
     (height, width), (rows, cols) = pair(img_size), pair(patch_size)
     return -height % rows, -width % cols

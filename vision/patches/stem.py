@@ -16,7 +16,7 @@ torch.fx.wrap("check_images")
 
 
 class Stem(nn.Module, ABC):
-    """(B, C, H, W) -> (B, N, embed_dim): abstract; a subclass adds the layers and says how they are applied.
+    """(B, C, H, W) -> (B, N, embed_dim): abstract; a subclass adds and applies the layers.
 
     Args:
         img_size: height and width in pixels, or one number for both; forward accepts no other size.

@@ -97,7 +97,7 @@ def make_page(
     *,
     linked_from: Path | None = None,
 ) -> Page:
-    """Return what a page says and shows.
+    """Return the contents of a page.
 
     Args:
         sweep: The runs.

@@ -119,7 +119,7 @@ class Claim:
                     return
                 os.utime(self.folder / LOCK)  # needs no space on the disk
                 self._progress.write()
-            except OSError:  # a network file system that hiccups; the next beat will tell
+            except OSError:  # a network file system that hiccups; the next beat will show
                 continue
 
 
@@ -128,7 +128,7 @@ def claim_run(run: Path, watch: Watch | None = None) -> Generator[Claim]:
     """Hold the run of this folder during the block; what dead attempts left is removed first.
 
     Raises:
-        RunInProgress: another process holds it; the message says which.
+        RunInProgress: another process holds it; the message names it.
         DiskFull: there is no room for the lock.
     """
     dead = _dead_attempts(run, watch or Watch())

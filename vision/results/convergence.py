@@ -39,7 +39,7 @@ def late_loss_fall(curve: Sequence[JsonObject]) -> float | None:
 
 
 def undertrained(records: Iterable[JsonObject]) -> dict[str, int]:
-    """Count the runs whose budget may limit them, by what tells: low training accuracy, late fall."""
+    """Count the runs whose budget may limit them, by the sign of it: low training accuracy, late fall."""
     runs = list(records)
     accuracies, falls = (_known(runs, name) for name in ("train_accuracy", "late_loss_fall"))
     counts: dict[str, int] = {}

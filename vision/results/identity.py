@@ -127,7 +127,7 @@ def load_failed(folder: Path, config: RunConfig) -> JsonObject | None:
     try:
         same = _are_same(_written_settings(folder), settings(config))
         return read_failure(folder) if same else None
-    except (ValueError, OSError):  # the record is damaged, so nothing speaks against another try
+    except (ValueError, OSError):  # the record is damaged, so another try is allowed
         return None
 
 

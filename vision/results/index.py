@@ -1,4 +1,4 @@
-"""The finished runs of a sweep with their records, verified, and kept in a file beside them.
+"""The finished runs of a sweep with their records, verified, and kept in a file next to them.
 
 The file, .records.parquet, saves reading thousands of small ones. An entry counts only as long as the stamp
 of its result.json (times, size, inode) is the same. Where the file is missing, damaged or cannot be written,

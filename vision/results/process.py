@@ -1,4 +1,4 @@
-"""A process by what tells it from every other one: machine, boot, namespace, number and time of its start.
+"""What identifies a process: machine, boot, namespace, number and time of its start.
 
 >>> this_process().is_alive()
 True

@@ -53,7 +53,7 @@ class TimeLeft:
         try:
             seconds = float(read_json(run / RESULT)["train_seconds"])
         except (ValueError, OSError, KeyError, TypeError):
-            return  # the record is damaged, which others tell
+            return  # the record is damaged, which is reported elsewhere
         self._durations.add(str(run), seconds, work=macs)
 
 

@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 import yaml
 
+from vision.config import flatten
 from vision.dynamic import JsonObject
 from vision.results.checksums import check_file, checked_files, read_row
 from vision.results.files import CONFIG, LABELS, PREDICTIONS, RESULT
@@ -28,7 +29,7 @@ def verify(sweep: Path) -> tuple[int, dict[str, list[str]]]:
     problems: dict[str, list[str]] = {}
     runs = index(sweep)
     for run in runs:
-        # A record that cannot be read says nothing about the files.
+        # Without a readable record nothing is known of the files.
         found = [run.damage] if run.damage else []
         if run.record:
             found += _check_files(sweep / run.folder, run.read())
@@ -40,7 +41,7 @@ def verify(sweep: Path) -> tuple[int, dict[str, list[str]]]:
 def used_data(sweep: Path) -> list[tuple[list[str], JsonObject, str]]:
     """Return each data set that finished runs have used: their folders, its settings, and its fingerprint.
 
-    The settings are those of the first of these runs, from its config.yaml.
+    The settings are those of the first of these runs by dotted name, from its config.yaml.
     """
     runs: dict[tuple[str, str], list[str]] = {}
     for run in index(sweep):
@@ -53,7 +54,7 @@ def used_data(sweep: Path) -> list[tuple[list[str], JsonObject, str]]:
     for (_, fingerprint), folders in runs.items():
         with suppress(OSError, yaml.YAMLError, KeyError, TypeError):
             written = yaml.safe_load((sweep / folders[0] / CONFIG).read_text())
-            used.append((folders, dict(written["data"]), fingerprint))
+            used.append((folders, dict(flatten({"data": dict(written["data"])})), fingerprint))
     return used
 
 
@@ -101,4 +102,4 @@ def _check_accuracy(folder: Path, record: JsonObject) -> list[str]:
     stated = record.get("test_accuracy")
     if isinstance(stated, (int, float)) and abs(accuracy - stated) < 1e-6:
         return []
-    return [f"{folder / RESULT} says test_accuracy={stated}, but {PREDICTIONS} gives {accuracy:.6g}"]
+    return [f"{folder / RESULT} has test_accuracy={stated}, but {PREDICTIONS} gives {accuracy:.6g}"]

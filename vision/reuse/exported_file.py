@@ -1,4 +1,4 @@
-"""A trained model as one file for other programs: ONNX, or a program of torch.export.
+"""A trained model as one file for other programs: ONNX, or a torch.export program.
 
 >>> export(load("outputs/demo/CNN/n1200/s0"), "cnn.onnx", format="onnx")  # doctest: +SKIP
 """

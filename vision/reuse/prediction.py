@@ -1,4 +1,4 @@
-"""What a model says about one image: the names of classes with their probabilities, the most likely first.
+"""A model's prediction for one image: the names of classes with their probabilities, the most likely first.
 
 >>> print(ranked(torch.tensor([0.1, 0.7, 0.2]), ("cat", "dog", "owl"), top=2))
 dog 0.700, owl 0.200

@@ -46,7 +46,7 @@ class TrainedModel:
 
     @cached_property
     def transform(self) -> Callable[[Image.Image], Tensor]:
-        """timm's transform for evaluation: a PIL image -> (C, H, W), for a data loader of one's own.
+        """timm's transform for evaluation: a PIL image -> (C, H, W), for a data loader of your own.
 
         The image becomes grey or colour, as the model needs. It is resized with Pillow. `predict` resizes as
         training did, which may differ by one level of 256.

@@ -17,11 +17,11 @@ from torch import nn
 
 from vision.convert import as_attention
 from vision.dynamic import Arguments
-from vision.models import complete_arguments, complete_derived, load_model
+from vision.models import complete_derived, create_base, load_model
 from vision.models.resizing import give_weights
 from vision.models.saved import read_saved
 from vision.models.timm_model import TimmModel
-from vision.patches import Size, pair
+from vision.patches import Size
 from vision.soften.soften import soften
 
 _DEFAULT_LEVELS = (0, 1, 2, 3, 4)  # timm's, where features_only comes without out_indices
@@ -78,9 +78,6 @@ def build_softened_cnn(
     alpha: float = 4.0,
     window: int | None = 1,
     only: str = "*",
-    img_size: int | tuple[int, int] = 32,
-    in_chans: int = 3,
-    num_classes: int = 10,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
     **arguments: Any,
@@ -90,13 +87,10 @@ def build_softened_cnn(
     Args:
         cnn: a name in timm's registry.
         alpha, window, only: as in `soften`.
-        img_size, in_chans, num_classes: size and channels of the images, number of outputs.
-        arguments: further arguments of the CNN's constructor.
+        device, dtype: of the parameters.
+        arguments: img_size, in_chans, num_classes and further arguments of the CNN's constructor.
     """
-    sizes = {"img_size": img_size, "in_chans": in_chans, "num_classes": num_classes}
-    complete = complete_arguments(cnn, **sizes, **arguments)
-    model = timm.create_model(cnn, **complete)
-    shape = (in_chans, *pair(img_size))
+    model, complete, shape = create_base(cnn, **arguments)
     softened = _convert_and_soften(model, alpha=alpha, window=window, only=only, shape=shape)
     if hasattr(softened, "set_input_size"):  # that of the CNN would build layers that are not softened
         own = {"cnn": cnn, "alpha": alpha, "window": window, "only": only}

@@ -61,7 +61,7 @@ def data_equivalence(
         raise ValueError(f"{first!r} needs two training-set sizes or more, got {own.tolist()}")
     errors = errors[[(first, n) for n in own] + [(second, n) for n in other]]
     needed = _needed_log_sizes(errors, own, draws, np.random.default_rng(seed))
-    if _is_flat(errors, own):  # the curve cannot tell sizes apart
+    if _is_flat(errors, own):  # the curve is too flat to distinguish sizes
         typical = np.full(len(other), np.nan)
         low, high = np.zeros(len(other)), np.full(len(other), np.inf)
     else:

@@ -1,4 +1,4 @@
-"""When memory runs out in a step: how it is recognized, and what is said of it.
+"""When memory runs out in a step: how it is recognized, and the message about it.
 
 >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
 True
@@ -22,11 +22,11 @@ class OutOfMemory(RuntimeError):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that memory ran out, on a CPU or a GPU."""
+    """Return whether an error means that memory ran out, on a CPU or a GPU."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    said = str(error)
-    return isinstance(error, RuntimeError) and ("can't allocate memory" in said or "bad_alloc" in said)
+    message = str(error)
+    return isinstance(error, RuntimeError) and ("can't allocate memory" in message or "bad_alloc" in message)
 
 
 def free_cached(device: torch.device) -> None:

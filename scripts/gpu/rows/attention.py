@@ -66,7 +66,7 @@ def _step(call: Callable[..., Tensor], inputs: list[Tensor], direction: Tensor) 
 
 
 def _first(step: Step, device: torch.device) -> Row:
-    """Run a step twice, the first time to compile; the second tells the memory it takes on top."""
+    """Run a step twice, the first time to compile; return the additional memory of the second."""
     step()
     synchronize(device)
     if device.type != "cuda":

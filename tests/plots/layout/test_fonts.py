@@ -1,4 +1,4 @@
-"""Letters that the figures' own font lacks, and the widths of words."""
+"""Letters that the figures' own font does not have, and the widths of words."""
 
 import logging
 import warnings

@@ -122,7 +122,7 @@ def _free_slot(folder: Path, count: int) -> int:
 
 
 def _ask(what: str, gpu: str | None = None) -> list[str]:
-    """Return what nvidia-smi says of each GPU, or of one; nothing where it cannot be asked."""
+    """Return nvidia-smi's line about each GPU, or about one; nothing where it cannot be run."""
     of = ("--id", gpu) if gpu else ()
     with suppress(OSError, subprocess.SubprocessError):
         listed = subprocess.run(

@@ -26,7 +26,7 @@ def check_plugins(arguments: Sequence[str], *, many: bool) -> None:
         many: whether they are a sweep's.
 
     Raises:
-        ValueError: the message says what to do.
+        ValueError: the message names what to do.
     """
     for argument in arguments:
         module, extra = NEEDED.get(argument, ("", ""))

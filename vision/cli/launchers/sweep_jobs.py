@@ -30,7 +30,7 @@ class SweepJobs:
         state: Hydra's singletons.
         folder: the folder in which the command was started.
         path: sys.path of the command.
-        sweep: what `vision.cli.progress` tells the runs of the sweep.
+        sweep: what `vision.cli.progress` passes to the runs of the sweep.
     """
 
     hydra_context: HydraContext

@@ -1,6 +1,6 @@
 """Tables of images: your own parquet files, or a data set of the Hugging Face Hub by its id.
 
-A column holds the images and another the labels. The schema's metadata, or their names, tell which.
+A column holds the images and another the labels. The schema's metadata, or their names, show which.
 
 >>> load_source(DataConfig(name="mine", source="parquet", root="folder"))  # doctest: +SKIP
 """

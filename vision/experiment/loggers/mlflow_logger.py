@@ -1,4 +1,4 @@
-"""MLflow: into a database below output_dir, or wherever MLFLOW_TRACKING_URI says."""
+"""MLflow: into a database below output_dir, or to MLFLOW_TRACKING_URI."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Weights & Biases: offline below output_dir unless WANDB_MODE says otherwise; `wandb sync` uploads it."""
+"""Weights & Biases: offline below output_dir unless WANDB_MODE is set; `wandb sync` uploads it."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A figure that knows which artists belong to which line, and what each point says.
+"""A figure that knows which artists belong to which line, and the text of each point.
 
 A page can thus show a point's value, and hide a line, without a second drawing of the figure.
 
@@ -29,7 +29,7 @@ SERIES, LABEL = "series", "label"  # beginnings of the ids of artists in an SVG 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A point of a line, in the coordinates of its panel, and what it says."""
+    """A point of a line, in the coordinates of its panel, and its text."""
 
     series: str
     panel: Axes

@@ -42,12 +42,12 @@ class End:
 
 
 def label_width(names: Sequence[str]) -> float:
-    """Return the width in inches that names beside a panel take."""
+    """Return the width in inches that names next to a panel take."""
     return ROOM / POINTS + max(map(text_width, names), default=0.0)
 
 
 def place_end_labels(ends: Mapping[Axes, Sequence[End]]) -> bool:
-    """Write the names beside each panel, or none and return False where a panel is too low for them.
+    """Write the names next to each panel, or none and return False where a panel is too low for them.
 
     The panels need their final limits; the figure is laid out on the way.
     """

@@ -1,4 +1,4 @@
-"""Fonts for the letters that the figures' own font lacks, such as Chinese, Japanese and Korean ones.
+"""Fonts for the letters that the figures' own font does not have, such as Chinese, Japanese and Korean ones.
 
 >>> missing_letters("块 Блок")
 '块'
@@ -51,7 +51,7 @@ _logger = logging.getLogger(__name__)
 
 
 def missing_letters(text: str, family: str = OWN) -> str:
-    """Return the letters of a text that a font lacks, each once."""
+    """Return the letters of a text that a font does not have, each once."""
     known = _letters(family)
     return "".join(dict.fromkeys(one for one in text if one.isprintable() and ord(one) not in known))
 
@@ -66,7 +66,7 @@ def measured_width(text: str, size: float) -> float:
 
 
 def give_fonts(figure: Figure) -> None:
-    """Give each text with letters that the figures' font lacks the installed fonts that have them.
+    """Give each text with letters that are not in the figures' font the installed fonts that have them.
 
     Letters that no font has are drawn as boxes, and one line on stderr names them. An SVG file holds its
     words as words, so that a browser shows them in the fonts of its own computer.
@@ -87,7 +87,7 @@ def give_fonts(figure: Figure) -> None:
 
 @contextmanager
 def without_glyph_warnings() -> Generator[None]:
-    """Silence matplotlib's warning about each letter without a glyph: `give_fonts` says it in one line."""
+    """Silence matplotlib's warning about each letter without a glyph: `give_fonts` reports it in one line."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
         yield

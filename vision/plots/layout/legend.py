@@ -22,7 +22,7 @@ from vision.plots.layout.fonts import measured_width
 from vision.plots.layout.style import STYLE
 
 HANDLE = 0.58  # width of a handle and the gaps next to it, in inches
-MARGIN = 0.3  # inches left free beside a legend of one column
+MARGIN = 0.3  # inches left free next to a legend of one column
 
 
 def legend_above(body: Figure | SubFigure, handles: Sequence[Artist], *, title: str = "") -> None:

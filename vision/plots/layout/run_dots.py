@@ -36,7 +36,8 @@ def draw_runs(
         x, y: Coordinates of the runs.
         look: The style of their line.
         name: Name of their line.
-        aside: How many points beside their place the dots are drawn, large and clear. None: small and faint.
+        aside: By how many points the dots are shifted to the right; they are then large and clear. None draws
+            them in place, small and faint.
     """
     clear = aside is not None
     shift = offset_copy(panel.transData, panel.get_figure(root=True), x=aside or 0.0, units="points")

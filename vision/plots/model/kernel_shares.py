@@ -34,7 +34,7 @@ Kernels = Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 @styled
 def plot_kernel_shares(table: pd.DataFrame, kernels: Kernels, *, title: str, notes: str = "") -> Figure:
-    """Draw one row per layer: at the left the shares of each head, stacked; beside them the kernels.
+    """Draw one row per layer: at the left the shares of each head, stacked; next to them the kernels.
 
     The line on a bar is the interval of the kernel's share. Above a kernel is its effective width in tokens,
     the radius of the circle, which holds 90% of the kernel's weight. The cross is the query. Each kernel has

@@ -73,7 +73,7 @@ def plot_accuracy(
         centre: the column to draw: mean, median or iqm.
         runs: single runs to draw as faint dots, as `vision.statistics.run_scores` returns them.
         intervals: False draws the runs large and side by side, with a thin line and no interval: for runs
-            that `vision.statistics.all_or_nothing` tells of.
+            that `vision.statistics.all_or_nothing` detects.
         scale: of an x axis of numbers whose largest is many times the smallest.
 
     Raises:
@@ -112,7 +112,7 @@ class _Plan:
         panels: the value of each panel.
         ordered: whether x is an axis of numbers, rather than one row per name.
         numbers: whether the lines are numbers, in whose order they stay.
-        beside: whether the names of the lines may stand at their ends.
+        beside: whether the names of the lines may be at their ends.
         texts: the text at the end of each line.
         columns: of the panels.
         height: of all panels, in inches.

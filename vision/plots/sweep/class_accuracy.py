@@ -55,11 +55,11 @@ def plot_class_accuracy(
         ValueError: a column is missing, or the table has no rows.
     """
     check_table(table, COLUMNS)
-    classes, said = _chosen(table)
+    classes, selection = _chosen(table)
     lines, columns = list(dict.fromkeys(table["label"])), _columns(len(classes))
     height = 1.35 * -(-len(classes) // columns) + 0.6 + legend_height([str(name) for name in lines], WIDTH)
     height += extra_height(map(str, classes), len(classes), columns)
-    figure, body = new_figure(title, "; ".join(part for part in (said, notes) if part), height=height)
+    figure, body = new_figure(title, "; ".join(part for part in (selection, notes) if part), height=height)
     panels, styles = small_multiples(body, len(classes), columns), line_styles(lines, all_lines)
     for panel, name in zip(panels, classes, strict=True):
         _panel(panel, rows_with(table, "class", name), styles)

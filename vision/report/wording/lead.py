@@ -162,8 +162,8 @@ def _open(comparison: Comparison) -> list[str]:
             *undetectable(rows),
         ]
     span = f"any size from {rows[0].train_size:,} to {rows[-1].train_size:,} images"
-    said = f"The difference between {first} and {second} is not significant at {span}."
-    return [said, *undetectable(rows), *average_lead(comparison)]
+    sentence = f"The difference between {first} and {second} is not significant at {span}."
+    return [sentence, *undetectable(rows), *average_lead(comparison)]
 
 
 def _lead_at(row: SizeComparison, comparison: Comparison, leader: str, *, short: bool = False) -> str:
