@@ -134,7 +134,7 @@ WRONG = {
     "data.augment.policy=my_broken:crop": "must return an image of torch.uint8 (1, 8, 8), got",
     "+model.kwargs.mixer_options.field=my_absent:field": "must be a module that Python can import",
     "+model.kwargs.mixer_options.field=os:system": "mixer_options.field must name a function in a module of",
-    "+model.kwargs.mixer_options.field=my_metric:balanced_accuracy": "a function that names what it returns",
+    "+model.kwargs.mixer_options.field=my_metric:balanced_accuracy": "must be annotated with what it returns",
 }
 BROKEN = """
 def text(logits, labels): return "good"

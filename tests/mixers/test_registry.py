@@ -128,10 +128,10 @@ def test_a_function_or_a_field_does_as_well():
     [
         ({"field": "cross"}, "field must be MODULE:NAME, such as my_module:my_function, got 'cross'"),
         ({"field": "not_imported:cross"}, "needs its module: import not_imported first"),
-        ({"field": "os:system"}, r"os:system must be a function that names what it returns"),
-        ({"field": "my_fields:nothing"}, "must be a function that names what it returns"),
+        ({"field": "os:system"}, r"os:system must be annotated with what it returns"),
+        ({"field": "my_fields:nothing"}, "must be annotated with what it returns"),
         ({"field": "my_fields:first"}, r"def first\(grid: Grid\) -> Field"),
-        ({"field": "my_fields:Cross"}, "must be a function that names what it returns"),
+        ({"field": "my_fields:Cross"}, "must be annotated with what it returns"),
         ({"field": "my_fields:cross", "field_options": {"far": 1}}, "do not fit .* argument 'far'"),
         ({"field": full(Grid(4, 4)), "field_options": {"far": 1}}, "for a finished field"),
         ({"field": full(Grid(5, 4))}, "field must be one of Grid"),

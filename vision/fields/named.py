@@ -63,7 +63,7 @@ def _named(reference: str) -> FieldFunction:
     function: object = getattr(sys.modules[module], name, None)
     if not _returns_field(function):
         raise ValueError(
-            f"field={reference} must be a function that names what it returns: def {name}(grid: Grid) -> Field"
+            f"field={reference} must be annotated with what it returns: def {name}(grid: Grid) -> Field"
         )
     return function
 
