@@ -1,8 +1,8 @@
 """Twelve short runs as one sweep, over the same twelve as processes of a plain script (plain_run.py).
 
-The plain script represents a training script that is started once per run. It does less than timm's
-train.py: it imports torch and timm, reads its images from one file, trains the same timm model for the
-same number of steps, and scores it once. It does not augment, validate on the way, or keep the weights.
+The plain script represents a training script that is started once per run. It does less than timm's train.py.
+It imports torch and timm and reads its images from one file. It trains the same timm model for the same
+number of steps, and scores it once. It does not augment, validate on the way, or keep the weights.
 """
 
 import json

@@ -25,7 +25,7 @@ from vision.fields import Field
 _BACKENDS = ("reference", "dense", "gather", "shift", "native", "flex")
 
 # When the C++ kernel is faster than a dense mask, forward + backward: the field must allow this many times
-# fewer pairs of query and key than all, depending on whether the loops are compiled for the width of a head.
+# fewer pairs of query and key than all. It depends on whether the loops are compiled for the width of a head.
 _MIN_SPARSITY, _MIN_SPARSITY_OTHER_WIDTHS = 1.4, 7.0
 _NATIVE_WIDTHS = (16, 32, 64)
 _MIN_SAVED = 150_000  # multiply-adds saved from which the call of the kernel pays

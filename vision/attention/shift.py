@@ -1,7 +1,7 @@
 """Attention as a loop over the field's offsets: cost and memory linear in the tokens, on any device.
 
-The grid of keys is shifted by one offset at a time and compared with the grid of queries where the two
-overlap, so no mask, no gather and no copy of the neighbours is made.
+The grid of keys is shifted by one offset at a time and compared with the grid of queries where they overlap.
+So no mask, no gather and no copy of the neighbours is made.
 
 >>> import torch
 >>> from vision.fields import neighbourhood

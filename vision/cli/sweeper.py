@@ -47,8 +47,8 @@ OF_HYDRA = (HydraException, OmegaConfBaseException)
 class ResumingSweeper(Sweeper):
     """A sweep over all combinations, as Hydra's basic one, which skips finished runs and writes a plan.
 
-    A wrong setting, data or a model that cannot be had, two runs for one folder, or a finished run with
-    another config stops the sweep before its first run. A run that fails does not stop the others; the
+    Before its first run, these stop a sweep: a wrong setting, data or a model that is not available, two runs
+    for one folder, or a finished run with another config. A run that fails does not stop the others; the
     command then exits with status 1. Runs that another process computes are left to it, and waited for.
 
     Attributes:

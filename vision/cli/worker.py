@@ -1,8 +1,8 @@
 """A process that calls functions one after another. If one ends the process, the caller learns how.
 
-Runs are computed in such a process, so that one which calls os._exit, crashes in an extension or is killed
-for its memory ends neither the sweep nor the launcher's own process. It is kept between runs, which
-therefore share imports and data that are in memory.
+Runs are computed in such a process. So a run that calls os._exit, crashes or is killed for its memory ends
+neither the sweep nor the launcher's own process. It is kept between runs, which therefore share imports and
+data that are in memory.
 
 >>> shared_worker().call(run, config, on_progress=print)  # doctest: +SKIP
 """

@@ -51,10 +51,10 @@ def as_convolution(
     """Return a copy of a model with a convolution for each attention layer: the nearest CNN of a ViT.
 
     - Attention with linear maps to and from values becomes position-only heads, `HeadConvolution`: each head
-      has one kernel instead of weights that depend on content, and keeps its map to values. Kernels and the
-      map to the output are the least squares of the original layer's output over the images, each in closed
-      form, in turn, until the error falls no further. A layer is fitted on the input that the converted
-      layers before it give.
+      has one kernel instead of weights that depend on content. It keeps its map to values. Kernels and the
+      map to the output are least-squares fits to the original layer's output over the images. They are solved
+      in turn, each in closed form, until the error falls no further. A layer is fitted on the input that the
+      converted layers before it give.
     - A layer made by `as_attention`, and the mixer conv_attention, becomes the convolution or pool that it
       is, exactly.
 

@@ -47,13 +47,13 @@ def draw_subset(
     With val_from="subset" the validation images are a part of the subset, and the others are trained on. With
     val_from="rest" they come from the images outside it, and the whole subset is trained on.
 
-    The first images are one of each class; further ones keep the classes' proportions (Webster's method), so
-    that counts of classes of one size differ by at most one. All of it is nested: with the same seed,
-    the subset, `train` and `val` of one size are contained in those of every larger size.
+    The first images are one of each class; further ones keep the classes' proportions (Webster's method). So
+    counts of classes of one size differ by at most one. All of it is nested: with the same seed, the subset,
+    `train` and `val` of one size are contained in those of every larger size.
 
     From the subset, every class gives about val_fraction of its images to validation, but never its first.
-    In all, for balanced classes, floor(val_fraction * train_size) images, and fewer only where classes of one
-    or two images have none to spare; with one image per class `val` is empty.
+    For balanced classes these are floor(val_fraction * train_size) images in all. They are fewer where
+    classes of one or two images have none to spare. With one image per class `val` is empty.
 
     From the rest, `val` has val_fraction of its images, at least one, and stratified. `val` of one size is
     contained in that of every smaller size.

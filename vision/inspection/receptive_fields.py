@@ -69,9 +69,9 @@ def composed_field(model: nn.Module, input_size: Size, layer: str | None = None)
 def gradient_support(model: nn.Module, input_size: Size, layer: str | None = None) -> Tensor:
     """Return bool (N_query, H * W): which pixels have a gradient at each output token of a layer.
 
-    Accepts any model; the other arguments are those of `composed_field`. Two things may hide a connection: a
-    ReLU after a weight that is standardized in the forward pass, which is not positive, and a maximum that
-    is a function call instead of nn.MaxPool2d, which has a gradient at one token only.
+    Accepts any model; the other arguments are those of `composed_field`. Two things may hide a connection.
+    One is a ReLU after a weight that is standardized in the forward pass, and thus not positive. The other is
+    a maximum that is a function call instead of nn.MaxPool2d: it has a gradient at one token only.
 
     Raises:
         ValueError: the layer's output has no grid.
@@ -82,8 +82,8 @@ def gradient_support(model: nn.Module, input_size: Size, layer: str | None = Non
 def effective_receptive_field(model: nn.Module, images: Tensor, layer: str | None = None) -> Tensor:
     """images (B, C, H, W) -> (H, W): how strongly each pixel changes the central token of a layer.
 
-    This is the mean over images and channels of the absolute gradient of the sum of the token's channels,
-    with the model's own weights in eval mode (Luo et al., 2016). The token is at (rows // 2, cols // 2) of
+    It is the absolute gradient of the sum of the token's channels, averaged over images and channels (Luo et
+    al., 2016). The model has its own weights and is in eval mode. The token is at (rows // 2, cols // 2) of
     the patches; class and register tokens are not counted.
 
     Args:

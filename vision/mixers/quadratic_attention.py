@@ -23,7 +23,7 @@ class QuadraticAttention(PositionAttention):
 
     The quadratic encoding of Cordonnier et al. (2020): a receptive field with a learned centre and width, a
     Gaussian of variance 1 / (2 alpha). For alpha -> infinity, a head with an integer centre becomes a shift
-    by it, with the nearest key at the border, and 9 heads become a 3 x 3 convolution with replicate padding.
+    by it, with the nearest key at the border. Then 9 heads are a 3 x 3 convolution with replicate padding.
     For alpha -> 0 a head becomes the mean.
 
     Args:

@@ -22,9 +22,9 @@ class Recurrent(nn.Module):
     """(B, N, C) -> (B, N, C): bidirectional LSTMs or GRUs over the tokens, and a linear map back.
 
     "rows_and_columns" is ReNet's layer (Visin et al., 2015): one network reads every row from both ends, and
-    a second one every column of its output, so that each output depends on all tokens. The paper starts with
-    the columns. With "sequence", one network reads all tokens in index order from both ends. Attention
-    connects any two tokens in one step. Here information passes through all tokens between them.
+    a second one every column of its output. So each output depends on all tokens. The paper starts with the
+    columns. With "sequence", one network reads all tokens in index order from both ends. Attention connects
+    any two tokens in one step. Here information passes through all tokens between them.
 
     torch.fx, torch.jit.trace and torch.export support it. torch.compile runs torch's networks uncompiled
     between two graphs; fullgraph=True is an error unless torch._dynamo.config.allow_rnn is set.

@@ -60,8 +60,8 @@ class RelativeBias(nn.Module):
 
         The table of a field by offsets stays as it is. Any other is interpolated as in BEiT (Bao et al.,
         2022) by timm, in float32, and its field becomes the full one. On a larger grid, near positions stay
-        where they are, the steps between farther ones grow by at most half, and past the last one its value
-        is repeated. A smaller grid keeps the near positions.
+        where they are. The steps between farther ones grow by at most half. Past the last one its value is
+        repeated. A smaller grid keeps the near positions.
         """
         new, old = deepcopy(self), self.field
         new.field = field_on(old, grid)

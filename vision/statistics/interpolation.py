@@ -26,9 +26,9 @@ def smooth_paths(
     """Draw one smooth path through each row of `drawn`, from a Gaussian process around a straight line.
 
     The covariance is squared exponential (Rasmussen and Williams, 2006, chapter 2). Its length scale and
-    amplitude are drawn from their posterior under the means, so that between sizes far apart the paths differ
-    as much as the curvature of the data permits. Straight lines have no such uncertainty, and where sizes are
-    a factor of 5 apart their intervals contain the truth in 36 to 68 of 100 simulated sweeps.
+    amplitude are drawn from their posterior under the means. So between sizes far apart, the paths differ as
+    much as the curvature of the data permits. Straight lines have no such uncertainty, and where sizes are a
+    factor of 5 apart their intervals contain the truth in 36 to 68 of 100 simulated sweeps.
 
     Args:
         at: (J) log sizes, ascending.

@@ -59,8 +59,8 @@ def compare_predictions(
 
     The interval is a paired bootstrap over images. With one pair it is for these two trained models on
     similar images. With more it also covers new seeds: each draw adds normal noise with the variance of the
-    runs, scaled to Student's t with Satterthwaite's degrees of freedom, as in studies with several readers
-    and cases (Obuchowski and Rockette, 1995). docs/statistics.md has the measured coverage.
+    runs. It is scaled to Student's t with Satterthwaite's degrees of freedom, as in studies with several
+    readers and cases (Obuchowski and Rockette, 1995). docs/statistics.md has the measured coverage.
 
     Args:
         first: Predicted classes, (R, N) or (N,). Runs with the same seed and subset are in the same row.

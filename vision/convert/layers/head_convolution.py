@@ -20,8 +20,8 @@ class HeadConvolution(nn.Module):
     Without the gain g these are one convolution from C to C_out, `folded`, whose weight at offset d is
     sum_h a_h(d) O_h V_h. At the border the kernel is clipped, and the gain renormalizes what is left.
 
-    P prefix tokens, such as a class token, have no position on the grid: each head gives a patch one weight
-    for each prefix token, and a prefix token one weight for every token.
+    P prefix tokens, such as a class token, have no position on the grid. Each head gives a patch one weight
+    for each prefix token. It gives a prefix token one weight for every token.
 
     Args:
         dim: width C of a token.
