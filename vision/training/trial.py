@@ -1,4 +1,4 @@
-"""One step of a recipe, and of a model, so that what cannot be trained is told before the first run.
+"""One step of a recipe, and of a model, so that what cannot be trained is reported before the first run.
 
 >>> try_recipe(TrainingConfig(schedule="step", schedule_options={"decay_rate": -5, "decay_epochs": 0.2}))
 Traceback (most recent call last):
