@@ -50,7 +50,7 @@ MAY_IMPORT = {
         *("config", "data", "models", "soften", "inspection", "training", "provenance", "results"),
         *("checkpoints", "dynamic"),
     },
-    "checks": {"config", "data", "models", "training", "results", "experiment"},
+    "checks": {"dynamic", "config", "data", "models", "training", "results", "experiment"},
     "cli": {
         *("text", "config", "patches", "data", "models", "convert", "soften", "provenance", "results"),
         *("statistics", "inspection", "reuse", "plots", "report", "experiment", "checks", "dynamic"),

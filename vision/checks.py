@@ -17,6 +17,7 @@ from torch import nn
 from vision import results
 from vision.config import DataConfig, RunConfig, gpu_share, require_flags, this_process_of_run
 from vision.data import Inputs, has_changed, load_inputs, load_source, reading_key
+from vision.dynamic import Arguments
 from vision.experiment import (
     OwnMetrics,
     build_model,
@@ -219,7 +220,7 @@ def _check_asked(run: RunConfig, start: Start | None, device: torch.device) -> N
     _check_parameters(run, asked if isinstance(asked, int | float) else 0, device)
 
 
-def _check_built(run: RunConfig, arguments: dict[str, Any], device: torch.device) -> None:
+def _check_built(run: RunConfig, arguments: Arguments, device: torch.device) -> None:
     """Refuse a model that no memory holds, before it is built."""
     model: nn.Module | None = None
     with suppress(Exception), torch.device("meta"):  # some models cannot be built without memory

@@ -1,9 +1,8 @@
 """The folder of the configs, their schema for Hydra, and the RunConfig of a composed config."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
@@ -13,6 +12,7 @@ import vision
 from vision.cli.hydra_errors import no_such_setting
 from vision.cli.missing import must_be_given, reason_of
 from vision.config import RunConfig, setting_types
+from vision.dynamic import JsonObject
 
 
 def conf_folder() -> Path:
@@ -45,7 +45,7 @@ def to_run_config(config: DictConfig) -> RunConfig:
     return typed
 
 
-def _unknown(config: DictConfig, known: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def _unknown(config: DictConfig, known: JsonObject, prefix: str = "") -> Iterator[str]:
     """Yield the settings that a plus added though there are none of their names."""
     for key in config:
         name = f"{prefix}{key}"

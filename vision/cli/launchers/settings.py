@@ -6,9 +6,10 @@ ValueError: hydra.launcher.per_gpu must be an integer from 1, got 0
 """
 
 import subprocess
-from collections.abc import Mapping
 from math import isfinite
 from typing import Any, TypeGuard
+
+from vision.dynamic import Arguments
 
 SLURM = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
 SECONDS_FOR_SLURM = 30
@@ -27,7 +28,7 @@ OF_SBATCH = {
 }
 
 
-def check_settings(launcher: Mapping[str, Any]) -> None:
+def check_settings(launcher: Arguments) -> None:
     """Check the settings of a launcher, as Hydra composed them.
 
     Raises:
@@ -38,7 +39,7 @@ def check_settings(launcher: Mapping[str, Any]) -> None:
             raise ValueError(f"hydra.launcher.{name} must be {wanted}, got {value}")
 
 
-def check_with_slurm(launcher: Mapping[str, Any]) -> None:
+def check_with_slurm(launcher: Arguments) -> None:
     """Ask Slurm, if it is the launcher, whether it would accept a job of these settings.
 
     Raises:

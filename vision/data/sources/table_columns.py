@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from vision.data.report import named
+from vision.dynamic import Arguments, JsonObject
 
 Schema: TypeAlias = Any  # pyarrow.Schema
 OPTIONS = ("image_column", "label_column")
@@ -49,7 +50,7 @@ class Columns:
     remarks: tuple[str, ...]
 
 
-def find_columns(schema: Schema, table: str, options: Mapping[str, Any] | None = None) -> Columns:
+def find_columns(schema: Schema, table: str, options: Arguments | None = None) -> Columns:
     """Return the columns that the options name, or the metadata declare, or that have a usual name.
 
     Args:
@@ -88,7 +89,7 @@ def check_classes(declared: Sequence[tuple[str, tuple[str, ...] | None]]) -> tup
 
 
 def _find(
-    kind: _Kind, names: list[str], features: dict[str, Any], table: str, options: Mapping[str, Any]
+    kind: _Kind, names: list[str], features: JsonObject, table: str, options: Mapping[str, Any]
 ) -> tuple[str, list[str]]:
     """Return a column, and a sentence if there are others."""
     option = f"{kind.word}_column"
@@ -115,17 +116,17 @@ def _find(
     return found[0], [f"{text} chooses another"] if others else []
 
 
-def _features(metadata: dict[bytes, bytes]) -> dict[str, dict[str, Any]]:
+def _features(metadata: dict[bytes, bytes]) -> dict[str, JsonObject]:
     """Return Hugging Face's description of each column; none if it has another form."""
     try:
         features: Any = json.loads(metadata[b"huggingface"])["info"]["features"]
     except (KeyError, TypeError, ValueError):
         return {}
-    columns = cast("dict[str, Any]", features if isinstance(features, dict) else {})
+    columns = cast(JsonObject, features if isinstance(features, dict) else {})
     return {name: feature for name, feature in columns.items() if isinstance(feature, dict)}
 
 
-def _classes(feature: dict[str, Any]) -> tuple[str, ...] | None:
+def _classes(feature: JsonObject) -> tuple[str, ...] | None:
     names = feature.get("names")
     listed = cast("list[Any]", names) if isinstance(names, list) else []
     return tuple(unicodedata.normalize("NFC", str(name)) for name in listed) or None

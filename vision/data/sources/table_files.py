@@ -8,7 +8,7 @@
 # pyright: reportMissingTypeStubs=false
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,6 +17,7 @@ from vision.data.report import named
 from vision.data.sources.split_names import SPLITS, split_of
 from vision.data.sources.table_columns import Columns, find_columns
 from vision.data.sources.table_labels import Column, RowNames
+from vision.dynamic import Arguments
 
 Table: TypeAlias = Any  # pyarrow.Table
 _WORDS = sorted((word for words in SPLITS.values() for word in words), key=len, reverse=True)
@@ -68,7 +69,7 @@ def files_by_split(root: Path, given: str) -> dict[str | None, list[Path]]:
     return files
 
 
-def read_files(files: Sequence[Path], options: Mapping[str, Any] | None = None) -> Part:
+def read_files(files: Sequence[Path], options: Arguments | None = None) -> Part:
     """Return the images and labels of all files.
 
     Args:
@@ -107,7 +108,7 @@ def two_columns(table: Table, columns: Columns) -> Table:
     return pa.Table.from_arrays(found, names=["image", "label"])
 
 
-def _read(file: Path, options: Mapping[str, Any]) -> tuple[Table, Columns]:
+def _read(file: Path, options: Arguments) -> tuple[Table, Columns]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
