@@ -146,6 +146,17 @@ class TestHuggingFace:
         read = torch.cat((pixels_of(source.train), pixels_of(source.test))).flatten(1).tolist()
         assert sorted(read) == sorted(written)
 
+    def test_a_broken_file(self, digits, tmp_path):
+        folder = tmp_path / "set" / "data"
+        folder.mkdir(parents=True)
+        self.build(digits.train, 20).to_parquet(folder / "train-00000-of-00001.parquet")
+        (folder / "test-00000-of-00001.parquet").write_bytes(b"no table")
+        with pytest.raises(
+            FileNotFoundError, match=r"data\.dataset='.*set' cannot be read, .*: \S"
+        ) as caught:
+            load(tmp_path / "cache", "huggingface", dataset=str(tmp_path / "set"))
+        assert "\n" not in str(caught.value)
+
     def test_what_is_not_there(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"data\.dataset='.*none' cannot be read"):
             load(tmp_path / "cache", "huggingface", dataset=str(tmp_path / "none"), download=False)

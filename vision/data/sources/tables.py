@@ -133,8 +133,9 @@ def _fetch(config: DataConfig) -> Any:
         return cast(
             Any, datasets.load_dataset(config.dataset, cache_dir=config.root, download_config=download)
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, datasets.exceptions.DatasetGenerationError) as error:
+        reason = " ".join(str(error.__cause__ or error).split())
         raise FileNotFoundError(
             f"data.dataset={config.dataset!r} cannot be read, with data.download={config.download} and "
-            f"data.root={Path(config.root).absolute()}: {' '.join(str(error).split())}"
+            f"data.root={Path(config.root).absolute()}: {reason}"
         ) from error
