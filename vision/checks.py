@@ -56,7 +56,11 @@ class Estimate(NamedTuple):
 
 
 def check_together(
-    runs: Sequence[RunConfig], finished: Sequence[FinishedData] = (), *, chosen_by: str = ""
+    runs: Sequence[RunConfig],
+    finished: Sequence[FinishedData] = (),
+    *,
+    chosen_by: str = "",
+    trains: bool = True,
 ) -> list[Estimate]:
     """Check runs with their data and devices; each data set is read, and each model built, once.
 
@@ -64,6 +68,7 @@ def check_together(
         runs: the runs to do.
         finished: finished runs of the same sweep, whose images must be those that are there now.
         chosen_by: what compares the runs by their validation accuracy, and so needs validation images.
+        trains: whether each model is trained on two images, which may end the process.
 
     Returns:
         What each run needs.
@@ -79,7 +84,7 @@ def check_together(
     checked: dict[Hashable, Any] = {}
     order = sorted(range(len(runs)), key=lambda number: repr(runs[number].data))
     _check_unchanged(runs, finished)
-    needed = {number: _check_with_data(runs[number], checked, chosen_by) for number in order}
+    needed = {number: _check_with_data(runs[number], checked, chosen_by, trains=trains) for number in order}
     if runs:
         size = sum(estimate.size for estimate in needed.values())
         results.check_room(Path(runs[0].output_dir), size, f"the files of {len(runs)} runs")
@@ -102,7 +107,9 @@ def _check_unchanged(runs: Sequence[RunConfig], finished: Sequence[FinishedData]
             )
 
 
-def _check_with_data(run: RunConfig, checked: dict[Hashable, Any], chosen_by: str) -> Estimate:
+def _check_with_data(
+    run: RunConfig, checked: dict[Hashable, Any], chosen_by: str, *, trains: bool
+) -> Estimate:
     def once(key: Hashable, check: Callable[[], _T]) -> _T:
         if key not in checked:
             checked[key] = check()
@@ -118,7 +125,7 @@ def _check_with_data(run: RunConfig, checked: dict[Hashable, Any], chosen_by: st
         require_validation(what, run, inputs)
     once((repr(run.data.augment), repr(run.training)), lambda: _check_recipe(run, inputs))
     shape, frozen = inputs.source.train.shape, run.training.freeze_backbone
-    images = min(2, smallest_part(run.training, processes=inputs.process.count))
+    images = min(2, smallest_part(run.training, processes=inputs.process.count)) if trains else 0
     key = (repr(run.model), shape, len(inputs.source.classes), len(inputs.test), frozen, images)
     size, macs = once(key, lambda: _check_model(run, inputs, device, images))
     steps = budget_steps(run.training, len(inputs.subset.train))
@@ -178,7 +185,7 @@ def _in_a_sentence(failure: str) -> Generator[None]:
 def _check_model(run: RunConfig, inputs: Inputs, device: torch.device, images: int) -> tuple[int, int]:
     """Check the model; returns the bytes of its run's files, and its multiply-adds for one image.
 
-    It is trained on as many images: 2, or 1 if a batch has a part of one image.
+    It is trained on as many images: 2, 1 if a batch has a part of one image, or none.
     """
     source, name = inputs.source, run.model.name
     shape = source.train.shape
@@ -202,7 +209,8 @@ def _check_model(run: RunConfig, inputs: Inputs, device: torch.device, images: i
             f"got {type(outputs).__name__ if got is None else tuple(got)}"
         )
     require_flags("model.kwargs", run.model.kwargs, type(model).__init__)
-    try_model(model, run.training, shape=shape, images=images)
+    if images:
+        try_model(model, run.training, shape=shape, images=images)
     return folder_size(model, len(inputs.test), expected[1]), macs
 
 

@@ -30,7 +30,9 @@ class Faulty(nn.Module):
 
 
 def fill_disk() -> None:
-    """Write until nothing more fits."""
+    """Write until nothing more fits, once a run goes on."""
+    if not Path("outputs").exists():
+        return
     with Path("filler").open("wb", buffering=0) as file:
         try:
             while True:

@@ -40,7 +40,7 @@ class Telling(Faulty):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits."""
-        if self.training and not self.told:
+        if self.training and not self.told and Path("outputs").exists():  # a run, not the check before it
             self.told = True
             tell("trained")
             while len({line.split()[0] for line in Path("trained").read_text().splitlines()}) < 2:

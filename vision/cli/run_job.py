@@ -22,16 +22,19 @@ def check_runs(
     configs: Sequence[RunConfig],
     finished: Sequence[tuple[DataConfig, str, str]] = (),
     chosen_by: str = "",
+    trains: bool = True,
 ) -> list[float]:
     """Check runs with their data and models; returns the multiply-adds of the training of each.
 
     Args:
         configs: of the runs.
-        finished, chosen_by: as in `vision.checks.check_together`.
+        finished, chosen_by, trains: as in `vision.checks.check_together`.
     """
     from vision.checks import check_together
 
-    return [estimate.work for estimate in check_together(configs, finished, chosen_by=chosen_by)]
+    return [
+        estimate.work for estimate in check_together(configs, finished, chosen_by=chosen_by, trains=trains)
+    ]
 
 
 def compute(config: RunConfig, on_progress: Callable[[JsonObject], None]) -> JsonObject:

@@ -125,17 +125,27 @@ class ResumingSweeper(Sweeper):
         if isinstance(self.launcher, GpuLauncher | RayLauncher):
             self.launcher.prepare()
         check_with_slurm(self._launcher_settings)
-        from vision.cli.run_job import check_runs
-
         try:
-            configs = [run.config for run in to_do]
-            needed = shared_worker().call(check_runs, configs, finished, self.chosen_by)
-        except results.RunDied as died:
-            raise ValueError(f"the check of the data and the models ended early: {died}") from died
+            needed = self._estimate(to_do, finished, trains=True)
+        except results.RunDied:  # by a model that ends its process: it is left to its run
+            needed = self._estimate(to_do, finished, trains=False)
         for run, work in zip(to_do, needed, strict=True):
             run.work = work
         if not self._in_one_process:  # whose jobs go to the same worker, and its data
             shared_worker().close()
+
+    def _estimate(
+        self, to_do: Sequence[SweepRun], finished: Sequence[FinishedData], *, trains: bool
+    ) -> list[float]:
+        from vision.cli.run_job import check_runs
+
+        configs = [run.config for run in to_do]
+        try:
+            return shared_worker().call(check_runs, configs, finished, self.chosen_by, trains)
+        except results.RunDied as died:
+            if trains:
+                raise
+            raise ValueError(f"the check of the data and the models ended early: {died}") from died
 
     @property
     def _launcher_settings(self) -> Arguments:
