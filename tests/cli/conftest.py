@@ -1,6 +1,6 @@
 """Commands as a user runs them: each in its own folder, outside the process of the tests."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,16 +13,22 @@ SERVER = pytest.StashKey[CommandServer]()
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
     """Fork the process of the commands after the imports, and before a test changes what it inherits."""
+    if session.config.option.collectonly:
+        return
     if any("vision" in getattr(item, "fixturenames", ()) for item in session.items):
         session.config.stash[SERVER] = CommandServer()
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End that process, also where no test has used it: it would be waited for."""
+    if server := session.config.stash.get(SERVER, None):
+        server.close()
+
+
 @pytest.fixture(scope="session")
-def vision(pytestconfig: pytest.Config) -> Iterator[Callable[..., Done]]:
+def vision(pytestconfig: pytest.Config) -> Callable[..., Done]:
     """Run a command in a folder, with further variables in its environment."""
-    server = pytestconfig.stash[SERVER]
-    yield server.run
-    server.close()
+    return pytestconfig.stash[SERVER].run
 
 
 @pytest.fixture(scope="session")
