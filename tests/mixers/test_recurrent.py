@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from vision.mixers.recurrence import Recurrence
 from vision.mixers.recurrent import Recurrent
 from vision.patches import Grid
 
@@ -16,8 +17,8 @@ def tokens(*shape: int, seed: int = 0) -> torch.Tensor:
 
 def by_cells(network: nn.Module | None, x: torch.Tensor) -> torch.Tensor:
     """(B, N, C) -> (B, N, 2 * hidden): one token after the other, from either end."""
-    assert isinstance(network, nn.LSTM | nn.GRU)
-    kind = {nn.LSTM: nn.LSTMCell, nn.GRU: nn.GRUCell}[type(network)]
+    assert isinstance(network, Recurrence)
+    kind = {"LSTM": nn.LSTMCell, "GRU": nn.GRUCell}[network.mode]
     sides = []
     for end, order in (("", range(x.shape[1])), ("_reverse", range(x.shape[1] - 1, -1, -1))):
         cell = kind(network.input_size, network.hidden_size, dtype=x.dtype)
@@ -60,6 +61,28 @@ def test_parameters_of_recurrent_by_hand(kind, gates):
         mixer = Recurrent(dim, GRID, kind=kind, order=order, hidden=hidden)
         assert sum(p.numel() for p in mixer.parameters()) == wanted
     assert Recurrent(dim, GRID).proj.in_features == dim
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+@pytest.mark.parametrize("order", ["rows_and_columns", "sequence"])
+def test_one_compiled_graph_has_the_same_values_and_gradients(kind, order):
+    """By torch's own compiler; its graph has the recurrence as one operation, whatever the length."""
+    torch.compiler.reset()
+    torch.manual_seed(0)
+    mixer = Recurrent(6, Grid(8, 8), kind=kind, order=order)
+    compiled = torch.compile(mixer, fullgraph=True)
+    for batch in (2, 3):
+        x = tokens(batch, 64, 6).float().requires_grad_()
+        inputs, direction = [x, *mixer.parameters()], tokens(batch, 64, 6, seed=1).float()
+        got, wanted = compiled(x), mixer(x)
+        torch.testing.assert_close(got, wanted)
+        for one, other in zip(
+            torch.autograd.grad(got, inputs, direction),
+            torch.autograd.grad(wanted, inputs, direction),
+            strict=True,
+        ):
+            torch.testing.assert_close(one, other)
 
 
 def test_errors_list_kinds_and_orders():

@@ -73,8 +73,7 @@ def test_a_compiled_mixer_gives_the_same_forward_and_backward(case):
     for batch in (2, 5):
         x = tokens(grid, batch=batch).requires_grad_()
         torch._dynamo.mark_dynamic(x, 0)  # a graph for a fixed number of images is now an error
-        with torch._dynamo.config.patch(allow_rnn=True):
-            got, wanted = compiled(x), mixer(x)
+        got, wanted = compiled(x), mixer(x)
         torch.testing.assert_close(got, wanted, rtol=0, atol=1e-12)
         for one, other in zip(gradients(mixer, x, got), gradients(mixer, x, wanted), strict=True):
             torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)

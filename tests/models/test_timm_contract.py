@@ -77,7 +77,7 @@ def test_another_dtype_after_a_forward_leaves_no_old_tensor(name, pos_embed):
 def test_traced_exported_and_compiled_models_give_the_same_logits(name):
     torch._dynamo.reset()  # or the models of earlier cases use up its limit of recompilations
     model, x, more = small(name, depth=2), images(2), images(5)
-    with torch.no_grad(), torch._dynamo.config.patch(allow_rnn=True):
+    with torch.no_grad():
         expected, expected_more = model(x), model(more)
         batch = torch.export.Dim("batch", min=2)
         others = {
