@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from commands import TINY, VISION
+from environment import make_environment
 
 ROOT = Path(__file__).parents[1]
 
@@ -98,7 +99,9 @@ for command in json.loads(sys.argv[1]):
 
 
 LIBRARY = """
+from importlib.util import find_spec
 from pathlib import Path
+assert not [name for name in ("pandas", "hydra", "matplotlib", "sklearn", "rich", "onnx") if find_spec(name)]
 import numpy, PIL.Image, timm, torch, vision
 from vision import DataConfig, ModelConfig, RunConfig, TrainingConfig
 
@@ -127,49 +130,42 @@ record = vision.run(
 trained = vision.load(record["folder"])
 assert trained.predict("images/light/0.png").name == "light", record["test_accuracy"]
 """
-WITHOUT_PACKAGES = """
-from vision.cli import main
-for words in json.loads(sys.argv[1]):
-    print("$", *words, main(words), flush=True)
-"""
+RUN, RECORD = "outputs/runs", "outputs/runs/field_cnn/n40/s0"
+MISSING = {
+    "train debug=tiny": "hydra-core",
+    "train -m debug=tiny": "hydra-core",
+    f"status {RUN}": "rich",
+    f"plot {RUN}": "pandas",
+    f"report {RUN}": "rich",
+    f"compare {RUN}": "pandas",
+    "data images": "pandas",
+    "models": "rich",
+    "convert resnet18": "rich",
+    f"inspect {RECORD}": "rich",
+    f"predict {RECORD} images": "rich",
+    f"export {RECORD}": "vit-vs-cnn[export]",
+}
 
 
 @pytest.mark.slow
-def test_models_training_and_prediction_need_torch_torchvision_and_timm_alone(installed, tmp_path):
-    start = f"""
-import json, sys
-sys.path = [{str(installed)!r}] + [folder for folder in sys.path if folder != {str(ROOT)!r}]
-exec(open({str(ROOT / "tests" / "only_torch.py")!r}).read())
-"""
-    run, record = "outputs/runs", "outputs/runs/field_cnn/n40/s0"
-    commands = {
-        "train debug=tiny": "hydra-core",
-        "train -m debug=tiny": "hydra-core",
-        f"status {run}": "rich",
-        f"plot {run}": "pandas",
-        f"report {run}": "rich",
-        f"compare {run}": "pandas",
-        "data images": "pandas",
-        "models": "rich",
-        "convert resnet18": "rich",
-        f"inspect {record}": "rich",
-    }
-    words = json.dumps([command.split() for command in commands])
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", start + LIBRARY + WITHOUT_PACKAGES, words],
-        cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
+def test_models_training_and_prediction_need_torch_torchvision_and_timm_alone(wheel, tmp_path):
+    """In an environment of its own; a command whose package is missing names it in one sentence."""
+    programs = make_environment(tmp_path / "env", "torch", "torchvision", "timm", wheel=wheel)
+    here = {"OMP_NUM_THREADS": "1", "PATH": os.environ["PATH"]}  # no PYTHONPATH to the checkout
+
+    def run(program: str, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [str(programs / program), *words]
+        return subprocess.run(command, cwd=tmp_path, env=here, capture_output=True, text=True)
+
+    done = run("python", "-W", "error", "-c", LIBRARY)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [f"$ {command} 2" for command in commands]
-    said = [line for line in done.stderr.splitlines() if line.startswith("vision ")]
-    assert said == [
-        f"vision {command.split()[0]}: needs the package {package}, which is not installed: "
-        f"pip install {package}"
-        for command, package in commands.items()
-    ]
+    for command, package in MISSING.items():
+        done = run("vision", *command.split())
+        name = command.split()[0]
+        assert (done.returncode, done.stdout) == (2, ""), done
+        (said,) = done.stderr.splitlines()
+        assert said.startswith(f"vision {name}: ") and "needs" in said, said
+        assert said.endswith((f"pip install {package}", f"pip install '{package}'")), said
 
 
 def test_a_missing_package_of_an_extra_is_named_with_it():
