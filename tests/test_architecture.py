@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "fields": {"dynamic", "patches", "reference", "tracing"},
     "positions": {"device_dtype", "patches", "fields", "tracing"},
     "attention": {"dynamic", "patches", "fields", "positions", "tracing"},
-    "mixers": {"dynamic", "device_dtype", "patches", "fields", "positions", "attention"},
+    "mixers": {"dynamic", "device_dtype", "patches", "fields", "positions", "attention", "tracing"},
     "models": {
         *("_old_names", "dynamic", "text", "saved_files", "device_dtype", "patches", "fields", "positions"),
         *("attention", "mixers"),
@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "results": {"_lazy", "_old_names", "dynamic", "config", "text", "provenance", "saved_files"},
     "statistics": set(),
     "inspection": {"dynamic", "text", "patches", "fields", "attention", "models", "convert", "soften"},
-    "reuse": {"dynamic", "data", "models", "results"},
+    "reuse": {"dynamic", "data", "models", "patches", "results"},
     "plots": {"text"},
     "report": {"dynamic", "text", "results", "statistics", "plots", "provenance"},
     "checkpoints": {"dynamic", "config", "training", "results"},

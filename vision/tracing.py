@@ -30,6 +30,11 @@ def is_traced() -> bool:
     return type(made_now) is not Tensor or made_now.is_meta
 
 
+def is_any_size(size: int) -> bool:
+    """Return whether a graph is exported for any value of this size: a comparison would limit its values."""
+    return torch.compiler.is_exporting() and isinstance(size, torch.SymInt)
+
+
 def fx_call(module: nn.Module, *inputs: Tensor | None) -> Tensor | None:
     """Record a call of a module where torch.fx traces symbolically, and return its proxy; otherwise None.
 

@@ -247,3 +247,15 @@ def test_timm_finds_the_present_size():
     model = build("field_cnn", **SMALL)
     model.set_input_size((16, 32))
     assert timm.models.get_model_input_config(model)["input_size"] == (3, 16, 32)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (24, 24), (8, 32), (17, 30)])
+def test_images_of_any_size_as_in_timms_vit(size):
+    torch.manual_seed(0)
+    dynamic = {"dynamic_img_size": True, "dynamic_img_pad": True}
+    vit = timm_vit(**dynamic)
+    nn.init.normal_(vit.pos_embed)
+    ours, images = with_the_weights_of(vit, **dynamic), torch.randn(2, 3, *size)
+    torch.testing.assert_close(ours(images), vit(images), rtol=1e-5, atol=1e-5)
+    for one, other in zip(*(m.forward_intermediates(images)[1] for m in (ours, vit)), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)

@@ -4,14 +4,16 @@ import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import vision
 from vision.experiment import run
+from vision.models import create_model, save_model
 from vision.reuse import TrainedModel, export
-from vision.reuse.exported_file import METADATA
+from vision.reuse.exported_file import ENDINGS, METADATA
 
 
 @pytest.fixture(scope="module")
@@ -73,15 +75,45 @@ def test_a_cnn_is_exported_for_images_of_any_size(photo_config, tmp_path, format
     assert written.difference < 1e-5
 
 
-def test_a_model_for_one_size_is_not_exported_with_a_dynamic_one(vit_run, tmp_path):
-    with pytest.raises(
-        ValueError, match=r"Backbone takes images of \(3, 8, 8\) alone; leave out the dynamic"
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["onnx", "torch"])
+def test_a_vit_is_exported_for_images_of_any_size_that_its_patch_divides(vit_run, tmp_path, format):
+    if format == "onnx":
+        pytest.importorskip("onnxruntime")
+    trained = vision.load(vit_run)
+    written = export(trained, tmp_path / f"m{ENDINGS[format]}", format=format, dynamic_size=True)
+    assert written.checked == [(1, 3, 8, 8), (3, 3, 8, 8), (1, 3, 16, 12), (3, 3, 16, 12)]
+    assert written.difference < 1e-5
+    with pytest.raises(ValueError, match=r"images must be \(B, 3, 8, 8\)"):  # the loaded one is as it was
+        trained.model(torch.zeros(1, 3, 16, 12))
+
+
+def save(folder: Path, name: str, **arguments: Any) -> TrainedModel:
+    """A model of another kind, as `load` returns it."""
+    shape: dict[str, Any] = {"input_size": (3, 16, 16), "mean": (0.5,) * 3, "std": (0.5,) * 3}
+    model = create_model(name, **arguments)
+    save_model(model, folder, arguments=arguments, **shape)
+    return vision.load(folder)
+
+
+def test_a_model_for_one_size_is_not_exported_with_a_dynamic_one(tmp_path):
+    backbone = {"img_size": 16, "patch_size": 4, "embed_dim": 16, "depth": 1}
+    for name, arguments, message in (
+        (
+            "field_window",
+            backbone,
+            "dynamic_img_size needs a mixer that works on any grid, got mixer='win",
+        ),
+        ("field_recurrent", backbone, "a recurrence is exported step by step, for one size; leave out"),
+        ("vit_tiny_patch16_224", {"img_size": 16}, r"VisionTransformer takes images of \(3, 16, 16\) alone"),
     ):
-        export(vision.load(vit_run), tmp_path / "vit.onnx", dynamic_size=True)
-    assert not list(tmp_path.iterdir())
+        trained = save(tmp_path / "saved", name, **arguments)
+        with pytest.raises(ValueError, match=message):
+            export(trained, tmp_path / "m.onnx", dynamic_size=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["saved"]
 
 
-def _nothing_like_it(trained, example, file, dynamic):
+def _nothing_like_it(trained, example, file, axes):
     file.touch()
     return lambda images: torch.zeros(len(images), 2)
 

@@ -21,6 +21,7 @@ from vision.attention import dense, flex, gather, kernel, native, reference, shi
 from vision.attention.call import Call
 from vision.dynamic import Arguments
 from vision.fields import Field
+from vision.tracing import is_any_size
 
 _BACKENDS = ("reference", "dense", "gather", "shift", "native", "flex")
 
@@ -93,7 +94,8 @@ def attend(
               triton, in bfloat16 or float16, heads of 16 to 256 channels;
             - shift, for a field by offsets with 64 K <= N_key, or 450 K <= N_key on CUDA without a bias;
             - gather, for a field by indices, or one field by offsets or indices per head, with 64 K <= N_key;
-            - dense: otherwise, and for full fields, masks and dense biases.
+            - dense: otherwise, for full fields, masks and dense biases, and in a graph that is exported for
+              any number of tokens.
 
             scripts/benchmark.py measured this for forward + backward (docs/performance.md).
             `chosen_backend` returns the choice.
@@ -146,7 +148,7 @@ def chosen_backend(
 
 def _choose(call: Call) -> str:
     """Return the first backend that applies in the list of `attend`."""
-    if not call.linear_bias:
+    if not call.linear_bias or is_any_size(call.k.shape[2]):
         return "dense"
     if call.gather_only:
         return "gather" if _GATHER_FROM * call.fields[0].columns <= call.k.shape[2] else "dense"

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from vision.attention.dispatch import attend
 from vision.attention.options import head_width
 from vision.fields import Field
+from vision.patches import Grid
 from vision.positions import QuadraticBias, RelativeBias, Rotary
 
 
@@ -68,10 +69,11 @@ class MultiHeadAttention(nn.Module):
             self.rotary = Rotary(field.queries, self.head_dim, device=device, dtype=dtype)
         self.proj = nn.Linear(num_heads * self.head_dim, dim, device=device, dtype=dtype)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, N, C) -> (B, N, C)."""
-        q, k, v = self._qkv(x)
-        x = attend(q, k, v, self.field, self._bias(), backend=self.backend)
+    def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
+        """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
+        q, k, v = self._qkv(x, grid)
+        field = self.field.on(grid) if self.field and grid else self.field
+        x = attend(q, k, v, field, self._bias(grid), backend=self.backend)
         return self.proj(x.transpose(1, 2).flatten(2))
 
     def attention_map(self, x: Tensor) -> Tensor:
@@ -83,17 +85,17 @@ class MultiHeadAttention(nn.Module):
         """Return what nn.Module prints of this module in addition to its submodules."""
         return f"num_heads={self.num_heads}, head_dim={self.head_dim}, backend={self.backend!r}"
 
-    def _qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _qkv(self, x: Tensor, grid: Grid | None = None) -> tuple[Tensor, Tensor, Tensor]:
         # (B, N, 3 * H * D) -> three views (B, H, N, D) whose memory stays (B, N, H, D)
         qkv = torch.unflatten(self.qkv(x), -1, (3, self.num_heads, self.head_dim))
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        return (q, k, v) if self.rotary is None else (self.rotary(q), self.rotary(k), v)
+        return (q, k, v) if self.rotary is None else (self.rotary(q, grid), self.rotary(k, grid), v)
 
-    def _bias(self) -> Tensor | None:
+    def _bias(self, grid: Grid | None = None) -> Tensor | None:
         if self.relative_bias is not None and self.quadratic_bias is not None:
-            return self.relative_bias() + self.quadratic_bias()
+            return self.relative_bias(grid) + self.quadratic_bias(grid)
         bias = self.relative_bias or self.quadratic_bias
-        return None if bias is None else bias()
+        return None if bias is None else bias(grid)
 
 
 def _check_field(field: Field | None, **positions: bool) -> None:

@@ -135,8 +135,9 @@ class Field:
         # (N_query, 1) + (K,) -> (N_query, K), for rows and for columns
         query = torch.arange(self.queries.size, device=device)[:, None]
         steps = torch.tensor(self.offsets, dtype=torch.long, device=device).reshape(-1, 2)
-        row = query // self.queries.cols * self.stride[0] + steps[:, 0]
-        col = query % self.queries.cols * self.stride[1] + steps[:, 1]
+        at = query // self.queries.cols
+        row = at * self.stride[0] + steps[:, 0]
+        col = (query - at * self.queries.cols) * self.stride[1] + steps[:, 1]
         valid = (row >= 0) & (row < self.keys.rows) & (col >= 0) & (col < self.keys.cols)
         return (row * self.keys.cols + col).masked_fill(~valid, 0), valid
 
@@ -186,6 +187,18 @@ class Field:
         if self.offsets is not None and other.offsets is not None and self.stride == other.stride:
             return self.with_offsets(tuple(sorted({*self.offsets, *other.offsets})))
         return Field(self.queries, self.keys, allowed=self.mask() | other.mask())
+
+    def on(self, grid: Grid) -> "Field":
+        """Return the same offsets, or the full field, with queries and keys on another grid.
+
+        Raises:
+            ValueError: the field is one of indices or of a mask, or its queries and keys differ.
+        """
+        if self.indices is not None or self.allowed is not None:
+            raise ValueError(f"a field by indices or a mask is one of its grid, {self.queries}, alone")
+        if self.queries != self.keys:
+            raise ValueError(f"queries and keys must be on one grid, got {self.queries} and {self.keys}")
+        return replace(self, queries=grid, keys=grid)
 
     def with_offsets(self, offsets: tuple[Offset, ...]) -> "Field":
         """Return the field with the same queries and keys, and other offsets."""

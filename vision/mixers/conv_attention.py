@@ -72,10 +72,11 @@ class ConvAttention(nn.Module):
         self.stride, self.padding, self.dilation, self.groups = layout
         self.weight, self.bias, self.explicit = conv.weight, conv.bias, explicit
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, N, C) -> (B, N_query, out_chans)."""
+    def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
+        """(B, N, C) -> (B, N_query, out_chans), on another grid than the constructor's where one is given."""
         if self.explicit:
-            heads = attend(*self._qkv(x), self.heads).squeeze(0)
+            fields = self.heads if grid is None else [head.on(grid) for head in self.heads]
+            heads = attend(*self._qkv(x, fields[0].queries), fields).squeeze(0)
             heads = torch.unflatten(heads, 2, (-1, x.shape[2])).permute(2, 0, 1, 3)
             out = merge_heads(heads, self.weight, self.groups)
             return out if self.bias is None else out + self.bias
@@ -83,7 +84,7 @@ class ConvAttention(nn.Module):
             x,
             self.weight,
             self.bias,
-            self.grid,
+            grid or self.grid,
             stride=self.stride,
             padding=self.padding,
             dilation=self.dilation,
@@ -92,15 +93,16 @@ class ConvAttention(nn.Module):
 
     def attention_map(self, x: Tensor) -> Tensor:
         """(B, N, C) -> (B, K, N_query, N): the weights of each kernel position: 1 at its key, else 0."""
-        return attend(*self._qkv(x), self.heads, need_weights=True)[1].expand(len(x), -1, -1, -1)
+        weights = attend(*self._qkv(x, self.field.queries), self.heads, need_weights=True)[1]
+        return weights.expand(len(x), -1, -1, -1)
 
     def extra_repr(self) -> str:
         """Return what nn.Module prints of this module."""
         return f"weight={tuple(self.weight.shape)}, stride={self.stride}, explicit={self.explicit}"
 
-    def _qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _qkv(self, x: Tensor, queries: Grid) -> tuple[Tensor, Tensor, Tensor]:
         """(B, N, C) -> q (1, K, N_query, 1), k (1, K, N, 1), zeros; v (1, K, N, B * C)."""
         # The images are concatenated in the values.
         values = x.transpose(0, 1).flatten(1).expand(1, len(self.heads), -1, -1)
-        queries = constant_queries_keys(values, self.field.queries.size)
-        return queries, constant_queries_keys(values, x.shape[1]), values
+        keys = constant_queries_keys(values, x.shape[1])
+        return constant_queries_keys(values, queries.size), keys, values

@@ -55,13 +55,13 @@ class Convolution(nn.Module):
         self.grid, self.padding, self.dilation, self.groups = grid, padding, dilation, groups
         self.weight, self.bias = conv.weight, conv.bias
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, N, C) -> (B, N, C)."""
+    def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
+        """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
         return convolve(
             x,
             self.weight,
             self.bias,
-            self.grid,
+            grid or self.grid,
             padding=self.padding,
             dilation=self.dilation,
             groups=self.groups,

@@ -73,11 +73,12 @@ class GatedAttention(MultiHeadAttention):
         with torch.no_grad():
             self.centres.copy_(_kernel_positions(isqrt(num_heads)))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, N, C) -> (B, N, C)."""
-        q, k, v = self._qkv(x)
-        content = attend(q, k, v, self.field, backend=self.backend)
-        x = self._blend(content, attend_by_position(v, self.scores(), self.field, self.backend))
+    def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
+        """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
+        q, k, v = self._qkv(x, grid)
+        field = self.field.on(grid) if grid else self.field
+        content = attend(q, k, v, field, backend=self.backend)
+        x = self._blend(content, attend_by_position(v, self.scores(grid), field, self.backend))
         return self.proj(x.transpose(1, 2).flatten(2))
 
     def attention_map(self, x: Tensor) -> Tensor:
@@ -93,9 +94,9 @@ class GatedAttention(MultiHeadAttention):
         """(B, N, C) -> (B, num_heads, N, N): the weights by position, the same for every image."""
         return position_map(x, self.scores(), self.field, self.num_heads)
 
-    def scores(self) -> Tensor:
+    def scores(self, grid: Grid | None = None) -> Tensor:
         """Return the position scores: (num_heads, K), or (1, num_heads, N, N) for the whole grid."""
-        return quadratic_scores(self.field, self.alpha, self.centres)
+        return quadratic_scores(self.field.on(grid) if grid else self.field, self.alpha, self.centres)
 
     def _blend(self, content: Tensor, position: Tensor) -> Tensor:
         gate = self.gate.sigmoid()[:, None, None].to(content.dtype)

@@ -15,6 +15,7 @@ from vision.attention.gather import attention as attend_gathered
 from vision.fields import Field, neighbourhood
 from vision.fields.graph import graph
 from vision.patches import Grid
+from vision.tracing import is_any_size
 
 _GRAPHS = ("grid8", "knn")
 _GATHER_FROM = 64  # keys per neighbour from which gathering is faster, as in `attend`
@@ -64,15 +65,15 @@ class GraphAttention(MultiHeadAttention):
             raise ValueError(f"neighbours must be from 1 to {most} on {grid}, got {neighbours=}")
         self.size, self.neighbours, self.self_loops = grid.size, neighbours, self_loops
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, N, C) -> (B, N, C)."""
+    def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
+        """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
         if self.field is not None:
-            return super().forward(x)
-        q, k, v = self._qkv(x)
+            return super().forward(x, grid)
+        q, k, v = self._qkv(x, grid)
         index = nearest(x, self.neighbours, self_loops=self.self_loops)
-        if self.backend == "gather" or (
-            self.backend == "auto" and _GATHER_FROM * self.neighbours <= self.size
-        ):
+        size = grid.size if grid else self.size
+        gathers = not is_any_size(size) and _GATHER_FROM * self.neighbours <= size
+        if self.backend == "gather" or (self.backend == "auto" and gathers):
             index = index.unsqueeze(1)
             x = attend_gathered(q, k, v, index, index >= 0)
         else:
@@ -89,7 +90,7 @@ class GraphAttention(MultiHeadAttention):
 
     def _neighbour_bias(self, q: Tensor, index: Tensor) -> Tensor:
         """index (B, N, K) -> (B, 1, N, N): a bias of 0 for the keys of each query, -inf for all others."""
-        none = q.new_full((q.shape[0], 1, self.size, self.size), float("-inf"))
+        none = q.new_full((q.shape[0], 1, q.shape[2], q.shape[2]), float("-inf"))
         return none.scatter(-1, index.unsqueeze(1), 0.0)
 
 

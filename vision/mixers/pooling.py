@@ -36,9 +36,9 @@ class Pooling(nn.Module):
         padding = same_padding(kernel_size, 1)
         self.pool = nn.AvgPool2d(kernel_size, stride=1, padding=padding, count_include_pad=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, N, C) -> (B, N, C)."""
-        images = _contiguous_on_cuda(tokens_to_images(x, self.grid))
+    def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
+        """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
+        images = _contiguous_on_cuda(tokens_to_images(x, grid or self.grid))
         mean = images_to_tokens(self.pool(images))
         return mean - x if self.subtract else mean
 

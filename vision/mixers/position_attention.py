@@ -81,13 +81,18 @@ class PositionAttention(nn.Module, ABC):
         self.proj = nn.Linear(inner, dim, device=device, dtype=dtype)
 
     @abstractmethod
-    def scores(self) -> Tensor:
-        """Return (num_heads, K) for a field by K offsets, else broadcastable to (1, num_heads, N, N)."""
+    def scores(self, grid: Grid | None = None) -> Tensor:
+        """Return (num_heads, K) for a field by K offsets, else broadcastable to (1, num_heads, N, N).
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, N, C) -> (B, N, C)."""
+        Args:
+            grid: another grid than the constructor's.
+        """
+
+    def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
+        """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
+        field = self.field.on(grid) if grid else self.field
         v = torch.unflatten(self.v(x), -1, (self.num_heads, self.head_dim)).transpose(1, 2)
-        x = attend_by_position(v, self.scores(), self.field, self.backend)
+        x = attend_by_position(v, self.scores(grid), field, self.backend)
         return self.proj(x.transpose(1, 2).flatten(2))
 
     def attention_map(self, x: Tensor) -> Tensor:

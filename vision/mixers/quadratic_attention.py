@@ -55,6 +55,6 @@ class QuadraticAttention(PositionAttention):
         self.centres = nn.Parameter(torch.empty(num_heads, 2, device=device, dtype=dtype))
         nn.init.normal_(self.centres, std=spread)
 
-    def scores(self) -> Tensor:
+    def scores(self, grid: Grid | None = None) -> Tensor:
         """Return (num_heads, K), or (1, num_heads, N, N) for the whole grid."""
-        return quadratic_scores(self.field, self.alpha, self.centres)
+        return quadratic_scores(self.field.on(grid) if grid else self.field, self.alpha, self.centres)

@@ -61,7 +61,7 @@ class StaticAttention(PositionAttention):
         tables, device, dtype = 1 if shared else self.num_heads, options.get("device"), options.get("dtype")
         self.relative_bias = RelativeBias(self.field, tables, device=device, dtype=dtype)
 
-    def scores(self) -> Tensor:
+    def scores(self, grid: Grid | None = None) -> Tensor:
         """Return (num_heads, K) for a field by offsets, else (1, num_heads or 1, N, N)."""
-        scores = self.relative_bias()
+        scores = self.relative_bias(grid)
         return scores if self.field.offsets is None else scores.expand(self.num_heads, -1)

@@ -52,8 +52,10 @@ class TruncatedAttention(MultiHeadAttention):
         self.sequence = sequence
         self.field = truncated(grid, window, dilation=dilation, causal=causal)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, N, C) -> (B, N, C)."""
-        q, k, v = self._qkv(x)
-        x = attend(q, k, v, self.sequence, self._bias(), backend=self.backend)
+    def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
+        """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
+        line = None if grid is None else Grid(1, grid.size)
+        sequence = self.sequence if line is None else self.sequence.on(line)
+        q, k, v = self._qkv(x, line)
+        x = attend(q, k, v, sequence, self._bias(line), backend=self.backend)
         return self.proj(x.transpose(1, 2).flatten(2))

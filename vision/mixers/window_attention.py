@@ -66,8 +66,14 @@ class WindowAttention(MultiHeadAttention):
             self.register_buffer("index_in_tile", self._indices_in_tile().to(device), persistent=False)
         self.masked = grid.size <= _MAX_MASKED and len(self.runs[0]) * len(self.runs[1]) > 1
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, N, C) -> (B, N, C)."""
+    def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
+        """(B, N, C) -> (B, N, C).
+
+        Raises:
+            ValueError: another grid is given; the tiles are those of the constructor's.
+        """
+        if grid is not None:
+            raise ValueError(f"the tiles are those of one grid, {self.grid}")
         if self.masked:
             return super().forward(x)
         qkv = [torch.unflatten(y, 2, (self.grid.rows, self.grid.cols)) for y in self._qkv(x)]
@@ -77,7 +83,7 @@ class WindowAttention(MultiHeadAttention):
         # (B, rows, cols, H, D) -> (B, N, H * D)
         return self.proj(torch.cat(rows, dim=1).flatten(3).flatten(1, 2))
 
-    def _bias(self) -> Tensor | None:
+    def _bias(self, grid: Grid | None = None) -> Tensor | None:
         """Return (1, num_heads, N, N) of the grid; between two tiles its values are masked by the field."""
         if self.relative_bias is None:
             return None

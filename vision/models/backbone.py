@@ -18,6 +18,7 @@ from vision.mixers import create_mixer
 from vision.models.backbone_widths import solve_widths
 from vision.models.block import Block
 from vision.models.conv_stem import ConvStem
+from vision.models.dynamic_size import check_any_grid
 from vision.models.input_size import set_input_size
 from vision.models.intermediates import Indices, check_format, run, run_and_keep
 from vision.models.place_position import place_position
@@ -38,6 +39,8 @@ class Backbone(nn.Module):
         img_size: height and width of the images in pixels, or one number for both.
         patch_size: height and width of a patch in pixels, or one number for both.
         dynamic_img_pad: pad images with zeros to a multiple of the patch, which must divide them otherwise.
+        dynamic_img_size: accept images of any size, as timm's ViTs do: fields are those of the image's grid,
+            and learned positions are resized in each forward pass. Otherwise only those of img_size.
         stem: "patches" maps each patch linearly to a token; "convolutions" is CCT's stem, `ConvStem`.
         in_chans: channels of the images.
         num_classes: width of the head; 0 returns the pooled features.
@@ -58,8 +61,8 @@ class Backbone(nn.Module):
         arguments: those of the constructor, with the widths that were solved; without device and dtype.
 
     Raises:
-        ValueError: the mixer, position or stem is unknown, the patch does not divide the image, or no width
-            gives `params` parameters.
+        ValueError: the mixer, position or stem is unknown, the patch does not divide the image, no width
+            gives `params` parameters, or the mixer is for one size with dynamic_img_size.
     """
 
     _traits: ClassVar = {"first_conv": None}  # timm's loader leaves the stem to `checkpoint_filter_fn`
@@ -70,6 +73,7 @@ class Backbone(nn.Module):
         img_size: Size = 32,
         patch_size: Size = 4,
         dynamic_img_pad: bool = False,
+        dynamic_img_size: bool = False,
         stem: str = "patches",
         in_chans: int = 3,
         num_classes: int = 10,
@@ -95,6 +99,7 @@ class Backbone(nn.Module):
             "stem": stem,
             "in_chans": in_chans,
             **({"dynamic_img_pad": True} if dynamic_img_pad else {}),
+            **({"dynamic_img_size": True} if dynamic_img_size else {}),
             "mixer": mixer,
             "mixer_options": options,
             "alternate_options": alternate_options,
@@ -115,9 +120,11 @@ class Backbone(nn.Module):
         self.num_classes, self.in_chans, self.global_pool = num_classes, in_chans, global_pool
         self.num_features = self.head_hidden_size = self.embed_dim = embed_dim
         self.grad_checkpointing = False
-        self.patch_embed = _stem(stem)(
-            img_size, patch_size, in_chans, embed_dim, dynamic_img_pad=dynamic_img_pad, **dd
-        )
+        dynamic = {"dynamic_img_pad": dynamic_img_pad, "dynamic_img_size": dynamic_img_size}
+        self.patch_embed = _stem(stem)(img_size, patch_size, in_chans, embed_dim, **dynamic, **dd)
+        self.dynamic_img_size = dynamic_img_size
+        if dynamic_img_size:
+            check_any_grid(mixer, embed_dim, self.grid, options, alternate_options or {})
         self.pos_embed = create_position(added, self.grid, embed_dim, **dd)
         self.blocks = nn.Sequential(*self._blocks(**dd))
         reduction = max(pair(patch_size))
@@ -137,8 +144,9 @@ class Backbone(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, N, C): tokens after the last block and norm."""
-        x = self.pos_embed(self.patch_embed(x))
-        return self.norm(run(self.blocks, x, recompute=self.grad_checkpointing))
+        grid = self.patch_embed.grid_of(x) if self.dynamic_img_size else None
+        x = self._tokens(x, grid)
+        return self.norm(run(self.blocks, x, recompute=self.grad_checkpointing, grid=grid))
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(B, N, C) -> (B, num_classes), or (B, C) with `pre_logits`; with global_pool "" (B, N, ...)."""
@@ -171,14 +179,13 @@ class Backbone(nn.Module):
             intermediates_only: return the list alone.
         """
         check_format(output_fmt, "NCHW", "NLC")
-        x = self.pos_embed(self.patch_embed(x))
-        x, features = run_and_keep(
-            self.blocks, x, indices, stop_early=stop_early, recompute=self.grad_checkpointing
-        )
+        grid = self.patch_embed.grid_of(x) if self.dynamic_img_size else None
+        options: Arguments = {"stop_early": stop_early, "recompute": self.grad_checkpointing}
+        x, features = run_and_keep(self.blocks, self._tokens(x, grid), indices, **options, grid=grid)
         if norm:
             features = [self.norm(tokens) for tokens in features]
         if output_fmt == "NCHW":
-            features = [tokens_to_images(tokens, self.grid) for tokens in features]
+            features = [tokens_to_images(tokens, grid or self.grid) for tokens in features]
         return features if intermediates_only else (self.norm(x), features)
 
     def prune_intermediate_layers(
@@ -241,6 +248,12 @@ class Backbone(nn.Module):
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Recompute activations in the backward pass instead of keeping them."""
         self.grad_checkpointing = enable
+
+    def _tokens(self, images: Tensor, grid: Grid | None) -> Tensor:
+        """(B, C, H, W) -> (B, N, C): with their positions on the grid, None for that of the constructor."""
+        x = self.patch_embed(images)
+        fixed = grid is None or isinstance(self.pos_embed, nn.Identity)
+        return self.pos_embed(x) if fixed else self.pos_embed(x, grid)
 
     def _blocks(self, **dd: Unpack[DeviceDtype]) -> Iterator[Block]:
         own = self.arguments

@@ -7,6 +7,7 @@ from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 
 from vision.device_dtype import DeviceDtype
+from vision.patches import Grid
 
 
 class Block(nn.Module):
@@ -22,7 +23,8 @@ class Block(nn.Module):
         self.mlp = Mlp(dim, mlp_dim, **dd)
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, N, C) -> (B, N, C)."""
-        x = x + self.drop_path(self.mixer(self.norm1(x)))
+    def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
+        """(B, N, C) -> (B, N, C), on another grid than the mixer's where one is given."""
+        grids = () if grid is None else (grid,)
+        x = x + self.drop_path(self.mixer(self.norm1(x), *grids))
         return x + self.drop_path(self.mlp(self.norm2(x)))

@@ -37,7 +37,8 @@ class Grid:
     def coordinates(self, device: torch.device | str = "cpu") -> Tensor:
         """Return (N, 2): row and column of each token, in index order."""
         index = torch.arange(self.size, device=device)
-        return torch.stack((index // self.cols, index % self.cols), dim=1)
+        row = index // self.cols
+        return torch.stack((row, index - row * self.cols), dim=1)  # ONNX has no remainder of dynamic sizes
 
 
 def patch_grid(img_size: Size, patch_size: Size, *, pad: bool = False) -> Grid:

@@ -46,7 +46,7 @@ def create_position(name: str, grid: Grid, dim: int, **dd: Unpack[DeviceDtype]) 
     return kinds[name](grid, dim, **dd)
 
 
-def sinusoidal(grid: Grid, dim: int) -> Tensor:
+def sinusoidal(grid: Grid, dim: int, device: torch.device | str = "cpu") -> Tensor:
     """Return (N, dim) in float64: sine and cosine of the row, then of the column, at dim // 4 wavelengths.
 
     Dimensions beyond the largest multiple of 4 are 0. The wavelengths range from 2 pi to 10,000 times that,
@@ -58,9 +58,9 @@ def sinusoidal(grid: Grid, dim: int) -> Tensor:
     if dim < 4:
         raise ValueError(f"a sinusoidal position needs dim of at least 4, got {dim=}")
     count = dim // 4
-    frequency = _LONGEST_WAVE ** -(torch.arange(count, dtype=torch.float64, device="cpu") / count)
+    frequency = _LONGEST_WAVE ** -(torch.arange(count, dtype=torch.float64, device=device) / count)
     # (N, 2, 1) * (count) -> (N, 2, count)
-    angles = grid.coordinates()[..., None] * frequency
+    angles = grid.coordinates(device)[..., None] * frequency
     table = torch.cat((angles.sin(), angles.cos()), dim=-1).flatten(1)
     return nn.functional.pad(table, (0, dim - 4 * count))
 
@@ -74,17 +74,20 @@ class LearnedPosition(nn.Module):
         self.pos_embed = nn.Parameter(torch.empty(1, grid.size, dim, **dd))
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, N, C) -> (B, N, C)."""
-        return x + self.pos_embed
+    def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
+        """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
+        return x + (self.pos_embed if grid is None else self._table(grid))
 
     def resized(self, grid: Grid) -> "LearnedPosition":
         """Return the table interpolated as an image by timm: bicubic, antialiased where it shrinks."""
         new = deepcopy(self)
-        sizes = [grid.rows, grid.cols], [self.grid.rows, self.grid.cols]
-        table = resample_abs_pos_embed(self.pos_embed.detach(), *sizes, num_prefix_tokens=0)
-        new.grid, new.pos_embed = grid, parameter_like(table, self.pos_embed)
+        new.grid, new.pos_embed = grid, parameter_like(self._table(grid), self.pos_embed)
         return new
+
+    def _table(self, grid: Grid) -> Tensor:
+        """Return (1, N, C) on another grid."""
+        sizes = [grid.rows, grid.cols], [self.grid.rows, self.grid.cols]
+        return resample_abs_pos_embed(self.pos_embed, *sizes, num_prefix_tokens=0)
 
 
 class SinusoidalPosition(nn.Module):
@@ -100,9 +103,11 @@ class SinusoidalPosition(nn.Module):
         )
         self.register_buffer("pos_embed", table[None], persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, N, C) -> (B, N, C)."""
-        return x + self.pos_embed
+    def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
+        """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
+        if grid is None:
+            return x + self.pos_embed
+        return x + sinusoidal(grid, x.shape[-1], x.device).to(self.pos_embed.dtype)
 
     def resized(self, grid: Grid) -> "SinusoidalPosition":
         """Return the formula on another grid: a token keeps its row and column, not its share of the side."""
@@ -125,9 +130,9 @@ class ConditionalPosition(nn.Module):
         self.grid = grid
         self.proj = nn.Conv2d(dim, dim, 3, padding=1, groups=dim, **dd)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, N, C) -> (B, N, C)."""
-        return x + images_to_tokens(self.proj(tokens_to_images(x, self.grid)))
+    def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
+        """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
+        return x + images_to_tokens(self.proj(tokens_to_images(x, grid or self.grid)))
 
     def resized(self, grid: Grid) -> "ConditionalPosition":
         """Return the same convolution on another grid."""

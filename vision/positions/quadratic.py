@@ -95,9 +95,13 @@ class QuadraticBias(nn.Module):
         """Grid of the queries."""
         return self.field.queries
 
-    def forward(self) -> Tensor:
-        """Return (num_heads, K) for a field by offsets, else (1, num_heads, N_query, N_key)."""
-        return quadratic_scores(self.field, self.alpha, self.centres)
+    def forward(self, grid: Grid | None = None) -> Tensor:
+        """Return (num_heads, K) for a field by offsets, else (1, num_heads, N_query, N_key).
+
+        Args:
+            grid: another grid than the constructor's.
+        """
+        return quadratic_scores(self.field.on(grid) if grid else self.field, self.alpha, self.centres)
 
     def resized(self, grid: Grid) -> "QuadraticBias":
         """Return the same centres and widths, in tokens; any field not by offsets becomes the full one."""

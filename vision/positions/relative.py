@@ -51,8 +51,17 @@ class RelativeBias(nn.Module):
         """Grid of the queries."""
         return self.field.queries
 
-    def forward(self) -> Tensor:
-        """Return (num_heads, K) for a field by offsets, else (1, num_heads, N_query, N_key)."""
+    def forward(self, grid: Grid | None = None) -> Tensor:
+        """Return (num_heads, K) for a field by offsets, else (1, num_heads, N_query, N_key).
+
+        Args:
+            grid: another grid than the constructor's.
+
+        Raises:
+            ValueError: another grid is given, and the field is not by offsets.
+        """
+        if grid is not None and self.index is not None:
+            raise ValueError(f"the relative bias has a number for each difference on {self.grid}")
         return self.table if self.index is None else self.table[:, self.index].unsqueeze(0)
 
     def resized(self, grid: Grid) -> "RelativeBias":

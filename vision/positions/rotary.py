@@ -44,23 +44,32 @@ class Rotary(nn.Module):
         if head_dim < 4:
             raise ValueError(f"rotary positions need a head_dim of at least 4, got {head_dim=}")
         self.grid, self.head_dim, self.rotary_dim = grid, head_dim, 4 * (head_dim // 4)
-        sin, cos = build_rotary_pos_embed(
-            [grid.rows, grid.cols],
-            dim=head_dim,
-            temperature=_BASE,
-            in_pixels=False,
-            device=torch.device("cpu"),
-        )
+        sin, cos = self._tables(grid)
         for name, table in (("sin", sin), ("cos", cos)):
             table = table.to(device=dd.get("device"), dtype=dd.get("dtype") or torch.get_default_dtype())
             self.register_buffer(name, table, persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, H, N, D) -> (B, H, N, D), in the dtype of x."""
-        rotated = apply_rot_embed(x[..., : self.rotary_dim], self.sin, self.cos).type_as(x)
+    def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
+        """(B, H, N, D) -> (B, H, N, D), in the dtype of x.
+
+        Args:
+            x: queries or keys.
+            grid: another grid than the constructor's.
+        """
+        sin, cos = (self.sin, self.cos) if grid is None else self._tables(grid)
+        rotated = apply_rot_embed(x[..., : self.rotary_dim], sin, cos).type_as(x)
         if self.rotary_dim == self.head_dim:
             return rotated
         return torch.cat((rotated, x[..., self.rotary_dim :]), -1)
+
+    def _tables(self, grid: Grid) -> tuple[Tensor, Tensor]:
+        """Return sin and cos, (N, rotary_dim) each."""
+        like = getattr(self, "sin", torch.empty(0, device="cpu"))
+        sides, device = [grid.rows, grid.cols], like.device
+        sin, cos = build_rotary_pos_embed(
+            sides, dim=self.head_dim, temperature=_BASE, in_pixels=False, device=device
+        )
+        return sin.to(like.dtype), cos.to(like.dtype)
 
     def resized(self, grid: Grid) -> "Rotary":
         """Return the formula on another grid: a token keeps its row and column, not its share of the side."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from vision.dynamic import JsonObject
+from vision.reuse.any_size import dynamic_sides, for_any_size, other_size, sides
 from vision.reuse.trained_model import TrainedModel
 
 FORMATS = ("onnx", "torch")
@@ -59,17 +60,18 @@ def export(
     """
     check_target(path, format)
     path = Path(path)
+    trained = for_any_size(trained) if dynamic_size else trained
     model, shape = trained.model.eval(), trained.config["input_size"]
-    example = _images(2, shape)
-    sizes = [shape, _other_size(shape)] if dynamic_size else [shape]
+    sizes, axes = [shape], {0: torch.export.Dim.DYNAMIC}
     if dynamic_size:
-        _check_dynamic(trained, sizes[1])
+        sizes += [other_size(shape, sides(model))]
+        axes |= dynamic_sides(sides(model))
     with TemporaryDirectory(dir=_existing(path.absolute().parent)) as folder:
         file = Path(folder) / path.name
         checked = [(batch, *size) for size in sizes for batch in BATCHES]
         write = _write_onnx if format == "onnx" else _write_torch
         try:
-            run = write(trained, example, file, dynamic_size)
+            run = write(trained, _images(2, shape), file, axes)
             difference = max(_difference(model, run, _images(batch, size)) for batch, *size in checked)
         except ImportError:
             raise
@@ -103,7 +105,7 @@ def check_target(path: str | Path, format: str) -> None:
 
 
 def _write_onnx(
-    trained: TrainedModel, example: Tensor, file: Path, dynamic: bool
+    trained: TrainedModel, example: Tensor, file: Path, axes: dict[int, Any]
 ) -> Callable[[Tensor], Tensor]:
     # Their types are partly unknown. torch.onnx needs onnxscript.
     onnx, runtime, _ = (cast(Any, import_module(name)) for name in ("onnx", "onnxruntime", "onnxscript"))
@@ -113,7 +115,7 @@ def _write_onnx(
         file,
         input_names=["images"],
         output_names=["logits"],
-        dynamic_shapes=(_dynamic_shape(dynamic),),
+        dynamic_shapes=(axes,),
         dynamo=True,
         external_data=False,
         verbose=False,
@@ -128,9 +130,9 @@ def _write_onnx(
 
 
 def _write_torch(
-    trained: TrainedModel, example: Tensor, file: Path, dynamic: bool
+    trained: TrainedModel, example: Tensor, file: Path, axes: dict[int, Any]
 ) -> Callable[[Tensor], Tensor]:
-    program = torch.export.export(trained.model, (example,), dynamic_shapes=(_dynamic_shape(dynamic),))
+    program = torch.export.export(trained.model, (example,), dynamic_shapes=(axes,))
     torch.export.save(program, file, extra_files={METADATA: json.dumps(metadata(trained))})
     return torch.export.load(file).module()
 
@@ -145,28 +147,6 @@ def metadata(trained: TrainedModel) -> JsonObject:
         "inputs": "images (B, C, H, W) float32: pixels in [0, 1], minus mean, divided by std",
         "outputs": "logits (B, num_classes); their softmax is the probability of each class",
     }
-
-
-def _dynamic_shape(dynamic_size: bool) -> dict[int, Any]:
-    sizes = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC} if dynamic_size else {}
-    return {0: torch.export.Dim.DYNAMIC, **sizes}
-
-
-def _check_dynamic(trained: TrainedModel, size: tuple[int, ...]) -> None:
-    try:
-        with torch.no_grad():
-            trained.model(_images(1, size))
-    except Exception as error:
-        raise ValueError(
-            f"{type(trained.model).__name__} takes images of {trained.config['input_size']} alone; leave out "
-            f"the dynamic size, or load it with another img_size ({str(error).partition(chr(10))[0]})"
-        ) from error
-
-
-def _other_size(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return a shape twice as high, and half again as wide."""
-    channels, height, width = shape
-    return channels, 2 * height, width + width // 2
 
 
 def _images(batch: int, shape: tuple[int, ...] | list[int]) -> Tensor:
