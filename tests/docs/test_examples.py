@@ -11,10 +11,6 @@ import pytest
 
 from vision.cli import main
 
-SHORT = (
-    *("plain_loop", "timm_recipe", "features_for_sklearn", "field_in_own_attention"),
-    *("saliency", "fine_tune", "dense_head", "load_trained"),
-)
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -43,10 +39,11 @@ def test_every_example_has_a_test():
     }  # fmt: skip
 
 
-def test_new_examples_are_short():
-    for name in SHORT:
-        lines = (EXAMPLES / f"{name}.py").read_text().splitlines()
-        assert sum(bool(line.strip()) for line in lines) < 40, name
+def test_examples_have_under_40_lines_of_code():
+    for path in EXAMPLES.glob("*.py"):
+        lines = path.read_text().splitlines()
+        if path.stem != "graph_attention":  # an experiment with its data
+            assert sum(bool(line.strip()) for line in lines) < 40, path
 
 
 def test_a_convolution_as_attention(example):

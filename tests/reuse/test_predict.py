@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import timm
 import torch
 from PIL import Image
-from timm.models import save_for_hf
+from timm.models import push_to_hf_hub, save_for_hf
 
 import vision
 from vision.data.sources.folders import load_folder
@@ -95,22 +96,39 @@ def test_the_transform_makes_grey_or_colour_of_any_image(photo_run, mode):
         assert torch.equal(found, trained.transform(image.convert(as_mode)))
 
 
+class _Hub:
+    """The methods of huggingface_hub.HfApi that a push calls; a file goes where a download would put it."""
+
+    def __init__(self, cache: Path) -> None:
+        self.cache = cache
+
+    def create_repo(self, repo_id: str, **_: Any) -> Any:
+        return SimpleNamespace(repo_id=repo_id)
+
+    def file_exists(self, **_: Any) -> bool:
+        return False
+
+    def upload_folder(self, repo_id: str, folder_path: str, **_: Any) -> None:
+        repository = self.cache / f"models--{repo_id.replace('/', '--')}"
+        shutil.copytree(folder_path, repository / "snapshots" / "abc")
+        (repository / "refs").mkdir()
+        (repository / "refs" / "main").write_text("abc")
+
+
 def test_names_of_classes_survive_a_push_to_the_hub(trained, tmp_path, monkeypatch):
-    assert trained.class_names == CLASSES
-    snapshot = tmp_path / "models--me--photos" / "snapshots" / "abc"
-    # What timm's push_to_hf_hub uploads, and where a download puts it.
-    save_for_hf(
-        trained.model, str(snapshot), safe_serialization="both", model_config={"label_names": CLASSES}
-    )
-    names = snapshot.parents[1] / "refs"
-    names.mkdir()
-    (names / "main").write_text("abc")
+    monkeypatch.setattr("timm.models._hub.HfApi", lambda **_: _Hub(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    pushed = vision.load("hf-hub:me/photos")
-    assert pushed.class_names == CLASSES
+    assert trained.class_names == CLASSES
+    push_to_hf_hub(trained.model, "me/photos")  # names come with the loaded model
+    push_to_hf_hub(trained.model, "me/german", model_config={"label_names": ["hell", "dunkel"]})
     image = np.full((8, 8, 3), 99, np.uint8)
-    assert pushed.predict(image) == trained.predict(image)
+    assert vision.load("hf-hub:me/german").class_names == ("hell", "dunkel")
+    pushed = vision.load("hf-hub:me/photos")
+    assert pushed.class_names == CLASSES and pushed.predict(image) == trained.predict(image)
+    with pytest.raises(ValueError, match=r"me/nothing") as caught:
+        vision.load("hf-hub:me/nothing")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_loaded_model_saved_again_by_timm_keeps_its_names(trained, tmp_path):

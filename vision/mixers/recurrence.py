@@ -41,8 +41,8 @@ class Recurrence(nn.RNNBase):
         dtype: torch.dtype | None = None,
     ) -> None:
         options: Arguments = {"batch_first": True, "bidirectional": True}
-        create: Any = super().__init__  # partly unknown
-        create(kind.upper(), dim, hidden, **options, device=device, dtype=dtype)
+        options |= {"device": device, "dtype": dtype}
+        super().__init__(kind.upper(), dim, hidden, **options)  # pyright: ignore[reportUnknownMemberType]
 
     def forward(self, x: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         """(B, N, C) -> (B, N, 2 * hidden), in float32 under an autocast that has no hardware support."""
