@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "results": {"_lazy", "_old_names", "dynamic", "config", "text", "provenance", "saved_files"},
     "statistics": set(),
     "inspection": {"dynamic", "text", "patches", "fields", "attention", "models", "convert", "soften"},
+    "robustness": {"dynamic", "patches", "data", "statistics"},
     "reuse": {"dynamic", "data", "models", "patches", "results"},
     "plots": {"text"},
     "report": {"dynamic", "text", "results", "statistics", "plots", "provenance"},
@@ -54,6 +55,7 @@ MAY_IMPORT = {
     "cli": {
         *("text", "config", "patches", "data", "models", "convert", "soften", "provenance", "results"),
         *("statistics", "inspection", "reuse", "plots", "report", "experiment", "checks", "dynamic"),
+        *("robustness", "training", "saved_files"),
     },
     "__main__": {"cli"},
 }

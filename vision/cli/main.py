@@ -21,6 +21,7 @@ COMMANDS = {
     "clean": "remove the leftovers of interrupted and superseded runs",
     "plot": "draw accuracy against training-set size or against any setting",
     "report": "write one page about a sweep: findings, figures, tables and methods",
+    "evaluate": "measure robustness, calibration and features of a sweep's finished runs",
     "compare": "print a sweep's accuracies next to published ones",
     "data": "read a folder of images or a data set, and show its images, classes and problems",
     "models": "list models by name, and those of this suite with their sizes",

@@ -56,6 +56,18 @@ class Images:
         """Return what messages call image `index`."""
         return f"number {index}" if isinstance(self.pixels, Tensor) else self.pixels.name(index)
 
+    def in_memory(self) -> Tensor:
+        """Return all pixels, uint8 (N, C, H, W), on the CPU; encoded images are decoded.
+
+        Raises:
+            ValueError: an image cannot be decoded.
+        """
+        if isinstance(self.pixels, Tensor):
+            return self.pixels.cpu()
+        decoded = torch.empty(len(self), *self.shape, dtype=torch.uint8)
+        self.pixels.check(decoded.__setitem__)
+        return decoded
+
     def pick(self, indices: Tensor) -> "Images":
         """Return the images at the indices (N_picked,); encoded images stay encoded."""
         if isinstance(self.pixels, Tensor):

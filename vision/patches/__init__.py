@@ -13,6 +13,7 @@ from vision.patches.grid import pair as pair
 from vision.patches.grid import patch_grid as patch_grid
 from vision.patches.patchify import images_to_tokens as images_to_tokens
 from vision.patches.patchify import patchify as patchify
+from vision.patches.patchify import reorder_patches as reorder_patches
 from vision.patches.patchify import shuffle_patches as shuffle_patches
 from vision.patches.patchify import tokens_to_images as tokens_to_images
 from vision.patches.patchify import unpatchify as unpatchify

@@ -69,8 +69,17 @@ def shuffle_patches(images: Tensor, patch_size: Size, generator: torch.Generator
     Raises:
         ValueError: see `patchify`.
     """
+    count = patch_grid((images.shape[2], images.shape[3]), patch_size).size
+    numbers = torch.rand((len(images), count), generator=generator, device=generator.device)
+    return reorder_patches(images, patch_size, numbers.argsort(dim=1))
+
+
+def reorder_patches(images: Tensor, patch_size: Size, order: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, C, H, W): put the patches of each image in an order (B, N).
+
+    Raises:
+        ValueError: see `patchify`.
+    """
     patches = patchify(images, patch_size)
-    numbers = torch.rand(patches.shape[:2], generator=generator, device=generator.device)
-    order = numbers.argsort(dim=1).to(images.device)
-    shuffled = patches.gather(1, order[..., None].expand_as(patches))
-    return unpatchify(shuffled, patch_grid((images.shape[2], images.shape[3]), patch_size), patch_size)
+    reordered = patches.gather(1, order.to(images.device)[..., None].expand_as(patches))
+    return unpatchify(reordered, patch_grid((images.shape[2], images.shape[3]), patch_size), patch_size)

@@ -18,4 +18,5 @@ from vision.plots.sweep.difference import plot_difference as plot_difference
 from vision.plots.sweep.error import plot_error as plot_error
 from vision.plots.sweep.field_map import plot_field_map as plot_field_map
 from vision.plots.sweep.learning_curves import plot_learning_curves as plot_learning_curves
+from vision.plots.sweep.reliability import plot_reliability as plot_reliability
 from vision.plots.sweep.train_test_gap import plot_train_test_gap as plot_train_test_gap

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from vision.plots import save
 from vision.provenance import now
+from vision.report.beyond_accuracy import BeyondAccuracy, beyond_accuracy
 from vision.report.figures import NamedFigure, draw_figures
 from vision.report.findings import findings, headline, warnings
 from vision.report.methods import methods
@@ -20,6 +21,7 @@ from vision.report.svg import inline_svg
 from vision.report.sweep import Sweep
 from vision.report.table_cells import Table
 from vision.report.tables import make_tables
+from vision.report.wording.robustness import CAPTION, TITLE
 
 PAGE_SUFFIXES = (".html", ".htm")
 SCRIPTS = ("charts.js", "tables.js")
@@ -36,6 +38,17 @@ class PageFigure:
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a page with its own figures and table."""
+
+    title: str
+    caption: str
+    findings: list[str]
+    figures: list[PageFigure]
+    table: Table | None
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """All that the template shows."""
 
@@ -48,6 +61,7 @@ class Page:
     figures: list[PageFigure]
     tables: list[Table]
     methods: list[tuple[str, str]]
+    beyond: Section | None = None
 
 
 def write_report(
@@ -80,11 +94,11 @@ def write_report(
     if out.suffix not in PAGE_SUFFIXES:
         raise ValueError(f"out must end in .html, such as report.html, got {out}")
     sweep = read_sweep(source, pair=pair, choose=choose)
-    drawn, failed_figures = draw_figures(sweep)
+    (drawn, failures), beyond = draw_figures(sweep), beyond_accuracy(sweep)
     if figures is not None:
-        for one in drawn:
+        for one in (*drawn, *beyond.figures):
             save(one.figure, figures / one.name)
-    page = make_page(sweep, drawn, failed_figures, linked_from=out.parent if links else None)
+    page = make_page(sweep, drawn, failures, beyond=beyond, linked_from=out.parent if links else None)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(render(page), encoding="utf-8")
     return page
@@ -95,6 +109,7 @@ def make_page(
     drawn: Iterable[NamedFigure] = (),
     failures: Sequence[str] = (),
     *,
+    beyond: BeyondAccuracy | None = None,
     linked_from: Path | None = None,
 ) -> Page:
     """Return the contents of a page.
@@ -103,6 +118,7 @@ def make_page(
         sweep: The runs.
         drawn: The figures.
         failures: A sentence for each figure that could not be drawn.
+        beyond: The section on what `vision evaluate` measured.
         linked_from: Folder from which each run is linked. None: no links.
     """
     tables, failed_tables = make_tables(sweep, linked_from=linked_from)
@@ -115,11 +131,12 @@ def make_page(
         ),
         answer=headline(sweep),
         unfinished=sweep.is_unfinished,
-        warnings=[*warnings(sweep), *failures, *failed_tables],
+        warnings=[*warnings(sweep), *failures, *failed_tables, *(beyond.warnings if beyond else ())],
         findings=findings(sweep),
         figures=[_page_figure(one) for one in drawn],
         tables=tables,
         methods=methods(sweep),
+        beyond=_section(beyond) if beyond and beyond.figures else None,
     )
 
 
@@ -136,6 +153,11 @@ def render(page: Page) -> str:
 
 def _file(loader: BaseLoader, environment: Environment, name: str) -> str:
     return loader.get_source(environment, name)[0]
+
+
+def _section(beyond: BeyondAccuracy) -> Section:
+    figures = [_page_figure(one) for one in beyond.figures]
+    return Section(TITLE, CAPTION, beyond.findings, figures, beyond.table)
 
 
 def _page_figure(one: NamedFigure) -> PageFigure:

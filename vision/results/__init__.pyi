@@ -25,6 +25,12 @@ from .disk import check_room as check_room
 from .disk import check_writable as check_writable
 from .disk import release as release
 from .disk import reserve as reserve
+from .evaluations import EVALUATIONS as EVALUATIONS
+from .evaluations import EvaluationTable as EvaluationTable
+from .evaluations import WritingEvaluations as WritingEvaluations
+from .evaluations import evaluation_file as evaluation_file
+from .evaluations import read_evaluations as read_evaluations
+from .evaluations import weights_of_runs as weights_of_runs
 from .failure import FailedBefore as FailedBefore
 from .failure import RunDied as RunDied
 from .failure import read_failure as read_failure
@@ -38,6 +44,7 @@ from .files import LOGITS as LOGITS
 from .files import METRICS as METRICS
 from .files import PREDICTIONS as PREDICTIONS
 from .files import RESULT as RESULT
+from .files import WEIGHTS as WEIGHTS
 from .files import write_json as write_json
 from .identity import NON_IDENTIFYING as NON_IDENTIFYING
 from .identity import ConfigMismatch as ConfigMismatch

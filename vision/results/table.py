@@ -84,7 +84,7 @@ def read_sound_records(source: Path | str) -> tuple[pd.DataFrame, list[str]]:
         versions = pd.to_numeric(records["record_version"], errors="coerce")
         if versions.notna().any():
             check_version(source, float(versions.max()))
-    records = current_columns(_unquoted(records) if source.suffix == ".csv" else records)
+    records = current_columns(unquoted(records) if source.suffix == ".csv" else records)
     return (records if "data" in records else records.assign(data=source.stem)), []
 
 
@@ -163,7 +163,9 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
     table.map(with_quote).to_csv(path, index=False)
 
 
-def _unquoted(table: pd.DataFrame) -> pd.DataFrame:
+def unquoted(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table that `write_csv` wrote without the quotes that it added."""
+
     def without_quote(cell: object) -> object:
         return cell[1:] if isinstance(cell, str) and _is_quoted(cell) else cell
 

@@ -1,5 +1,8 @@
 """Statistics of runs: curves, intervals, comparisons and scaling laws, computed from a table of records."""
 
+from vision.statistics.calibration import BINNINGS as BINNINGS
+from vision.statistics.calibration import calibration_bins as calibration_bins
+from vision.statistics.calibration import expected_calibration_error as expected_calibration_error
 from vision.statistics.compare_models import compare_models as compare_models
 from vision.statistics.comparison import Comparison as Comparison
 from vision.statistics.comparison import SizeComparison as SizeComparison
@@ -7,6 +10,11 @@ from vision.statistics.crossing import Crossing as Crossing
 from vision.statistics.curves import accuracy_curves as accuracy_curves
 from vision.statistics.curves import choose_by_validation as choose_by_validation
 from vision.statistics.data_equivalence import data_equivalence as data_equivalence
+from vision.statistics.evaluations import UNCHANGED as UNCHANGED
+from vision.statistics.evaluations import calibration_errors as calibration_errors
+from vision.statistics.evaluations import mean_scores as mean_scores
+from vision.statistics.evaluations import reliability as reliability
+from vision.statistics.evaluations import with_score as with_score
 from vision.statistics.intervals import Estimate as Estimate
 from vision.statistics.intervals import interval_of as interval_of
 from vision.statistics.laws import LAWS as LAWS

@@ -7,7 +7,7 @@
 # matplotlib leaves the type of **kwargs open.
 # pyright: reportUnknownMemberType=false
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -56,6 +56,8 @@ def plot_accuracy(
     runs: pd.DataFrame | None = None,
     intervals: bool = True,
     scale: Literal["log", "linear"] = "log",
+    mark_best: bool = True,
+    all_lines: Sequence[Any] = (),
 ) -> Figure:
     """Draw centre and interval against x: one colour per line, named at its end where there is room.
 
@@ -75,6 +77,8 @@ def plot_accuracy(
         intervals: False draws the runs large and side by side, with a thin line and no interval: for runs
             that `vision.statistics.all_or_nothing` detects.
         scale: of an x axis of numbers whose largest is many times the smallest.
+        mark_best: whether to mark the best x of each line.
+        all_lines: all lines of several figures, so that each has the same style in all of them.
 
     Raises:
         ValueError: a column is missing, or the table has no rows.
@@ -83,8 +87,10 @@ def plot_accuracy(
     if runs is not None:
         check_table(runs, (panel, line, x, "score"), name="runs")
         runs = runs if curves[line].nunique() <= MOST_LINES else None
-    styles = line_styles(_in_order(curves[line]))
-    lines = Lines(styles, x=x, line=line, centre=centre, intervals=intervals, scale=scale)
+    styles = line_styles(_in_order(curves[line]), all_lines)
+    lines = Lines(
+        styles, x=x, line=line, centre=centre, intervals=intervals, scale=scale, mark_best=mark_best
+    )
     plan = _plan(curves, lines, panel)
     figure, body = new_figure(
         title, notes if runs is None else _with_note(notes, plan.ordered), height=plan.height
@@ -94,9 +100,10 @@ def plot_accuracy(
     for (one, own), value in zip(tables.items(), plan.panels, strict=True):
         own_runs = None if runs is None else rows_with(runs, panel, value)
         (draw_lines if plan.ordered else draw_rows)(one, own, lines, own_runs)
-        _end_at_100(one, along_y=plan.ordered)
         if panel != "data" or len(panels) > 1:
             name_panel(one, value_text(value))
+    for one in panels:  # they share the axis, so its limits are known when all are drawn
+        _end_at_100(one, along_y=plan.ordered)
     only = value_text(plan.panels[0]) if panel == "data" and len(panels) == 1 else ""
     along, share = xlabel or _x_name(x, scale, only), f"{metric} (%)"
     name_axes(body, panels, along if plan.ordered else share, share if plan.ordered else "")

@@ -47,6 +47,7 @@ class Lines:
     centre: str
     intervals: bool = True
     scale: Literal["log", "linear"] = "log"
+    mark_best: bool = True
 
 
 def draw_lines(panel: Axes, curves: pd.DataFrame, lines: Lines, runs: pd.DataFrame | None) -> None:
@@ -99,7 +100,7 @@ def _draw(
     n = curve["n"].tolist() if "n" in curve else None
     texts = point_texts(x_values, middle, low, high, n=n, x=lines.x, unit="%")
     mark_points(panel, name, x_values, middle, texts)
-    if lines.x != "train_size" and lines.intervals:
+    if lines.x != "train_size" and lines.intervals and lines.mark_best:
         _ring(panel, curve, lines, look["color"])
 
 
