@@ -46,6 +46,7 @@ def every_figure(names: tuple[str, ...] = NAMES, title: str = TITLE):
         "steps": lambda: plots.plot_learning_curves(learning, **both),
         "cost": lambda: plots.plot_cost(last, **both),
         "confusion": lambda: plots.plot_confusion(np.eye(4) + 1, names, **both),
+        "reliability": lambda: plots.plot_reliability(table.assign(confidence=table["mean"] + 0.1), **both),
         "classes": lambda: plots.plot_class_accuracy(classes, **both),
     }
 
