@@ -120,7 +120,7 @@ def test_plasma_fractal_is_the_diamond_square_algorithm():
     clouds = plasma_fractal(2, 2, 3.0, Draws([3], "test"))
     torch.testing.assert_close(clouds[0].double(), expected.double(), rtol=1e-5, atol=1e-5)
     rough, smooth = (plasma_fractal(64, 64, decay, Draws([0], "test")) for decay in (1.75, 3.0))
-    assert rough.diff(dim=1).abs().mean() > 1.5 * smooth.diff(dim=1).abs().mean()
+    assert rough.diff(dim=1).abs().mean() > 1.2 * smooth.diff(dim=1).abs().mean()
 
 
 def test_fog_keeps_the_brightest_value_in_the_range():

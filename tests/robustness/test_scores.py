@@ -70,7 +70,7 @@ def test_a_vit_without_positions_sees_a_set_of_its_own_patches():
         score_one(
             create_model("field_vit", pos_embed=positions, **arguments), "shuffled_patches", (3, 16, 16)
         )
-        for positions in ("none", "learned")
+        for positions in ("none", "sinusoidal")
     )
     assert blind[4]["consistency"] == 1.0  # the patches of the model
     assert blind[2]["consistency"] < 1.0  # parts of them

@@ -53,10 +53,9 @@ def beyond_accuracy(sweep: Sweep) -> BeyondAccuracy:
 
 
 def _findings(sweep: Sweep, found: list[Measure]) -> list[str]:
-    pair = sweep.pair or (sweep.first, *sweep.others[:1])
-    return [
-        wording.measure_answer(one.name, one.comparisons[pair]) for one in found if pair in one.comparisons
-    ]
+    pair = sweep.pair or next(((sweep.first, other) for other in sweep.others), None)
+    compared = [(one.name, one.comparisons.get(pair)) for one in found] if pair else []
+    return [wording.measure_answer(name, comparison) for name, comparison in compared if comparison]
 
 
 def _figures(sweep: Sweep, tables: Mapping[str, pd.DataFrame], failures: list[str]) -> list[NamedFigure]:

@@ -142,7 +142,8 @@ def weights_of_runs(sweep: Path) -> dict[str, str]:
 
 def _read(path: Path) -> pd.DataFrame:
     try:
-        table = unquoted(pd.read_csv(path, converters=dict.fromkeys(TEXTS, str)))
+        texts = dict.fromkeys(TEXTS, "str")
+        table = unquoted(pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""]))
     except (ValueError, OSError) as error:
         raise ValueError(
             f"{path} cannot be read ({error}); move it away and run the command again"

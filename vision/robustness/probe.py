@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.linear_model import RidgeClassifierCV  # pyright: ignore[reportMissingTypeStubs]
-from sklearn.pipeline import make_pipeline  # pyright: ignore[reportMissingTypeStubs]
+from sklearn.pipeline import make_pipeline  # pyright: ignore
 from sklearn.preprocessing import StandardScaler  # pyright: ignore[reportMissingTypeStubs]
 from torch import Tensor
 
@@ -70,7 +70,7 @@ def probe_images(labels: Tensor, shots: int, *, seed: int, trained_on: Tensor) -
 
 def features_of(classifier: Classifier, pixels: Tensor) -> NDArray[np.float32]:
     """uint8 (N, C, H, W) -> float32 (N, num_features)."""
-    return torch.cat([classifier.features(images) for images in pixels.split(BATCH)]).numpy()
+    return torch.cat([classifier.features(images) for images in torch.split(pixels, BATCH)]).numpy()
 
 
 def shots_for(labels: Tensor) -> Sequence[int]:

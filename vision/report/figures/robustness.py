@@ -164,7 +164,13 @@ def _ends(sweep: Sweep) -> list[int]:
 
 
 def _draw(
-    sweep: Sweep, curves: pd.DataFrame, table: pd.DataFrame | None, title: str, **options: Any
+    sweep: Sweep,
+    curves: pd.DataFrame,
+    table: pd.DataFrame | None,
+    title: str,
+    *,
+    metric: str = "accuracy",
+    **options: Any,
 ) -> plots.Figure:
     """Draw curves; the small print has the number of test images of the table."""
     images = "" if table is None else f"; {int(table['images'].max()):,} test images"
@@ -172,7 +178,8 @@ def _draw(
         curves,
         title=title,
         notes=f"{notes_of(sweep, curves)}{images}",
+        metric=metric,
         mark_best=False,
         all_lines=all_lines(sweep),
-        **{"metric": "accuracy", **options},
+        **options,
     )

@@ -6,6 +6,7 @@ tensor([0.2500, 0.7500])
 
 import io
 from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -49,8 +50,8 @@ def pixelate(x: Tensor, severity: int, draws: Draws) -> Tensor:
     share = (0.95, 0.9, 0.85, 0.75, 0.65)[severity - 1]
 
     def change(image: Image.Image) -> Image.Image:
-        small = tuple(max(1, int(side * share)) for side in image.size)
-        return image.resize(small, Image.Resampling.BOX).resize(image.size, Image.Resampling.BOX)
+        width, height = (max(1, int(side * share)) for side in image.size)
+        return image.resize((width, height), Image.Resampling.BOX).resize(image.size, Image.Resampling.BOX)
 
     return _with_pillow(x, change)
 
@@ -78,8 +79,8 @@ def _undo_affine(x: Tensor, y: Tensor, moves: Tensor) -> tuple[Tensor, Tensor]:
     corners = [(column + half, row + half), (column + half, row - half), (column - half, row - half)]
     points = torch.tensor(corners, dtype=x.dtype)
     moved = torch.cat([points + moves, torch.ones(len(moves), 3, 1)], dim=2)
-    inverse = torch.linalg.solve(moved, points.expand(len(moves), 3, 2))
-    at = torch.stack([x, y, torch.ones_like(x)], dim=-1).flatten(1, 2) @ inverse
+    inverse = cast(Any, torch.linalg).solve(moved, points.expand(len(moves), 3, 2))
+    at: Tensor = torch.stack([x, y, torch.ones_like(x)], dim=-1).flatten(1, 2) @ inverse
     return at[..., 0].view_as(x), at[..., 1].view_as(y)
 
 
