@@ -94,11 +94,11 @@ def test_an_evaluation_that_was_cut_goes_on_where_it_was(sweep):
     whole[:5].to_csv(results.evaluation_file(sweep, "translations"), index=False)
     assert main(arguments) == 0
     keys, scores = ["folder", "kind", "level"], ["accuracy", "kept", "consistency", "calibration_error"]
-    both = [
-        one.sort_values(keys)[keys + scores].reset_index(drop=True)
-        for one in (whole, table(sweep, "translations"))
-    ]
-    pd.testing.assert_frame_equal(*both)
+    one, other = (
+        rows.sort_values(keys)[keys + scores].reset_index(drop=True)
+        for rows in (whole, table(sweep, "translations"))
+    )
+    pd.testing.assert_frame_equal(one, other)
 
 
 def test_calibration_comes_from_the_logits_without_a_model(sweep):
@@ -187,5 +187,5 @@ def change_record(folder: Path, **more: str) -> None:
 def change_size(folder: Path) -> None:
     """Let a run's model be for images of 9 x 9 pixels."""
     saved = json.loads((folder / "config.json").read_text())
-    saved["pretrained_cfg"]["input_size"] = [1, 9, 9]
+    saved["pretrained_cfg"]["input_size"], saved["model_args"]["img_size"] = [1, 9, 9], [9, 9]
     (folder / "config.json").write_text(json.dumps(saved))

@@ -1,5 +1,7 @@
 """Scores of changed images: hand-computed, and of models whose answers are known to stay."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -90,10 +92,11 @@ def test_a_network_of_circular_convolutions_does_not_notice_cyclic_shifts():
 
 
 def test_features_are_those_before_the_last_layer():
-    model = create_model("field_cnn", img_size=8, in_chans=1, embed_dim=8, depth=1, num_classes=3)
+    model: Any = create_model("field_cnn", img_size=8, in_chans=1, embed_dim=8, depth=1, num_classes=3)
     classifier = Classifier(model, mean=[0.5], std=[0.5])
     images = torch.randint(256, (2, 1, 8, 8), dtype=torch.uint8)
-    features, last = classifier.features(images), model.get_classifier()
+    last: Any = model.get_classifier()
+    features = classifier.features(images)
     assert features.shape == (2, model.num_features)
     with torch.inference_mode():
         torch.testing.assert_close(last(features), classifier.logits(images))

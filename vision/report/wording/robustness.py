@@ -42,7 +42,8 @@ PROBE_FIGURE = (
 
 def measure_answer(name: str, comparison: Comparison) -> str:
     """Return who is ahead in a measure and where, such as "Calibration: the CNN is ahead ..."."""
-    text = " ".join([*short_answer(comparison), *number_of_runs(comparison)])
+    unpaired = [] if comparison.paired else number_of_runs(comparison)
+    text = " ".join([*short_answer(comparison), *unpaired])
     return f"{name[0].upper()}{name[1:]}, {' against '.join(comparison.models)}: {text}"
 
 
