@@ -67,16 +67,12 @@ def score_one(
 
 def test_a_vit_without_positions_sees_a_set_of_its_own_patches():
     torch.manual_seed(0)
-    arguments = {"img_size": 16, "patch_size": 4, "embed_dim": 32, "depth": 2, "in_chans": 3}
-    blind, seeing = (
-        score_one(
-            create_model("field_vit", pos_embed=positions, **arguments), "shuffled_patches", (3, 16, 16)
-        )
-        for positions in ("none", "sinusoidal")
+    model = create_model(
+        "field_vit", pos_embed="none", img_size=16, patch_size=4, embed_dim=32, depth=2, in_chans=3
     )
-    assert blind[4]["consistency"] == 1.0  # the patches of the model
-    assert blind[2]["consistency"] < 1.0  # parts of them
-    assert seeing[4]["consistency"] < 1.0
+    found = score_one(model, "shuffled_patches", (3, 16, 16))
+    assert found[4]["consistency"] == 1.0  # the patches of the model
+    assert found[2]["consistency"] < 0.9  # parts of them
 
 
 def test_a_network_of_circular_convolutions_does_not_notice_cyclic_shifts():
