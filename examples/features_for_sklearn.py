@@ -2,6 +2,7 @@
 
 $ python examples/features_for_sklearn.py
 """
+# pyright: reportUnknownMemberType=false, reportMissingTypeStubs=false
 
 from typing import Any
 

@@ -2,6 +2,7 @@
 
 $ python examples/field_in_own_attention.py
 """
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 import torch
 from torch import Tensor, nn

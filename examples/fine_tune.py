@@ -3,6 +3,7 @@
 $ vision train model=cnn train_size=500
 $ python examples/fine_tune.py outputs/runs/CNN/n500/s0
 """
+# pyright: reportUnknownMemberType=false
 
 import sys
 

@@ -3,6 +3,7 @@
 $ vision train model=cnn train_size=500
 $ python examples/load_trained.py outputs/runs/CNN/n500/s0
 """
+# pyright: reportUnusedImport=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import sys
 

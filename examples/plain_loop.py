@@ -2,6 +2,7 @@
 
 $ python examples/plain_loop.py
 """
+# pyright: reportUnknownMemberType=false
 
 from typing import Any
 

@@ -2,6 +2,7 @@
 
 $ python examples/saliency.py
 """
+# pyright: reportUnknownMemberType=false
 
 import timm
 import torch
