@@ -226,6 +226,27 @@ def test_splits_inside_of_classes(tmp_path):
     assert "has the splits test, train inside of the folder cat; expected" in refused(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("folders", "named"),
+    [
+        (("seg_train/seg_train", "seg_test/seg_test"), "seg_test, seg_train"),
+        (
+            ("cats_train", "cats_test", "dogs_train", "dogs_test"),
+            "cats_test, cats_train, dogs_test, dogs_train",
+        ),
+        (("Test 01 cat", "Train 02 cat"), "Test 01 cat, Train 02 cat"),
+    ],
+)
+def test_classes_whose_names_differ_only_in_a_split(tmp_path, folders, named):
+    fill(*(tmp_path / name for name in folders))
+    assert f"has folders whose names tell of splits: {named}; expected" in refused(tmp_path)
+
+
+def test_classes_with_a_word_that_a_split_has(tmp_path):
+    fill(*(tmp_path / name for name in ("bullet_train", "test_tube", "steam_train")))
+    assert load(tmp_path).classes == ("bullet_train", "steam_train", "test_tube")
+
+
 def test_splits_under_names_that_are_not_known(tmp_path):
     fill(*(tmp_path / part / name for name in ("cat", "dog") for part in ("train2017", "holdout")))
     assert "folders of equal names (cat, dog) inside of holdout, train2017, which may be" in refused(tmp_path)

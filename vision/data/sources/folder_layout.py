@@ -13,7 +13,7 @@ from pathlib import Path
 from vision.data.report import Report, named
 from vision.data.sources.allowed_folders import AllowedFolders
 from vision.data.sources.image_files import files_in, is_hidden, is_image
-from vision.data.sources.split_names import split_of
+from vision.data.sources.split_names import split_in, split_of
 
 EXPECTED = "expected ROOT/train/CLASS/*.png with ROOT/test or ROOT/val, or ROOT/CLASS/*.png: docs/data.md"
 HIDDEN, OTHER, EMPTY, STRAY, LOOPS = (
@@ -106,6 +106,7 @@ class Folder:
 
     def _check_classes(self, folders: Iterable[Path]) -> None:
         """Refuse splits inside of classes, and folders that hold the classes of several parts."""
+        self._check_names(path.name for path in folders)
         inside = {path: self._folders(path) for path in folders}
         for path, inner in inside.items():
             if splits := [one.name for one in inner if split_of(one.name) and next(self._images(one), None)]:
@@ -116,6 +117,16 @@ class Folder:
         if shared and not own:
             parts = named([path.name for path in inside])
             self._refuse(f"folders of equal names ({named(shared)}) inside of {parts}, which may be splits")
+
+    def _check_names(self, names: Iterable[str]) -> None:
+        """Refuse names that differ only in the word of a split, such as cats_train and cats_test."""
+        splits: dict[str, dict[str, str]] = {}
+        for name in names:
+            if found := split_in(name):
+                split, others = found
+                splits.setdefault(others, {})[split] = name
+        if alike := [name for one in splits.values() if len(one) > 1 for name in one.values()]:
+            self._refuse(f"folders whose names tell of splits: {named(sorted(alike))}")
 
     def _check_owner(self, real: str, folder: Path) -> None:
         """Refuse a folder that links make a part of two classes, or of two splits."""
