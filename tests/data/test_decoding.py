@@ -162,6 +162,42 @@ def test_png_of_16_bits_in_colour(tmp_path, kind, channels):
         load_source(DataConfig(name="x", source="image_folder", root=str(tmp_path)))
 
 
+def sgi_of_16_bits(values: np.ndarray) -> bytes:
+    """Return an SGI file with the values (H, W, C)."""
+    height, width, channels = values.shape
+    axes = 2 if channels == 1 else 3
+    header = struct.pack(">HBBHHHHii", 474, 0, 2, axes, width, height, channels, 0, 65535).ljust(512, b"\0")
+    return header + values[::-1].transpose(2, 0, 1).astype(">u2").tobytes()
+
+
+def ppm_of_16_bits(values: np.ndarray) -> bytes:
+    """Return a PPM file with the values (H, W, 3)."""
+    return b"P6 %d %d 65535\n" % values.shape[1::-1] + values.astype(">u2").tobytes()
+
+
+@pytest.mark.parametrize(
+    ("write", "channels"), [(sgi_of_16_bits, 1), (sgi_of_16_bits, 3), (ppm_of_16_bits, 3)]
+)
+def test_other_files_of_which_pillow_reads_the_upper_bits(tmp_path, write, channels):
+    values = np.random.default_rng(1).integers(0, 65536, (5, 7, channels))
+    image = decode(write(values)).permute(1, 2, 0).numpy().astype(int)
+    assert np.abs(image - values / 257).max() <= 1
+    suffix = "sgi" if write is sgi_of_16_bits else "ppm"
+    for index in range(10):
+        folder = tmp_path / f"kind{index % 2}"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{index}.{suffix}").write_bytes(write(values >> 4))
+    with pytest.raises(ValueError, match=r"have no value above 4\d+ of 65535, .* convert them to 8 bits"):
+        load_source(DataConfig(name="x", source="image_folder", root=str(tmp_path)))
+
+
+def test_a_dark_image_whose_header_states_fewer_bits_is_read():
+    dark = np.array([[[0, 400, 1200]]])  # of 4095
+    file = b"P6 1 1 4095\n" + dark.astype(">u2").tobytes()
+    assert not read_header(file).deep
+    assert decode(file)[:, 0, 0].tolist() == [0, 25, 75]
+
+
 def test_floats_are_scaled_by_their_range():
     def read(*values: float) -> list[int]:
         return decode(encoded(Image.fromarray(np.array([values], np.float32)), "TIFF"))[0, 0].tolist()

@@ -7,7 +7,8 @@ The range is measured over all such images of a data set, so that their brightne
 - Floats in [0, 1] are multiplied by 255, and those in [0, 255] are rounded.
 - Other floats, and integers with negative values, are scaled from their least and largest value to 0 and 255.
 
-Of 16-bit images in colour Pillow reads the upper 8 bits. They are refused where these use only dark levels.
+Of 16-bit images in colour, and of all 16-bit SGI files, Pillow reads the upper 8 bits. They are refused where
+these use only dark levels.
 
 >>> to_eight_bits(np.array([[0, 2048, 4095]]), Ranges(integers=(0, 4095)))
 array([[  0, 128, 255]], dtype=uint8)
@@ -34,7 +35,7 @@ class Ranges:
     Attributes:
         integers: of grey images of 16 or 32 bits.
         floats: of grey images of floats.
-        upper_bits: of the upper 8 bits of 16-bit images in colour.
+        upper_bits: of the upper 8 bits of 16-bit images of which Pillow reads only these.
     """
 
     integers: Range | None = None
@@ -59,18 +60,18 @@ class Ranges:
         return Ranges(*(_union(one, another) for one, another in pairs))
 
     def check(self) -> None:
-        """Raise a ValueError if 16-bit images in colour use fewer than 16 bits."""
+        """Raise a ValueError if images whose upper 8 of 16 bits are read use fewer than 16 bits."""
         if self.upper_bits is not None and self.upper_bits[1] < 128:
             most = 256 * self.upper_bits[1] + 255
             raise ValueError(
-                f"the 16-bit images in colour have no value above {most:.0f} of 65535, and only their upper "
-                "8 bits can be read; convert them to 8 bits"
+                f"images of 16 bits have no value above {most:.0f} of 65535, and only their upper 8 bits can "
+                "be read; convert them to 8 bits"
             )
 
 
 def is_deep(file: "Image.Image") -> bool:
     """Return whether the pixels of an opened file have more than 8 bits per channel, or a sign."""
-    return file.mode[0] in "IF" or _is_deep_colour(file) or _is_signed_byte(file)
+    return file.mode[0] in "IF" or _has_only_upper_bits(file) or _is_signed_byte(file)
 
 
 def deep_values(file: "Image.Image") -> NDArray[Any] | None:
@@ -121,11 +122,15 @@ def _is_signed_byte(file: Any) -> bool:
     return file.mode == "L" and file.format == "TIFF" and file.tag_v2.get(_SAMPLE_FORMAT, (1,))[0] == 2
 
 
-def _is_deep_colour(file: "Image.Image") -> bool:
+def _has_only_upper_bits(file: "Image.Image") -> bool:
+    """Return whether Pillow reads the upper 8 of 16 bits."""
     tiles = getattr(file, "tile", None)
-    return (
-        file.format in ("PNG", "TIFF") and file.mode[0] == "R" and bool(tiles) and ";16" in str(tiles[0][3])
-    )
+    if not tiles or file.mode[0] in "IF":
+        return False
+    codec, arguments = tiles[0][0], tiles[0][3]
+    if file.format == "PPM":  # scaled from the largest value that its header states
+        return arguments[-1] == 65535
+    return codec == "SGI16" or (file.format in ("PNG", "TIFF") and ";16" in str(arguments))
 
 
 def _ranges(ranges: Ranges) -> tuple[Range | None, ...]:
