@@ -201,6 +201,18 @@ def test_square_images_with_channels_last(channels):
     assert torch.equal(pixels_of(source.train), torch.from_numpy(values).permute(0, 3, 1, 2))
 
 
+def test_many_channels_are_said(monkeypatch):
+    pixels = torch.randint(256, (4, 16, 24, 6), dtype=torch.uint8)
+    images = Images(pixels, torch.tensor([0, 1, 0, 1]))
+    monkeypatch.setitem(registry._sources, "own", lambda config: Source(images, images, ("a", "b")))
+    monkeypatch.setitem(registry._options, "own", frozenset())
+    source = load_source(DataConfig(name="own", source="own"))
+    assert source.train.shape == (16, 24, 6)
+    assert source.report.remarks == tuple(
+        f"{split}: images have 16 channels of 24x6" for split in ("train", "test")
+    )
+
+
 @pytest.mark.parametrize(
     ("pixels", "message"),
     [

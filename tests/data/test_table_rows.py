@@ -187,6 +187,17 @@ def test_lists_that_are_named(tmp_path):
     ):
         with pytest.raises(ValueError, match=f"^{message}"):
             both(tmp_path / str(index), images=pa.array([*pixels[:4], changed, *pixels[5:]]))
+    for change, message in (
+        (16, "has a pixel of 4080; pixels must be scaled to 0 to 255"),
+        (-1, "has a pixel of -255; pixels must be scaled to 0 to 255"),
+    ):
+        scaled = PIXELS.astype(int)
+        scaled[4] *= change
+        scaled[4][0, 0] = 255 * change
+        with pytest.raises(ValueError, match=f"^row 4 of train.parquet {message}$"):
+            both(tmp_path / str(change), images=pa.array(scaled.tolist()))
+    with pytest.raises(ValueError, match=r"^row 0 of train\.parquet has 30 numbers in one list; an image is"):
+        both(tmp_path / "flat", images=pa.array(PIXELS.reshape(len(PIXELS), -1).tolist()))
     fractions = (PIXELS / 255).tolist()
     fractions[4][2][1] = float("inf")
     with pytest.raises(ValueError, match=r"^row 4 of train\.parquet has a pixel that is not finite: inf$"):

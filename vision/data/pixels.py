@@ -39,7 +39,7 @@ def checked_images(images: Images, classes: tuple[str, ...], split: str) -> tupl
         return Images(images.pixels, labels), []
     pixels, made_bytes = _bytes(_tensor(images.pixels, f"{split}: {WANTED}"), split)
     pixels, made_planes = _channels_first(pixels, split)
-    remarks = (*made_bytes, *made_planes, *_dark(pixels))
+    remarks = (*made_bytes, *made_planes, *_many_channels(pixels), *_dark(pixels))
     return Images(pixels, labels), [f"{split}: {text}" for text in remarks]
 
 
@@ -119,6 +119,12 @@ def _dark(pixels: Tensor) -> list[str]:
     """Return a sentence if all pixels are dark, as those of masks and of images with few bits."""
     high = int(pixels.max())
     return [f"no pixel is above {high} of 255"] if 0 < high < DARK else []
+
+
+def _many_channels(pixels: Tensor) -> list[str]:
+    """Return a sentence if images have more channels than usual ones: the axes may be in another order."""
+    channels, height, width = pixels.shape[1:]
+    return [f"images have {channels} channels of {height}x{width}"] if channels > MOST_CHANNELS else []
 
 
 def _checked_labels(labels: object, classes: tuple[str, ...], split: str) -> Tensor:

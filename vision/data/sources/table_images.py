@@ -48,8 +48,13 @@ def read_images(
         return EncodedImages(_Files(column, folder, inside), names=rows)
     if _is_list(kind) and _is_number(_element(kind)):
         pixels = _stacked(column, rows)
-        is_tensor = isinstance(given, pa.FixedShapeTensorType)  # stored flat
-        return pixels.reshape(len(rows), *given.shape) if is_tensor else pixels
+        if isinstance(given, pa.FixedShapeTensorType):  # stored flat
+            return pixels.reshape(len(rows), *given.shape)
+        if pixels.ndim < 3:
+            raise ValueError(
+                f"{rows[0]} has {pixels.shape[1]} numbers in one list; an image is a list of rows of pixels"
+            )
+        return pixels
     raise ValueError(
         f"images must be struct(bytes, path), bytes, paths or lists of numbers, got {given} in "
         f"{rows.files[0]}"
@@ -100,9 +105,12 @@ def _stacked(column: Column, rows: RowNames) -> Tensor:
         first = int(np.argmax(np.asarray(values.is_null())))
         raise ValueError(f"{rows[first // per_image]} has a pixel without a value")
     pixels = np.array(values)
-    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-        first = int(np.argmax(~np.isfinite(pixels)))
-        raise ValueError(f"{rows[first // per_image]} has a pixel that is not finite: {pixels[first]}")
+    if len(wrong := np.flatnonzero(~((pixels >= 0) & (pixels <= 255)))):
+        first = int(wrong[0])
+        found = f"{rows[first // per_image]} has a pixel"
+        if not np.isfinite(pixels[first]):
+            raise ValueError(f"{found} that is not finite: {pixels[first]}")
+        raise ValueError(f"{found} of {pixels[first]:g}; pixels must be scaled to 0 to 255")
     return torch.from_numpy(pixels.reshape(len(rows), *sides))
 
 
