@@ -4,6 +4,7 @@
 '37.2 ± 1.3'
 """
 
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -33,10 +34,11 @@ class Means(Selection):
         return f"{self.mean(label, size, metric):.1f}"
 
     def pm(self, label: str, size: int) -> str:
-        """Return a mean accuracy with half of its 95% interval, such as "35.4 ± 1.3"."""
+        """Return a mean accuracy with half of its 95% interval, such as "35.4 ± 1.3"; of one run, "35.4"."""
         point = self._points("test_accuracy")[label, size]
         mean, low, high = (100 * point[name] for name in ("mean", "low", "high"))
-        return f"{mean:.1f} ± {max(high - mean, mean - low):.1f}"
+        half = max(high - mean, mean - low)
+        return f"{mean:.1f}" if math.isnan(half) else f"{mean:.1f} ± {half:.1f}"
 
     def gain(self, label: str, first: int, last: int) -> str:
         """Return how much a mean rises from one size to another, in points."""

@@ -4,6 +4,8 @@
 '3'
 """
 
+import math
+from collections.abc import Sequence
 from typing import Self
 
 import pandas as pd
@@ -70,6 +72,30 @@ class Selection:
     def count(self, column: str) -> int:
         """Return how many values a column has."""
         return int(self.records[column].nunique(dropna=False))
+
+    def like(self, label: str, other: "Selection", *columns: str) -> Self:
+        """Return the runs of a model with the values that it has in other runs, such as its recipe."""
+        own = other.records[other.records["label"] == label]
+        kept = self.records["label"] == label
+        for column in columns:
+            kept &= self.records[column].isin(own[column])
+        return type(self)(self.records[kept])
+
+    def values(self, label: str, column: str) -> str:
+        """Return the values of a column in the runs of a model, such as "0.1"."""
+        found = self.records[self.records["label"] == label][column].unique()
+        return ", ".join(str(value) for value in found)
+
+    def complete_sizes(self, labels: Sequence[str]) -> list[int]:
+        """Return the sizes at which all of these models have equally many runs, ascending."""
+        runs = self.records[self.records["label"].isin(labels)]
+        counts = runs.groupby(["train_size", "label"]).size().unstack(fill_value=0)
+        even = counts.eq(counts.iloc[:, 0], axis=0).all(axis=1) & (counts.shape[1] == len(labels))
+        return [int(size) for size in counts.index[even]]
+
+    def least(self, column: str) -> str:
+        """Return the smallest value of a share in percent, rounded down to one decimal."""
+        return f"{math.floor(1000 * self.records[column].min()) / 10:.1f}"
 
     def values_of(self, column: str, value: object) -> list[str]:
         """Return the labels of the runs with a value in a column, sorted."""
