@@ -62,6 +62,19 @@ def test_images_of_one_level_are_no_duplicates():
     assert near_duplicates(grey, grey) == []
 
 
+def test_images_below_8_pixels_are_duplicates_if_they_are_equal():
+    random = np.random.default_rng(0)
+    train, test = (random.integers(0, 256, (count, 7, 9, 3)).astype(np.uint8) for count in (20, 5))
+    test[1], test[4], test[2] = train[13], train[6], train[3]
+    test[2, 0, 0, 0] ^= 1
+    assert near_duplicates(images_of(train), images_of(test)) == [(13, 1), (6, 4)]
+    encoded = EncodedImages([png(pixels) for pixels in test], (3, 7, 9))
+    assert near_duplicates(images_of(train), Images(encoded, torch.zeros(5, dtype=torch.int64))) == [
+        (13, 1),
+        (6, 4),
+    ]
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     train, test = smooth(20, 0), smooth(8, 1)

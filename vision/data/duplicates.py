@@ -2,7 +2,7 @@
 
 Two images are near-duplicates if the correlation of their grey thumbnails, of at most 16 x 16 pixels, is at
 least 0.99. Another size, compression or brightness changes it by less. On digits of 8 x 8 pixels, 0.98
-would already join different ones. In images of fewer than 8 pixels a side nobody looks.
+would already join different ones. Images of fewer than 8 pixels a side must be equal.
 
 >>> images = Images(torch.randint(256, (9, 1, 8, 8), dtype=torch.uint8), torch.arange(9))
 >>> near_duplicates(images, images.pick(torch.tensor([4])))
@@ -30,10 +30,10 @@ _DIRECTIONS = 16  # of the thumbnails' space, in which candidates are looked for
 def near_duplicates(train: Images, test: Images) -> list[tuple[int, int]]:
     """Return pairs of positions, in `train` and in `test`: the nearest training image of each test image.
 
-    Test images without a near-duplicate are left out, and so are images of one grey level.
+    Test images without a near-duplicate are left out. From 8 pixels a side, so are images of one grey level.
     """
     if min(train.shape[1:]) < LEAST_SIDE:
-        return []
+        return _equal(train, test)
     known, asked = thumbnails(train), thumbnails(test)
     pairs: list[tuple[int, int]] = []
     for index, candidates in enumerate(_candidates(known, asked)):
@@ -43,6 +43,15 @@ def near_duplicates(train: Images, test: Images) -> list[tuple[int, int]]:
             if correlations[best] >= CORRELATION:
                 pairs.append((int(candidates[best]), index))
     return pairs
+
+
+def _equal(train: Images, test: Images) -> list[tuple[int, int]]:
+    """Return pairs of equal images, with the first of the training images."""
+    known: dict[bytes, int] = {}
+    for index, pixels in enumerate(train.in_memory()):
+        known.setdefault(pixels.numpy().tobytes(), index)
+    asked = [known.get(pixels.numpy().tobytes()) for pixels in test.in_memory()]
+    return [(equal, index) for index, equal in enumerate(asked) if equal is not None]
 
 
 def _candidates(known: NDArray[np.float32], asked: NDArray[np.float32]) -> Iterable[Sequence[int]]:
