@@ -16,6 +16,7 @@ from timm.models import push_to_hf_hub, save_for_hf
 
 import vision
 from vision.data.sources.folders import load_folder
+from vision.models import save_model
 from vision.reuse import Prediction
 
 CLASSES = ("bright", "dark")
@@ -172,12 +173,66 @@ def test_what_is_no_image_is_one_sentence(trained, photos, tmp_path):
         (object(), "image 0 must be a path, a PIL image, an array or a tensor.*, got object"),
         ([np.zeros((8, 8, 3), np.uint8), 7], "image 1 must be a path, .* got int"),
         (np.zeros((2, 8, 8), np.uint8), "the model takes images of 3 channels, got one of 2"),
+        (np.zeros((5, 8, 8), np.uint8), r"image 0 must be \(H, W\), .* got the shape \(5, 8, 8\); a batch"),
+        (np.zeros((0, 8), np.uint8), r"image 0: pixels must be uint8 .* got the shape \(1, 0, 8\)"),
         (np.full((8, 8), -3.0), r"pixels must be uint8 .* got float64 from -3 to -3"),
     ):
         with pytest.raises(ValueError, match=message):
             trained.predict(wrong)
     with pytest.raises(ValueError, match="top must be at least 1, got 0"):
         trained.predict(photos / "bright" / "04.png", top=0)
+
+
+def test_images_of_many_channels_are_not_taken_for_a_batch(photo_run):
+    six = vision.load(photo_run, in_chans=6)
+    image = np.random.default_rng(0).integers(0, 256, (6, 9, 7), np.uint8)
+    assert six.predict(image) == six.predict(image[None])[0]
+    with pytest.raises(ValueError, match=r"image 0 must be \(H, W\), .* got the shape \(7, 9, 7\)"):
+        six.predict(image[[0, *range(6)]])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"in_chans": 0}, "in_chans must be an integer of at least 1, got 0"),
+        ({"in_chans": "3"}, "in_chans must be an integer of at least 1, got '3'"),
+        ({"num_classes": -1}, "num_classes must be an integer of at least 0, got -1"),
+        ({"num_classes": 2.5}, "num_classes must be an integer of at least 0, got 2.5"),
+        ({"img_size": 0}, "img_size must be a number of pixels, or height and width, got 0"),
+        ({"img_size": (8, 8, 8)}, r"img_size must be a number of pixels.*, got \(8, 8, 8\)"),
+        ({"img_sise": 8}, r"s0 cannot be loaded with {'img_sise': 8}: .*unexpected keyword argument"),
+        ({"embed_dim": 7}, r"s0 cannot be loaded with {'embed_dim': 7}: .*size mismatch"),
+        ({"device": "gpu"}, "device must be one of this machine, such as cpu, got 'gpu': Expected one of"),
+    ],
+)
+def test_what_does_not_fit_a_model_is_one_sentence(photo_run, changes: dict[str, Any], message):
+    with pytest.raises(ValueError, match=message) as caught:
+        vision.load(photo_run, **changes)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "shape"), [({"num_classes": 0}, r"\(\d+,\)"), ({"global_pool": ""}, r"\(16, 2\)")]
+)
+def test_a_model_without_a_number_for_each_class_does_not_predict(
+    photo_run, photos, changes: dict[str, Any], shape
+):
+    with pytest.raises(ValueError, match=f"a model predicts with a number for each class, got {shape} for"):
+        vision.load(photo_run, **changes).predict(photos / "bright" / "04.png")
+
+
+def test_a_batch_without_images_is_refused(trained, photos):
+    with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
+        trained.predict(photos / "bright" / "04.png", batch_size=0)
+
+
+def test_a_cnn_is_loaded_for_images_of_any_size(tmp_path):
+    model = timm.create_model("plain_cnn", channels=(4, 6, 8))
+    images: dict[str, Any] = {"input_size": (3, 8, 8), "mean": (0.5,) * 3, "std": (0.5,) * 3}
+    save_model(model, tmp_path, arguments={"channels": [4, 6, 8]}, **images)
+    loaded = vision.load(tmp_path, img_size=(20, 12))
+    assert loaded.config["input_size"] == (3, 20, 12)
+    assert loaded.prepare(torch.zeros(3, 9, 9, dtype=torch.uint8)).shape == (3, 20, 12)
 
 
 def test_what_is_no_model_is_one_sentence(photo_run, tmp_path):

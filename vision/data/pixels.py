@@ -105,7 +105,7 @@ def _bytes(pixels: Tensor, split: str) -> tuple[Tensor, list[str]]:
 
 
 def _channels_first(pixels: Tensor, split: str) -> tuple[Tensor, list[str]]:
-    if pixels.ndim == 3:
+    if pixels.ndim == 3 and 0 not in pixels.shape:
         return pixels[:, None], ["pixels (N, H, W) become (N, 1, H, W)"]
     if pixels.ndim != 4 or 0 in pixels.shape:
         raise ValueError(f"{split}: {WANTED}; got the shape {tuple(pixels.shape)}")

@@ -137,9 +137,22 @@ def load_model(name: str | Path, **changes: Any) -> nn.Module:
             the head is new.
 
     Raises:
-        ValueError: config.json or the weights are missing.
+        ValueError: config.json or the weights are missing, or a change does not fit the model.
     """
-    saved = read_saved(name)
+    for key, least in (("in_chans", 1), ("num_classes", 0)):
+        value = changes.get(key)
+        if value is not None and (not isinstance(value, int) or value < least):
+            raise ValueError(f"{key} must be an integer of at least {least}, got {value!r}")
+    try:
+        return _load(read_saved(name), changes)
+    except (RuntimeError, TypeError) as error:
+        if not changes:
+            raise
+        reason = " ".join(str(error).split())[:300]  # torch's has several lines
+        raise ValueError(f"the model in {name} cannot be loaded with {changes}: {reason}") from error
+
+
+def _load(saved: SavedModel, changes: Arguments) -> nn.Module:
     if saved.arguments == json.loads(saved.config.read_text()).get("model_args", {}):
         return timm.create_model(f"local-dir:{saved.config.parent}", pretrained=True, **changes)
     # Earlier versions saved the factory's arguments too, which timm then finds twice.

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
+import timm
 import torch
 from timm.data import imagenet_info
 from timm.data.config import resolve_data_config  # pyright: ignore[reportUnknownVariableType]
@@ -33,12 +34,38 @@ def load(name: str | Path, *, device: torch.device | str = "cpu", **changes: Any
             num_classes; the weights are adapted, and with another num_classes the head is new.
 
     Raises:
-        ValueError: there is no such model, or it has no weights.
+        ValueError: there is no such model or device, the model has no weights, or a change does not fit it.
     """
+    _check_device(device)
+    _check_size(changes.get("img_size"))
     saved = read_saved(name)
-    model = load_model(name, **changes).eval().to(device)
+    model = load_model(name, **_of_constructor(saved, changes)).eval().to(device)
     names = _class_names(saved, cast(TimmModel, model).num_classes)
     return TrainedModel(model, names, _data_config(saved, model, changes), reading_of(saved.decoding))
+
+
+def _check_device(device: torch.device | str) -> None:
+    try:
+        torch.empty(1, device=device)
+    except (AssertionError, RuntimeError) as error:  # torch without CUDA asserts
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"device must be one of this machine, such as cpu, got {str(device)!r}: {reason}"
+        ) from error
+
+
+def _check_size(size: object) -> None:
+    sides = cast("tuple[object, ...]", size) if isinstance(size, tuple | list) else (size, size)
+    positive = all(isinstance(side, int) and side > 0 for side in sides)
+    if size is not None and not (len(sides) == 2 and positive):
+        raise ValueError(f"img_size must be a number of pixels, or height and width, got {size!r}")
+
+
+def _of_constructor(saved: SavedModel, changes: Arguments) -> Arguments:
+    """Return the changes without an img_size for a model that takes images of any size, such as a CNN."""
+    known = timm.get_pretrained_cfg(saved.name)
+    fixed = known is None or known.fixed_input_size or "img_size" in saved.arguments
+    return {key: value for key, value in changes.items() if key != "img_size" or fixed}
 
 
 def _class_names(saved: SavedModel, num_classes: int) -> tuple[str, ...]:

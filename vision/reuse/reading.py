@@ -7,7 +7,7 @@ torch.Size([3, 5, 4])
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vision.data.decoding import BACKGROUND, decode, decode_opened
 from vision.data.depth import Ranges
-from vision.data.pixels import image_batch
+from vision.data.pixels import MOST_CHANNELS, image_batch
 from vision.dynamic import JsonObject
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Reading:
         elif isinstance(item, Image.Image):
             yield self._opened(item)
         elif hasattr(item, "__array__") or isinstance(item, Tensor):
-            for pixels in image_batch(item, f"image {number}"):
+            for pixels in image_batch(_one_or_batch(item, number, channels), f"image {number}"):
                 if len(pixels) == WITH_ALPHA != channels:
                     yield self._opened(Image.fromarray(as_array(pixels)))
                 else:
@@ -87,6 +87,19 @@ def reading_of(decoding: JsonObject) -> Reading:
     ranges: JsonObject = decoding.get("ranges") or {}
     pairs = {name: tuple(pair) for name, pair in ranges.items() if pair}
     return Reading(decoding.get("background", BACKGROUND), Ranges(**cast(JsonObject, pairs)))
+
+
+def _one_or_batch(item: Any, number: int, channels: int) -> object:
+    """Return an array, with a leading axis if `image_batch` would take its channels for images."""
+    shape = tuple(getattr(item, "shape", ()))
+    if len(shape) != 3 or min(shape[0], shape[2]) <= MOST_CHANNELS:
+        return item
+    if shape[0] != channels:
+        raise ValueError(
+            f"image {number} must be (H, W), (C, H, W) or (H, W, C), got the shape {shape}; a batch of grey "
+            "images is (N, 1, H, W)"
+        )
+    return item[None]
 
 
 def as_array(pixels: Tensor) -> NDArray[np.uint8]:

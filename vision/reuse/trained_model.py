@@ -94,6 +94,8 @@ class TrainedModel:
         """Yield the predictions of `predict` one after another, so that many images need little memory."""
         if top is not None and top < 1:
             raise ValueError(f"top must be at least 1, got {top}")
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         prepared = (self.prepare(image) for image in self.reading.read(images, self.config["input_size"][0]))
         while batch := list(islice(prepared, batch_size)):
             yield from self.classify(batch, top=top)
@@ -120,4 +122,9 @@ class TrainedModel:
             return []
         weight = next(self.model.parameters())
         logits: Tensor = self.model(torch.stack(list(images)).to(weight))
+        if logits.shape[1:] != (len(self.class_names),):
+            raise ValueError(
+                f"a model predicts with a number for each class, got {tuple(logits.shape[1:])} for "
+                f"{len(self.class_names)} classes; load it with num_classes and a global_pool"
+            )
         return [ranked(each, self.class_names, top=top) for each in logits.float().softmax(dim=1).cpu()]
