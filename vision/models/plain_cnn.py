@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from vision.device_dtype import DeviceDtype
 from vision.models.intermediates import Indices, check_format, run, run_and_keep
+from vision.models.pool import check_map_pool, map_pool
 from vision.models.timm_model import FeatureInfo
 
 
@@ -30,11 +31,13 @@ class PlainCNN(nn.Module):
         num_classes: width of the head; 0 returns the pooled features.
         channels: width of each stage.
         layers: number of convolutions of each stage.
-        global_pool: pooling before the head, by timm's names; "" returns the last stage's maps.
+        global_pool: pooling before the head, by timm's names; "" returns the last stage's maps, without a
+            head.
         drop_rate: dropout before the head.
 
     Raises:
-        ValueError: channels and layers have different lengths.
+        ValueError: channels and layers have different lengths, the pool is unknown, or it is "" and
+            num_classes is not 0.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class PlainCNN(nn.Module):
         super().__init__()
         if len(channels) != len(layers):
             raise ValueError(f"channels and layers must have one entry per stage, got {channels=}, {layers=}")
+        check_map_pool(global_pool, num_classes)
         dd: DeviceDtype = {"device": device, "dtype": dtype}
         self.num_classes, self.in_chans = num_classes, in_chans
         self.num_features = self.head_hidden_size = channels[-1]
@@ -126,9 +130,18 @@ class PlainCNN(nn.Module):
         return self.head.fc
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Replace the head by a new one with `num_classes` outputs, of the same device and dtype."""
+        """Replace the head by a new one with `num_classes` outputs, of the same device and dtype.
+
+        Args:
+            num_classes: width of the head; 0 removes it.
+            global_pool: as in the constructor; None keeps the present one, but for a head "" becomes avg.
+
+        Raises:
+            ValueError: the pool is unknown, or it is "" and num_classes is not 0.
+        """
+        pool = map_pool(global_pool, self.head.global_pool.pool_type, num_classes)
         self.num_classes = num_classes
-        self.head.reset(num_classes, pool_type=global_pool)  # pyright: ignore[reportUnknownMemberType]
+        self.head.reset(num_classes, pool_type=pool)  # pyright: ignore[reportUnknownMemberType]
         like = next(self.stages.parameters())
         self.head.to(like.device, like.dtype).train(self.training)
 

@@ -109,7 +109,15 @@ def create_base(
 
     Returns:
         The model, all its arguments, and the shape (C, H, W) of its images.
+
+    Raises:
+        ValueError: as `complete_arguments`, or dynamic_img_size is asked for.
     """
+    if arguments.get("dynamic_img_size"):
+        raise ValueError(
+            f"a model made from {name!r} is for the grid that it was made for, got dynamic_img_size=True; "
+            "give the img_size alone"
+        )
     sizes = {"img_size": img_size, "in_chans": in_chans, "num_classes": num_classes}
     complete = complete_arguments(name, **sizes, **arguments)
     return timm.create_model(name, **complete), complete, (in_chans, *pair(img_size))
