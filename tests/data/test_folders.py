@@ -234,6 +234,7 @@ def test_splits_inside_of_classes(tmp_path):
             ("cats_train", "cats_test", "dogs_train", "dogs_test"),
             "cats_test, cats_train, dogs_test, dogs_train",
         ),
+        (("catsTrain", "catsTest"), "catsTest, catsTrain"),
         (("Test 01 cat", "Train 02 cat"), "Test 01 cat, Train 02 cat"),
     ],
 )

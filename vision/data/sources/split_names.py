@@ -13,6 +13,7 @@ SPLITS = {
     "val": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing", "tst", "eval", "evaluation"),
 }
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[^\W\d_]+")
 _SUFFIX = re.compile(r"[ _-]?(set|split|data|images|imgs)$")
 
@@ -25,7 +26,7 @@ def split_of(name: str) -> str | None:
 
 def split_in(name: str) -> tuple[str, str] | None:
     """Return the split that one word of a name is, and the other words; None if no word is one."""
-    words = _WORD.findall(name.lower())
+    words = _WORD.findall(_CAMEL.sub(" ", name).lower())
     for position, word in enumerate(words):
         if split := split_of(word):
             return split, " ".join(words[:position] + words[position + 1 :])
