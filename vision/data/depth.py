@@ -59,6 +59,13 @@ class Ranges:
         pairs = zip(_ranges(self), _ranges(other), strict=True)
         return Ranges(*(_union(one, another) for one, another in pairs))
 
+    def flattens(self, image: "Ranges") -> bool:
+        """Return whether an image uses at most 1/16 of this range, so that few of its levels remain."""
+        for all_values, values in zip(_ranges(self), _ranges(image), strict=True):
+            if all_values and values and values[1] > values[0]:
+                return 16 * (values[1] - values[0]) <= all_values[1] - all_values[0]
+        return False
+
     def check(self) -> None:
         """Raise a ValueError if images whose upper 8 of 16 bits are read use fewer than 16 bits."""
         if self.upper_bits is not None and self.upper_bits[1] < 128:

@@ -121,9 +121,9 @@ class EncodedImages(Dataset[Tensor]):
         self._for_each(read, headers.__setitem__)
         return headers
 
-    def measure_ranges(self, indices: Sequence[int]) -> Ranges:
-        """Return the range of the values at the indices; images that cannot be read are left out."""
-        deep, ranges = self.pick(indices), Ranges()
+    def measure_ranges(self, indices: Sequence[int]) -> list[Ranges]:
+        """Return the range of each image at the indices; images that cannot be read are left out."""
+        deep = self.pick(indices)
 
         def read(index: int) -> Ranges | None:
             try:
@@ -133,9 +133,7 @@ class EncodedImages(Dataset[Tensor]):
 
         found: list[Ranges | None] = [None] * len(deep)
         deep._for_each(read, found.__setitem__)
-        for one in found:
-            ranges = ranges if one is None else ranges.joined(one)
-        return ranges
+        return [one for one in found if one is not None]
 
     def decode_all(self) -> tuple[Tensor, list[Unreadable]]:
         """Decode all images on all cores, to uint8 (N, C, H, W); those that cannot be read are undefined."""

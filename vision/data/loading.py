@@ -54,10 +54,10 @@ def load_to_device(source: Source, config: DataConfig, *, device: torch.device) 
     free = min(_free_memory(device), _free_memory(torch.device("cpu")))
     fits = total <= config.max_memory_fraction * free
     known_by = fingerprint([split.images for split in splits], classes, contents=fits)
-    ranges = _ranges(splits)
+    ranges, flat = _ranges(splits)
     for split in splits:
         _bring_to_shape(split, shape, ranges, config, decode=fits)
-    report = source.report.with_remarks(*remarks, *nearly_equal(classes))
+    report = source.report.with_remarks(*remarks, *flat, *nearly_equal(classes))
     for split in splits:
         report = report.joined(split.report).with_remarks(*split.missing_classes(classes))
     if all(split.images.resident for split in splits):
@@ -90,15 +90,23 @@ def _common_shape(splits: Sequence[Split], config: DataConfig) -> tuple[Shape, l
     return (max(shape[0] for shape in shapes), height, width), remarks
 
 
-def _ranges(splits: Sequence[Split]) -> Ranges:
-    """Return the range of the images of all splits that have more than 8 bits."""
-    ranges = Ranges()
+def _ranges(splits: Sequence[Split]) -> tuple[Ranges, list[str]]:
+    """Return the range of the images of all splits that have more than 8 bits, and a remark on flat ones."""
+    measured: list[Ranges] = []
     for split in splits:
         deep = [index for index, header in enumerate(split.headers) if header.deep]
         if deep and isinstance(split.images.pixels, EncodedImages):
-            ranges = ranges.joined(split.images.pixels.measure_ranges(deep))
+            measured += split.images.pixels.measure_ranges(deep)
+    ranges = Ranges()
+    for one in measured:
+        ranges = ranges.joined(one)
     ranges.check()
-    return ranges
+    flat = sum(map(ranges.flattens, measured))
+    text = (
+        f"{flat:,} of {len(measured):,} images with more than 8 bits use at most 1/16 of the common range, "
+        "so few grey levels remain of them; check that all have the same scale"
+    )
+    return ranges, [text] if flat else []
 
 
 def _bring_to_shape(split: Split, shape: Shape, ranges: Ranges, config: DataConfig, *, decode: bool) -> None:
