@@ -56,6 +56,11 @@ def test_what_cannot_be_read_is_named_and_the_others_are_classified(trained, sca
         (["predict", "{run}", "{empty}"], "has no image in it; looked for .jpg, .png"),
         (["predict", "{run}", "{scans}", "--top", "0"], "--top must be at least 1, got 0"),
         (["predict", "{run}", "{scans}", "--csv", "{empty}"], "--csv must be a file, and"),
+        (
+            ["predict", "{run}", "{scans}", "--csv", "{run}/config.json/t.csv"],
+            "--csv must be a file in a folder",
+        ),
+        (["predict", "{run}", "{scans}", "--device", "gpu"], "such as cpu, got 'gpu'"),
         (["predict", "{empty}", "{scans}"], "holds no config.json; give the folder of a finished run"),
         (["predict", "{failed}", "{scans}"], "holds no model.safetensors; give the folder of a finished run"),
         (["export", "{run}", "--format", "tflite"], "format must be one of onnx, torch, got 'tflite'"),

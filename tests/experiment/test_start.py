@@ -156,6 +156,10 @@ WRONG = {
         {"name": "field_cnn", "init_from": "pyproject.toml"},
         r"model\.init_from: pyproject\.toml is not a file of weights: its name must end in \.safetensors",
     ),
+    "an unset variable": (
+        {"name": "field_cnn", "init_from": ""},
+        r"model\.init_from must be a run or a file of weights, or null for none, got ''",
+    ),
     "two sources": (
         {"name": "field_cnn", "init_from": "a.pth", "pretrained": True},
         r"model\.init_from=a\.pth and model\.pretrained=true are two sources of weights; give one",

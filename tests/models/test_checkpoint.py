@@ -56,5 +56,8 @@ def test_a_file_that_would_run_code_or_holds_no_weights_is_refused(tmp_path):
     torch.save({"state_dict": {}, "epoch": 3}, tmp_path / "empty.pth")
     with pytest.raises(ValueError, match="must hold a state_dict"):
         load_checkpoint(nn.Linear(2, 2), tmp_path / "empty.pth")
+    (tmp_path / "text.safetensors").write_text("not weights")
+    with pytest.raises(ValueError, match=r"save them with safetensors\.torch\.save_file\(model"):
+        load_checkpoint(nn.Linear(2, 2), tmp_path / "text.safetensors")
     with pytest.raises(FileNotFoundError, match="is not a file"):
         load_checkpoint(nn.Linear(2, 2), tmp_path / "none.pth")

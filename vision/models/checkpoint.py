@@ -70,8 +70,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         state = load_state_dict(str(path), weights_only=True)
     except Exception as error:
         reason = str(error).partition("\n")[0]
+        save = "safetensors.torch.save_file" if path.suffix == ".safetensors" else "torch.save"
         raise ValueError(
-            f"{path} cannot be read as weights; save them with torch.save(model.state_dict(), FILE) "
+            f"{path} cannot be read as weights; save them with {save}(model.state_dict(), FILE) "
             f"({type(error).__name__}: {reason})"
         ) from error
     other = [name for name, value in state.items() if not isinstance(value, Tensor)]
