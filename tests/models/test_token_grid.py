@@ -39,6 +39,17 @@ def test_words():
     assert cost_warning(resnet, (3, 64, 96), 17_600_000_000) == ""
 
 
+def test_few_tokens_are_said():
+    with torch.device("meta"):
+        coarse = timm.create_model("vit_base_patch32_224", img_size=(64, 160), depth=1)
+        vit = timm.create_model("vit_tiny_patch16_224", img_size=64, depth=1)
+    assert describe_grid(coarse, (3, 64, 160)) == (
+        "2 x 5 tokens from patches of 32 x 32 pixels, fewer than 4 per side; "
+        "a larger data.img_size makes more"
+    )
+    assert describe_grid(vit, (3, 64, 64)) == "4 x 4 tokens from patches of 16 x 16 pixels"
+
+
 @pytest.mark.parametrize(("side", "billion"), [(32, None), (256, 36)])
 def test_a_cnn_on_large_images_is_warned_about(side, billion):
     """A ResNet-18 without a stem that shrinks the image: 0.56 billion multiply-adds at 32 x 32."""

@@ -13,6 +13,7 @@ from torch import nn
 from vision.models.timm_model import FeatureInfo
 from vision.patches import Grid
 
+FEW = 4  # tokens per side; with fewer, there are hardly any places to tell apart
 MANY = 1024  # tokens, 32 x 32
 MANY_MACS = 20_000_000_000  # multiply-adds for one image; a ViT-B/16 at 224 x 224 takes 17.6 billion
 
@@ -63,7 +64,9 @@ def describe_grid(model: nn.Module, input_shape: tuple[int, int, int]) -> str:
         patch: int | tuple[int, int] | None = getattr(getattr(model, "patch_embed", None), "patch_size", None)
         sides = f"{patch} x {patch}" if isinstance(patch, int) else " x ".join(map(str, patch or ()))
         of = f" from patches of {sides} pixels" if patch else ""
-        return f"{grid.rows} x {grid.cols} tokens{of}"
+        side = min(grid.rows, grid.cols)
+        few = f", fewer than {FEW} per side; a larger data.img_size makes more" if side < FEW else ""
+        return f"{grid.rows} x {grid.cols} tokens{of}{few}"
     info: Sequence[FeatureInfo] | None = getattr(model, "feature_info", None)
     if not info:
         return ""
