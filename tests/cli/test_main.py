@@ -30,7 +30,7 @@ def test_a_subcommand_that_does_not_exist_is_refused_with_the_others(capsys):
 
 def test_completion_knows_subcommands_and_settings(tmp_path, vision):
     assert (
-        "train status verify clean plot report compare data models predict export convert inspect"
+        "train status verify clean plot report evaluate compare data models predict export convert inspect"
         in vision(tmp_path, "-sc", "query=bash", COMP_LINE="vision ").stdout
     )
     offered = vision(tmp_path, "-sc", "query=bash", COMP_LINE="vision train model=").stdout

@@ -84,7 +84,7 @@ class ConvAttention(nn.Module):
             x,
             self.weight,
             self.bias,
-            grid or self.grid,
+            grid if isinstance(grid, Grid) else self.grid,
             stride=self.stride,
             padding=self.padding,
             dilation=self.dilation,

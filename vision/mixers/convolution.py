@@ -61,7 +61,7 @@ class Convolution(nn.Module):
             x,
             self.weight,
             self.bias,
-            grid or self.grid,
+            grid if isinstance(grid, Grid) else self.grid,
             padding=self.padding,
             dilation=self.dilation,
             groups=self.groups,

@@ -71,7 +71,7 @@ class GraphAttention(MultiHeadAttention):
             return super().forward(x, grid)
         q, k, v = self._qkv(x, grid)
         index = nearest(x, self.neighbours, self_loops=self.self_loops)
-        size = grid.size if grid else self.size
+        size = grid.size if isinstance(grid, Grid) else self.size
         gathers = not is_any_size(size) and _GATHER_FROM * self.neighbours <= size
         if self.backend == "gather" or (self.backend == "auto" and gathers):
             index = index.unsqueeze(1)

@@ -38,7 +38,7 @@ class Pooling(nn.Module):
 
     def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
         """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
-        images = _contiguous_on_cuda(tokens_to_images(x, grid or self.grid))
+        images = _contiguous_on_cuda(tokens_to_images(x, grid if isinstance(grid, Grid) else self.grid))
         mean = images_to_tokens(self.pool(images))
         return mean - x if self.subtract else mean
 

@@ -62,7 +62,7 @@ class Recurrent(nn.Module):
         """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
         if self.down is None:
             return self.proj(self.along(x))
-        grid = grid or self.grid
+        grid = grid if isinstance(grid, Grid) else self.grid
         x = _each_row(self.along, torch.unflatten(x, 1, (grid.rows, grid.cols)))
         x = _each_row(self.down, x.transpose(1, 2)).transpose(1, 2)
         return self.proj(x.flatten(1, 2))

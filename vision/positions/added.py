@@ -132,7 +132,9 @@ class ConditionalPosition(nn.Module):
 
     def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
         """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
-        return x + images_to_tokens(self.proj(tokens_to_images(x, grid or self.grid)))
+        return x + images_to_tokens(
+            self.proj(tokens_to_images(x, grid if isinstance(grid, Grid) else self.grid))
+        )
 
     def resized(self, grid: Grid) -> "ConditionalPosition":
         """Return the same convolution on another grid."""

@@ -1,7 +1,7 @@
 """Scores of runs on changed images: one score for each run, which the other statistics then compare.
 
 >>> table = pd.DataFrame({"folder": "a", "kind": ["fog", "fog"], "level": [1, 2], "accuracy": [0.6, 0.4]})
->>> mean_scores(table, "accuracy")["a"]
+>>> float(mean_scores(table, "accuracy")["a"])
 0.5
 """
 
