@@ -75,7 +75,7 @@ class ConvAttention(nn.Module):
     def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
         """(B, N, C) -> (B, N_query, out_chans), on another grid than the constructor's where one is given."""
         if self.explicit:
-            fields = self.heads if grid is None else [head.on(grid) for head in self.heads]
+            fields = [head.on(grid) for head in self.heads] if isinstance(grid, Grid) else self.heads
             heads = attend(*self._qkv(x, fields[0].queries), fields).squeeze(0)
             heads = torch.unflatten(heads, 2, (-1, x.shape[2])).permute(2, 0, 1, 3)
             out = merge_heads(heads, self.weight, self.groups)

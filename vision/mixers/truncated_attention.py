@@ -54,7 +54,7 @@ class TruncatedAttention(MultiHeadAttention):
 
     def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
         """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
-        line = None if grid is None else Grid(1, grid.size)
+        line = Grid(1, grid.size) if isinstance(grid, Grid) else None
         sequence = self.sequence if line is None else self.sequence.on(line)
         q, k, v = self._qkv(x, line)
         x = attend(q, k, v, sequence, self._bias(line), backend=self.backend)

@@ -72,7 +72,7 @@ class WindowAttention(MultiHeadAttention):
         Raises:
             ValueError: another grid is given; the tiles are those of the constructor's.
         """
-        if grid is not None:
+        if isinstance(grid, Grid):
             raise ValueError(f"the tiles are those of one grid, {self.grid}")
         if self.masked:
             return super().forward(x)

@@ -76,7 +76,7 @@ class LearnedPosition(nn.Module):
 
     def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
         """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
-        return x + (self.pos_embed if grid is None else self._table(grid))
+        return x + (self._table(grid) if isinstance(grid, Grid) else self.pos_embed)
 
     def resized(self, grid: Grid) -> "LearnedPosition":
         """Return the table interpolated as an image by timm: bicubic, antialiased where it shrinks."""
@@ -105,7 +105,7 @@ class SinusoidalPosition(nn.Module):
 
     def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
         """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
-        if grid is None:
+        if not isinstance(grid, Grid):
             return x + self.pos_embed
         return x + sinusoidal(grid, x.shape[-1], x.device).to(self.pos_embed.dtype)
 

@@ -60,7 +60,7 @@ class RelativeBias(nn.Module):
         Raises:
             ValueError: another grid is given, and the field is not by offsets.
         """
-        if grid is not None and self.index is not None:
+        if isinstance(grid, Grid) and self.index is not None:
             raise ValueError(f"the relative bias has a number for each difference on {self.grid}")
         return self.table if self.index is None else self.table[:, self.index].unsqueeze(0)
 

@@ -56,7 +56,7 @@ class Rotary(nn.Module):
             x: queries or keys.
             grid: another grid than the constructor's.
         """
-        sin, cos = (self.sin, self.cos) if grid is None else self._tables(grid)
+        sin, cos = self._tables(grid) if isinstance(grid, Grid) else (self.sin, self.cos)
         rotated = apply_rot_embed(x[..., : self.rotary_dim], sin, cos).type_as(x)
         if self.rotary_dim == self.head_dim:
             return rotated
