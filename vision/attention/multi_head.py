@@ -72,8 +72,7 @@ class MultiHeadAttention(nn.Module):
     def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
         """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
         q, k, v = self._qkv(x, grid)
-        # Not `is None`, here and in the mixers: torch.fx passes a placeholder for the default.
-        field = self.field.on(grid) if self.field and isinstance(grid, Grid) else self.field
+        field = self.field and self.field.on(grid)
         x = attend(q, k, v, field, self._bias(grid), backend=self.backend)
         return self.proj(x.transpose(1, 2).flatten(2))
 

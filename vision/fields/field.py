@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 import torch
 from torch import Tensor
 
-from vision.patches import Grid
+from vision.patches import Grid, given_grid
 from vision.tracing import cached, is_traced
 
 Offset = tuple[int, int]
@@ -188,17 +188,22 @@ class Field:
             return self.with_offsets(tuple(sorted({*self.offsets, *other.offsets})))
         return Field(self.queries, self.keys, allowed=self.mask() | other.mask())
 
-    def on(self, grid: Grid) -> "Field":
+    def on(self, grid: Grid | None) -> "Field":
         """Return the same offsets, or the full field, with queries and keys on another grid.
+
+        Args:
+            grid: the other grid; None leaves the field as it is.
 
         Raises:
             ValueError: the field is one of indices or of a mask, or its queries and keys differ.
         """
+        if (other := given_grid(grid)) is None:
+            return self
         if self.indices is not None or self.allowed is not None:
             raise ValueError(f"a field by indices or a mask is one of its grid, {self.queries}, alone")
         if self.queries != self.keys:
             raise ValueError(f"queries and keys must be on one grid, got {self.queries} and {self.keys}")
-        return replace(self, queries=grid, keys=grid)
+        return replace(self, queries=other, keys=other)
 
     def with_offsets(self, offsets: tuple[Offset, ...]) -> "Field":
         """Return the field with the same queries and keys, and other offsets."""

@@ -12,7 +12,7 @@ from vision.attention import attend
 from vision.attention.convolution import constant_queries_keys, merge_heads
 from vision.fields import convolution, kernel_positions
 from vision.mixers.convolution import channel_groups, convolve, same_padding
-from vision.patches import Grid, Size
+from vision.patches import Grid, Size, given_grid
 
 
 class ConvAttention(nn.Module):
@@ -75,7 +75,7 @@ class ConvAttention(nn.Module):
     def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
         """(B, N, C) -> (B, N_query, out_chans), on another grid than the constructor's where one is given."""
         if self.explicit:
-            fields = [head.on(grid) for head in self.heads] if isinstance(grid, Grid) else self.heads
+            fields = [head.on(grid) for head in self.heads]
             heads = attend(*self._qkv(x, fields[0].queries), fields).squeeze(0)
             heads = torch.unflatten(heads, 2, (-1, x.shape[2])).permute(2, 0, 1, 3)
             out = merge_heads(heads, self.weight, self.groups)
@@ -84,7 +84,7 @@ class ConvAttention(nn.Module):
             x,
             self.weight,
             self.bias,
-            grid if isinstance(grid, Grid) else self.grid,
+            given_grid(grid) or self.grid,
             stride=self.stride,
             padding=self.padding,
             dilation=self.dilation,

@@ -7,7 +7,7 @@ torch.Size([2, 64, 64])
 import torch
 from torch import Tensor, nn
 
-from vision.patches import Grid, Size, images_to_tokens, pair, tokens_to_images
+from vision.patches import Grid, Size, given_grid, images_to_tokens, pair, tokens_to_images
 
 
 class Convolution(nn.Module):
@@ -61,7 +61,7 @@ class Convolution(nn.Module):
             x,
             self.weight,
             self.bias,
-            grid if isinstance(grid, Grid) else self.grid,
+            given_grid(grid) or self.grid,
             padding=self.padding,
             dilation=self.dilation,
             groups=self.groups,

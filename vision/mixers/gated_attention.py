@@ -76,7 +76,7 @@ class GatedAttention(MultiHeadAttention):
     def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
         """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
         q, k, v = self._qkv(x, grid)
-        field = self.field.on(grid) if isinstance(grid, Grid) else self.field
+        field = self.field.on(grid)
         content = attend(q, k, v, field, backend=self.backend)
         x = self._blend(content, attend_by_position(v, self.scores(grid), field, self.backend))
         return self.proj(x.transpose(1, 2).flatten(2))
@@ -96,9 +96,7 @@ class GatedAttention(MultiHeadAttention):
 
     def scores(self, grid: Grid | None = None) -> Tensor:
         """Return the position scores: (num_heads, K), or (1, num_heads, N, N) for the whole grid."""
-        return quadratic_scores(
-            self.field.on(grid) if isinstance(grid, Grid) else self.field, self.alpha, self.centres
-        )
+        return quadratic_scores(self.field.on(grid), self.alpha, self.centres)
 
     def _blend(self, content: Tensor, position: Tensor) -> Tensor:
         gate = self.gate.sigmoid()[:, None, None].to(content.dtype)

@@ -14,7 +14,7 @@ from vision.attention import ContentOptions, MultiHeadAttention, attend, check_o
 from vision.attention.gather import attention as attend_gathered
 from vision.fields import Field, neighbourhood
 from vision.fields.graph import graph
-from vision.patches import Grid
+from vision.patches import Grid, given_grid
 from vision.tracing import is_any_size
 
 _GRAPHS = ("grid8", "knn")
@@ -71,7 +71,7 @@ class GraphAttention(MultiHeadAttention):
             return super().forward(x, grid)
         q, k, v = self._qkv(x, grid)
         index = nearest(x, self.neighbours, self_loops=self.self_loops)
-        size = grid.size if isinstance(grid, Grid) else self.size
+        size = other.size if (other := given_grid(grid)) else self.size
         gathers = not is_any_size(size) and _GATHER_FROM * self.neighbours <= size
         if self.backend == "gather" or (self.backend == "auto" and gathers):
             index = index.unsqueeze(1)

@@ -5,7 +5,7 @@ import torch.fx
 from torch import Tensor, nn
 
 from vision.mixers.convolution import same_padding
-from vision.patches import Grid, images_to_tokens, tokens_to_images
+from vision.patches import Grid, given_grid, images_to_tokens, tokens_to_images
 
 
 class Pooling(nn.Module):
@@ -38,7 +38,7 @@ class Pooling(nn.Module):
 
     def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
         """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
-        images = _contiguous_on_cuda(tokens_to_images(x, grid if isinstance(grid, Grid) else self.grid))
+        images = _contiguous_on_cuda(tokens_to_images(x, given_grid(grid) or self.grid))
         mean = images_to_tokens(self.pool(images))
         return mean - x if self.subtract else mean
 

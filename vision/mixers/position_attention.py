@@ -90,7 +90,7 @@ class PositionAttention(nn.Module, ABC):
 
     def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
         """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
-        field = self.field.on(grid) if isinstance(grid, Grid) else self.field
+        field = self.field.on(grid)
         v = torch.unflatten(self.v(x), -1, (self.num_heads, self.head_dim)).transpose(1, 2)
         x = attend_by_position(v, self.scores(grid), field, self.backend)
         return self.proj(x.transpose(1, 2).flatten(2))

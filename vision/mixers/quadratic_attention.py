@@ -57,6 +57,4 @@ class QuadraticAttention(PositionAttention):
 
     def scores(self, grid: Grid | None = None) -> Tensor:
         """Return (num_heads, K), or (1, num_heads, N, N) for the whole grid."""
-        return quadratic_scores(
-            self.field.on(grid) if isinstance(grid, Grid) else self.field, self.alpha, self.centres
-        )
+        return quadratic_scores(self.field.on(grid), self.alpha, self.centres)

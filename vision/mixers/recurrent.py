@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vision.mixers.recurrence import KINDS, Recurrence
-from vision.patches import Grid
+from vision.patches import Grid, given_grid
 
 _ORDERS = ("rows_and_columns", "sequence")
 
@@ -62,7 +62,7 @@ class Recurrent(nn.Module):
         """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
         if self.down is None:
             return self.proj(self.along(x))
-        grid = grid if isinstance(grid, Grid) else self.grid
+        grid = given_grid(grid) or self.grid
         x = _each_row(self.along, torch.unflatten(x, 1, (grid.rows, grid.cols)))
         x = _each_row(self.down, x.transpose(1, 2)).transpose(1, 2)
         return self.proj(x.flatten(1, 2))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vision.attention import ContentOptions, MultiHeadAttention, attend, check_options
 from vision.fields import truncated
-from vision.patches import Grid
+from vision.patches import Grid, given_grid
 
 
 class TruncatedAttention(MultiHeadAttention):
@@ -54,8 +54,8 @@ class TruncatedAttention(MultiHeadAttention):
 
     def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
         """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
-        line = Grid(1, grid.size) if isinstance(grid, Grid) else None
-        sequence = self.sequence if line is None else self.sequence.on(line)
+        line = Grid(1, other.size) if (other := given_grid(grid)) else None
+        sequence = self.sequence.on(line)
         q, k, v = self._qkv(x, line)
         x = attend(q, k, v, sequence, self._bias(line), backend=self.backend)
         return self.proj(x.transpose(1, 2).flatten(2))

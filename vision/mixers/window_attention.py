@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vision.attention import ContentOptions, MultiHeadAttention, attend, check_options
 from vision.fields import full, tiled, tiles
-from vision.patches import Grid
+from vision.patches import Grid, given_grid
 from vision.positions import RelativeBias
 
 _MAX_MASKED = 64  # tokens up to which a mask is faster than several groups of tiles
@@ -72,7 +72,7 @@ class WindowAttention(MultiHeadAttention):
         Raises:
             ValueError: another grid is given; the tiles are those of the constructor's.
         """
-        if isinstance(grid, Grid):
+        if given_grid(grid):
             raise ValueError(f"the tiles are those of one grid, {self.grid}")
         if self.masked:
             return super().forward(x)

@@ -8,6 +8,7 @@ torch.Size([2, 64, 48])
 from vision.patches.embed import PatchEmbed as PatchEmbed
 from vision.patches.grid import Grid as Grid
 from vision.patches.grid import Size as Size
+from vision.patches.grid import given_grid as given_grid
 from vision.patches.grid import padding_of as padding_of
 from vision.patches.grid import pair as pair
 from vision.patches.grid import patch_grid as patch_grid

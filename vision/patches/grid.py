@@ -41,6 +41,14 @@ class Grid:
         return torch.stack((row, index - row * self.cols), dim=1)  # ONNX has no remainder of dynamic sizes
 
 
+def given_grid(grid: Grid | None) -> Grid | None:
+    """Return the grid that the optional argument of a layer holds, or None.
+
+    torch.fx passes a placeholder in place of None when it traces a layer alone; it counts as None too.
+    """
+    return grid if isinstance(grid, Grid) else None
+
+
 def patch_grid(img_size: Size, patch_size: Size, *, pad: bool = False) -> Grid:
     """Return the grid of the patches of an image.
 

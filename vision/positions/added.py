@@ -14,7 +14,7 @@ from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from vision.device_dtype import DeviceDtype
-from vision.patches import Grid, images_to_tokens, tokens_to_images
+from vision.patches import Grid, given_grid, images_to_tokens, tokens_to_images
 from vision.positions.resizing import parameter_like
 
 POSITIONS = ("none", "learned", "sinusoidal", "conditional")
@@ -76,7 +76,7 @@ class LearnedPosition(nn.Module):
 
     def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
         """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
-        return x + (self._table(grid) if isinstance(grid, Grid) else self.pos_embed)
+        return x + (self._table(other) if (other := given_grid(grid)) else self.pos_embed)
 
     def resized(self, grid: Grid) -> "LearnedPosition":
         """Return the table interpolated as an image by timm: bicubic, antialiased where it shrinks."""
@@ -105,9 +105,9 @@ class SinusoidalPosition(nn.Module):
 
     def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
         """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
-        if not isinstance(grid, Grid):
+        if (other := given_grid(grid)) is None:
             return x + self.pos_embed
-        return x + sinusoidal(grid, x.shape[-1], x.device).to(self.pos_embed.dtype)
+        return x + sinusoidal(other, x.shape[-1], x.device).to(self.pos_embed.dtype)
 
     def resized(self, grid: Grid) -> "SinusoidalPosition":
         """Return the formula on another grid: a token keeps its row and column, not its share of the side."""
@@ -132,9 +132,7 @@ class ConditionalPosition(nn.Module):
 
     def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
         """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
-        return x + images_to_tokens(
-            self.proj(tokens_to_images(x, grid if isinstance(grid, Grid) else self.grid))
-        )
+        return x + images_to_tokens(self.proj(tokens_to_images(x, given_grid(grid) or self.grid)))
 
     def resized(self, grid: Grid) -> "ConditionalPosition":
         """Return the same convolution on another grid."""

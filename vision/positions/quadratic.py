@@ -101,9 +101,7 @@ class QuadraticBias(nn.Module):
         Args:
             grid: another grid than the constructor's.
         """
-        return quadratic_scores(
-            self.field.on(grid) if isinstance(grid, Grid) else self.field, self.alpha, self.centres
-        )
+        return quadratic_scores(self.field.on(grid), self.alpha, self.centres)
 
     def resized(self, grid: Grid) -> "QuadraticBias":
         """Return the same centres and widths, in tokens; any field not by offsets becomes the full one."""

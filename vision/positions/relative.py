@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vision.device_dtype import DeviceDtype
 from vision.fields import Field
-from vision.patches import Grid
+from vision.patches import Grid, given_grid
 from vision.positions.resizing import field_on, parameter_like
 
 
@@ -60,7 +60,7 @@ class RelativeBias(nn.Module):
         Raises:
             ValueError: another grid is given, and the field is not by offsets.
         """
-        if isinstance(grid, Grid) and self.index is not None:
+        if given_grid(grid) and self.index is not None:
             raise ValueError(f"the relative bias has a number for each difference on {self.grid}")
         return self.table if self.index is None else self.table[:, self.index].unsqueeze(0)
 

@@ -14,7 +14,7 @@ from timm.layers.pos_embed_sincos import apply_rot_embed, build_rotary_pos_embed
 from torch import Tensor, nn
 
 from vision.device_dtype import DeviceDtype
-from vision.patches import Grid
+from vision.patches import Grid, given_grid
 
 _BASE = 100.0  # Heo et al. (2024): a grid is shorter than a text, for which Su et al. used 10,000
 
@@ -56,7 +56,7 @@ class Rotary(nn.Module):
             x: queries or keys.
             grid: another grid than the constructor's.
         """
-        sin, cos = self._tables(grid) if isinstance(grid, Grid) else (self.sin, self.cos)
+        sin, cos = self._tables(other) if (other := given_grid(grid)) else (self.sin, self.cos)
         rotated = apply_rot_embed(x[..., : self.rotary_dim], sin, cos).type_as(x)
         if self.rotary_dim == self.head_dim:
             return rotated
