@@ -23,8 +23,7 @@ from vision.cli.evaluate_progress import EvaluationProgress
 from vision.cli.evaluate_runs import FinishedRun
 from vision.data import Images, draw_subset
 from vision.results.evaluations import CHECKSUM
-from vision.robustness import EVALUATIONS, SEVERITIES, Change, changes, score_changes
-from vision.statistics import UNCHANGED
+from vision.robustness import AS_THEY_ARE, EVALUATIONS, SEVERITIES, changes, score_changes
 from vision.training import resolve_device
 
 WEIGHTS_TOGETHER = 2**30  # bytes of weights in memory at once
@@ -96,20 +95,20 @@ def _score_changes(
     table: results.EvaluationTable,
     progress: EvaluationProgress,
 ) -> None:
-    """Score the changes of one evaluation that runs lack, and write each as soon as it is known."""
+    """Score the changes that are not in the table yet, and write each as soon as it is known."""
     colour = images.pixels.double().mean((0, 2, 3))
     shape = runs[0].inputs.source.train.shape
     wanted = changes(name, shape, severities=options.severities, colour=colour)
     count = len(images.labels)
 
-    def lacks(run: LoadedRun, kind: str, level: float) -> bool:
+    def is_missing(run: LoadedRun, kind: str, level: float) -> bool:
         return not table.has(
             **{CHECKSUM: run.finished.weights, "kind": kind, "level": level, "images": count}
         )
 
-    everything = [Change(UNCHANGED, 0, _as_they_are), *wanted]
-    todo = [run for run in runs if any(lacks(run, one.kind, one.level) for one in everything)]
-    missing = [one for one in wanted if any(lacks(run, one.kind, one.level) for run in todo)]
+    everything = [AS_THEY_ARE, *wanted]
+    todo = [run for run in runs if any(is_missing(run, one.kind, one.level) for one in everything)]
+    missing = [one for one in wanted if any(is_missing(run, one.kind, one.level) for run in todo)]
     if not todo:
         return
     classifiers = [run.classifier for run in todo]
@@ -117,7 +116,7 @@ def _score_changes(
     for kind, level, scores in progress.track(scored, name, total=len(missing) + 1):
         found = {"kind": kind, "level": level, "images": count}
         pairs = zip(todo, scores, strict=True)
-        table.add({**run.columns, **found, **own} for run, own in pairs if lacks(run, kind, level))
+        table.add({**run.columns, **found, **own} for run, own in pairs if is_missing(run, kind, level))
 
 
 def _probe(
@@ -129,7 +128,7 @@ def _probe(
     transfer: Transfer | None,
     progress: EvaluationProgress,
 ) -> None:
-    """Fit the linear probes that runs lack, on their own data or on that of transfer."""
+    """Fit the linear probes that are not in the table, on their own data or on that of transfer."""
     inputs = runs[0].inputs
     if name == "transfer" and transfer is not None:
         source = read_transfer(transfer, inputs.source.train.shape)
@@ -148,10 +147,6 @@ def _probe(
             known=partial(table.has, **key),
         )
         table.add({**run.columns, **key, **row} for row in rows)
-
-
-def _as_they_are(images: Tensor, numbers: Sequence[int]) -> Tensor:
-    return images
 
 
 def _parts(runs: Sequence[FinishedRun]) -> Iterator[list[FinishedRun]]:

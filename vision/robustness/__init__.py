@@ -6,6 +6,7 @@ Models and images in, numbers out. `vision evaluate` measures the finished runs 
 torch.Size([2, 3, 32, 32])
 """
 
+from vision.robustness.changes import AS_THEY_ARE as AS_THEY_ARE
 from vision.robustness.changes import EVALUATIONS as EVALUATIONS
 from vision.robustness.changes import Change as Change
 from vision.robustness.changes import changes as changes

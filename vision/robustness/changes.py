@@ -15,6 +15,7 @@ from vision.patches import reorder_patches
 from vision.robustness.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from vision.robustness.draws import Draws
 from vision.robustness.geometry import PARTS, hide_patches, random_shift
+from vision.statistics import UNCHANGED
 
 MOST_PARTS = 16  # of a row of patches that are shuffled
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -36,6 +37,13 @@ class Change:
     kind: str
     level: float
     apply: Callable[[Tensor, Numbers], Tensor]
+
+
+def _as_they_are(images: Tensor, numbers: Numbers) -> Tensor:
+    return images
+
+
+AS_THEY_ARE = Change(UNCHANGED, 0, _as_they_are)
 
 
 def corruptions(shape: Shape, severities: Sequence[int] = SEVERITIES) -> list[Change]:

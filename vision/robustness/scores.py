@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from vision.robustness.changes import Change
+from vision.robustness.changes import AS_THEY_ARE, Change
 from vision.robustness.classifier import Classifier
-from vision.statistics import UNCHANGED, calibration_bins, expected_calibration_error
+from vision.statistics import calibration_bins, expected_calibration_error
 
 BATCH = 500  # images of 32 x 32 pixels; fewer of larger ones
 PIXELS = BATCH * 32 * 32
@@ -35,8 +35,8 @@ def score_changes(
         numbers: of the images in their data set.
         changes: of the images.
     """
-    intact = _logits(classifiers, pixels, numbers, Change(UNCHANGED, 0, lambda images, _: images))
-    yield UNCHANGED, 0, [scores(own, own, labels) for own in intact]
+    intact = _logits(classifiers, pixels, numbers, AS_THEY_ARE)
+    yield AS_THEY_ARE.kind, AS_THEY_ARE.level, [scores(own, own, labels) for own in intact]
     for change in changes:
         changed = _logits(classifiers, pixels, numbers, change)
         yield change.kind, change.level, [scores(*both, labels) for both in zip(changed, intact, strict=True)]
