@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import Literal
 
-from vision.cli.model_arguments import add_images, add_model, check_input_size
+from vision.cli.model_arguments import ModelChoice, add_images, add_model, check_input_size
 from vision.cli.output_paths import check_folder
 
 MOST_IMAGES = 8  # to compare on
@@ -74,32 +74,16 @@ def convert(
         raise ValueError("--kernel-size and --distill-steps need --to convolution")
     if distill_steps is not None and distill_steps < 0:
         raise ValueError(f"--distill-steps must be 0 or more, got {distill_steps}")
+    model = ModelChoice(name, checkpoint, pretrained, input_size, classes)
     if to == "convolution":
         from vision.cli.convert_to_convolution import convert_to_convolution, kernel_sizes
 
+        sizes = kernel_sizes("3" if kernel_size is None else kernel_size)
         return convert_to_convolution(
-            name,
-            checkpoint=checkpoint,
-            pretrained=pretrained,
-            input_size=input_size,
-            classes=classes,
-            data=data,
-            sizes=kernel_sizes("3" if kernel_size is None else kernel_size),
-            distill_steps=distill_steps or 0,
-            out=out,
+            model, data=data, sizes=sizes, distill_steps=distill_steps or 0, out=out
         )
     from vision.cli.convert_to_attention import convert_to_attention
 
     return convert_to_attention(
-        name,
-        checkpoint=checkpoint,
-        pretrained=pretrained,
-        input_size=input_size,
-        classes=classes,
-        data=data,
-        heads=heads,
-        pooling=pooling,
-        precision=precision,
-        strict=strict,
-        out=out,
+        model, data=data, heads=heads, pooling=pooling, precision=precision, strict=strict, out=out
     )

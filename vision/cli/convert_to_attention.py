@@ -14,23 +14,19 @@ from vision.cli.convert import MOST_IMAGES
 from vision.cli.convert_measure import Measurements, measure, summary_of
 from vision.cli.convert_table import print_comparison, write_layers
 from vision.cli.images import NOISE_IMAGES, SEED, image_files, noise, normalize, picture, read_images
+from vision.cli.model_arguments import ModelChoice
 from vision.cli.stderr import tell
 from vision.cli.weights import build_with_weights
 from vision.convert import CONVERSION, as_attention, save_converted
 from vision.models.saved import WEIGHTS
-from vision.models.sources import find_model
 
 if TYPE_CHECKING:  # matplotlib is imported when a figure is drawn
     from vision.plots import Figure
 
 
 def convert_to_attention(
-    name: str,
+    choice: ModelChoice,
     *,
-    checkpoint: Path | None,
-    pretrained: bool,
-    input_size: int | None,
-    classes: int | None,
     data: Path | None,
     heads: Literal["kernel", "min"],
     pooling: Literal["exact", "soft"],
@@ -40,11 +36,10 @@ def convert_to_attention(
 ) -> int:
     """Print how the converted model compares with the original; write it and its fields to `out`."""
     files = None if data is None else image_files(data, MOST_IMAGES)
-    source = find_model(name, img_size=input_size, num_classes=classes)
-    model, weights = build_with_weights(source, checkpoint, pretrained)
+    source, model, weights = build_with_weights(choice)
     dtype = getattr(torch, precision)
     model = model.to(dtype).eval()
-    converted = as_attention(model, input_size, heads, pooling, strict=strict)
+    converted = as_attention(model, choice.input_size, heads, pooling, strict=strict)
     summary = summary_of(converted)
     pixels = None if files is None else read_images(files, summary.input_shape)
     images = noise(summary.input_shape) if pixels is None else normalize(pixels, model)
@@ -55,7 +50,7 @@ def convert_to_attention(
         f"{NOISE_IMAGES} images of noise (seed {SEED})" if data is None else f"{len(images)} images of {data}"
     )
     notes = [weights, f"compared in {precision} on {what}"]
-    print_comparison(name, summary, measurements, notes=notes)
+    print_comparison(choice.name, summary, measurements, notes=notes)
     if out is not None:
         _write(out, source.name, converted, measurements, pixels)
     return 0

@@ -16,12 +16,13 @@ from torch import Tensor, nn
 
 from vision.cli.console import console, print_line
 from vision.cli.images import SEED, image_files, noise, normalize, read_images
+from vision.cli.model_arguments import ModelChoice
 from vision.cli.run_data import is_run, run_inputs
 from vision.cli.weights import build_with_weights
 from vision.convert import Calibration, ConvolutionSummary, input_shape
 from vision.convert.convolution_summary import ConvolutionModel, KernelSize
 from vision.convert.nearest_registry import save_nearest_cnn
-from vision.models.sources import ModelSource, find_model
+from vision.models.sources import ModelSource
 
 CALIBRATION_IMAGES = 512  # of a run's training images
 NOISE_IMAGES = 64
@@ -59,12 +60,8 @@ def kernel_sizes(text: str) -> list[KernelSize]:
 
 
 def convert_to_convolution(
-    name: str,
+    choice: ModelChoice,
     *,
-    checkpoint: Path | None,
-    pretrained: bool,
-    input_size: int | None,
-    classes: int | None,
     data: Path | None,
     sizes: Sequence[KernelSize],
     distill_steps: int,
@@ -76,10 +73,9 @@ def convert_to_convolution(
         raise ValueError(
             f"--out: {taken[0]} exists and is not empty; nothing was changed, give another folder"
         )
-    source = find_model(name, img_size=input_size, num_classes=classes)
-    model, weights = build_with_weights(source, checkpoint, pretrained)
+    source, model, weights = build_with_weights(choice)
     model.eval()
-    images = _images(Path(name), model, data, input_shape(model, input_size))
+    images = _images(Path(choice.name), model, data, input_shape(model, choice.input_size))
     calibration = Calibration(model, images.calibration)
     for size in sizes:
         calibration.check(size)
@@ -91,7 +87,7 @@ def convert_to_convolution(
         size: _score(_outputs(one, images), before, images) for size, one in converted.items()
     }
     layers = _layers(converted)
-    _print(name, layers, scores, _score(before, before, images))
+    _print(choice.name, layers, scores, _score(before, before, images))
     for line in [weights, f"fitted and scored on {images.description}", *_left(converted)]:
         print_line(line)
     if out is not None:

@@ -6,7 +6,7 @@ vision inspect outputs/demo/ViT/n1200/s0 --against outputs/demo/CNN/n1200/s0
 import argparse
 from pathlib import Path
 
-from vision.cli.model_arguments import add_images, add_model, check_input_size
+from vision.cli.model_arguments import ModelChoice, add_images, add_model, check_input_size
 from vision.cli.output_paths import check_folder
 
 MOST_IMAGES = 64  # CKA compares all of them
@@ -54,15 +54,8 @@ def inspect(
     )
     from vision.cli.inspect_models import read_inputs
 
-    inputs = read_inputs(
-        name,
-        checkpoint=checkpoint,
-        pretrained=pretrained,
-        input_size=input_size,
-        data=data,
-        most=MOST_IMAGES,
-        against=against,
-    )
+    model = ModelChoice(name, checkpoint, pretrained, input_size)
+    inputs = read_inputs(model, data=data, most=MOST_IMAGES, against=against)
     distances = attention_distances(inputs)
     tables = [distance_table(str(model), rows) for model, rows in distances.groupby("model", sort=False)]
     shares = kernel_shares(inputs)

@@ -1,7 +1,7 @@
 """The models and images of `vision inspect`.
 
->>> read_inputs("field_vit", ..., most=64, against="field_cnn").models.keys()  # doctest: +SKIP
-dict_keys(['field_vit', 'field_cnn'])
+>>> read_inputs(ModelChoice("field_vit"), data=None, most=8, against="field_cnn").models  # doctest: +SKIP
+{"field_vit": ..., "field_cnn": ...}
 """
 
 import json
@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from vision import inspection
 from vision.cli.images import SEED, image_files, noise, normalize, read_images, spread_indices, statistics
+from vision.cli.model_arguments import ModelChoice
 from vision.cli.weights import build_with_weights
 from vision.convert import CONVERSION, ConversionSummary, as_attention, input_shape, load_converted
 from vision.dynamic import JsonObject
-from vision.models import find_model
 from vision.provenance import provenance
 from vision.results import RESULT
 
@@ -59,14 +59,7 @@ class InspectionInputs:
 
 
 def read_inputs(
-    name: str,
-    *,
-    checkpoint: Path | None,
-    pretrained: bool,
-    input_size: int | None,
-    data: Path | None,
-    most: int,
-    against: str | None,
+    choice: ModelChoice, *, data: Path | None, most: int, against: str | None
 ) -> InspectionInputs:
     """Build the models, as attention where they are CNNs, and read up to `most` images.
 
@@ -75,13 +68,14 @@ def read_inputs(
         FileNotFoundError: a file or folder that an option names does not exist.
     """
     files = None if data is None else image_files(data, most)
-    model, note = _model(name, checkpoint, pretrained, input_size)
+    name, input_size = choice.name, choice.input_size
+    model, note = _model(choice)
     shape = _shape(model, input_size)
     pixels = None if files is None else read_images(files, shape)
     images = noise(shape, most) if pixels is None else normalize(pixels, model)
     models, weights = {_short_name(name): model}, [_weights(name, note)]
     if against is not None and against != name:
-        other, note = _model(against, None, pretrained, input_size)
+        other, note = _model(choice._replace(name=against, checkpoint=None))
         if _shape(other, input_size) != shape:
             raise ValueError(
                 f"--against needs a model for images of {shape} (C, H, W), got "
@@ -109,17 +103,16 @@ def renormalize_inputs(model: nn.Module, channels: int, *, like: nn.Module, own:
     model.register_forward_pre_hook(renormalize)
 
 
-def _model(
-    name: str, checkpoint: Path | None, pretrained: bool, input_size: int | None
-) -> tuple[nn.Module, str]:
+def _model(choice: ModelChoice) -> tuple[nn.Module, str]:
+    name = choice.name
     if (Path(name) / CONVERSION).is_file():
-        if checkpoint is not None or pretrained:
+        if choice.checkpoint is not None or choice.pretrained:
             raise ValueError(
                 f"{name} is a converted model with its weights; leave out --checkpoint, --pretrained"
             )
         return load_converted(name), f"{name}: converted, with its weights"
-    model, note = build_with_weights(find_model(name, img_size=input_size), checkpoint, pretrained)
-    return model.eval(), note
+    built = build_with_weights(choice)
+    return built.model.eval(), built.note
 
 
 def _shape(model: nn.Module, input_size: int | None) -> tuple[int, ...]:

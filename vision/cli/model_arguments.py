@@ -2,8 +2,19 @@
 
 import argparse
 from pathlib import Path
+from typing import NamedTuple
 
 LARGEST_INPUT = 1024  # an explicit pass stores a weight for each head, query and position of the window
+
+
+class ModelChoice(NamedTuple):
+    """The model that NAME, --checkpoint, --pretrained, --input-size and --classes choose."""
+
+    name: str
+    checkpoint: Path | None = None
+    pretrained: bool = False
+    input_size: int | None = None
+    classes: int | None = None
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

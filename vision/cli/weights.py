@@ -1,18 +1,19 @@
 """The model that a command names, with the weights that its options name.
 
->>> from vision.models.sources import find_model
->>> model, note = build_with_weights(find_model("resnet10t"), None, False)
+>>> build_with_weights(ModelChoice("resnet10t")).source.name
+'resnet10t'
 """
 
-from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from vision.cli.images import SEED
+from vision.cli.model_arguments import ModelChoice
 from vision.convert import is_norm
 from vision.models.checkpoint import load_checkpoint
-from vision.models.sources import ModelSource, build_model
+from vision.models.sources import ModelSource, build_model, find_model
 
 # Ranges of random statistics and weights of batch norms.
 NORM_RANGES = {
@@ -23,15 +24,23 @@ NORM_RANGES = {
 }
 
 
-def build_with_weights(
-    source: ModelSource, checkpoint: Path | None, pretrained: bool
-) -> tuple[nn.Module, str]:
-    """Return the model, and a note that describes its weights.
+class BuiltModel(NamedTuple):
+    """A model, where it comes from, and a note that describes its weights."""
+
+    source: ModelSource
+    model: nn.Module
+    note: str
+
+
+def build_with_weights(choice: ModelChoice) -> BuiltModel:
+    """Build a model and load its weights.
 
     Raises:
-        ValueError: two sources of weights are given, or the weights do not fit.
+        ValueError: there is no such model, two sources of weights are given, or the weights do not fit.
         FileNotFoundError: the checkpoint does not exist.
     """
+    name, checkpoint, pretrained, input_size, classes = choice
+    source = find_model(name, img_size=input_size, num_classes=classes)
     if checkpoint is not None and pretrained:
         raise ValueError(f"--pretrained and --checkpoint {checkpoint} are two sources of weights; give one")
     if source.weights is not None and (checkpoint is not None or pretrained):
@@ -44,11 +53,12 @@ def build_with_weights(
             _randomize_norms(model)
     if file is not None:
         load_checkpoint(model, file)
-        return model, f"weights from {file}"
+        return BuiltModel(source, model, f"weights from {file}")
     if pretrained:
-        return model, f"weights as published for {source.name}"
+        return BuiltModel(source, model, f"weights as published for {source.name}")
     more = "give --checkpoint or --pretrained for others"
-    return model, f"the weights are random (seed {SEED}), including the batch norms' statistics; {more}"
+    note = f"the weights are random (seed {SEED}), including the batch norms' statistics; {more}"
+    return BuiltModel(source, model, note)
 
 
 def _randomize_norms(model: nn.Module) -> None:
