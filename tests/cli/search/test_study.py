@@ -1,5 +1,7 @@
 """The trials of a search in their journal: cut, repeated, tried again, and read by Optuna itself."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import optuna
@@ -87,3 +89,18 @@ def test_another_space_is_refused_where_optuna_cannot_join_them(tmp_path):
         search(tmp_path, space=other).check_space()
     search(tmp_path, space=wider).check_space()
     assert len(search(tmp_path).trials) == 3
+
+
+def test_processes_that_end_a_trial_at_the_same_time(tmp_path):
+    begun = search(tmp_path).start(20, n_trials=20)
+    processes = [search(tmp_path) for _ in range(4)]
+    barrier = Barrier(4)
+
+    def end_all(one: Search) -> None:
+        for trial in begun:
+            barrier.wait(timeout=30)
+            one.end(trial, 0.5)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(end_all, processes))
+    assert [trial.value for trial in search(tmp_path).finished] == [0.5] * 20

@@ -102,7 +102,8 @@ class Search:
     def end(self, trial: FrozenTrial, value: float | None) -> None:
         """Keep the value of a trial; None if it failed. Another process may have done so already."""
         state = TrialState.COMPLETE if value is not None else TrialState.FAIL
-        self._study.tell(trial.number, value, state=state, skip_if_finished=True)
+        with self._lock:  # Optuna looks whether the trial has finished, and writes afterwards
+            self._study.tell(trial.number, value, state=state, skip_if_finished=True)
 
     def retry_failed(self) -> None:
         """Begin again the failed trials that no later one repeats."""
