@@ -1,4 +1,4 @@
-"""The `vision` command, one module for each subcommand. Only this package knows Hydra.
+"""The `vision` command, one file or folder for each subcommand. Only this package knows Hydra.
 
 vision train data=digits model=vit train_size=500
 """

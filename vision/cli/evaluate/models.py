@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from vision import results
-from vision.cli.evaluate_runs import FinishedRun
+from vision.cli.evaluate.runs import FinishedRun
 from vision.cli.run_data import run_inputs
 from vision.config import import_module
 from vision.data import Inputs, has_changed

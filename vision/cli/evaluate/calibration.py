@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from vision import results
-from vision.cli.evaluate_runs import FinishedRun, left_out
+from vision.cli.evaluate.runs import FinishedRun, left_out
 from vision.results.evaluations import CHECKSUM
 from vision.statistics import BINNINGS, calibration_bins
 

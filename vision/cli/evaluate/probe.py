@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vision.cli.data import compose_data
-from vision.cli.evaluate_models import LoadedRun
+from vision.cli.evaluate.models import LoadedRun
 from vision.data import Images, load_source
 from vision.robustness import linear_probe, probe_images
 from vision.robustness.probe import features_of, shots_for

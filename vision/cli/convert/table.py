@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 
 from vision.cli.console import console, print_line
-from vision.cli.convert_measure import Measurements
+from vision.cli.convert.measure import Measurements
 from vision.convert import ConversionSummary, Difference
 from vision.results import write_csv
 from vision.text import first_few

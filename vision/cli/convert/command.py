@@ -76,13 +76,13 @@ def convert(
         raise ValueError(f"--distill-steps must be 0 or more, got {distill_steps}")
     model = ModelChoice(name, checkpoint, pretrained, input_size, classes)
     if to == "convolution":
-        from vision.cli.convert_to_convolution import convert_to_convolution, kernel_sizes
+        from vision.cli.convert.to_convolution import convert_to_convolution, kernel_sizes
 
         sizes = kernel_sizes("3" if kernel_size is None else kernel_size)
         return convert_to_convolution(
             model, data=data, sizes=sizes, distill_steps=distill_steps or 0, out=out
         )
-    from vision.cli.convert_to_attention import convert_to_attention
+    from vision.cli.convert.to_attention import convert_to_attention
 
     return convert_to_attention(
         model, data=data, heads=heads, pooling=pooling, precision=precision, strict=strict, out=out

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from vision import results
-from vision.cli.evaluate_models import LoadedRun, load_runs
-from vision.cli.evaluate_probe import Transfer, probe_run, read_transfer
-from vision.cli.evaluate_progress import EvaluationProgress
-from vision.cli.evaluate_runs import FinishedRun
+from vision.cli.evaluate.models import LoadedRun, load_runs
+from vision.cli.evaluate.probe import Transfer, probe_run, read_transfer
+from vision.cli.evaluate.progress import EvaluationProgress
+from vision.cli.evaluate.runs import FinishedRun
 from vision.data import Images, draw_subset
 from vision.results.evaluations import CHECKSUM
 from vision.robustness import AS_THEY_ARE, EVALUATIONS, SEVERITIES, changes, score_changes

@@ -85,15 +85,15 @@ def _evaluate(
     device: str,
 ) -> list[str]:
     """Evaluate the runs; returns a sentence for each run, or group of runs, that is left out."""
-    from vision.cli.evaluate_runs import find_runs
+    from vision.cli.evaluate.runs import find_runs
 
     runs, sentences = find_runs(folder, records)
     if "calibration" in names:
-        from vision.cli.evaluate_calibration import evaluate_calibration
+        from vision.cli.evaluate.calibration import evaluate_calibration
 
         sentences += evaluate_calibration(folder, runs)
     if on_images := [name for name in names if name != "calibration"]:
-        from vision.cli.evaluate_images import Options, evaluate_images
+        from vision.cli.evaluate.images import Options, evaluate_images
 
         options = Options(on_images, severities, images, transfer, device)
         sentences += evaluate_images(folder, runs, options)
@@ -146,7 +146,7 @@ def image_count(images: str) -> int | None:
 def _show(folder: Path, names: list[str]) -> None:
     """Print the means and answers of each measure, and which files were written."""
     from vision.cli.console import console
-    from vision.cli.evaluate_tables import measure_tables
+    from vision.cli.evaluate.tables import measure_tables
 
     try:
         for measure in measure_tables(folder, names):

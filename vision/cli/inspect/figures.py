@@ -15,7 +15,7 @@ from torch import nn
 
 from vision import inspection, plots
 from vision.cli.images import picture, spread_indices
-from vision.cli.inspect_models import InspectionInputs
+from vision.cli.inspect.models import InspectionInputs
 from vision.cli.stderr import tell
 from vision.patches import Grid
 from vision.plots import Figure

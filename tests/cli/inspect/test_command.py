@@ -12,7 +12,7 @@ from torch import nn
 
 from vision.cli import main
 from vision.cli.images import normalize
-from vision.cli.inspect_models import renormalize_inputs
+from vision.cli.inspect.models import renormalize_inputs
 from vision.config import ModelConfig
 from vision.experiment import run
 

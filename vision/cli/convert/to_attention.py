@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from vision.cli.console import print_line
-from vision.cli.convert import MOST_IMAGES
-from vision.cli.convert_measure import Measurements, measure, summary_of
-from vision.cli.convert_table import print_comparison, write_layers
+from vision.cli.convert.command import MOST_IMAGES
+from vision.cli.convert.measure import Measurements, measure, summary_of
+from vision.cli.convert.table import print_comparison, write_layers
 from vision.cli.images import NOISE_IMAGES, SEED, image_files, noise, normalize, picture, read_images
 from vision.cli.model_arguments import ModelChoice
 from vision.cli.stderr import tell
