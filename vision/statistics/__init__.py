@@ -32,3 +32,5 @@ from vision.statistics.run_scores import all_or_nothing as all_or_nothing
 from vision.statistics.run_scores import run_scores as run_scores
 from vision.statistics.scaling import scaling_fit as scaling_fit
 from vision.statistics.scaling_law_fit import ScalingFit as ScalingFit
+from vision.statistics.size_trends import SizeTrend as SizeTrend
+from vision.statistics.size_trends import size_trends as size_trends

@@ -22,6 +22,7 @@ from figure_cases import (
     x_of,
     y_of,
 )
+from matplotlib.text import Text
 from PIL import Image
 
 from vision.plots import plot_accuracy
@@ -41,6 +42,15 @@ def test_accuracy_draws_the_column_that_is_asked_for(centre):
     assert (ends.y0, ends.y1) == pytest.approx((25, 75))
     with pytest.raises(ValueError, match=r"curves must have columns .*, got none named trimmed"):
         plot_accuracy(table, title="t", centre="trimmed")
+
+
+def test_values_with_a_unit_are_drawn_as_they_are():
+    table = curves()
+    figure = plot_accuracy(table, title="t", metric="width", unit=" tokens")
+    for label, line in labelled(figure.axes[0]).items():
+        np.testing.assert_allclose(y_of(line), table.loc[table["label"] == label, "mean"])
+    assert isinstance(figure, Chart) and all(" tokens (" in mark.text for mark in figure.marks)
+    assert "width (tokens)" in [text.get_text() for text in figure.findobj(Text)]
 
 
 def test_one_run_has_no_band():

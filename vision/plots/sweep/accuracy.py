@@ -57,6 +57,7 @@ def plot_accuracy(
     intervals: bool = True,
     scale: Literal["log", "linear"] = "log",
     mark_best: bool = True,
+    unit: str = "%",
     all_lines: Sequence[Any] = (),
 ) -> Figure:
     """Draw centre and interval against x: one colour per line, named at its end where there is room.
@@ -78,6 +79,7 @@ def plot_accuracy(
             that `vision.statistics.all_or_nothing` detects.
         scale: of an x axis of numbers whose largest is many times the smallest.
         mark_best: whether to mark the best x of each line.
+        unit: of the values; those in % are shares in the table.
         all_lines: all lines of several figures, so that each has the same style in all of them.
 
     Raises:
@@ -89,7 +91,14 @@ def plot_accuracy(
         runs = runs if curves[line].nunique() <= MOST_LINES else None
     styles = line_styles(_in_order(curves[line]), all_lines)
     lines = Lines(
-        styles, x=x, line=line, centre=centre, intervals=intervals, scale=scale, mark_best=mark_best
+        styles,
+        x=x,
+        line=line,
+        centre=centre,
+        intervals=intervals,
+        scale=scale,
+        mark_best=mark_best,
+        unit=unit,
     )
     plan = _plan(curves, lines, panel)
     figure, body = new_figure(
@@ -102,10 +111,12 @@ def plot_accuracy(
         (draw_lines if plan.ordered else draw_rows)(one, own, lines, own_runs)
         if panel != "data" or len(panels) > 1:
             name_panel(one, value_text(value))
-    for one in panels:  # they share the axis, so its limits are known when all are drawn
+    for one in (
+        panels if unit == "%" else ()
+    ):  # they share the axis, so its limits are known when all are drawn
         _end_at_100(one, along_y=plan.ordered)
     only = value_text(plan.panels[0]) if panel == "data" and len(panels) == 1 else ""
-    along, share = xlabel or _x_name(x, scale, only), f"{metric} (%)"
+    along, share = xlabel or _x_name(x, scale, only), f"{metric} ({unit.strip()})"
     name_axes(body, panels, along if plan.ordered else share, share if plan.ordered else "")
     _name_lines(figure, body, tables, lines, plan)
     return figure

@@ -48,6 +48,12 @@ class Lines:
     intervals: bool = True
     scale: Literal["log", "linear"] = "log"
     mark_best: bool = True
+    unit: str = "%"
+
+    @property
+    def scaled_by(self) -> float:
+        """What a value of the table is multiplied by to be in the unit."""
+        return 100.0 if self.unit == "%" else 1.0
 
 
 def draw_lines(panel: Axes, curves: pd.DataFrame, lines: Lines, runs: pd.DataFrame | None) -> None:
@@ -66,7 +72,9 @@ def draw_lines(panel: Axes, curves: pd.DataFrame, lines: Lines, runs: pd.DataFra
         own = None if runs is None else rows_with(runs, lines.line, name)
         if own is not None:
             aside = None if lines.intervals else SPREAD * ((order + 0.5) / len(drawn) - 0.5)
-            draw_runs(panel, own[lines.x], 100 * own["score"], look, name=value_text(name), aside=aside)
+            draw_runs(
+                panel, own[lines.x], lines.scaled_by * own["score"], look, name=value_text(name), aside=aside
+            )
         _draw(panel, curve, value_text(name), look, lines, lone=own is None)
 
 
@@ -76,8 +84,8 @@ def line_ends(curves: pd.DataFrame, lines: Lines, texts: Mapping[object, str]) -
     for name, look in lines.styles.items():
         curve = _curve(curves, name, lines)
         if len(curve):
-            last, height = float(curve[lines.x].iloc[-1]), float(100 * curve[lines.centre].iloc[-1])
-            ends.append(End(value_text(name), last, height, look["color"], texts[name]))
+            last, height = float(curve[lines.x].iloc[-1]), float(curve[lines.centre].iloc[-1])
+            ends.append(End(value_text(name), last, lines.scaled_by * height, look["color"], texts[name]))
     return sorted(ends, key=lambda end: end.y, reverse=True)
 
 
@@ -89,7 +97,7 @@ def _draw(
     panel: Axes, curve: pd.DataFrame, name: str, look: SharedLineStyle, lines: Lines, *, lone: bool
 ) -> None:
     x_values = curve[lines.x]
-    middle, low, high = (100 * curve[column] for column in (lines.centre, "low", "high"))
+    middle, low, high = (lines.scaled_by * curve[column] for column in (lines.centre, "low", "high"))
     (drawn,) = panel.plot(x_values, middle, label=as_label(name), **look)
     if not (lines.intervals or lone):
         drawn.set(linewidth=THIN, marker="none")
@@ -98,7 +106,7 @@ def _draw(
         opacity = BAND * min(1.0, FULL_OPACITY_LINES / len(lines.styles))
         add_to_chart(panel, name, *draw_band(panel, x_values, low, high, look["color"], opacity=opacity))
     n = curve["n"].tolist() if "n" in curve else None
-    texts = point_texts(x_values, middle, low, high, n=n, x=lines.x, unit="%")
+    texts = point_texts(x_values, middle, low, high, n=n, x=lines.x, unit=lines.unit)
     mark_points(panel, name, x_values, middle, texts)
     if lines.x != "train_size" and lines.intervals and lines.mark_best:
         _ring(panel, curve, lines, look["color"])
@@ -108,5 +116,5 @@ def _ring(panel: Axes, curve: pd.DataFrame, lines: Lines, colour: str) -> None:
     """Mark the highest point of a line if its interval excludes the lowest."""
     best = curve.iloc[int(np.argmax(curve[lines.centre]))]
     if len(curve) > 1 and best["low"] > curve[lines.centre].min():
-        point = best[lines.x], 100 * best[lines.centre]
+        point = best[lines.x], lines.scaled_by * best[lines.centre]
         panel.plot(*point, "o", markersize=10, markerfacecolor="none", color=colour, zorder=5)

@@ -44,19 +44,19 @@ def draw_rows(panel: Axes, curves: pd.DataFrame, lines: Lines, runs: pd.DataFram
         curve, name = rows_with(curves, lines.line, value), value_text(value)
         aside = APART * (0.5 - (order + 0.5) / len(lines.styles))
         rows = [names.index(one) + aside for one in curve[lines.x]]
-        middle, low, high = (100 * curve[column] for column in (lines.centre, "low", "high"))
+        middle, low, high = (lines.scaled_by * curve[column] for column in (lines.centre, "low", "high"))
         points: LineStyle = {**look, "linestyle": "none"}
         if runs is not None:
             own = rows_with(runs, lines.line, value)
             spots = [names.index(one) + aside for one in own[lines.x]]
-            tick_runs(panel, 100 * own["score"], spots, look, name=name)
+            tick_runs(panel, lines.scaled_by * own["score"], spots, look, name=name)
         span = errorbar_lengths(middle, low, high)
         bars = panel.errorbar(
             middle, rows, xerr=span, label=as_label(name), elinewidth=1, capsize=0, **points
         )
         add_to_chart(panel, name, bars)
         n = curve["n"].tolist() if "n" in curve else None
-        texts = point_texts(curve[lines.x], middle, low, high, n=n, x=lines.x, unit="%")
+        texts = point_texts(curve[lines.x], middle, low, high, n=n, x=lines.x, unit=lines.unit)
         mark_points(panel, name, middle, rows, texts)
     panel.set_yticks(range(len(names)), row_names(names))
     panel.grid(True, axis="both")

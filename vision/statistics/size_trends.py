@@ -1,0 +1,81 @@
+"""How a score of a model changes with the training-set size, over its seeds.
+
+>>> sizes, seeds = [100, 200, 400] * 2, [0] * 3 + [1] * 3
+>>> runs = pd.DataFrame({"label": "ViT", "train_size": sizes, "seed": seeds})
+>>> [trend] = size_trends(runs.assign(share=[0.8, 0.7, 0.6, 0.9, 0.8, 0.7]), metric="share")
+>>> round(trend.slope.mean, 3), trend.seeds
+(-0.1, 2)
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from vision.statistics.intervals import Estimate, interval_of
+
+
+@dataclass(frozen=True, slots=True)
+class SizeTrend:
+    """A straight line through a score against the logarithm of the training-set size.
+
+    Attributes:
+        label: The model.
+        sizes: Training-set sizes.
+        first: The score at the smallest size.
+        last: The score at the largest size.
+        slope: Its change when the number of images doubles.
+        seeds: Number of seeds, each of which has a run at every size.
+    """
+
+    label: str
+    sizes: tuple[int, ...]
+    first: Estimate
+    last: Estimate
+    slope: Estimate
+    seeds: int
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the interval of the slope excludes 0."""
+        return self.slope.low * self.slope.high > 0
+
+
+def size_trends(records: pd.DataFrame, *, metric: str) -> list[SizeTrend]:
+    """Return the trend of each model that has two sizes and two seeds, in the order of the records.
+
+    A line is fitted to each seed by least squares. Seeds draw their own images, so their slopes are
+    independent, and the interval is the 95% t interval of their mean. Sizes with a single seed are left out
+    first, then seeds without a run at one of the other sizes.
+
+    Args:
+        records: One row per run, with columns label, train_size, seed and the metric; subset_seed also
+            tells seeds apart, if present.
+        metric: Column of the score.
+    """
+    trends = [_trend(str(label), runs, metric) for label, runs in records.groupby("label", sort=False)]
+    return [trend for trend in trends if trend is not None]
+
+
+def _trend(label: str, runs: pd.DataFrame, metric: str) -> SizeTrend | None:
+    keys = [name for name in ("seed", "subset_seed") if name in runs]
+    each_seed = [runs[name].astype(object).fillna("unknown") for name in keys]
+    scores = runs.pivot_table(index=each_seed, columns="train_size", values=metric)
+    scores = scores.loc[:, scores.count() > 1].dropna()
+    if min(scores.shape) < 2:
+        return None
+    sizes, values = scores.columns.to_numpy(dtype=float), scores.to_numpy(dtype=float)
+    doublings = np.log2(sizes) - np.log2(sizes).mean()
+    slopes = values @ doublings / (doublings @ doublings)
+    return SizeTrend(
+        label=label,
+        sizes=tuple(int(size) for size in sizes),
+        first=_estimate(values[:, 0]),
+        last=_estimate(values[:, -1]),
+        slope=_estimate(slopes),
+        seeds=len(values),
+    )
+
+
+def _estimate(values: np.ndarray) -> Estimate:
+    return Estimate(float(values.mean()), *interval_of(values))
