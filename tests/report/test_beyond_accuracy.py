@@ -25,14 +25,15 @@ def evaluated(sweep: Path) -> Path:
 @pytest.mark.slow
 def test_the_page_shows_each_evaluation(evaluated, tmp_path):
     page = write_report(evaluated, tmp_path / "report.html", figures=tmp_path / "figures")
-    assert page.beyond is not None and page.beyond.table is not None
+    inside, beyond = page.sections
+    assert inside.name == "inside" and beyond.table is not None
     names = ["corruptions", "corruption-kinds", "shuffled-patches", "translations", "occlusion"]
     names += ["calibration", "reliability", "probe", "transfer"]
-    assert [figure.name for figure in page.beyond.figures] == names
+    assert [figure.name for figure in beyond.figures] == names
     assert all((tmp_path / "figures" / f"{name}.png").stat().st_size > 5000 for name in names)
     assert not [warning for warning in page.warnings if "left out" in warning]
-    assert len(page.beyond.findings) == len(page.beyond.table.rows) == 9
-    assert page.beyond.findings[0].startswith("Accuracy under corruption, CNN against ViT: ")
+    assert len(beyond.findings) == len(beyond.table.rows) == 9
+    assert beyond.findings[0].startswith("Accuracy under corruption, CNN against ViT: ")
     text = (tmp_path / "report.html").read_text()
     assert '<a href="#beyond">Beyond accuracy</a>' in text and '<figure id="reliability">' in text
 

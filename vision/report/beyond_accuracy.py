@@ -1,11 +1,11 @@
 """The section of a page on what `vision evaluate` measured: answers, figures, and a table of leads.
 
->>> section(sweep).title  # doctest: +SKIP
+>>> beyond_accuracy(sweep).title  # doctest: +SKIP
 'Beyond accuracy'
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import pandas as pd
 
@@ -13,6 +13,7 @@ from vision.report.exclusions import skip_on_error
 from vision.report.figures import NamedFigure
 from vision.report.figures.robustness import FIGURES
 from vision.report.measures import Measure, measures, read_tables
+from vision.report.section import Section
 from vision.report.sweep import Sweep
 from vision.report.table_cells import Cell, Table, interval_cell, lead_cell
 from vision.report.wording import robustness as wording
@@ -22,33 +23,16 @@ from vision.text import points
 HEADS = ("measure", "pair", "average lead", "95% interval", "detectable", "ahead at", "crossing")
 
 
-@dataclass(frozen=True, eq=False)
-class BeyondAccuracy:
-    """What a section says and shows; empty without evaluations.
-
-    Attributes:
-        findings: an answer for each measure of the two models that are compared first.
-        warnings: what is missing, and which parts failed.
-        figures: those of the evaluations that were made.
-        table: the leads of all pairs.
-    """
-
-    findings: list[str] = field(default_factory=list[str])
-    warnings: list[str] = field(default_factory=list[str])
-    figures: list[NamedFigure] = field(default_factory=list[NamedFigure])
-    table: Table | None = None
-
-
-def beyond_accuracy(sweep: Sweep) -> BeyondAccuracy:
+def beyond_accuracy(sweep: Sweep) -> Section:
     """Return the section of a sweep; a part that fails is left out with a sentence."""
-    section = BeyondAccuracy()
+    section = Section("beyond", wording.TITLE, wording.CAPTION)
     with skip_on_error("section on robustness and calibration", section.warnings):
         tables = read_tables(sweep)
         found = measures(sweep, tables)
         section.warnings.extend(wording.not_evaluated(one.name, one.missing) for one in found if one.missing)
         section.findings.extend(_findings(sweep, found))
-        figures = _figures(sweep, tables, section.warnings)
-        return BeyondAccuracy(section.findings, section.warnings, figures, _table(found))
+        section.figures.extend(_figures(sweep, tables, section.warnings))
+        return replace(section, table=_table(found))
     return section
 
 

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jinja2 import BaseLoader, Environment, PackageLoader, StrictUndefined
@@ -12,16 +12,17 @@ from markupsafe import Markup
 
 from vision.plots import save
 from vision.provenance import now
-from vision.report.beyond_accuracy import BeyondAccuracy, beyond_accuracy
+from vision.report.beyond_accuracy import beyond_accuracy
 from vision.report.figures import NamedFigure, draw_figures
 from vision.report.findings import findings, headline, warnings
+from vision.report.inside_models import inside_models
 from vision.report.methods import methods
 from vision.report.read_sweep import read_sweep
+from vision.report.section import Section
 from vision.report.svg import inline_svg
 from vision.report.sweep import Sweep
 from vision.report.table_cells import Table
 from vision.report.tables import make_tables
-from vision.report.wording.robustness import CAPTION, TITLE
 
 PAGE_SUFFIXES = (".html", ".htm")
 SCRIPTS = ("charts.js", "tables.js")
@@ -38,9 +39,10 @@ class PageFigure:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
-    """A part of a page with its own figures and table."""
+class PageSection:
+    """A part of a page with its own figures and table; see `Section`."""
 
+    name: str
     title: str
     caption: str
     findings: list[str]
@@ -61,7 +63,7 @@ class Page:
     figures: list[PageFigure]
     tables: list[Table]
     methods: list[tuple[str, str]]
-    beyond: Section | None = None
+    sections: list[PageSection] = field(default_factory=list[PageSection])
 
 
 def write_report(
@@ -94,11 +96,12 @@ def write_report(
     if out.suffix not in PAGE_SUFFIXES:
         raise ValueError(f"out must end in .html, such as report.html, got {out}")
     sweep = read_sweep(source, pair=pair, choose=choose)
-    (drawn, failures), beyond = draw_figures(sweep), beyond_accuracy(sweep)
+    drawn, failures = draw_figures(sweep)
+    sections = [inside_models(sweep), beyond_accuracy(sweep)]
     if figures is not None:
-        for one in (*drawn, *beyond.figures):
+        for one in (*drawn, *(one for section in sections for one in section.figures)):
             save(one.figure, figures / one.name)
-    page = make_page(sweep, drawn, failures, beyond=beyond, linked_from=out.parent if links else None)
+    page = make_page(sweep, drawn, failures, sections=sections, linked_from=out.parent if links else None)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(render(page), encoding="utf-8")
     return page
@@ -109,7 +112,7 @@ def make_page(
     drawn: Iterable[NamedFigure] = (),
     failures: Sequence[str] = (),
     *,
-    beyond: BeyondAccuracy | None = None,
+    sections: Sequence[Section] = (),
     linked_from: Path | None = None,
 ) -> Page:
     """Return the contents of a page.
@@ -118,10 +121,11 @@ def make_page(
         sweep: The runs.
         drawn: The figures.
         failures: A sentence for each figure that could not be drawn.
-        beyond: The section on what `vision evaluate` measured.
+        sections: The parts on what `vision evaluate` measured.
         linked_from: Folder from which each run is linked. None: no links.
     """
     tables, failed_tables = make_tables(sweep, linked_from=linked_from)
+    missing = [warning for one in sections for warning in one.warnings]
     versus = " against ".join(sweep.pair) if sweep.pair else _count(len(sweep.labels))
     return Page(
         title=f"{versus} on {sweep.data}",
@@ -131,12 +135,12 @@ def make_page(
         ),
         answer=headline(sweep),
         unfinished=sweep.is_unfinished,
-        warnings=[*warnings(sweep), *failures, *failed_tables, *(beyond.warnings if beyond else ())],
+        warnings=[*warnings(sweep), *failures, *failed_tables, *missing],
         findings=findings(sweep),
         figures=[_page_figure(one) for one in drawn],
         tables=tables,
         methods=methods(sweep),
-        beyond=_section(beyond) if beyond and beyond.figures else None,
+        sections=[_section(one) for one in sections if one],
     )
 
 
@@ -155,9 +159,9 @@ def _file(loader: BaseLoader, environment: Environment, name: str) -> str:
     return loader.get_source(environment, name)[0]
 
 
-def _section(beyond: BeyondAccuracy) -> Section:
-    figures = [_page_figure(one) for one in beyond.figures]
-    return Section(TITLE, CAPTION, beyond.findings, figures, beyond.table)
+def _section(section: Section) -> PageSection:
+    figures = [_page_figure(one) for one in section.figures]
+    return PageSection(section.name, section.title, section.caption, section.findings, figures, section.table)
 
 
 def _page_figure(one: NamedFigure) -> PageFigure:

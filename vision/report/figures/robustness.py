@@ -4,15 +4,15 @@
 'corruptions'
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
 from vision import plots
+from vision.report.figures.evaluation_curves import Tables, curves_by_size, draw_curves
 from vision.report.figures.named_figure import NamedFigure
 from vision.report.figures.shown import all_lines, notes_of
-from vision.report.measures import SCORE
 from vision.report.sweep import Sweep
 from vision.report.wording import robustness as wording
 from vision.statistics import (
@@ -22,10 +22,8 @@ from vision.statistics import (
     calibration_errors,
     mean_scores,
     reliability,
-    with_score,
 )
 
-Tables = Mapping[str, pd.DataFrame]
 RUN = ["folder", "label", "train_size", "seed", "subset_seed"]
 
 
@@ -37,9 +35,9 @@ def corruptions(sweep: Sweep, tables: Tables) -> NamedFigure:
         "corrupted images": mean_scores(table, "accuracy"),
         "relative accuracy": mean_scores(table, "kept"),
     }
-    curves = _by_size(sweep, panels)
+    curves = curves_by_size(sweep, panels)
     title, caption = f"Accuracy under corruption on {sweep.data}", wording.CORRUPTIONS_FIGURE
-    return NamedFigure("corruptions", _draw(sweep, curves, table, title, panel="measure"), caption)
+    return NamedFigure("corruptions", draw_curves(sweep, curves, table, title, panel="measure"), caption)
 
 
 def corruption_kinds(sweep: Sweep, tables: Tables) -> NamedFigure:
@@ -50,7 +48,7 @@ def corruption_kinds(sweep: Sweep, tables: Tables) -> NamedFigure:
     named = means.assign(kind=means["kind"].str.replace("_", " "), data=sweep.data)
     curves = accuracy_curves(named, x="kind", metric="accuracy")
     title = f"Accuracy by corruption on {sweep.data}, {size:,} training images"
-    figure = _draw(sweep, curves, table, title, x="kind")
+    figure = draw_curves(sweep, curves, table, title, x="kind")
     return NamedFigure("corruption-kinds", figure, wording.KINDS_FIGURE)
 
 
@@ -59,7 +57,7 @@ def shuffled_patches(sweep: Sweep, tables: Tables) -> NamedFigure:
     table = tables["shuffled_patches"]
     curves = _by_level(sweep, table[table["kind"] != UNCHANGED], "accuracy")
     title, level = f"Accuracy with shuffled patches on {sweep.data}", "side of a patch in pixels"
-    figure = _draw(sweep, curves, table, title, panel="size", x="level", xlabel=level)
+    figure = draw_curves(sweep, curves, table, title, panel="size", x="level", xlabel=level)
     return NamedFigure("shuffled-patches", figure, wording.SHUFFLED_FIGURE)
 
 
@@ -69,7 +67,7 @@ def translations(sweep: Sweep, tables: Tables) -> NamedFigure:
     curves = _by_level(sweep, table, "consistency")
     options: dict[str, Any] = {"panel": "size", "x": "level", "xlabel": "shift in pixels"}
     title = f"Consistency under shifts on {sweep.data}"
-    figure = _draw(sweep, curves, table, title, metric="same class", **options)
+    figure = draw_curves(sweep, curves, table, title, metric="same class", **options)
     return NamedFigure("translations", figure, wording.TRANSLATIONS_FIGURE)
 
 
@@ -78,15 +76,15 @@ def occlusion(sweep: Sweep, tables: Tables) -> NamedFigure:
     table = tables["occlusion"]
     curves = _by_level(sweep, table, "accuracy")
     title, level = f"Accuracy under occlusion on {sweep.data}", "share of the image that is hidden"
-    figure = _draw(sweep, curves, table, title, panel="size", x="level", xlabel=level)
+    figure = draw_curves(sweep, curves, table, title, panel="size", x="level", xlabel=level)
     return NamedFigure("occlusion", figure, wording.OCCLUSION_FIGURE)
 
 
 def calibration(sweep: Sweep, tables: Tables) -> NamedFigure:
     """Expected calibration error by training-set size."""
     table = tables["calibration"]
-    curves = _by_size(sweep, {sweep.data: calibration_errors(table, BINNINGS[0])})
-    figure = _draw(
+    curves = curves_by_size(sweep, {sweep.data: calibration_errors(table, BINNINGS[0])})
+    figure = draw_curves(
         *(sweep, curves.assign(data=sweep.data), None, f"Calibration on {sweep.data}"),
         metric="expected calibration error",
     )
@@ -134,19 +132,8 @@ def _probe(sweep: Sweep, name: str, table: pd.DataFrame) -> NamedFigure:
         for (kind, level), rows in table.groupby(["kind", "level"])
     }
     title = f"Linear probe of features trained on {sweep.data}"
-    figure = _draw(sweep, _by_size(sweep, panels), table, title, panel="measure")
+    figure = draw_curves(sweep, curves_by_size(sweep, panels), table, title, panel="measure")
     return NamedFigure(name, figure, wording.PROBE_FIGURE)
-
-
-def _by_size(sweep: Sweep, panels: Mapping[str, pd.Series]) -> pd.DataFrame:
-    """Return curves of scores of runs, which are given by folder, against training-set size."""
-    parts = {name: with_score(sweep.records, scores, SCORE) for name, scores in panels.items()}
-    curves = [
-        accuracy_curves(part.assign(measure=name), panel="measure", metric=SCORE)
-        for name, part in parts.items()
-        if len(part)
-    ]
-    return pd.concat(curves, ignore_index=True)
 
 
 def _by_level(sweep: Sweep, table: pd.DataFrame, score: str) -> pd.DataFrame:
@@ -161,25 +148,3 @@ def _by_level(sweep: Sweep, table: pd.DataFrame, score: str) -> pd.DataFrame:
 
 def _ends(sweep: Sweep) -> list[int]:
     return sorted({sweep.sizes[0], sweep.sizes[-1]})
-
-
-def _draw(
-    sweep: Sweep,
-    curves: pd.DataFrame,
-    table: pd.DataFrame | None,
-    title: str,
-    *,
-    metric: str = "accuracy",
-    **options: Any,
-) -> plots.Figure:
-    """Draw curves; the small print has the number of test images of the table."""
-    images = "" if table is None else f"; {int(table['images'].max()):,} test images"
-    return plots.plot_accuracy(
-        curves,
-        title=title,
-        notes=f"{notes_of(sweep, curves)}{images}",
-        metric=metric,
-        mark_best=False,
-        all_lines=all_lines(sweep),
-        **options,
-    )

@@ -1,0 +1,55 @@
+"""Curves of what `vision evaluate` measured, against the training-set size, and how they are drawn.
+
+>>> curves_by_size(sweep, {"unchanged images": scores})  # doctest: +SKIP
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from vision import plots
+from vision.report.figures.shown import all_lines, notes_of
+from vision.report.measures import SCORE
+from vision.report.sweep import Sweep
+from vision.statistics import accuracy_curves, with_score
+
+Tables = Mapping[str, pd.DataFrame]
+
+
+def curves_by_size(sweep: Sweep, panels: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """Return curves of scores of runs, which are given by folder, against training-set size.
+
+    Args:
+        sweep: the runs.
+        panels: scores by the name of their panel, which is the column measure.
+    """
+    parts = {name: with_score(sweep.records, scores, SCORE) for name, scores in panels.items()}
+    curves = [
+        accuracy_curves(part.assign(measure=name), panel="measure", metric=SCORE)
+        for name, part in parts.items()
+        if len(part)
+    ]
+    return pd.concat(curves, ignore_index=True)
+
+
+def draw_curves(
+    sweep: Sweep,
+    curves: pd.DataFrame,
+    table: pd.DataFrame | None,
+    title: str,
+    *,
+    metric: str = "accuracy",
+    **options: Any,
+) -> plots.Figure:
+    """Draw curves; the small print has the number of test images of the table."""
+    images = "" if table is None else f"; {int(table['images'].max()):,} test images"
+    return plots.plot_accuracy(
+        curves,
+        title=title,
+        notes=f"{notes_of(sweep, curves)}{images}",
+        metric=metric,
+        mark_best=False,
+        all_lines=all_lines(sweep),
+        **options,
+    )

@@ -1,0 +1,53 @@
+"""Figures of how convolutional trained attention is, against the training-set size.
+
+>>> kernel_share(sweep, read_tables(sweep)).name  # doctest: +SKIP
+'kernel-share'
+"""
+
+from collections.abc import Callable
+
+from vision.report.figures.evaluation_curves import Tables, curves_by_size, draw_curves
+from vision.report.figures.named_figure import NamedFigure
+from vision.report.sweep import Sweep
+from vision.report.wording import inside as wording
+
+SHARES = ("kernel", "position", "content")
+
+
+def kernel_share(sweep: Sweep, tables: Tables) -> NamedFigure:
+    """The shares of kernel, position and content, a panel each."""
+    table = tables["kernel_share"]
+    means = table.groupby("folder")[list(SHARES)].mean()
+    curves = curves_by_size(sweep, {name: means[name] for name in SHARES})
+    title = f"How convolutional attention is after training on {sweep.data}"
+    figure = draw_curves(sweep, curves, table, title, panel="measure", metric="share of the variance")
+    return NamedFigure("kernel-share", figure, wording.SHARE_FIGURE)
+
+
+def kernel_width(sweep: Sweep, tables: Tables) -> NamedFigure:
+    """The effective width of the kernels."""
+    table = tables["kernel_share"]
+    curves = curves_by_size(sweep, {sweep.data: table.groupby("folder")["width"].mean()})
+    title = f"How wide the kernels of attention are after training on {sweep.data}"
+    options = {"metric": "effective width", "unit": " tokens"}
+    figure = draw_curves(sweep, curves.assign(data=sweep.data), table, title, **options)
+    return NamedFigure("kernel-width", figure, wording.WIDTH_FIGURE)
+
+
+def nearest_cnn(sweep: Sweep, tables: Tables) -> NamedFigure:
+    """What the nearest CNN keeps, a panel for each kernel size."""
+    table = tables["nearest_cnn"]
+    kept = table[table["level"] > 0].groupby("level")
+    panels = {f"{side:g} x {side:g} kernels": rows.set_index("folder")["kept"] for side, rows in kept}
+    title = f"What the nearest CNN keeps of attention on {sweep.data}"
+    figure = draw_curves(
+        sweep, curves_by_size(sweep, panels), table, title, panel="measure", metric="relative accuracy"
+    )
+    return NamedFigure("nearest-cnn", figure, wording.KEPT_FIGURE)
+
+
+# By evaluation, in the order of the page.
+FIGURES: dict[str, tuple[Callable[[Sweep, Tables], NamedFigure], ...]] = {
+    "kernel_share": (kernel_share, kernel_width),
+    "nearest_cnn": (nearest_cnn,),
+}
