@@ -21,10 +21,11 @@ PARTS = {
     "positions": ["model.kwargs.pos_embed=none,quadratic"],
     "receptive_field": ["model=cnn_depthwise,gated", KERNEL],
     "recipe": ["model=cnn", "training.lr=0.0005,0.008", "training.weight_decay=0.0,0.5"],
-    "soften": ["model=cnn,cnn_continued,softened", "hydra.sweeper.max_batch_size=1"],
+    "learned_field": ["model=cnn,softened,gated", "seed=0,1", "hydra.sweeper.max_batch_size=2"],
+    "soften": ["model=cnn,cnn_continued,softened", "seed=0,1", "hydra.sweeper.max_batch_size=2"],
     "study": ["model=cnn,cnn_attention"],
 }
-RUNS = {"long_range": 2, "mixers": 3, "receptive_field": 4, "recipe": 4, "soften": 3, "budget": 1}
+RUNS = {"budget": 1, "learned_field": 6, "mixers": 3, "receptive_field": 4, "recipe": 4, "soften": 6}
 
 
 def commands(file: Path) -> list[list[str]]:
@@ -47,7 +48,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
             run = [word.replace("+", "") for word in run]
         lines.append([file.stem, run + PARTS[file.stem]])
         for line in commands(file):
-            if line[0] in ("plot", "report"):
+            if line[0] in ("plot", "report", "evaluate"):
                 plot = [
                     w.replace("outputs/", "outputs/tiny/").replace("cifar10-jpeg", "digits") for w in line
                 ]
@@ -91,7 +92,7 @@ def test_a_part_of_it_runs_and_its_plots_draw(outcomes, name):
     for line, status, output in outcomes[name]:
         assert status in (0, None), (line, output)
     assert f"{RUNS.get(name, 2)} of {RUNS.get(name, 2)} runs finished" in outcomes[name][0][2]
-    written = {"plot": "accuracy.png", "report": "report.html"}
+    written = {"plot": "accuracy.png", "report": "report.html", "evaluate": "nearest_cnn.csv"}
     assert len(outcomes[name]) > 1 and all(
         written[line[0]] in output for line, _, output in outcomes[name][1:]
     )

@@ -4,7 +4,8 @@
 'Inside the models'
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -17,12 +18,31 @@ from vision.report.wording import inside as wording
 from vision.statistics import SizeTrend, size_trends, with_score
 
 
+@dataclass(frozen=True, eq=False)
+class InsideMeasure:
+    """One value per run that is neither better nor worse.
+
+    Attributes:
+        name: what it is.
+        evaluation: the evaluation that it comes from.
+        records: the runs that have it, with the column SCORE.
+        is_share: whether it is a share, rather than a number of tokens.
+        answers: a sentence for each model with a trend over the sizes.
+    """
+
+    name: str
+    evaluation: str
+    records: pd.DataFrame
+    is_share: bool
+    answers: list[str]
+
+
 def inside_models(sweep: Sweep) -> Section:
     """Return the section of a sweep; it is empty without the evaluations, and a part that fails is named."""
     section = Section("inside", wording.TITLE, wording.CAPTION)
     with skip_on_error("section on the inside of models", section.warnings):
         tables = read_tables(sweep)
-        section.findings.extend(_findings(sweep, tables))
+        section.findings.extend(text for one in inside_measures(sweep, tables) for text in one.answers)
         for evaluation, drawings in FIGURES.items():
             for draw in drawings if evaluation in tables else ():
                 with skip_on_error(f"figure '{draw.__name__}'", section.warnings):
@@ -30,21 +50,24 @@ def inside_models(sweep: Sweep) -> Section:
     return section
 
 
-def _findings(sweep: Sweep, tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """Return how each model changes with the number of images."""
-    found: list[str] = []
+def inside_measures(sweep: Sweep, tables: Mapping[str, pd.DataFrame]) -> list[InsideMeasure]:
+    """Return what is known about the inside of the models."""
+    found: list[InsideMeasure] = []
+
+    def add(
+        name: str, evaluation: str, scores: pd.Series, text: Callable[[str, SizeTrend], str], *, share: bool
+    ) -> None:
+        records = with_score(sweep.records, scores, SCORE)
+        answers = [text(name, trend) for trend in size_trends(records, metric=SCORE)]
+        found.append(InsideMeasure(name, evaluation, records, share, answers))
+
     if "kernel_share" in tables:
         means = tables["kernel_share"].groupby("folder")[["kernel", "width"]].mean()
-        found += [wording.kernel_share(trend) for trend in _trends(sweep, means["kernel"])]
-        found += [wording.width(trend) for trend in _trends(sweep, means["width"])]
+        add("kernel share", "kernel_share", means["kernel"], wording.share_change, share=True)
+        add("effective width", "kernel_share", means["width"], wording.width_change, share=False)
     if "nearest_cnn" in tables:
-        kept = tables["nearest_cnn"].groupby("level")
-        for side, rows in kept:
-            if side:
-                scores = rows.set_index("folder")["kept"]
-                found += [wording.kept(trend, int(side)) for trend in _trends(sweep, scores)]
+        kept = tables["nearest_cnn"].pivot_table(index="folder", columns="level", values="kept")
+        for side in sorted(set(kept.columns) - {0}):
+            name = f"nearest {side:g} x {side:g} CNN"
+            add(name, "nearest_cnn", kept[side].dropna(), wording.kept_change, share=True)
     return found
-
-
-def _trends(sweep: Sweep, scores: pd.Series) -> list[SizeTrend]:
-    return size_trends(with_score(sweep.records, scores, SCORE), metric=SCORE)

@@ -8,6 +8,7 @@ Models of one sweep were trained on different subsets, so each has its own mean 
 torch.Size([4, 5])
 """
 
+import copy
 from typing import Any
 
 import torch
@@ -33,13 +34,23 @@ class Classifier:
         self.model: Any = model.eval().to(self.device)
         self._normalize = Normalize(mean, std, device=self.device)
 
+    def with_model(self, model: nn.Module) -> "Classifier":
+        """Return another model with the same normalization."""
+        other = copy.copy(self)
+        other.model = model.eval().to(self.device)
+        return other
+
+    def normalized(self, images: Tensor) -> Tensor:
+        """uint8 (B, C, H, W) -> float32 (B, C, H, W), as the model takes them, on its device."""
+        return self._normalize(images.to(self.device))
+
     @torch.inference_mode()
     def logits(self, images: Tensor) -> Tensor:
         """uint8 (B, C, H, W) -> float32 (B, num_classes), on the CPU."""
-        return self.model(self._normalize(images.to(self.device))).float().cpu()
+        return self.model(self.normalized(images)).float().cpu()
 
     @torch.inference_mode()
     def features(self, images: Tensor) -> Tensor:
         """uint8 (B, C, H, W) -> float32 (B, num_features), on the CPU."""
-        features = self.model.forward_features(self._normalize(images.to(self.device)))
+        features = self.model.forward_features(self.normalized(images))
         return self.model.forward_head(features, pre_logits=True).float().cpu()

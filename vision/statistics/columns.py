@@ -12,7 +12,10 @@ COLUMNS = {
 RUN_KEYS = ["train_size", "seed", "subset_seed"]
 REQUIRED = ("label", "train_size", "seed")
 # Names of what was run. They follow from other settings and make no difference themselves.
-NAMES = ("data", "data.name", "label", "model.label", "model", "model.name", "model.init_from")
+NAMES = (
+    *("data", "data.name", "label", "model.label", "model", "model.name"),
+    *("model.init_from", "model.init_sha256"),  # a softened CNN starts from that of its own size and seed
+)
 SEEDS = ("seed", "subset_seed", "data.subset_seed")
 ACCURACIES = ("test_accuracy", "val_accuracy", "train_accuracy")
 COSTS = ("params", "macs", "steps", "train_seconds")

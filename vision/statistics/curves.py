@@ -25,6 +25,7 @@ def accuracy_curves(
     metric: str = "test_accuracy",
     centre: str = "mean",
     interval: str = "t",
+    is_share: bool = True,
 ) -> pd.DataFrame:
     """Return mean, median and IQM of a metric over seeds at each point, with the 95% interval of one.
 
@@ -39,9 +40,10 @@ def accuracy_curves(
         line: Column that has one line per value, or several joined by commas.
         panel: Column that has one panel per value, or several joined by commas. Without a column data,
             its value is "unnamed".
-        metric: Column to average, in [0, 1].
+        metric: Column to average.
         centre: What the interval is of: mean, median or iqm.
         interval: t (mean only) or bca.
+        is_share: Whether the metric is in [0, 1], to which its interval is then clipped.
 
     Returns:
         Columns panel, line and x under their own names, n, mean, median, iqm, std, low, high, sorted by the
@@ -61,12 +63,13 @@ def accuracy_curves(
     keys = list(dict.fromkeys((panel, line, x)))
     # The same run under two names, such as 1437 and "all", is one run.
     seeds = [name for name in ("seed", "subset_seed") if name in records]
-    check_metric(records, metric)
+    if is_share:
+        check_metric(records, metric)
     runs = average_seeds(drop_duplicate_runs(records, [*keys, *seeds], metric), keys, metric)
     groups = runs.groupby(keys, dropna=False)[metric]
     curves = groups.agg(n="count", mean="mean", median="median", iqm=_iqm, std="std").reset_index()
     ends = [interval_of(values.dropna().to_numpy(), centre=centre, kind=interval) for _, values in groups]
-    curves[["low", "high"]] = np.clip(np.array(ends), 0.0, 1.0)
+    curves[["low", "high"]] = np.clip(np.array(ends), 0.0, 1.0) if is_share else np.array(ends)
     return curves
 
 

@@ -14,6 +14,8 @@ import pandas as pd
 
 from vision.statistics.intervals import Estimate, interval_of
 
+ROUNDING = 1e-9
+
 
 @dataclass(frozen=True, slots=True)
 class SizeTrend:
@@ -38,7 +40,8 @@ class SizeTrend:
     @property
     def is_significant(self) -> bool:
         """Whether the interval of the slope excludes 0."""
-        return self.slope.low * self.slope.high > 0
+        # Without noise, a constant score still varies by rounding.
+        return self.slope.low * self.slope.high > 0 and abs(self.slope.mean) > ROUNDING
 
 
 def size_trends(records: pd.DataFrame, *, metric: str) -> list[SizeTrend]:
@@ -59,8 +62,8 @@ def size_trends(records: pd.DataFrame, *, metric: str) -> list[SizeTrend]:
 
 def _trend(label: str, runs: pd.DataFrame, metric: str) -> SizeTrend | None:
     keys = [name for name in ("seed", "subset_seed") if name in runs]
-    each_seed = [runs[name].astype(object).fillna("unknown") for name in keys]
-    scores = runs.pivot_table(index=each_seed, columns="train_size", values=metric)
+    runs = runs.assign(**{name: runs[name].map(str) for name in keys})  # an unknown subset is one, too
+    scores = runs.pivot_table(index=keys, columns="train_size", values=metric)
     scores = scores.loc[:, scores.count() > 1].dropna()
     if min(scores.shape) < 2:
         return None

@@ -22,6 +22,8 @@ KINDS = {
     "occlusion": "accuracy with areas of each image hidden",
     "calibration": "expected calibration error, from the stored logits",
     "probe": "few-shot linear probe of the features",
+    "kernel_share": "share of attention weights that a kernel of relative offsets explains",
+    "nearest_cnn": "accuracy kept by the nearest CNN, by its kernel size",
     "transfer": "the same on another data set, which --transfer names",
 }
 DEFAULT = tuple(name for name in KINDS if name != "transfer")
@@ -150,7 +152,8 @@ def _show(folder: Path, names: list[str]) -> None:
 
     try:
         for measure in measure_tables(folder, names):
-            console().print(measure.table)
+            if measure.table is not None:
+                console().print(measure.table)
             for answer in measure.answers:
                 print_line(answer)
     except ValueError as error:  # runs that differ in more than size and seeds, which need --choose

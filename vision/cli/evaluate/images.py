@@ -7,21 +7,20 @@ Runs with the same test images are evaluated together, so that each image is cha
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from vision import results
+from vision.cli.evaluate.chosen_images import ChosenImages, choose_images
+from vision.cli.evaluate.inside import INSIDE, evaluate_inside
 from vision.cli.evaluate.models import LoadedRun, load_runs
 from vision.cli.evaluate.probe import Transfer, probe_run, read_transfer
 from vision.cli.evaluate.progress import EvaluationProgress
 from vision.cli.evaluate.runs import FinishedRun
-from vision.data import Images, draw_subset
 from vision.results.evaluations import CHECKSUM
 from vision.robustness import AS_THEY_ARE, EVALUATIONS, SEVERITIES, changes, score_changes
 from vision.training import resolve_device
@@ -48,21 +47,6 @@ class Options:
     device: str = "auto"
 
 
-@dataclass(frozen=True, eq=False)
-class TestImages:
-    """Test images that several runs share.
-
-    Attributes:
-        pixels: uint8 (N, C, H, W).
-        labels: int64 (N,).
-        numbers: their places among the test images.
-    """
-
-    pixels: Tensor
-    labels: Tensor
-    numbers: list[int] = field(default_factory=list[int])
-
-
 def evaluate_images(sweep: Path, runs: Sequence[FinishedRun], options: Options) -> list[str]:
     """Evaluate runs and write their rows; returns a sentence for each run that is left out.
 
@@ -78,10 +62,12 @@ def evaluate_images(sweep: Path, runs: Sequence[FinishedRun], options: Options) 
             loaded, failed = load_runs(part, device)
             sentences += failed
             for group in _groups(loaded):
-                images = _test_images(group[0].inputs.test, options.images)
+                images = choose_images(group[0].inputs.test, options.images, setting="--images")
                 for name, table in tables.items():
                     if name in EVALUATIONS:
                         _score_changes(name, group, images, options, table, progress)
+                    elif name in INSIDE:
+                        evaluate_inside(name, group, images, table, progress)
                     else:
                         _probe(name, group, images, options, table, transfer, progress)
     return sentences
@@ -90,7 +76,7 @@ def evaluate_images(sweep: Path, runs: Sequence[FinishedRun], options: Options) 
 def _score_changes(
     name: str,
     runs: Sequence[LoadedRun],
-    images: TestImages,
+    images: ChosenImages,
     options: Options,
     table: results.EvaluationTable,
     progress: EvaluationProgress,
@@ -122,7 +108,7 @@ def _score_changes(
 def _probe(
     name: str,
     runs: Sequence[LoadedRun],
-    images: TestImages,
+    images: ChosenImages,
     options: Options,
     table: results.EvaluationTable,
     transfer: Transfer | None,
@@ -132,7 +118,11 @@ def _probe(
     inputs = runs[0].inputs
     if name == "transfer" and transfer is not None:
         source = read_transfer(transfer, inputs.source.train.shape)
-        kind, train, test = source.name, source.train, _test_images(source.test, options.images)
+        kind, train, test = (
+            source.name,
+            source.train,
+            choose_images(source.test, options.images, setting="--images"),
+        )
     else:
         kind, train, test = inputs.config.name, inputs.source.train, images
     for run in progress.track(runs, name, total=len(runs)):
@@ -170,14 +160,3 @@ def _groups(runs: Sequence[LoadedRun]) -> list[list[LoadedRun]]:
         key = (inputs.config.name, inputs.source.fingerprint, inputs.source.test.shape, len(inputs.test))
         groups.setdefault(key, []).append(run)
     return list(groups.values())
-
-
-def _test_images(test: Images, most: int | None) -> TestImages:
-    """Return test images in memory: at most so many, stratified."""
-    numbers = torch.arange(len(test))
-    if most is not None and most < len(test):
-        least = len(np.unique(test.labels.numpy()))
-        drawn = draw_subset(test.labels, max(most, least), seed=0, val_fraction=0.0, setting="--images")
-        numbers = drawn.train
-    picked = test.pick(numbers)
-    return TestImages(picked.in_memory(), picked.labels.cpu(), numbers.numpy().tolist())

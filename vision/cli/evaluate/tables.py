@@ -8,19 +8,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 from rich.table import Table
 
 from vision.cli.plot_tables import score_table
+from vision.report.inside_models import inside_measures
 from vision.report.measures import SCORE, measures, read_tables
 from vision.report.read_sweep import read_sweep
 from vision.report.wording.robustness import measure_answer
+from vision.statistics import accuracy_curves
 
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """A measure as it is printed: a table of means, and a sentence for each pair of models."""
+    """A measure as it is printed: a table of means if they are shares, and its answers."""
 
-    table: Table
+    table: Table | None
     answers: list[str]
 
 
@@ -31,9 +34,18 @@ def measure_tables(sweep: Path, names: list[str]) -> Iterator[Printed]:
         ValueError: the runs cannot be compared; see `read_sweep`.
     """
     read = read_sweep(sweep)
-    for measure in measures(read, read_tables(read)):
+    tables = read_tables(read)
+    for inside in inside_measures(read, tables):
+        if inside.evaluation in names:
+            curves = accuracy_curves(inside.records, metric=SCORE)
+            yield Printed(_table(curves, inside.name) if inside.is_share else None, inside.answers)
+    for measure in measures(read, tables):
         if measure.evaluation in names:
-            table = score_table(measure.curves, x="train_size", line="label", panel="data", metric=SCORE)
-            table.title = str(table.title).replace(SCORE.replace("_", " "), measure.name)
             answers = [measure_answer(measure.name, one) for one in measure.comparisons.values()]
-            yield Printed(table, answers)
+            yield Printed(_table(measure.curves, measure.name), answers)
+
+
+def _table(curves: pd.DataFrame, name: str) -> Table:
+    table = score_table(curves, x="train_size", line="label", panel="data", metric=SCORE)
+    table.title = str(table.title).replace(SCORE.replace("_", " "), name)
+    return table

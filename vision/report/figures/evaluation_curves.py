@@ -17,16 +17,17 @@ from vision.statistics import accuracy_curves, with_score
 Tables = Mapping[str, pd.DataFrame]
 
 
-def curves_by_size(sweep: Sweep, panels: Mapping[str, pd.Series]) -> pd.DataFrame:
+def curves_by_size(sweep: Sweep, panels: Mapping[str, pd.Series], *, is_share: bool = True) -> pd.DataFrame:
     """Return curves of scores of runs, which are given by folder, against training-set size.
 
     Args:
         sweep: the runs.
         panels: scores by the name of their panel, which is the column measure.
+        is_share: whether the scores are in [0, 1].
     """
     parts = {name: with_score(sweep.records, scores, SCORE) for name, scores in panels.items()}
     curves = [
-        accuracy_curves(part.assign(measure=name), panel="measure", metric=SCORE)
+        accuracy_curves(part.assign(measure=name), panel="measure", metric=SCORE, is_share=is_share)
         for name, part in parts.items()
         if len(part)
     ]

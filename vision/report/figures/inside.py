@@ -27,7 +27,8 @@ def kernel_share(sweep: Sweep, tables: Tables) -> NamedFigure:
 def kernel_width(sweep: Sweep, tables: Tables) -> NamedFigure:
     """The effective width of the kernels."""
     table = tables["kernel_share"]
-    curves = curves_by_size(sweep, {sweep.data: table.groupby("folder")["width"].mean()})
+    widths = {sweep.data: table.groupby("folder")["width"].mean()}
+    curves = curves_by_size(sweep, widths, is_share=False)
     title = f"How wide the kernels of attention are after training on {sweep.data}"
     options = {"metric": "effective width", "unit": " tokens"}
     figure = draw_curves(sweep, curves.assign(data=sweep.data), table, title, **options)

@@ -2,9 +2,11 @@
 
 >>> from vision.statistics import Estimate
 >>> share = [Estimate(0.30, 0.25, 0.35), Estimate(0.20, 0.18, 0.22), Estimate(-0.02, -0.03, -0.01)]
->>> print(kernel_share(SizeTrend("ViT", (100, 5000), *share, seeds=5)))
-The kernel share of the ViT falls from 30.0% at 100 images to 20.0% at 5,000. That is -2.0 points for each
-doubling (95% interval -3.0 to -1.0, 5 seeds).
+>>> text = share_change("kernel share", SizeTrend("ViT", (100, 5000), *share, seeds=5))
+>>> for sentence in text.split(". "):
+...     print(sentence)
+The kernel share of the ViT falls from 30.0% at 100 images to 20.0% at 5,000
+That is -2.0 points for each doubling (95% interval -3.0 to -1.0, 5 seeds).
 """
 
 from collections.abc import Callable
@@ -24,44 +26,46 @@ SHARE_FIGURE = (
     "Shares of the variance of attention weights: a kernel of relative offsets, absolute position, and "
     "content. They add to 1."
 )
-WIDTH_FIGURE = "Radius around the centre of a head's kernel that holds 90% of its weight, averaged over layers and heads."
+WIDTH_FIGURE = (
+    "Radius around the centre of a head's kernel that holds 90% of its weight. "
+    "It is averaged over layers and heads."
+)
 KEPT_FIGURE = (
     "Share of the correctly classified test images that stay correct when all attention is replaced by "
     "convolutions of this size, fitted on the same images for all runs."
 )
 
 
-def kernel_share(trend: SizeTrend) -> str:
-    """Return how the kernel share of a model changes with the number of images."""
-    return _change(trend, f"The kernel share of {the(trend.label)}", percent, points, " points")
+def share_change(name: str, trend: SizeTrend) -> str:
+    """Return how a share of a model changes with the number of images."""
+    return _change(trend, f"The {name} of {the(trend.label)}", percent, points, " points")
 
 
-def width(trend: SizeTrend) -> str:
-    """Return how the effective width of a model's kernels changes with the number of images."""
-    return _change(trend, f"The effective width of {the(trend.label)}", _tokens, _signed, " tokens")
+def width_change(name: str, trend: SizeTrend) -> str:
+    """Return how a width in tokens changes with the number of images."""
+    return _change(trend, f"The {name} of {the(trend.label)}", _tokens, _signed, " tokens")
 
 
-def kept(trend: SizeTrend, side: int) -> str:
-    """Return how much of a model its nearest CNN with kernels of this side keeps, by the number of images."""
-    what = f"What the nearest {side} x {side} CNN keeps of {the(trend.label)}"
-    return _change(trend, what, percent, points, " points")
+def kept_change(name: str, trend: SizeTrend) -> str:
+    """Return how much of a model a nearest CNN, with this name, keeps by the number of images."""
+    return _change(trend, f"What the {name} keeps of {the(trend.label)}", percent, points, " points")
 
 
 def _change(
     trend: SizeTrend, what: str, value: Callable[[float], str], change: Callable[[float], str], unit: str
 ) -> str:
     """Return first and last value, and the change with its interval; a change that may be none is not one."""
-    where = f"{value(trend.first.mean)} at {trend.sizes[0]:,} images"
-    end = f"{value(trend.last.mean)} at {trend.sizes[-1]:,}"
-    mean, low, high = (change(end) for end in trend.slope)
+    first = f"{value(trend.first.mean)} at {trend.sizes[0]:,} images"
+    last = f"{value(trend.last.mean)} at {trend.sizes[-1]:,}"
+    mean, low, high = map(change, trend.slope)
     interval = f"95% interval {low} to {high}, {trend.seeds} seeds"
     if not trend.is_significant:
         return (
-            f"{what} is {where} and {end}. The change of {mean}{unit} for each doubling is not significant "
+            f"{what} is {first} and {last}. The change of {mean}{unit} for each doubling is not significant "
             f"({interval})."
         )
     verb = "grows" if trend.slope.mean > 0 else "falls"
-    return f"{what} {verb} from {where} to {end}. That is {mean}{unit} for each doubling ({interval})."
+    return f"{what} {verb} from {first} to {last}. That is {mean}{unit} for each doubling ({interval})."
 
 
 def _tokens(radius: float) -> str:

@@ -1,0 +1,93 @@
+"""`vision evaluate --with kernel_share,nearest_cnn`: equal to the measures themselves, run by run."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from vision import results
+from vision.cli import main
+from vision.cli.run_data import run_inputs
+from vision.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
+from vision.convert import as_convolution
+from vision.experiment import run
+from vision.inspection import kernel_shares
+from vision.models import load_model
+
+INSIDE = ["--with", "kernel_share,nearest_cnn"]
+MODELS = {
+    "CNN": ("field_cnn", {}),
+    "ViT": ("field_vit", {}),
+    "static": ("field_static", {"mixer_options": {"kernel_size": 3}}),
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("inside")
+    for label, (name, options) in MODELS.items():
+        run(
+            RunConfig(
+                data=DataConfig(name="digits", source="digits", test_size=60),
+                model=ModelConfig(name=name, label=label, kwargs={"embed_dim": 8, "depth": 2, **options}),
+                training=TrainingConfig(steps=20, batch_size=16, num_evaluations=1, precision="float32"),
+                train_size=40,
+                sweep="small",
+                output_dir=str(out),
+            )
+        )
+    assert main(["evaluate", str(out / "small"), *INSIDE]) == 0
+    return out / "small"
+
+
+def rows_of(sweep: Path, name: str, label: str) -> pd.DataFrame:
+    rows = pd.read_csv(results.evaluation_file(sweep, name))
+    return rows[rows["label"] == label].set_index("level")
+
+
+def test_kernel_shares_are_those_of_the_test_images(trained):
+    folder = trained / "ViT" / "n40" / "s0"
+    inputs = run_inputs(folder)
+    # The 60 test images in any order: a mean over images.
+    images = torch.cat([batch for batch, _ in inputs.eval_batches(inputs.test)])
+    heads = kernel_shares(load_model(folder), images, resamples=1).table
+    expected = heads.groupby("depth")[["kernel", "position", "content", "width"]].mean()
+    found = rows_of(trained, "kernel_share", "ViT")
+    assert found["images"].tolist() == [60, 60]
+    for name in expected:
+        assert found[name].to_dict() == pytest.approx(expected[name].to_dict(), abs=1e-5)
+    static = rows_of(trained, "kernel_share", "static")
+    assert static["kernel"].tolist() == pytest.approx([1.0, 1.0], abs=1e-6)
+
+
+def test_the_nearest_cnn_is_that_of_training_images(trained):
+    folder = trained / "ViT" / "n40" / "s0"
+    inputs, model = run_inputs(folder), load_model(folder)
+    found = rows_of(trained, "nearest_cnn", "ViT")
+    assert found.index.tolist() == [0, 3, 7] and found["kind"].tolist() == ["unchanged", "kernel", "kernel"]
+    record = results.collect(trained).set_index("label").loc["ViT"]
+    assert found.loc[0, "accuracy"] == pytest.approx(record["test_accuracy"]) and found.loc[0, "kept"] == 1
+    images = torch.cat([batch for batch, _ in inputs.eval_batches(inputs.test)])
+    calibration = torch.cat([x for x, _ in inputs.eval_batches(inputs.source.train, torch.arange(256))])
+    nearest = as_convolution(model, calibration, "full")
+    with torch.no_grad():
+        same = nearest(images).argmax(1) == model(images).argmax(1)
+    # Other calibration images give a slightly different CNN.
+    assert found.loc[7, "consistency"] == pytest.approx(float(same.double().mean()), abs=0.1)
+    static = rows_of(trained, "nearest_cnn", "static")
+    assert static["consistency"].tolist() == [1.0, 1.0, 1.0]
+
+
+def test_models_without_attention_are_counted_and_what_is_known_stays(trained, tmp_path, capsys):
+    sweep = shutil.copytree(trained, tmp_path / "small")
+    file = results.evaluation_file(sweep, "nearest_cnn")
+    rows = pd.read_csv(file)
+    assert set(rows["label"]) == {"ViT", "static"}
+    rows.loc[0, "accuracy"] = 0.123
+    rows.to_csv(file, index=False)
+    assert main(["evaluate", str(sweep), *INSIDE]) == 0
+    assert pd.read_csv(file).equals(rows), "nothing was computed again"
+    told = capsys.readouterr().err
+    assert "left out: 1 run with no attention that can be read: CNN/n40/s0 (kernel_share)" in told

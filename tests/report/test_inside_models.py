@@ -1,0 +1,57 @@
+"""The section of the page on the inside of models: trends over the sizes, and figures."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from vision import results
+from vision.report.inside_models import inside_models
+from vision.report.read_sweep import read_sweep
+
+SIZES, SEEDS = (100, 200, 400), (0, 1, 2)
+
+
+@pytest.fixture
+def table_of_runs(tmp_path: Path) -> Path:
+    """Records next to evaluations: the kernel share falls by 10 points per doubling, the width stays."""
+    runs = [(label, size, seed) for label in ("ViT", "CNN") for size in SIZES for seed in SEEDS]
+    records = pd.DataFrame(runs, columns=["label", "train_size", "seed"])
+    records["folder"] = [f"{label}/n{size}/s{seed}" for label, size, seed in runs]
+    records.assign(data="digits", test_accuracy=0.5 + records["seed"] / 100).to_csv(tmp_path / "runs.csv")
+    vit = records[records["label"] == "ViT"].assign(subset_seed=None, weights_sha256="a", images=100)
+    share = 0.9 - 0.1 * vit["train_size"].map({100: 0, 200: 1, 400: 2}) + vit["seed"] / 1000
+    vit = vit.assign(position=0.0, content=1 - share, width=3 + vit["seed"] / 10)
+    shifts, kept = {1: -0.05, 2: 0.05}, {0: 1.0, 3: share, 7: 1.0}
+    layers = [vit.assign(kind="layer", level=level, kernel=share + shift) for level, shift in shifts.items()]
+    kernels = [vit.assign(kind="kernel", level=level, kept=part) for level, part in kept.items()]
+    tables = {"kernel_share": layers, "nearest_cnn": kernels}
+    for name, parts in tables.items():
+        file = results.evaluation_file(tmp_path, name)
+        file.parent.mkdir(exist_ok=True)
+        pd.concat(parts).to_csv(file, index=False)
+    return tmp_path / "runs.csv"
+
+
+def test_trends_and_figures(table_of_runs):
+    section = inside_models(read_sweep(table_of_runs))
+    assert not section.warnings
+    assert [figure.name for figure in section.figures] == ["kernel-share", "kernel-width", "nearest-cnn"]
+    share, width, three, seven = section.findings
+    assert share == (
+        "The kernel share of the ViT falls from 90.1% at 100 images to 70.1% at 400. "
+        "That is -10.0 points for each doubling (95% interval -10.0 to -10.0, 3 seeds)."
+    )
+    assert width == (
+        "The effective width of the ViT is 3.10 tokens at 100 images and 3.10 tokens at 400. "
+        "The change of +0.00 tokens for each doubling is not significant "
+        "(95% interval +0.00 to +0.00, 3 seeds)."
+    )
+    assert three.startswith("What the nearest 3 x 3 CNN keeps of the ViT falls from 90.1% at 100 images")
+    assert seven.startswith("What the nearest 7 x 7 CNN keeps of the ViT is 100.0% at 100 images and 100.0%")
+
+
+def test_a_sweep_without_these_evaluations_has_no_section(table_of_runs):
+    for name in ("kernel_share", "nearest_cnn"):
+        results.evaluation_file(table_of_runs.parent, name).unlink()
+    assert not inside_models(read_sweep(table_of_runs))

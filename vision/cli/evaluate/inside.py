@@ -1,0 +1,112 @@
+"""How convolutional the attention of finished runs is: kernel shares, and what their nearest CNNs keep.
+
+>>> evaluate_inside("kernel_share", runs, images, table, progress)  # doctest: +SKIP
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from vision.cli.evaluate.chosen_images import ChosenImages, choose_images
+from vision.cli.evaluate.models import LoadedRun
+from vision.cli.evaluate.progress import EvaluationProgress
+from vision.cli.evaluate.runs import left_out
+from vision.cli.stderr import tell
+from vision.convert import Calibration
+from vision.convert.convolution_summary import KernelSize
+from vision.inspection import kernel_shares
+from vision.results import EvaluationTable
+from vision.results.evaluations import CHECKSUM
+from vision.robustness import AS_THEY_ARE, Classifier
+from vision.robustness.scores import scores
+
+MOST_IMAGES = 256  # of which attention is measured, or on which the kernels of a nearest CNN are fitted
+KERNEL_SIZES = (3, 5, 7)
+
+Rows = list[dict[str, Any]]
+
+
+def evaluate_inside(
+    name: str,
+    runs: Sequence[LoadedRun],
+    images: ChosenImages,
+    table: EvaluationTable,
+    progress: EvaluationProgress,
+) -> None:
+    """Write the rows of the runs that are not in the table; runs without attention are counted in a line.
+
+    Args:
+        name: one of `INSIDE`.
+        runs: with the same images.
+        images: test images.
+        table: of the evaluation.
+        progress: of the command.
+    """
+    measure, without = INSIDE[name], list[str]()
+    for run in progress.track(runs, name, total=len(runs)):
+        try:
+            rows = measure(run, images, table)
+        except ValueError:  # the model runs on these images, so the reason is its attention
+            without.append(str(run.finished.row["folder"]))
+        else:
+            table.add({**run.columns, **row} for row in rows)
+    if line := left_out(without, "no attention that can be read"):
+        tell(f"{line} ({name})")
+
+
+def kernel_share_rows(run: LoadedRun, images: ChosenImages, table: EvaluationTable) -> Rows:
+    """Return a row per layer with attention: the shares and the effective width, averaged over its heads.
+
+    Raises:
+        ValueError: the model has no attention with offsets between query and key.
+    """
+    pixels = images.pixels[:MOST_IMAGES]
+    key = {"kind": "layer", "images": len(pixels)}
+    if table.has(**{CHECKSUM: run.finished.weights, "level": 1, **key}):
+        return []
+    classifier = run.classifier
+    heads = kernel_shares(classifier.model, classifier.normalized(pixels), resamples=1).table
+    layers = heads.groupby(["depth", "layer"])[["kernel", "position", "content", "width"]].mean()
+    rows = layers.reset_index().rename(columns={"depth": "level"}).to_dict("records")
+    return [{**key, **{str(name): value for name, value in row.items()}} for row in rows]
+
+
+def nearest_cnn_rows(run: LoadedRun, images: ChosenImages, table: EvaluationTable) -> Rows:
+    """Return a row per kernel size, the last as wide as the grid: the scores of the nearest CNN.
+
+    Its kernels are fitted on the same training images for every run, whatever it was trained on.
+
+    Raises:
+        ValueError: the model has no attention that can be converted.
+    """
+    classifier = run.classifier
+    fitted = choose_images(run.inputs.source.train, MOST_IMAGES, setting="nearest_cnn")
+    calibration = Calibration(classifier.model, classifier.normalized(fitted.pixels))
+    sides = _sides(calibration)
+    before = classifier.logits(images.pixels)
+    rows: Rows = []
+
+    def add(kind: str, level: float, model: Callable[[], Classifier]) -> None:
+        row = {"kind": kind, "level": level, "images": len(images.labels)}
+        if not table.has(**{CHECKSUM: run.finished.weights}, **row):
+            rows.append({**row, **scores(model().logits(images.pixels), before, images.labels)})
+
+    add(AS_THEY_ARE.kind, AS_THEY_ARE.level, lambda: classifier)
+    for side, size in sides.items():
+        add("kernel", side, lambda size=size: classifier.with_model(calibration.convert(size)))
+    return rows
+
+
+def _sides(calibration: Calibration) -> dict[int, KernelSize]:
+    """Return the kernels by their side in tokens; the last one reaches every token."""
+    grid = calibration.grid
+    if grid is None:  # all attention is convolutions, which keep their kernels
+        return {side: side for side in KERNEL_SIZES}
+    sides: dict[int, KernelSize] = {side: side for side in KERNEL_SIZES if side <= min(grid.rows, grid.cols)}
+    sides[2 * max(grid.rows, grid.cols) - 1] = "full"
+    return sides
+
+
+INSIDE: dict[str, Callable[[LoadedRun, ChosenImages, EvaluationTable], Rows]] = {
+    "kernel_share": kernel_share_rows,
+    "nearest_cnn": nearest_cnn_rows,
+}
