@@ -46,6 +46,10 @@ FIGURES: dict[str, tuple[tuple[str, ...], list[str]]] = {
 }
 
 
+# Folder -> the table of its runs, the models to compare first, and the figures of its page to keep.
+PAGES = {"comparison-cifar10-jpeg": ("60k.csv", "plain CNN,ViT", ("gain", "accuracy"))}
+
+
 def draw(folder: Path, tables: tuple[str, ...], options: list[str]) -> int:
     """Draw one figure and put it into its folder; return the exit status of `vision plot`."""
     with TemporaryDirectory() as scratch:
@@ -59,14 +63,30 @@ def draw(folder: Path, tables: tuple[str, ...], options: list[str]) -> int:
     return 0
 
 
+def draw_page(folder: Path, table: str, pair: str, figures: tuple[str, ...]) -> int:
+    """Draw some figures of the page of a table; return the exit status of `vision report`."""
+    with TemporaryDirectory() as scratch:
+        out = ["--out", f"{scratch}/report.html", "--figures", scratch, "--pair", pair]
+        if status := vision(["report", str(folder / table), *out]):
+            return status
+        for name in figures:
+            for kind in ("png", "svg"):
+                shutil.copy(Path(scratch) / f"{name}.{kind}", folder / f"{name}.{kind}")
+    return 0
+
+
 def main() -> int:
     """Draw the figures of the folders that are named, or all."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folders", nargs="*", metavar="FOLDER", help="folders below outputs/published")
     asked = parser.parse_args().folders
-    if unknown := [name for name in asked if name not in FIGURES]:
-        parser.error(f"FOLDER must be one of {', '.join(FIGURES)}, got {', '.join(unknown)}")
-    return max(draw(PUBLISHED / name, *FIGURES[name]) for name in asked or FIGURES)
+    known = {**FIGURES, **PAGES}
+    if unknown := [name for name in asked if name not in known]:
+        parser.error(f"FOLDER must be one of {', '.join(known)}, got {', '.join(unknown)}")
+    chosen = asked or known
+    drawn = [draw(PUBLISHED / name, *FIGURES[name]) for name in chosen if name in FIGURES]
+    pages = [draw_page(PUBLISHED / name, *PAGES[name]) for name in chosen if name in PAGES]
+    return max(drawn + pages)
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ def measure_tables(sweep: Path, names: list[str]) -> Iterator[Printed]:
     tables = read_tables(read)
     for inside in inside_measures(read, tables):
         if inside.evaluation in names:
-            curves = accuracy_curves(inside.records, metric=SCORE)
-            yield Printed(_table(curves, inside.name) if inside.is_share else None, inside.answers)
+            curves = accuracy_curves(inside.records, metric=SCORE) if inside.is_share else None
+            yield Printed(None if curves is None else _table(curves, inside.name), inside.answers)
     for measure in measures(read, tables):
         if measure.evaluation in names:
             answers = [measure_answer(measure.name, one) for one in measure.comparisons.values()]
