@@ -90,6 +90,7 @@ def test_models_without_attention_are_counted_and_what_is_known_stays(trained, t
     assert main(["evaluate", str(sweep), *INSIDE]) == 0
     assert pd.read_csv(file).equals(rows), "nothing was computed again"
     shown, told = capsys.readouterr()
+    shown = " ".join(shown.split())
     assert "kernel share in %" in shown and "nearest 7 x 7 CNN in %" in shown
     assert "not compared" not in shown
     assert "left out: 1 run with no attention that can be read: CNN/n40/s0 (kernel_share)" in told
