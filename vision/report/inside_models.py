@@ -63,7 +63,8 @@ def inside_measures(sweep: Sweep, tables: Mapping[str, pd.DataFrame]) -> list[In
 
     if "kernel_share" in tables:
         means = tables["kernel_share"].groupby("folder")[["kernel", "width"]].mean()
-        add("kernel share", "kernel_share", means["kernel"], wording.share_change, share=True)
+        shares = means["kernel"].clip(lower=0)  # its estimate may be slightly negative
+        add("kernel share", "kernel_share", shares, wording.share_change, share=True)
         add("effective width", "kernel_share", means["width"], wording.width_change, share=False)
     if "nearest_cnn" in tables:
         kept = tables["nearest_cnn"].pivot_table(index="folder", columns="level", values="kept")

@@ -17,7 +17,7 @@ SHARES = ("kernel", "position", "content")
 def kernel_share(sweep: Sweep, tables: Tables) -> NamedFigure:
     """The shares of kernel, position and content, a panel each."""
     table = tables["kernel_share"]
-    means = table.groupby("folder")[list(SHARES)].mean()
+    means = table.groupby("folder")[list(SHARES)].mean().clip(0, 1)  # of estimates around 0 or 1
     curves = curves_by_size(sweep, {name: means[name] for name in SHARES})
     title = f"How convolutional attention is after training on {sweep.data}"
     figure = draw_curves(sweep, curves, table, title, panel="measure", metric="share of the variance")
