@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from base64 import b85decode
 from io import BytesIO
 
 import numpy as np
@@ -173,6 +174,83 @@ def sgi_of_16_bits(values: np.ndarray) -> bytes:
 def ppm_of_16_bits(values: np.ndarray) -> bytes:
     """Return a PPM file with the values (H, W, 3)."""
     return b"P6 %d %d 65535\n" % values.shape[1::-1] + values.astype(">u2").tobytes()
+
+
+def cmyk_tiff_of_16_bits(values: np.ndarray) -> bytes:
+    """Return a TIFF file with the inks (H, W, 4)."""
+    height, width, inks = values.shape
+    data, start = values.astype("<u2").tobytes(), 8 + 2 + 12 * 10 + 4
+    tags = [(256, width), (257, height), (258, start), (259, 1), (262, 5), (273, start + 8), (277, inks)]
+    tags += [(278, height), (279, len(data)), (339, 1)]
+    kinds = [struct.pack("<HHII", tag, 4, 4 if tag == 258 else 1, value) for tag, value in tags]
+    kinds[2] = struct.pack("<HHII", 258, 3, 4, start)
+    bits = struct.pack("<4H", 16, 16, 16, 16)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + b"".join(kinds) + bytes(4) + bits + data
+
+
+def test_cmyk_of_16_bits(tmp_path):
+    inks = np.random.default_rng(1).integers(0, 65536, (5, 7, 4))
+    expected = shown(Image.fromarray((inks >> 8).astype(np.uint8), "CMYK"))
+    assert read_header(cmyk_tiff_of_16_bits(inks)).deep
+    assert torch.equal(decode(cmyk_tiff_of_16_bits(inks)), expected)
+    for index in range(10):
+        folder = tmp_path / f"kind{index % 2}"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{index}.tif").write_bytes(cmyk_tiff_of_16_bits(inks >> 4))
+    with pytest.raises(ValueError, match=r"have no value above 4\d+ of 65535, .* convert them to 8 bits"):
+        load_source(DataConfig(name="x", source="image_folder", root=str(tmp_path)))
+
+
+# Written by OpenJPEG: 4 x 4 pixels, a row of white, one of grey, and two of black.
+RGB_OF_12_BITS = (
+    "c-s5#|38pHp8*6|pcn>F`OMsmj1crch=B(vz{tqJ!otA#KZb$DA>n@tgDL}~b5UwyNotBhQl)}_L28~?fUCPgS!z*nW`3T6k)ElZ"
+    "$^QuqTwv2QfEp*?e-OfEsLh%Ao3(s_*S6wxGYG10X!w5<02}rqnE"
+)
+RGB_OF_16_BITS = (
+    "c-muNVBpCLP*C9IYUg5LU=T?wsVvAUFj4@r8KAT-kj?<oVwo8!ML?PbjG6h_L24NIlk;<m7{N>dAYKksoc!Pae;|WCSd0aVVE~oS"
+    "%+JUOLH~mocz^<oj0`L+42=I{7+4${{--dgGB7$9r6!i7rYIy;D)<+q=6MCUx+|2W78Pga=P4NJnd+JRpTNKcHccO>aq|5i6K=2>"
+    "YIA1(W-VXfwXHba3>nooH2l8_0KbAWS^"
+)
+GREY_OF_9_BITS = (
+    "c-muNVBpCLP*C9IYUg5LU=T?wsVvAUFj4@r8KAT-kj?<oVwo8!ML?Pbj2SuDL24NIlk;<m7{N?IAf60Voc!Pae;|V<Sd0aVVE~oS"
+    "$ic|?KZt<`!~}{1P5mFkz~bQXKZQY+fzi1rHL)Z$MIotD!M`9i&nv*yU7;+ss5mn}Pr*pfRL|u91O_g!If_7ylkd-HU^CR_%>2z-"
+    "zQAi+ak^P?`v02%dvq+B"
+)
+GREY_OF_12_BITS = (
+    "c-muNVBpCLP*C9IYUg5LU=T?wsVvAUFj4@r8KAT-kj?<oVwo8!ML?Pbj2XGvL24NIlk;<m7{N?IAf5qKoc!Pae;|V<Sd0aVVE~oS"
+    "$j!+3KZt<`!~}{1P5mFkz~YebKZQY+fzi1rHL)Z$MIotD!M`9i&nv*yU7;+ss5mn}Pr*pfRL|u91O_g!Ich+SlkYzWVKda`%>2z-"
+    "zQAi+ak?1<)&IW<0BY+lq5"
+)
+
+
+@pytest.mark.parametrize(("text", "bits"), [(RGB_OF_12_BITS, 12), (RGB_OF_16_BITS, 16), (GREY_OF_9_BITS, 9)])
+def test_jpeg_2000_that_pillow_misreads_is_refused(text, bits):
+    file = zlib.decompress(b85decode(text))
+    white, grey, *_ = np.asarray(Image.open(BytesIO(file)))
+    assert (white.max(), grey.max()) == (0, 128), "Pillow reads it now: it need not be refused"
+    for read in (read_header, decode):
+        with pytest.raises(ValueError, match=f"a JPEG 2000 image of {bits} bits per channel, .* convert it"):
+            read(file)
+
+
+def test_jpeg_2000_that_pillow_reads():
+    assert decode(zlib.decompress(b85decode(GREY_OF_12_BITS)))[0, :, 0].tolist() == [255, 128, 0, 0]
+    colour = Image.fromarray(PICTURE)
+    for kind in (False, True):  # a bare codestream, and one in a file of boxes
+        file = encoded(colour, "JPEG2000", no_jp2=kind)
+        assert not read_header(file).deep
+        assert torch.equal(decode(file), shown(colour))
+
+
+def test_fits_is_refused():
+    """Pillow reads the signed 16-bit values of FITS as unsigned, and adds no BZERO."""
+    cards = ["SIMPLE  = T", "BITPIX  = 16", "NAXIS   = 2", "NAXIS1  = 2", "NAXIS2  = 1", "BZERO   = 32768"]
+    header = "".join(card.ljust(80) for card in [*cards, "END"]).ljust(2880)
+    values = np.array([32769, 32767]) - 32768
+    file = header.encode() + values.astype(">i2").tobytes()
+    assert np.asarray(Image.open(BytesIO(file.ljust(5760, b"\0")))).tolist() == [[1, 65535]]
+    with pytest.raises(ValueError, match=r"FITS files without the sign, .* convert it to TIFF"):
+        decode(file.ljust(5760, b"\0"))
 
 
 @pytest.mark.parametrize(

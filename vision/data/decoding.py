@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vision.data.depth import Ranges, deep_values, is_deep, ranges_of, to_eight_bits
+from vision.data.misread import check_formats
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -156,6 +157,7 @@ def _open(item: str | bytes) -> "Image.Image":
     from PIL import Image
 
     file = Image.open(item if isinstance(item, str) else BytesIO(item))
+    check_formats(file)
     _scale_transparency(file)
     return file
 

@@ -8,7 +8,7 @@ The range is measured over all such images of a data set, so that their brightne
 - Other floats, and integers with negative values, are scaled from their least and largest value to 0 and 255.
 
 Of 16-bit images in colour, and of all 16-bit SGI files, Pillow reads the upper 8 bits. They are refused where
-these use only dark levels.
+all values are below half of the range, in CMYK those of the inks.
 
 >>> to_eight_bits(np.array([[0, 2048, 4095]]), Ranges(integers=(0, 4095)))
 array([[  0, 128, 255]], dtype=uint8)
@@ -110,8 +110,8 @@ def ranges_of(file: "Image.Image") -> Ranges:
     values = deep_values(file)
     if values is not None:
         return Ranges().with_values(values)
-    shown = np.asarray(file.convert("RGB"))
-    return Ranges(upper_bits=(float(shown.min()), float(shown.max())))
+    inks_or_colours = np.asarray(file if file.mode == "CMYK" else file.convert("RGB"))
+    return Ranges(upper_bits=(float(inks_or_colours.min()), float(inks_or_colours.max())))
 
 
 def to_eight_bits(values: NDArray[Any], ranges: Ranges) -> NDArray[np.uint8]:

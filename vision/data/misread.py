@@ -1,0 +1,46 @@
+"""Files that Pillow opens, but whose values it gets wrong: they count as unreadable.
+
+>>> check_formats(Image.new("RGB", (2, 2)))
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_SIZE_MARKER = b"\xff\x4f\xff\x51"  # JPEG 2000's start of codestream, then its marker SIZ
+_COUNT_AT = 40  # bytes from there to the number of components; 3 bytes on each follow
+_CHUNK = 2**16
+
+
+def check_formats(file: "Image.Image") -> None:
+    """Raise a ValueError if Pillow gets the values of an opened file wrong.
+
+    - JPEG 2000 with more than 8 bits: it rounds to 8 bits, and the brightest values become 0. Only grey
+      images that it opens in mode I;16 keep their values.
+    - FITS: it reads neither the sign nor the scale of the values, and only one plane of several.
+    """
+    if file.format == "JPEG2000" and file.mode != "I;16" and (bits := _bits_of_jpeg2000(file)) > 8:
+        raise ValueError(
+            f"it is a JPEG 2000 image of {bits} bits per channel, whose brightest values Pillow reads as 0; "
+            "convert it to 8 bits, or to PNG"
+        )
+    if file.format == "FITS":
+        raise ValueError(
+            "Pillow reads FITS files without the sign, the scale and the further planes of their values; "
+            "convert it to TIFF"
+        )
+
+
+def _bits_of_jpeg2000(file: Any) -> int:
+    """Return the largest number of bits of a channel."""
+    position = file.fp.tell()
+    file.fp.seek(0)
+    head = b""
+    while (start := head.find(_SIZE_MARKER)) < 0 and (more := file.fp.read(_CHUNK)):
+        head += more
+    head += file.fp.read(_CHUNK)
+    file.fp.seek(position)
+    count = int.from_bytes(head[start + _COUNT_AT :][:2])
+    depths = head[start + _COUNT_AT + 2 :][: 3 * count : 3]
+    return max((depth & 0x7F) + 1 for depth in depths) if start >= 0 and depths else 8
