@@ -138,6 +138,32 @@ def test_what_has_no_rollout_is_refused_with_the_reason(name, options, reason):
         attention_rollout(model, torch.randn(1, 3, *options.get("img_size", (64, 64))))
 
 
+@pytest.mark.parametrize("images", [1, 2])
+def test_a_converted_xcit_is_refused_for_its_attention_over_channels(images):
+    """Its positions are convolved too, once for all images, before its attention runs."""
+    model = vision.as_attention(build("xcit_nano_12_p16_224", img_size=(32, 48), depth=1), (3, 32, 48))
+    with pytest.raises(ValueError, match=r"blocks\.0\.attn does not show: it attends over channels"):
+        attention_rollout(model, torch.randn(images, 3, 32, 48))
+
+
+def test_a_convolution_of_positions_is_left_out_of_the_rollout():
+    class WithPositions(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.positions = nn.Parameter(torch.randn(1, 2, 4, 6))
+            self.project, self.conv = nn.Conv2d(2, 2, 3, padding=1), nn.Conv2d(2, 2, 3, padding=1)
+
+        def forward(self, x):
+            return self.conv(x + self.project(self.positions))
+
+    model = vision.as_attention(WithPositions(), (2, 4, 6))
+    images = torch.randn(3, 2, 4, 6)
+    with pytest.warns(UserWarning, match="leaves out 1 layers: project$"):
+        rollout = attention_rollout(model, images)
+    alone = vision.as_attention(nn.Sequential(nn.Conv2d(2, 2, 3, padding=1)), (2, 4, 6))
+    assert torch.allclose(rollout, attention_rollout(alone, images))
+
+
 def test_a_soft_convolutions_ring_is_no_grid_of_the_model():
     soft = nn.Sequential(*[soft_convolution(nn.Conv2d(3, 3, 3, padding=1), alpha=40.0) for _ in range(2)])
     with pytest.raises(ValueError, match="100 keys, which are not the 64 tokens of 0"):

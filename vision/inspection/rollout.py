@@ -53,7 +53,8 @@ def attention_rollout(model: nn.Module, images: Tensor) -> Tensor:
     - A layer with different numbers of queries and keys, such as a strided convolution or a pool, is
       multiplied without an identity.
     - In a converted CNN, layers whose keys are not the current tokens, such as a shortcut, are left out. So
-      are means over all tokens that other layers follow, such as squeeze-and-excite.
+      are means over all tokens that other layers follow, such as squeeze-and-excite, and convolutions of
+      positions.
     - Convolutions and pools that follow or accompany attention mix tokens without weights; they are left out.
     - The output reads the class token if there is one and the head uses it, otherwise the mean over patches.
 
@@ -124,6 +125,9 @@ def _layers(model: nn.Module, images: Tensor) -> tuple[list[RolloutLayer], list[
             raise ValueError(
                 f"rollout needs the weights of every layer, which {call.name} does not show: {OVER_CHANNELS}"
             )
+        if isinstance(call.module, AttentionLayer) and len(call.input) < len(images):
+            mixing.append(call.name)  # its input is not of the images, as that of XCiT's positions
+            return
         layers.append(_rollout_layer(call, len(images)))
 
     def note(name: str) -> Callable[[nn.Module, object, Tensor], None]:
