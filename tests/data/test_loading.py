@@ -1,6 +1,8 @@
 """What is broken is named or left out, constant images are named, and pixels of a source are checked."""
 
 import logging
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from pixels import pixels_of
 
 from vision.config import DataConfig
 from vision.data import Images, Source, load_inputs, load_source
+from vision.data.decoding import decode
 from vision.data.sources import registry
 
 DIGITS = load_source(DataConfig(name="digits", source="digits"))
@@ -144,6 +147,48 @@ def test_constant_images_that_are_streamed_are_refused_or_counted_before_trainin
     registry._loaded.clear()
     with pytest.raises(ValueError, match=r"^all 40 images of the test split are equal; .*on_constant=warn"):
         inputs()
+
+
+def test_images_that_are_streamed_are_decoded_once_before_training_and_said_once(
+    tmp_path, monkeypatch, caplog
+):
+    """A check of all runs reads one subset, and each run then reads its own."""
+    write(tmp_path)
+    Image.new("L", (8, 8), 7).save(tmp_path / "train" / "class1" / "blank.png")
+    decoded = Counter[str]()
+
+    def counting(item, **options):
+        decoded[item] += 1
+        return decode(item, **options)
+
+    monkeypatch.setattr("vision.data.encoded.decode", counting)
+    settings: dict[str, Any] = {"max_memory_fraction": 1e-12, "on_constant": "warn", "val_fraction": 0.2}
+    config = DataConfig(name="mine", source="image_folder", root=str(tmp_path), **settings)
+    load_inputs(replace(config, mean=[0.5], std=[0.5]), "all")
+    for seed in range(3):
+        inputs = load_inputs(replace(config, subset_seed=seed), 30)
+        in_memory = load_inputs(replace(config, subset_seed=seed, max_memory_fraction=0.5), 30)
+        assert (inputs.mean, inputs.std) == (in_memory.mean, in_memory.std)
+    images = [str(path) for path in tmp_path.rglob("*.png")]
+    assert decoded == dict.fromkeys(images, 2)  # once more for the images in memory
+    constant = f"1 of the train images have one value everywhere: '{tmp_path}/train/class1/blank.png'"
+    assert [message for message in caplog.messages if constant in message] == [f"mine: {constant}"] * 2
+
+
+@pytest.mark.parametrize("memory", [0.5, 1e-12])
+@pytest.mark.parametrize(("brightest", "said"), [(1, True), (31, True), (32, False)])
+def test_files_without_a_bright_pixel_are_said(tmp_path, memory, brightest, said):
+    """As masks and images of 5 bits, whose values nothing else tells from black."""
+    for index in range(20):
+        folder = tmp_path / ("train" if index < 10 else "test") / f"kind{index % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        values = np.random.default_rng(index).integers(0, brightest + 1, (8, 8)).astype(np.uint8)
+        values[index % 8, 0] = brightest
+        Image.fromarray(values).save(folder / f"{index}.png")
+    config = DataConfig(name="x", source="image_folder", root=str(tmp_path), max_memory_fraction=memory)
+    remarks = load_inputs(config, "all").summary()["remarks"]
+    dark = [f"{split}: no pixel is above {brightest} of 255" for split in ("train", "test")]
+    assert remarks == (dark if said else [])
 
 
 def own(pixels: Any, labels: Any = (0, 1, 0, 1), classes=("a", "b"), **settings) -> Source:

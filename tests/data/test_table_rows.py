@@ -196,6 +196,12 @@ def test_lists_that_are_named(tmp_path):
         scaled[4][0, 0] = 255 * change
         with pytest.raises(ValueError, match=f"^row 4 of train.parquet {message}$"):
             both(tmp_path / str(change), images=pa.array(scaled.tolist()))
+    half = [*pixels[:3], [[value / 2 for value in row] for row in pixels[3]], *pixels[4:]]
+    with pytest.raises(
+        ValueError,
+        match=r"^row 3 of train\.parquet has a pixel of \d+\.5, and others are above 1; pixels must be",
+    ):
+        both(tmp_path / "half", images=pa.array(half, pa.list_(pa.list_(pa.float64()))))
     with pytest.raises(ValueError, match=r"^row 0 of train\.parquet has 30 numbers in one list; an image is"):
         both(tmp_path / "flat", images=pa.array(PIXELS.reshape(len(PIXELS), -1).tolist()))
     fractions = (PIXELS / 255).tolist()

@@ -26,6 +26,19 @@ PADDED = {"dynamic_img_size": True, "dynamic_img_pad": True}
         ("convnext_atto", 32, {"patch_size": 1}),
         ("convnext_atto", 64, {"patch_size": 2}),
         ("convnext_atto", 101, {"patch_size": 2}),
+        # At its own size and above, a model keeps its own patch.
+        ("vit_tiny_patch16_224", 224, {"img_size": 224, "patch_size": 16}),
+        ("vit_tiny_patch16_224", 448, {"img_size": 448, "patch_size": 16}),
+        ("vit_small_patch14_dinov2", 518, {"img_size": 518, "patch_size": 14}),
+        ("vit_small_patch14_dinov2", 224, {"img_size": 224, "patch_size": 14}),
+        ("swin_tiny_patch4_window7_224", 224, {"img_size": 224, "patch_size": 4}),
+        ("convnext_atto", 224, {"patch_size": 4}),
+        # A ViT for large images has no patches of 1 pixel on small ones.
+        ("vit_small_patch14_dinov2", 32, {"img_size": 32, "patch_size": 4}),
+        # Long images: 45 x 97 patches of 1 pixel would be more than the 56 x 56 at the model's own size.
+        ("swin_tiny_patch4_window7_224", (45, 97), {"img_size": (45, 97), "patch_size": 2}),
+        ("swin_tiny_patch4_window7_224", (32, 64), {"img_size": (32, 64), "patch_size": 1}),
+        ("vit_tiny_patch16_224", (45, 97), {"img_size": (48, 100), "patch_size": 4, **PADDED}),
         ("resnet18", 32, {"output_stride": 8}),
         ("resnet18", 224, {}),
     ],

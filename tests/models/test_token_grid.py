@@ -35,8 +35,16 @@ def test_words():
     assert cost_warning(model, (3, 40, 40), 1000).startswith("40 x 40 tokens are 25 times as many as 8 x 8")
     with torch.device("meta"):
         resnet = timm.create_model("resnet18")
-    assert describe_grid(resnet, (3, 64, 96)) == "about 2 x 3 positions in its last features"
+    assert describe_grid(resnet, (3, 128, 160)) == "about 4 x 5 positions in its last features"
     assert cost_warning(resnet, (3, 64, 96), 17_600_000_000) == ""
+
+
+def test_many_tokens_are_usual_in_the_first_of_several_stages():
+    with torch.device("meta"):
+        swin = timm.create_model("swin_tiny_patch4_window7_224")
+    assert describe_grid(swin, (3, 224, 224)) == "56 x 56 tokens from patches of 4 x 4 pixels"
+    assert cost_warning(swin, (3, 224, 224), 4_500_000_000) == ""
+    assert cost_warning(swin, (3, 224, 224), 45_000_000_000).startswith("45 billion multiply-adds")
 
 
 def test_few_tokens_are_said():
@@ -48,6 +56,11 @@ def test_few_tokens_are_said():
         "a larger data.img_size makes more"
     )
     assert describe_grid(vit, (3, 64, 64)) == "4 x 4 tokens from patches of 16 x 16 pixels"
+    with torch.device("meta"):
+        resnet = timm.create_model("resnet18")
+    assert describe_grid(resnet, (3, 64, 96)) == (
+        "about 2 x 3 positions in its last features, fewer than 4 per side; a larger data.img_size makes more"
+    )
 
 
 @pytest.mark.parametrize(("side", "billion"), [(32, None), (256, 36)])

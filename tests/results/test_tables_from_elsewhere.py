@@ -1,4 +1,4 @@
-"""Tables of records that other programs wrote: semicolons, decimal commas, labels that look like nothing."""
+"""Tables of records that other programs wrote: semicolons, tabs, decimal commas, labels like nothing."""
 
 import pytest
 
@@ -7,10 +7,11 @@ from vision.results import read_records
 ROWS = "label;train_size;seed;test_accuracy\n{};100;0;0{}5\nViT;100;0;0{}75\n"
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
 @pytest.mark.parametrize(("mark", "label"), [(",", "CNN"), (".", "CNN"), (",", "nan"), (".", "块")])
-def test_semicolons(tmp_path, mark, label):
+def test_semicolons_and_tabs(tmp_path, separator, mark, label):
     path = tmp_path / "records.csv"
-    path.write_text(ROWS.format(label, mark, mark), encoding="utf-8")
+    path.write_text(ROWS.format(label, mark, mark).replace(";", separator), encoding="utf-8")
     records = read_records(path)
     assert records["label"].tolist() == [label, "ViT"]
     assert records["test_accuracy"].tolist() == [0.5, 0.75]

@@ -3,8 +3,6 @@
 # Tensor.tolist has no types.
 # pyright: reportUnknownMemberType=false
 
-from collections.abc import Callable
-from threading import Lock
 from typing import cast
 
 import torch
@@ -13,43 +11,51 @@ from torch import Tensor
 from vision.data.encoded import EncodedImages
 from vision.data.images import Images
 
-MEASURED_AT_ONCE = 1024
+NUMBERS_AT_ONCE = 2**24
 
 
-def channel_statistics(
-    images: Images, indices: Tensor, *, look: Callable[[int, Tensor], None] | None = None
-) -> tuple[list[float], list[float]]:
+def channel_statistics(images: Images, indices: Tensor) -> tuple[list[float], list[float]]:
     """Return mean and standard deviation of each channel over the images at `indices`, in [0, 1].
 
     Args:
         images: a split.
         indices: int64 (N,), images of it.
-        look: called with the position in `indices` and the pixels (C, H, W) of each encoded image.
 
     Raises:
         ValueError: an image cannot be decoded.
     """
-    # Integer counts give the same bits on every device and in every order.
-    counts = torch.zeros(images.shape[0], 256, dtype=torch.int64)
-    lock = Lock()
-
-    def add_one(index: int, image: Tensor) -> None:
-        add(image)
-        if look is not None:
-            look(index, image)
-
-    def add(x: Tensor) -> None:
-        found = torch.stack([plane.flatten().bincount(minlength=256) for plane in x.unbind(dim=-3)])
-        with lock:
-            counts.add_(found.cpu())
-
+    channels, height, width = images.shape
     if isinstance(images.pixels, EncodedImages):
-        images.pixels.pick(cast("list[int]", indices.tolist())).check(add_one)
+        found = torch.zeros(len(indices), channels, 2, dtype=torch.int64)
+        chosen = images.pixels.pick(cast("list[int]", indices.tolist()))
+        chosen.check(lambda index, image: found.__setitem__(index, sums(image[None])))
+        total = found.sum(0)
     else:
-        for some in torch.split(indices.to(images.pixels.device), MEASURED_AT_ONCE):
-            add(images.pixels.index_select(0, some))
-    share = counts / counts.sum(dim=1, keepdim=True, dtype=torch.float64)
-    levels = torch.arange(256, dtype=torch.float64) / 255
-    means = share @ levels
-    deviations = (share * (levels - means[:, None]).square()).sum(dim=1).sqrt()
-    return [float(mean) for mean in means], [float(std) for std in deviations]
+        at_once = max(1, NUMBERS_AT_ONCE // (channels * height * width))
+        parts = torch.split(indices.to(images.pixels.device), at_once)
+        total = torch.stack([sums(images.pixels.index_select(0, part)) for part in parts]).sum(0)
+    return mean_and_std(total, len(indices) * height * width)
+
+
+def sums(pixels: Tensor) -> Tensor:
+    """uint8 (B, C, H, W) -> int64 (C, 2): the sum of each channel, and of its squares."""
+    values = pixels.int()
+    dims = (0, 2, 3)
+    return torch.stack(
+        [values.sum(dims, dtype=torch.int64), values.square().sum(dims, dtype=torch.int64)], dim=1
+    )
+
+
+def mean_and_std(total: Tensor, count: int) -> tuple[list[float], list[float]]:
+    """Return mean and standard deviation of each channel, in [0, 1].
+
+    They are of integers, and so the same bits on every device and in every order of the images.
+
+    Args:
+        total: as `sums` returns it.
+        count: number of pixels.
+    """
+    pairs = [(int(one), int(squares)) for one, squares in total]
+    means = [one / (255 * count) for one, _ in pairs]
+    deviations = [(count * squares - one**2) ** 0.5 / (255 * count) for one, squares in pairs]
+    return means, deviations

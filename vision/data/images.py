@@ -75,7 +75,7 @@ class Images:
         return Images(self.pixels.pick(cast("list[int]", indices.tolist())), self.labels[indices])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Source:
     """A data set: a split to train on, one to test on, and the names of the classes, label 0 first.
 

@@ -19,7 +19,7 @@ from vision.config import ONLY_PROCESS, DataConfig, ProcessOfRun
 from vision.data.batches import eval_batches, train_batches
 from vision.data.channel_statistics import channel_statistics
 from vision.data.drawn_batches import Batch
-from vision.data.first_look import FirstLook
+from vision.data.first_look import first_looks
 from vision.data.images import Images, Source
 from vision.data.part_of_batches import part_of_batches
 from vision.data.sources import load_source
@@ -136,22 +136,20 @@ def load_inputs(
         val_fraction=config.val_fraction,
         val_from=config.val_from,
     )
-    test = _test_images(source.test, fit_size(config.test_size, source.test.labels, config.fit_sizes))
+    test = _test_indices(source.test, fit_size(config.test_size, source.test.labels, config.fit_sizes))
     # Images that are not in memory are decoded once, so that a broken one does not end the run later.
-    first_look = FirstLook(config)
-    first_look.at("test", test)
-    first_look.at("train", source.train.pick(subset.val))
+    looks = first_looks(source)
+    if remarks := looks.at(config, train=torch.cat((subset.train, subset.val)), test=test):
+        source = replace(source, report=source.report.with_remarks(*remarks))
     mean, std = config.mean, config.std
     if known and mean is None:
         mean, std = (per_channel(values, source.train.shape[0]) for values in known)
+    if (mean is None or std is None) and looks.train:
+        mean, std = looks.train.mean_and_std(subset.train)
     if mean is None or std is None:
-        look = first_look.of("train", source.train.pick(subset.train))
-        mean, std = channel_statistics(source.train, subset.train, look=look)
-    else:
-        first_look.at("train", source.train.pick(subset.train))
-    if remarks := first_look.remarks():
-        source = replace(source, report=source.report.with_remarks(*remarks))
-    return Inputs(source, subset, test, mean, std, config, device, process)
+        mean, std = channel_statistics(source.train, subset.train)
+    images = source.test if len(test) == len(source.test) else source.test.pick(test)
+    return Inputs(source, subset, images, mean, std, config, device, process)
 
 
 def per_channel(values: Sequence[float], channels: int) -> list[float]:
@@ -170,9 +168,8 @@ def fit_size(size: Size, labels: Tensor, sizes: Sequence[int]) -> Size | int:
     return max(len(set(labels.tolist())), min(size, len(labels)))
 
 
-def _test_images(images: Images, size: int | None) -> Images:
-    """Return `size` test images, the same for every seed; all of them for None."""
+def _test_indices(images: Images, size: int | None) -> Tensor:
+    """Return the indices of `size` test images, the same for every seed; of all of them for None."""
     if size is None or size == len(images):
-        return images
-    drawn = draw_subset(images.labels, size, seed=0, val_fraction=0.0, setting="data.test_size")
-    return images.pick(drawn.train)
+        return torch.arange(len(images))
+    return draw_subset(images.labels, size, seed=0, val_fraction=0.0, setting="data.test_size").train

@@ -23,7 +23,8 @@ from vision.data.duplicates import near_duplicates
 from vision.data.encoded import SIZE_HINT, EncodedImages
 from vision.data.fingerprint import fingerprint
 from vision.data.images import Images, Source
-from vision.data.split import CHUNK, Split, read_split
+from vision.data.split import Split, read_split
+from vision.data.unlikely_pixels import CHUNK
 from vision.text import first_few
 
 Shape = tuple[int, int, int]
@@ -115,7 +116,7 @@ def _bring_to_shape(split: Split, shape: Shape, ranges: Ranges, config: DataConf
     refuse = config.on_constant == "error"
     if isinstance(pixels, Tensor):
         pixels = _resized(pixels, shape)
-        split.check_constant(pixels, refuse=refuse)
+        split.check_pixels(pixels, refuse_constant=refuse)
         split.images = Images(pixels, split.images.labels)
         return
     reading = {"shape": shape, "img_size": config.img_size, "background": config.background, "ranges": ranges}
@@ -125,7 +126,7 @@ def _bring_to_shape(split: Split, shape: Shape, ranges: Ranges, config: DataConf
         pixels, unreadable = encoded.decode_all()
         stay = split.leave_out(unreadable, config)
         pixels = pixels if stay.all() else pixels[stay]
-        split.check_constant(pixels, refuse=refuse)
+        split.check_pixels(pixels, refuse_constant=refuse)
         split.images = Images(pixels, split.images.labels)
         return
     if config.on_error == "skip":

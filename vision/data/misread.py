@@ -1,5 +1,6 @@
 """Files that Pillow opens, but whose values it gets wrong: they count as unreadable.
 
+>>> from PIL import Image
 >>> check_formats(Image.new("RGB", (2, 2)))
 """
 

@@ -15,7 +15,6 @@ from vision.data.images import Images
 _LITTLE_SUPPORTED = (torch.uint16, torch.uint32, torch.uint64)  # torch has no minimum of these
 CHUNK = 1024
 MOST_CHANNELS = 4  # of usual images; a longer axis is one of pixels, unless it is followed by a square
-DARK = 32
 WANTED = "pixels must be uint8 (N, C, H, W), from 0 to 255"
 
 
@@ -39,7 +38,7 @@ def checked_images(images: Images, classes: tuple[str, ...], split: str) -> tupl
         return Images(images.pixels, labels), []
     pixels, made_bytes = _bytes(_tensor(images.pixels, f"{split}: {WANTED}"), split)
     pixels, made_planes = _channels_first(pixels, split)
-    remarks = (*made_bytes, *made_planes, *_many_channels(pixels), *_dark(pixels))
+    remarks = (*made_bytes, *made_planes, *_many_channels(pixels))
     return Images(pixels, labels), [f"{split}: {text}" for text in remarks]
 
 
@@ -113,12 +112,6 @@ def _channels_first(pixels: Tensor, split: str) -> tuple[Tensor, list[str]]:
     if rows > MOST_CHANNELS and (last <= MOST_CHANNELS or rows == cols != last):
         return pixels.permute(0, 3, 1, 2).contiguous(), ["pixels (N, H, W, C) become (N, C, H, W)"]
     return pixels, []
-
-
-def _dark(pixels: Tensor) -> list[str]:
-    """Return a sentence if all pixels are dark, as those of masks and of images with few bits."""
-    high = int(pixels.max())
-    return [f"no pixel is above {high} of 255"] if 0 < high < DARK else []
 
 
 def _many_channels(pixels: Tensor) -> list[str]:

@@ -13,14 +13,13 @@ import torch
 from torch import Tensor
 
 from vision.config import DataConfig
-from vision.data.constant_images import REMEDY, ConstantImages
 from vision.data.decoding import Header
 from vision.data.encoded import EncodedImages, Unreadable
 from vision.data.images import Images
 from vision.data.pixels import checked_images
 from vision.data.report import Report, named
+from vision.data.unlikely_pixels import UnlikelyPixels
 
-CHUNK = 1024
 UNREADABLE = "unreadable images"
 
 
@@ -70,21 +69,15 @@ class Split:
         self.encoded = self.images.pixels
         return stay
 
-    def check_constant(self, pixels: Tensor, *, refuse: bool) -> None:
-        """Refuse, or note, images of one value everywhere, and a split whose images are all equal.
+    def check_pixels(self, pixels: Tensor, *, refuse_constant: bool) -> None:
+        """Note what is unlikely about the pixels, or refuse what is constant; see `UnlikelyPixels`.
 
         Args:
             pixels: uint8 (N, C, H, W), of the images of this split.
-            refuse: raise an error.
+            refuse_constant: raise an error.
         """
-        constant = ConstantImages(self.name)
-        for start, part in enumerate(torch.split(pixels, CHUNK)):
-            constant.add(part, lambda index, start=start: self.image_name(start * CHUNK + index))
-        found = constant.found()
-        if found is not None and refuse:
-            raise ValueError(f"{found}; {REMEDY}")
-        if found is not None:
-            self.report = self.report.with_remarks(found)
+        found = UnlikelyPixels.among(self.name, pixels, self.image_name)
+        self.report = self.report.with_remarks(*found.remarks(refuse_constant=refuse_constant))
 
     def image_name(self, index: int) -> str:
         """Return what messages call image `index`."""

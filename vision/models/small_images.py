@@ -5,7 +5,7 @@
 """
 
 from itertools import islice
-from math import gcd
+from math import gcd, prod
 from typing import Any, cast
 
 import timm
@@ -14,6 +14,7 @@ from torch import nn
 
 from vision.dynamic import Arguments, JsonObject
 from vision.models.timm_model import TimmModel
+from vision.models.token_grid import MANY, has_stages
 from vision.patches import Size, padding_of, pair
 
 SMALL = 96  # pixels a side; below it, a CNN gets a smaller output stride
@@ -26,10 +27,10 @@ def small_image_arguments(name: str, *, img_size: Size, **given: Any) -> Argumen
     """Return arguments for `timm.create_model` that fit the model `name` to images of img_size pixels.
 
     They are those of img_size, patch_size and output_stride with which the model can be built, and runs on
-    such images on the meta device. Vision transformers get the size of the image and a patch that leaves
-    about 8 x 8 tokens or more. Where no such patch divides the image, it is padded to a multiple
-    (dynamic_img_pad) if the model can do that. Hierarchical models get a finer stem. Other CNNs get a smaller
-    output stride for images below 96 pixels.
+    such images on the meta device. Vision transformers get the size of the image, and below their own size a
+    patch that leaves about 8 x 8 tokens or more. Where no such patch divides the image, it is padded to a
+    multiple (dynamic_img_pad) if the model can do that. Hierarchical models get a finer stem. Other CNNs get
+    a smaller output stride for images below 96 pixels.
 
     Args:
         name: a model in timm's registry.
@@ -92,8 +93,7 @@ def _choices(known: nn.Module, img_size: Size) -> list[Arguments]:
     """Return arguments to try, the best first, for a model that is built without arguments as `known`."""
     native = cast(TimmModel, known)
     height, width = pair(img_size)
-    stem = native.feature_info[0]["reduction"] if getattr(native, "feature_info", None) else 16
-    patch = _patch(stem, (height, width), _native_side(native))
+    patch = _patch(native, (height, width))
     wanted = {"img_size": img_size, "patch_size": patch}
     rows, cols = padding_of(img_size, patch)
     # timm counts the patches of img_size, so it must be the padded one.
@@ -103,18 +103,27 @@ def _choices(known: nn.Module, img_size: Size) -> list[Arguments]:
     return [*choices, *([{"output_stride": 8}] if min(height, width) < SMALL else []), {}]
 
 
-def _patch(stem: int, img_size: tuple[int, int], known_size: int) -> int:
-    """Return a power of two: one that divides the image, if it leaves few enough tokens.
+def _patch(native: Any, img_size: tuple[int, int]) -> int:
+    """Return a patch for a model's images: its own, or a power of two below it.
 
-    They are few enough up to 16 on the shorter side, or as many as the model has at its own size.
+    It leaves from half as many tokens on the shorter side as the model has at its own size, to as many. For
+    models without stages, these are at most 16. The patch divides the image if it then leaves few enough
+    tokens. A long image gets a larger one if it has more than 1,024 tokens, and more than the model's own.
     """
-    wanted = 1
-    while 2 * wanted <= 2 * stem * min(img_size) / known_size:
-        wanted *= 2
-    dividing = gcd(wanted, *img_size)
+    stem = native.feature_info[0]["reduction"] if getattr(native, "feature_info", None) else 16
+    known_size, side = _native_side(native), min(img_size)
     usual = max(MOST, known_size / stem)
-    few_enough = min(img_size) <= usual * dividing and (dividing > 1 or wanted == 1)
-    return dividing if few_enough or min(img_size) <= MOST else wanted
+    tokens = known_size / stem if has_stages(native) else min(MOST, known_size / stem)
+    wanted = 1
+    while 2 * wanted <= 2 * side / tokens:
+        wanted *= 2
+    most = max(MANY, (known_size // stem) ** 2)
+    while wanted < stem and prod(img_size) > most * wanted**2 and side >= 2 * FEWEST * wanted:
+        wanted *= 2
+    wanted = min(wanted, stem)
+    dividing = gcd(wanted, *img_size)
+    few_enough = side <= usual * dividing and (dividing > 1 or wanted == 1)
+    return dividing if few_enough or side <= MOST else wanted
 
 
 def _run(name: str, img_size: Size, arguments: Arguments) -> None:

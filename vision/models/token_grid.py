@@ -13,7 +13,7 @@ from torch import nn
 from vision.models.timm_model import FeatureInfo
 from vision.patches import Grid
 
-FEW = 4  # tokens per side; with fewer, there are hardly any places to tell apart
+FEW = 4  # tokens or positions per side; with fewer, there are hardly any places to tell apart
 MANY = 1024  # tokens, 32 x 32
 MANY_MACS = 20_000_000_000  # multiply-adds for one image; a ViT-B/16 at 224 x 224 takes 17.6 billion
 
@@ -60,22 +60,31 @@ def prefix_tokens(model: nn.Module) -> int:
 def describe_grid(model: nn.Module, input_shape: tuple[int, int, int]) -> str:
     """Return the grid of the tokens, or of the last features, in words; empty if the model states neither."""
     grid = token_grid(model, input_shape)
+    info: Sequence[FeatureInfo] | None = getattr(model, "feature_info", None)
     if grid is not None:
         patch: int | tuple[int, int] | None = getattr(getattr(model, "patch_embed", None), "patch_size", None)
         sides = f"{patch} x {patch}" if isinstance(patch, int) else " x ".join(map(str, patch or ()))
         of = f" from patches of {sides} pixels" if patch else ""
-        side = min(grid.rows, grid.cols)
-        few = f", fewer than {FEW} per side; a larger data.img_size makes more" if side < FEW else ""
-        return f"{grid.rows} x {grid.cols} tokens{of}{few}"
-    info: Sequence[FeatureInfo] | None = getattr(model, "feature_info", None)
-    if not info:
+        words = f"{grid.rows} x {grid.cols} tokens{of}"
+    elif info:
+        grid = Grid(*(-(-side // int(info[-1]["reduction"])) for side in input_shape[1:]))
+        words = f"about {grid.rows} x {grid.cols} positions in its last features"
+    else:
         return ""
-    height, width = (-(-side // int(info[-1]["reduction"])) for side in input_shape[1:])
-    return f"about {height} x {width} positions in its last features"
+    few = f", fewer than {FEW} per side; a larger data.img_size makes more"
+    return words + (few if min(grid.rows, grid.cols) < FEW else "")
+
+
+def has_stages(model: nn.Module) -> bool:
+    """Return whether a model's later features are coarser than its first ones, as its feature_info states."""
+    info: Sequence[FeatureInfo] = getattr(model, "feature_info", None) or ()
+    return len({stage["reduction"] for stage in info}) > 1
 
 
 def cost_warning(model: nn.Module, input_shape: tuple[int, int, int], macs: int) -> str:
     """Return a warning about a model that costs far more than usual for one image; empty if not.
+
+    The tokens of models with stages are not counted, as most of their layers see fewer.
 
     Args:
         model: any model.
@@ -83,7 +92,7 @@ def cost_warning(model: nn.Module, input_shape: tuple[int, int, int], macs: int)
         macs: its multiply-adds for one of them.
     """
     grid = token_grid(model, input_shape)
-    if grid is not None and grid.size > MANY:
+    if grid is not None and grid.size > MANY and not has_stages(model):
         return (
             f"{grid.rows} x {grid.cols} tokens are {grid.size // 64:,} times as many as 8 x 8, and a step "
             "takes at least that much longer; a larger model.kwargs.patch_size or a smaller data.img_size "

@@ -16,19 +16,19 @@ from vision.results.index import index
 from vision.results.record import check_version, table_row
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a text begins that a spreadsheet would compute
+SEPARATORS = (",", ";", "\t")  # of a CSV's columns
 NAMES = ("data", "label")  # columns of text, in which "nan" and "None" are names like others
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    """Read a table with commas, or with semicolons and decimal points or commas."""
+    """Read a table with commas, or with semicolons or tabs and decimal points or commas."""
     with path.open(encoding="utf-8-sig") as file:
         head = file.readline()
-    if head.count(";") <= head.count(","):
-        return _with_names(path, ",", pd.read_csv(path))
-    table = pd.read_csv(path, sep=";")
-    if any(table[name].astype(str).str.fullmatch(r"-?\d+,\d+").any() for name in table):
-        table = pd.read_csv(path, sep=";", decimal=",")
-    return _with_names(path, ";", table)
+    separator = max(SEPARATORS, key=head.count)
+    table = pd.read_csv(path, sep=separator)
+    if separator != "," and any(table[name].astype(str).str.fullmatch(r"-?\d+,\d+").any() for name in table):
+        table = pd.read_csv(path, sep=separator, decimal=",")
+    return _with_names(path, separator, table)
 
 
 def _with_names(path: Path, separator: str, table: pd.DataFrame) -> pd.DataFrame:

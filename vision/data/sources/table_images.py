@@ -111,6 +111,12 @@ def _stacked(column: Column, rows: RowNames) -> Tensor:
         if not np.isfinite(pixels[first]):
             raise ValueError(f"{found} that is not finite: {pixels[first]}")
         raise ValueError(f"{found} of {pixels[first]:g}; pixels must be scaled to 0 to 255")
+    if len(pixels) and pixels.max() > 1 and len(fractions := np.flatnonzero(pixels % 1)):
+        first = int(fractions[0])
+        raise ValueError(
+            f"{rows[first // per_image]} has a pixel of {pixels[first]:g}, and others are above 1; pixels "
+            "must be integers from 0 to 255, or all from 0 to 1"
+        )
     return torch.from_numpy(pixels.reshape(len(rows), *sides))
 
 
