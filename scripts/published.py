@@ -1,6 +1,6 @@
 """Write the READMEs of outputs/published from their templates, with every number computed from the records.
 
-    python scripts/published.py            # writes outputs/published/*/README.md
+    python scripts/published.py            # writes outputs/published/*/README.md, and the result in README.md
     python scripts/published.py --check    # fails if a page differs from its records
 
 A template is Markdown with calls such as {{ runs.lead("CNN", "ViT", 500) }}; `Runs` has them all. What a page
@@ -21,12 +21,14 @@ from vision import results
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "outputs" / "published"
 TEMPLATE = "README.template.md"
+STUDY, SUMMARY = "comparison-cifar10-jpeg", "summary.template.md"  # of the result in the root's README
+START, END = "<!-- result: scripts/published.py -->", "<!-- end of result -->"
 COLUMNS = 100
 VERBATIM = ("|", "#", "!", "    ")  # how lines begin that are not wrapped
 
 
-def page(folder: Path) -> str:
-    """Return the README of a published folder.
+def page(folder: Path, template: str = TEMPLATE) -> str:
+    """Return a template of a published folder, rendered: its README, or another.
 
     Raises:
         ValueError: A claim of the template is not true of the records.
@@ -46,10 +48,23 @@ def page(folder: Path) -> str:
 
     def check(claim: bool) -> str:
         if not claim:
-            raise ValueError(f"a claim of {folder.name}/{TEMPLATE} is not true of its records")
+            raise ValueError(f"a claim of {folder.name}/{template} is not true of its records")
         return ""
 
-    return wrap(environment.get_template(TEMPLATE).render(read=read, check=check))
+    return wrap(environment.get_template(template).render(read=read, check=check))
+
+
+def with_result(readme: str) -> str:
+    """Return the root's README with the result that the records of the study have now.
+
+    Raises:
+        ValueError: The README does not have the two lines between which the result stands.
+    """
+    before, start, rest = readme.partition(START)
+    _, end, after = rest.partition(END)
+    if not (start and end):
+        raise ValueError(f"README.md must have the lines {START} and {END}")
+    return f"{before}{START}\n{page(PUBLISHED / STUDY, SUMMARY)}{END}{after}"
 
 
 def wrap(text: str) -> str:
@@ -90,16 +105,23 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a page differs")
     check = parser.parse_args(arguments).check
-    different: list[str] = []
-    for template in sorted(PUBLISHED.glob(f"*/{TEMPLATE}")):
-        readme, text = template.with_name("README.md"), page(template.parent)
-        if check and readme.read_text() != text:
-            different.append(readme.parent.name)
-        elif not check:
-            readme.write_text(text)
-    if different:
-        print(f"pages that differ from their records: {', '.join(different)}; run scripts/published.py")
-    return 1 if different else 0
+    pages = {
+        template.with_name("README.md"): page(template.parent)
+        for template in sorted(PUBLISHED.glob(f"*/{TEMPLATE}"))
+    }
+    if (PUBLISHED / STUDY / SUMMARY).exists():
+        readme = PUBLISHED.parents[1] / "README.md"
+        pages[readme] = with_result(readme.read_text())
+    different = [
+        readme for readme, text in pages.items() if not readme.exists() or readme.read_text() != text
+    ]
+    if not check:
+        for readme in different:
+            readme.write_text(pages[readme])
+    elif different:
+        names = ", ".join(readme.parent.name for readme in different)
+        print(f"pages that differ from their records: {names}; run scripts/published.py")
+    return int(check and bool(different))
 
 
 if __name__ == "__main__":

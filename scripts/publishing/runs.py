@@ -11,6 +11,7 @@ import pandas as pd
 
 from publishing.means import Means
 from vision.report.wording.lead import average_lead, lead
+from vision.report.wording.short_answer import short_answer
 from vision.statistics import Comparison, compare_models
 from vision.statistics.leads import LEVEL, Lead, mean_lead
 from vision.text import points
@@ -59,6 +60,10 @@ class Runs(Means):
     def answer(self, first: str, second: str) -> str:
         """Return the answer of the page of this sweep, in its words."""
         return " ".join(lead(self._compare(first, second)))
+
+    def short_answer(self, first: str, second: str) -> str:
+        """Return the answer in at most three sentences."""
+        return " ".join(short_answer(self._compare(first, second)))
 
     def average(self, first: str, second: str) -> str:
         """Return the sentences on the average lead, in the words of the page."""

@@ -93,6 +93,18 @@ class Selection:
         even = counts.eq(counts.iloc[:, 0], axis=0).all(axis=1) & (counts.shape[1] == len(labels))
         return [int(size) for size in counts.index[even]]
 
+    def shared(self, labels: Sequence[str]) -> Self:
+        """Return the runs of these models, of the sizes and seeds that all of them have."""
+        runs = self.records[self.records["label"].isin(labels)]
+        models = runs.groupby(["train_size", "seed"])["label"].transform("nunique")
+        return type(self)(runs[models == len(labels)])
+
+    def with_seeds(self, least: int) -> Self:
+        """Return the runs of the sizes at which each model has at least so many seeds."""
+        seeds = self.records.groupby(["train_size", "label"])["seed"].transform("nunique")
+        fewest = seeds.groupby(self.records["train_size"]).transform("min")
+        return type(self)(self.records[fewest >= least])
+
     def least(self, column: str) -> str:
         """Return the smallest value of a share in percent, rounded down to one decimal."""
         return f"{math.floor(1000 * self.records[column].min()) / 10:.1f}"

@@ -3,15 +3,11 @@
 import re
 import runpy
 
-import pandas as pd
 import pytest
 from code_blocks import ROOT, blocks
-
-from vision.report.wording.lead import pair_answer
-from vision.statistics import accuracy_curves, compare_models, paired_differences
+from published import with_result
 
 README = (ROOT / "README.md").read_text()
-PUBLISHED = ROOT / "outputs" / "published" / "study-cifar10-jpeg"
 
 OWN_IMAGES = blocks(ROOT / "README.md", "## Your own images")  # test_own_images.py runs them
 PYTHON = [
@@ -38,31 +34,8 @@ def test_its_links_exist():
         assert (ROOT / path).exists(), path
 
 
-def test_its_table_is_the_published_record():
-    """The table is of the budget of 30 epochs; every model and size of it is there."""
-    curves = accuracy_curves(pd.read_csv(PUBLISHED / "epochs.csv"))
-    assert len(curves) >= 30
-    for row in curves.to_dict("records"):
-        (line,) = [text for text in README.splitlines() if text.startswith(f"| {row['label']} |")]
-        mean, half = row["mean"], max(row["high"] - row["mean"], row["mean"] - row["low"])
-        assert f" {100 * mean:.1f} ± {100 * half:.1f} " in line
-
-
-def test_its_answer_is_that_of_the_published_records():
-    found = compare_models(pd.read_csv(PUBLISHED / "epochs.csv"), "CNN", "ViT")
-    text = " ".join(README.split())
-    where = pair_answer(found).split("The CNN is ahead at ")[1].split("). ")[0]
-    assert f"The CNN is ahead of the ViT at {where})." in text
-    mean, low, high = (f"{100 * value:+.1f}" for value in found.average)
-    assert f"not significant either: {mean} points (95% interval {low} to {high}, 3 seeds)" in text
-    assert f"An average lead below {100 * found.detectable:.1f} points could not" in text
-    single = [100 * one.detectable for one in found.by_size if not one.leader]
-    assert f"below {min(single):.1f} to {max(single):.1f} points could not" in text
-
-
-def test_its_lead_after_150_epochs_is_the_published_record():
-    (pairs,) = paired_differences(pd.read_csv(PUBLISHED / "converged.csv"), "CNN", "ViT").to_dict("records")
-    lead, low, high = (f"{100 * pairs[name]:+.1f}" for name in ("mean", "low", "high"))
-    text = " ".join(README.split())
-    assert f"150 epochs its lead over the ViT is {lead} points" in text
-    assert f"(95% interval {low} to {high}, {pairs['n']} seeds)" in text
+def test_its_result_is_that_of_the_published_records():
+    assert with_result(README) == README, "run python scripts/published.py"
+    assert "| plain CNN |" in README and "95% interval" in README
+    with pytest.raises(ValueError, match=r"README\.md must have the lines"):
+        with_result("# a README without a result")

@@ -56,7 +56,9 @@ def test_shares_that_are_estimated_below_0(table_of_runs):
     pd.read_csv(file).assign(kernel=-0.001, position=0.0005, content=1.0005).to_csv(file, index=False)
     section = inside_models(read_sweep(table_of_runs))
     assert not section.warnings
-    assert section.findings[0].startswith("The kernel share of the ViT is 0.0% at 100 images and 0.0% at 400.")
+    assert section.findings[0].startswith(
+        "The kernel share of the ViT is 0.0% at 100 images and 0.0% at 400."
+    )
 
 
 def test_a_sweep_without_these_evaluations_has_no_section(table_of_runs):
