@@ -11,6 +11,7 @@ torch.Size([64, 64])
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -122,6 +123,7 @@ class Call:
 
     def check(self) -> None:
         """Raise a ValueError for the first argument that does not fit the others."""
+        self._check_types()
         q, k, v = (tuple(x.shape) for x in (self.q, self.k, self.v))
         if not len(q) == len(k) == len(v) == 4:
             raise ValueError(f"q, k and v must be (B, num_heads, N, head_dim), got shapes {q}, {k}, {v}")
@@ -142,6 +144,16 @@ class Call:
                 )
         if self.bias is not None:
             self._check_bias(self.bias)
+
+    def _check_types(self) -> None:
+        for name, x in (("q", self.q), ("k", self.k), ("v", self.v), ("bias", self.bias)):
+            if x is not None and not isinstance(cast(object, x), Tensor):
+                raise ValueError(f"{name} must be a Tensor, got {type(x).__name__}")
+        one_or_more = isinstance(cast(object, self.field), list | tuple | Field | None)
+        if not one_or_more or not all(isinstance(cast(object, field), Field) for field in self.fields):
+            raise ValueError(f"field must be a Field or one per head, got {type(self.field).__name__}")
+        if not self.q.is_floating_point():
+            raise ValueError(f"q must be floating-point numbers, got {self.q.dtype}")
 
     def _check_bias(self, bias: Tensor) -> None:
         heads, shape = self.q.shape[1], tuple(bias.shape)

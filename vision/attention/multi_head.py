@@ -10,6 +10,7 @@ torch.Size([2, 64, 64])
 import torch
 from torch import Tensor, nn
 
+from vision.argument_types import checked
 from vision.attention.dispatch import attend
 from vision.attention.options import head_width
 from vision.fields import Field
@@ -40,6 +41,7 @@ class MultiHeadAttention(nn.Module):
     quadratic_bias: QuadraticBias | None
     rotary: Rotary | None
 
+    @checked
     def __init__(
         self,
         dim: int,

@@ -99,6 +99,8 @@ def head_width(dim: int, num_heads: int, head_dim: int | None) -> int:
     Raises:
         ValueError: a number is below 1, or num_heads does not divide dim.
     """
+    if dim < 1:
+        raise ValueError(f"dim must be at least 1, got {dim}")
     if num_heads < 1 or (head_dim is not None and head_dim < 1):
         raise ValueError(f"num_heads and head_dim must be at least 1, got {num_heads=}, {head_dim=}")
     if head_dim is None and dim % num_heads:

@@ -3,13 +3,16 @@
 import os
 import unicodedata
 from dataclasses import asdict
+from operator import attrgetter
 
+from vision.argument_types import check_type
 from vision.config.bounds import check_bounds
 from vision.config.data_checks import check_data
 from vision.config.dotted import flatten
 from vision.config.model_checks import check_model
 from vision.config.requirements import require_storable
 from vision.config.run import RunConfig
+from vision.config.setting_types import setting_types
 from vision.config.training_checks import check_training
 
 MAX_NAME_BYTES = 255
@@ -17,6 +20,9 @@ MAX_NAME_BYTES = 255
 
 def check(config: RunConfig) -> None:
     """Raise a ValueError that names the first wrong setting."""
+    check_type("config", config, RunConfig)
+    for name, hint in sorted(setting_types(), key=lambda setting: setting[0].count(".")):  # parts first
+        check_type(name, attrgetter(name)(config), hint)
     settings = asdict(config)
     for name in ("data", "model", "training"):
         require_storable(name, settings[name])

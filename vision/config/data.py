@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vision.argument_types import check_type
 from vision.dynamic import Arguments
 
 
@@ -95,6 +96,9 @@ class DataConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
+        for name in ("name", "source", "root"):
+            check_type(f"data.{name}", getattr(self, name), str)
+        check_type("data.dataset", self.dataset, str | None)
         if not self.name:
             folder = Path(self.root).absolute().name
             of_files = self.source in ("image_folder", "parquet")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from vision.argument_types import check_type
 from vision.dynamic import Arguments
 
 
@@ -31,6 +32,8 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         # timm's own words for the same, which earlier versions passed on to timm.
+        check_type("model.name", self.name, str)
+        check_type("model.kwargs", self.kwargs, dict)
         self.kwargs = dict(self.kwargs)
         self.pretrained = bool(self.kwargs.pop("pretrained", self.pretrained))
         self.init_from = self.kwargs.pop("checkpoint_path", None) or self.init_from

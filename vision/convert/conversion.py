@@ -12,6 +12,7 @@ from typing import Literal, cast
 import torch
 from torch import nn
 
+from vision.argument_types import check_type
 from vision.convert import fold_norms
 from vision.convert.input_shape import input_shape
 from vision.convert.layers import AttentionLayer, attention_layers, set_explicit_attention
@@ -76,6 +77,8 @@ def as_attention(
             something cannot be converted.
     """
     _check(model, heads, pooling, beta)
+    for name, value in (("explicit", explicit), ("strict", strict)):
+        check_type(name, value, bool)
     settings = Settings(minimal=heads == "min", beta=beta if pooling == "soft" else None)
     shape = input_shape(model, input_size)
     converted = _copy(model)

@@ -34,7 +34,7 @@ def input_shape(model: nn.Module, input_size: int | tuple[int, ...] | None) -> t
         input_size = 224 if dims == 2 else ()
     one = not isinstance(input_size, (tuple, list))
     size = (input_size,) * dims if one else tuple(input_size)
-    valid = all(isinstance(cast(object, number), int) and number > 0 for number in size)
+    valid = all(type(cast(object, number)) is int and number > 0 for number in size)
     if valid and len(size) != dims and len(size) in (2, 3, 4):
         return size  # (channels, *size): the forward pass shows whether the model accepts it
     channels: int | None = known[0] if known else getattr(first, "in_channels", None)

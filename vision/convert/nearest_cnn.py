@@ -8,12 +8,14 @@
 """
 
 import copy
+import math
 from collections.abc import Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from vision.argument_types import check_type, checked
 from vision.attention.relative_kernel import nearest_kernel, relative_offsets
 from vision.convert.calibration import inputs_outputs
 from vision.convert.convolution_summary import (
@@ -91,7 +93,10 @@ class Calibration:
         ValueError: as in `as_convolution`.
     """
 
+    @checked
     def __init__(self, model: nn.Module, images: Tensor | None, *, batch_size: int = 16) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         self.model, self.images, self.batch_size = model, images, batch_size
         modules = named_modules(model)
         fitted = [name for name, module in modules.items() if head_maps(module) is not None]
@@ -117,6 +122,10 @@ class Calibration:
 
     def convert(self, kernel_size: KernelSize, *, ridge: float = RIDGE, distill_steps: int = 0) -> nn.Module:
         """Return the nearest CNN with this kernel size, as `as_convolution`."""
+        check_type("distill_steps", distill_steps, int)
+        check_type("ridge", ridge, float)
+        if distill_steps < 0 or not 0 <= ridge < math.inf:
+            raise ValueError(f"distill_steps and ridge must be at least 0, got {distill_steps=}, {ridge=}")
         self.check(kernel_size)
         model = copy.deepcopy(self.model)
         summary = ConvolutionSummary(

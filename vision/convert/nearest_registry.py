@@ -13,6 +13,7 @@ import timm
 import torch
 from torch import nn
 
+from vision.argument_types import checked
 from vision.convert.convolution_summary import ConvolutionModel, KernelSize
 from vision.convert.layers.head_convolution import HeadConvolution
 from vision.convert.nearest_cnn import put_head_convolutions
@@ -26,6 +27,7 @@ OWN_ARGUMENTS = ("vit", "kernel_size")
 _IMAGES = ("mean", "std", "input_size")
 
 
+@checked
 def build_nearest_cnn(
     *,
     vit: str = "field_vit",

@@ -21,6 +21,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from vision.argument_types import checked
 from vision.convert.conversion import as_attention
 from vision.convert.layers import (
     MinimalConvolutionAttention,
@@ -41,6 +42,7 @@ from vision.models.saved import WEIGHTS
 from vision.models.sources import build_model
 
 
+@checked
 def save_converted(
     model: nn.Module, folder: str | Path, *, source: Mapping[str, object] | None = None
 ) -> None:
@@ -74,6 +76,7 @@ def save_converted(
         raise
 
 
+@checked
 def load_converted(folder: str | Path, model: nn.Module | None = None) -> nn.Module:
     """Load the converted model of a folder, in evaluation mode, with bit-identical tensors.
 

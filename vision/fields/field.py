@@ -68,6 +68,9 @@ class Field:
     allowed: Tensor | None = None
 
     def __post_init__(self) -> None:
+        for name, grid in (("queries", self.queries), ("keys", self.keys)):
+            if not isinstance(cast(object, grid), Grid):
+                raise ValueError(f"{name} of a field must be on a Grid, got {grid!r}")
         if sum(given is not None for given in (self.offsets, self.indices, self.allowed)) > 1:
             raise ValueError("a field is given by offsets, by indices or by a mask, not by two of them")
         if self.offsets is not None and len(set(self.offsets)) != len(self.offsets):

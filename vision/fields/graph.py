@@ -10,10 +10,12 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from vision.argument_types import checked
 from vision.fields.field import Field
 from vision.patches import Grid
 
 
+@checked
 def graph(edge_index: Tensor, nodes: int | Grid, *, self_loops: bool = False) -> Field:
     """Return the field in which each node attends to the sources of its edges; by indices.
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from vision.argument_types import checked
 from vision.fields.field import Field
 from vision.patches import Grid, Size, pair
 
@@ -19,6 +20,7 @@ def full(queries: Grid, keys: Grid | None = None) -> Field:
     return Field(queries, keys or queries)
 
 
+@checked
 def neighbourhood(
     grid: Grid, kernel_size: int, *, dilation: int = 1, stride: int = 1, causal: bool = False
 ) -> Field:
@@ -46,6 +48,7 @@ def neighbourhood(
     return field.with_offsets(tuple(offset for offset in field.offsets or () if offset <= (0, 0)))
 
 
+@checked
 def convolution(
     grid: Grid, kernel_size: Size, *, stride: Size = 1, padding: Size = 0, dilation: Size = 1
 ) -> Field:
@@ -86,6 +89,7 @@ def kernel_positions(field: Field) -> list[Field]:
     return [field.with_offsets((offset,)) for offset in field.offsets]
 
 
+@checked
 def truncated(length: int | Grid, window: int, *, dilation: int = 1, causal: bool = False) -> Field:
     """Return the field of a 1-D window over the sequence of tokens; its cost is linear in the length.
 
@@ -114,6 +118,7 @@ def truncated(length: int | Grid, window: int, *, dilation: int = 1, causal: boo
     return Field(grid, grid, indices=index.masked_fill((index < 0) | (index >= grid.size), -1))
 
 
+@checked
 def tiled(grid: Grid, window: int, *, shift: int = 0) -> Field:
     """Return the field of the window x window tile around each query: Swin's (Liu et al., 2021); by indices.
 

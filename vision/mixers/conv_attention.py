@@ -62,6 +62,8 @@ class ConvAttention(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        if out_chans is not None and out_chans < 1:
+            raise ValueError(f"out_chans must be at least 1, got {out_chans}")
         padding = same_padding(kernel_size, dilation) if padding is None else padding
         self.field = convolution(grid, kernel_size, stride=stride, padding=padding, dilation=dilation)
         self.heads = kernel_positions(self.field)

@@ -95,9 +95,10 @@ def same_padding(kernel_size: Size, dilation: Size) -> tuple[int, int]:
         ValueError: the kernel is even, so that the two sides would need different padding.
     """
     kernel, step = pair(kernel_size), pair(dilation)
-    if any(k % 2 == 0 for k in kernel):
+    if any(k < 1 or k % 2 == 0 for k in kernel):
         raise ValueError(
-            f"kernel_size must be odd to keep the grid's size, or give padding, got {kernel_size=}"
+            "kernel_size must be odd and positive to keep the grid's size, or give padding, got "
+            f"{kernel_size=}"
         )
     return step[0] * (kernel[0] // 2), step[1] * (kernel[1] // 2)
 

@@ -49,6 +49,8 @@ class QuadraticAttention(PositionAttention):
         spread: float = 2.0,
         **options: Unpack[PositionOptions],
     ) -> None:
+        if spread < 0:
+            raise ValueError(f"spread must be at least 0, got {spread}")
         super().__init__(dim, square_field(grid, kernel_size), **options)
         num_heads, device, dtype = self.num_heads, options.get("device"), options.get("dtype")
         self.alpha = nn.Parameter(torch.full((num_heads,), float(alpha), device=device, dtype=dtype))

@@ -11,10 +11,12 @@ Mean()
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from inspect import isclass
+from typing import Any, Protocol, TypeVar, cast
 
 from torch import nn
 
+from vision.argument_types import check_type, check_types, checked, shown
 from vision.attention import options as attention_options
 from vision.patches import Grid
 
@@ -49,10 +51,16 @@ def register_mixer(name: str) -> Callable[[MixerT], MixerT]:
         name: the value of `mixer`.
 
     Raises:
-        ValueError: another class has the name, or device or dtype is missing.
+        ValueError: the name is no string or that of another class, or device or dtype is missing.
     """
 
+    check_type("the name of a mixer", name, str)
+    if not name:
+        raise ValueError("the name of a mixer must not be empty, got ''")
+
     def register(mixer: MixerT) -> MixerT:
+        if not callable(mixer):
+            raise ValueError(f"mixer {name!r} must be a class, got {shown(mixer)}")
         other: Any = _mixers.get(name, mixer)
         if (other.__module__, other.__qualname__) != (mixer.__module__, mixer.__qualname__):
             raise ValueError(f"a mixer named {name!r} is already registered, by {other.__module__}")
@@ -86,6 +94,7 @@ def default_option(name: str, option: str) -> Any:
     return attention_options.defaults(_class(name)).get(option)
 
 
+@checked
 def create_mixer(name: str, dim: int, grid: Grid, **options: Any) -> nn.Module:
     """Return a token mixer (B, N, C) -> (B, N, C) for tokens of width dim on a grid.
 
@@ -96,12 +105,20 @@ def create_mixer(name: str, dim: int, grid: Grid, **options: Any) -> nn.Module:
         options: keyword arguments of the mixer's class.
 
     Raises:
-        ValueError: the name or an option is unknown. The message lists those that exist.
+        ValueError: the name or an option is unknown, and the message lists those that exist; or an argument
+            has another type than its annotation.
     """
     known = option_names(name)
     if unknown := [option for option in options if option not in known]:
         raise ValueError(f"mixer {name!r} has no option {', '.join(unknown)}; it has {', '.join(known)}")
-    return _class(name)(dim, grid, **options)
+    if dim < 1:
+        raise ValueError(f"dim must be at least 1, got {dim}")
+    make = _class(name)
+    check_types(make.__init__ if isclass(make) else make, options, f" of mixer {name!r}")
+    mixer = make(dim, grid, **options)
+    if not isinstance(cast(object, mixer), nn.Module):
+        raise ValueError(f"mixer {name!r} must be an nn.Module, got {type(mixer).__name__}")
+    return mixer
 
 
 def _class(name: str) -> Callable[..., nn.Module]:

@@ -12,11 +12,14 @@ import torch
 from timm.models._features import feature_take_indices
 from torch import Tensor, nn
 
+from vision.argument_types import checked
 from vision.device_dtype import DeviceDtype
 from vision.dynamic import Arguments
 from vision.mixers import create_mixer
+from vision.models.any_size import check_img_size
 from vision.models.backbone_widths import solve_widths
 from vision.models.block import Block
+from vision.models.bounds import check_bounds
 from vision.models.conv_stem import ConvStem
 from vision.models.dynamic_size import check_any_grid
 from vision.models.input_size import set_input_size
@@ -67,6 +70,7 @@ class Backbone(nn.Module):
 
     _traits: ClassVar = {"first_conv": None}  # timm's loader leaves the stem to `checkpoint_filter_fn`
 
+    @checked
     def __init__(
         self,
         *,
@@ -92,6 +96,11 @@ class Backbone(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        check_img_size(img_size)
+        check_bounds(in_chans=in_chans, num_classes=num_classes, embed_dim=embed_dim, depth=depth)
+        check_bounds(params=params, drop_rate=drop_rate, drop_path_rate=drop_path_rate)
+        if mlp_ratio <= 0:
+            raise ValueError(f"mlp_ratio must be above 0, got {mlp_ratio}")
         options, added = place_position(pos_embed, mixer, mixer_options or {})
         self.arguments: Arguments = {
             "img_size": img_size,

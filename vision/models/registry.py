@@ -15,11 +15,14 @@ import timm
 import torch
 from torch import nn
 
+from vision.argument_types import checked
 from vision.dynamic import Arguments
+from vision.models.any_size import check_img_size
 from vision.models.small_images import small_image_arguments, token_patch
 from vision.models.stage_widths import stage_widths
 from vision.patches import Size, padding_of, pair
 
+SAVED = ("hf-hub:", "hf_hub:", "local-dir:")  # where timm looks for a model instead of its registry
 Completer = Callable[..., Arguments]
 # Arguments of timm.create_model itself, such as pretrained: they choose weights, not the model.
 FACTORY_ARGUMENTS = frozenset(inspect.signature(timm.create_model).parameters) - {"model_name", "kwargs"}
@@ -38,7 +41,7 @@ def check_name(name: str, setting: str = "model.name") -> None:
         name: the name to look up.
         setting: what the message calls it.
     """
-    if name.startswith(("hf-hub:", "hf_hub:", "local-dir:")):
+    if name.startswith(SAVED):
         raise ValueError(
             f"{setting} must be in timm's registry, got {name!r}; give the model's name, and the weights as "
             f"model.init_from={name}"
@@ -97,6 +100,7 @@ def complete_derived(
     return own | complete_arguments(own[role], **arguments)
 
 
+@checked
 def create_base(
     name: str, *, img_size: Size = 32, in_chans: int = 3, num_classes: int = 10, **arguments: Any
 ) -> tuple[nn.Module, Arguments, tuple[int, int, int]]:
@@ -118,6 +122,7 @@ def create_base(
             f"a model made from {name!r} is for the grid that it was made for, got dynamic_img_size=True; "
             "give the img_size alone"
         )
+    check_img_size(img_size)
     sizes = {"img_size": img_size, "in_chans": in_chans, "num_classes": num_classes}
     complete = complete_arguments(name, **sizes, **arguments)
     return timm.create_model(name, **complete), complete, (in_chans, *pair(img_size))
@@ -138,12 +143,15 @@ def check_size(name: str, img_size: Size, given: Mapping[str, object]) -> None:
         small_image_arguments(name, img_size=img_size, **others)
 
 
+@checked
 def create_model(name: str, **arguments: Any) -> nn.Module:
     """Call `timm.create_model`, with an error that names the wrong argument.
 
     Raises:
-        ValueError: the constructor does not accept an argument.
+        ValueError: there is no such model, or the constructor does not accept an argument.
     """
+    if not name.startswith(SAVED):
+        check_name(name, "name")
     try:
         return timm.create_model(name, **arguments)
     except TypeError as error:

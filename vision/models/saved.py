@@ -21,6 +21,8 @@ from timm.models._hub import load_model_config_from_path  # pyright: ignore[repo
 from torch import nn
 
 from vision.dynamic import Arguments, JsonObject
+from vision.models.any_size import check_img_size
+from vision.models.bounds import check_bounds
 from vision.models.registry import FACTORY_ARGUMENTS
 from vision.models.timm_model import TimmModel
 from vision.saved_files import CONFIG as CONFIG
@@ -139,10 +141,8 @@ def load_model(name: str | Path, **changes: Any) -> nn.Module:
     Raises:
         ValueError: config.json or the weights are missing, or a change does not fit the model.
     """
-    for key, least in (("in_chans", 1), ("num_classes", 0)):
-        value = changes.get(key)
-        if value is not None and (not isinstance(value, int) or value < least):
-            raise ValueError(f"{key} must be an integer of at least {least}, got {value!r}")
+    check_bounds(**changes)
+    check_img_size(changes.get("img_size"))
     try:
         return _load(read_saved(name), changes)
     except (RuntimeError, TypeError) as error:

@@ -19,3 +19,4 @@ from vision.patches.patchify import shuffle_patches as shuffle_patches
 from vision.patches.patchify import tokens_to_images as tokens_to_images
 from vision.patches.patchify import unpatchify as unpatchify
 from vision.patches.stem import Stem as Stem
+from vision.patches.stem import check_images as check_images

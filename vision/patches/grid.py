@@ -6,6 +6,7 @@ Grid(rows=8, cols=8)
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -15,7 +16,11 @@ Size = int | tuple[int, int]  # one number for rows and columns, or (rows, cols)
 
 def pair(size: int | Sequence[int]) -> tuple[int, int]:
     """Return (rows, cols) of a size; timm's to_2tuple, which is untyped and slow to import, does the same."""
-    return (size, size) if isinstance(size, int) else (size[0], size[1])
+    if isinstance(size, int):
+        return size, size
+    if not isinstance(cast(object, size), list | tuple) or len(size) != 2:
+        raise ValueError(f"a size must be one integer, or two for rows and columns, got {size!r}")
+    return size[0], size[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,9 @@ class Grid:
     cols: int
 
     def __post_init__(self) -> None:
+        for name, side in (("rows", self.rows), ("cols", self.cols)):
+            if not hasattr(side, "__index__"):  # as symbolic integers of a tracer have
+                raise ValueError(f"{name} of a grid must be an integer, got {side!r}")
         if self.rows < 1 or self.cols < 1:
             raise ValueError(f"a grid needs at least one row and column, got {self.rows} x {self.cols}")
 

@@ -5,9 +5,12 @@
 torch.Size([2, 64, 48])
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
+from vision.argument_types import checked
 from vision.patches.grid import Grid, Size, pair, patch_grid
 
 
@@ -19,6 +22,8 @@ def patchify(images: Tensor, patch_size: Size) -> Tensor:
     Raises:
         ValueError: the images are not 4-dimensional, or the patch does not divide them.
     """
+    if not isinstance(cast(object, images), Tensor):
+        raise ValueError(f"images must be a Tensor (B, C, H, W), got {type(images).__name__}")
     if images.ndim != 4:
         raise ValueError(f"images must be (B, C, H, W), got shape {tuple(images.shape)}")
     batch, channels, height, width = images.shape
@@ -27,6 +32,7 @@ def patchify(images: Tensor, patch_size: Size) -> Tensor:
     return x.permute(0, 2, 4, 1, 3, 5).reshape(batch, grid.size, channels * rows * cols)
 
 
+@checked
 def unpatchify(patches: Tensor, grid: Grid, patch_size: Size) -> Tensor:
     """(B, N, P) -> (B, C, H, W): the exact inverse of `patchify`.
 
@@ -55,6 +61,7 @@ def images_to_tokens(images: Tensor) -> Tensor:
     return images.flatten(2).transpose(1, 2)
 
 
+@checked
 def shuffle_patches(images: Tensor, patch_size: Size, generator: torch.Generator) -> Tensor:
     """(B, C, H, W) -> (B, C, H, W): shuffle the patches of each image, in a new order for each.
 

@@ -8,6 +8,7 @@ import torch.fx
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vision.argument_types import checked
 from vision.device_dtype import DeviceDtype
 from vision.patches.grid import Grid, Size, padding_of, pair, patch_grid
 
@@ -34,6 +35,7 @@ class Stem(nn.Module, ABC):
         shape: (C, H, W) of the images.
     """
 
+    @checked
     def __init__(
         self,
         img_size: Size,
@@ -47,6 +49,8 @@ class Stem(nn.Module, ABC):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        if min(in_chans, embed_dim) < 1:
+            raise ValueError(f"in_chans and embed_dim must be at least 1, got {in_chans=}, {embed_dim=}")
         self.grid = patch_grid(img_size, patch_size, pad=dynamic_img_pad)
         self.dynamic_img_pad, self.dynamic_img_size = dynamic_img_pad, dynamic_img_size
         self.patch_size: Size = patch_size
@@ -94,9 +98,11 @@ def check_images(images: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Return the images (B, *shape) as they are; with (C,) alone, they may have any height and width.
 
     Raises:
-        ValueError: they have other channels or another size.
+        ValueError: they have other channels or another size, or are integers.
     """
     if images.ndim != 4 or tuple(images.shape[1 : 1 + len(shape)]) != shape:
         sides = (*shape, *"HW")[:3]
         raise ValueError(f"images must be (B, {', '.join(map(str, sides))}), got shape {tuple(images.shape)}")
+    if not images.is_floating_point():
+        raise ValueError(f"images must be floating-point numbers, divided by 255, got {images.dtype}")
     return images

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from vision.argument_types import check_type
 from vision.config import DISTANCE, OLD_DISTANCE, RENAMED
 from vision.dynamic import JsonObject
 from vision.results.identity import UNUSED
@@ -101,6 +102,7 @@ def collect(sweep: Path | str) -> pd.DataFrame:
         FileNotFoundError: there is no finished run.
         ValueError: no record can be read.
     """
+    check_type("sweep", sweep, Path | str)
     records, damages = _collect(Path(sweep))
     _warn(damages)
     return records

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
+from vision.argument_types import checked
 from vision.dynamic import JsonObject
 from vision.reuse.any_size import dynamic_sides, for_any_size, other_size, sides
 from vision.reuse.trained_model import TrainedModel
@@ -39,6 +40,7 @@ class ExportedFile(NamedTuple):
     checked: list[tuple[int, ...]]
 
 
+@checked
 def export(
     trained: TrainedModel, path: str | Path, *, format: str = "onnx", dynamic_size: bool = False
 ) -> ExportedFile:

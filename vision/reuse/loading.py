@@ -14,6 +14,7 @@ from timm.data import imagenet_info
 from timm.data.config import resolve_data_config  # pyright: ignore[reportUnknownVariableType]
 from torch import nn
 
+from vision.argument_types import checked
 from vision.data.inputs import per_channel
 from vision.dynamic import Arguments, JsonObject
 from vision.models import load_model
@@ -24,6 +25,7 @@ from vision.reuse.reading import reading_of
 from vision.reuse.trained_model import TrainedModel
 
 
+@checked
 def load(name: str | Path, *, device: torch.device | str = "cpu", **changes: Any) -> TrainedModel:
     """Load a trained model.
 
@@ -37,7 +39,12 @@ def load(name: str | Path, *, device: torch.device | str = "cpu", **changes: Any
         ValueError: there is no such model or device, the model has no weights, or a change does not fit it.
     """
     _check_device(device)
-    _check_size(changes.get("img_size"))
+    if unfit := [name for name in ("features_only", "pretrained") if name in changes]:
+        raise ValueError(
+            f"load returns a trained classifier, got {unfit[0]}={changes[unfit[0]]!r}; "
+            'timm.create_model("local-dir:FOLDER", pretrained=True, ...) takes it'
+        )
+    changes = {key: value for key, value in changes.items() if value is not None}  # as timm
     saved = read_saved(name)
     model = load_model(name, **_of_constructor(saved, changes)).eval().to(device)
     names = _class_names(saved, cast(TimmModel, model).num_classes)
@@ -52,13 +59,6 @@ def _check_device(device: torch.device | str) -> None:
         raise ValueError(
             f"device must be one of this machine, such as cpu, got {str(device)!r}: {reason}"
         ) from error
-
-
-def _check_size(size: object) -> None:
-    sides = cast("tuple[object, ...]", size) if isinstance(size, tuple | list) else (size, size)
-    positive = all(isinstance(side, int) and side > 0 for side in sides)
-    if size is not None and not (len(sides) == 2 and positive):
-        raise ValueError(f"img_size must be a number of pixels, or height and width, got {size!r}")
 
 
 def _of_constructor(saved: SavedModel, changes: Arguments) -> Arguments:

@@ -18,6 +18,7 @@ from timm.data.transforms_factory import create_transform  # pyright: ignore[rep
 from torch import Tensor, nn
 from torchvision.transforms import Compose  # pyright: ignore[reportMissingTypeStubs]
 
+from vision.argument_types import checked
 from vision.data.augmentation import Normalize
 from vision.data.decoding import fit, to_channels
 from vision.dynamic import JsonObject
@@ -68,6 +69,7 @@ class TrainedModel:
     @overload
     def predict(self, images: Any, *, top: int | None = None, batch_size: int = 64) -> Any: ...
 
+    @checked
     def predict(self, images: Any, *, top: int | None = None, batch_size: int = 64) -> Any:
         """Classify one image or several.
 
@@ -88,6 +90,7 @@ class TrainedModel:
         found = list(self.predictions(images, top=top, batch_size=batch_size))
         return found if is_several(images) else found[0]
 
+    @checked
     def predictions(
         self, images: Any, *, top: int | None = None, batch_size: int = 64
     ) -> Iterator[Prediction]:

@@ -15,9 +15,10 @@ from timm.models._features import FeatureGetterNet
 from timm.models._manipulate import adapt_input_conv
 from torch import nn
 
+from vision.argument_types import checked
 from vision.convert import as_attention
 from vision.dynamic import Arguments
-from vision.models import complete_derived, create_base, load_model
+from vision.models import check_name, complete_derived, create_base, load_model
 from vision.models.resizing import give_weights
 from vision.models.saved import read_saved
 from vision.models.timm_model import TimmModel
@@ -72,6 +73,7 @@ def start_from(model: nn.Module, run: str | Path) -> None:
     model.load_state_dict(weights)
 
 
+@checked
 def build_softened_cnn(
     *,
     cnn: str = "field_cnn",
@@ -113,6 +115,7 @@ def _set_input_size(
     cast(SoftenedCNN, model).softened = cast(SoftenedCNN, other).softened
 
 
+@checked
 def timm_options(
     *, cnn: str = "field_cnn", pretrained_cfg_overlay: Arguments | None = None, **arguments: Any
 ) -> Arguments:
@@ -120,6 +123,7 @@ def timm_options(
 
     They name its first convolution and its classifier, and where its features are.
     """
+    check_name(cnn, "cnn of softened_cnn")
     config: Any = timm.get_pretrained_cfg(cnn)
     first_conv: str | None = config.first_conv
     if first_conv == "patch_embed.proj":  # a backbone's, which conversion puts behind a layer for tokens
