@@ -147,10 +147,12 @@ def field_identity(pretrained: bool = False, **kwargs: object) -> "Backbone":
 @register_model
 def plain_cnn(pretrained: bool = False, **kwargs: Any) -> "PlainCNN":
     """A plain CNN: VGG's pyramid for small images, 6 convolutions in 3 stages, with batch norm."""
+    from vision.models.any_size import without_sizes
     from vision.models.plain_cnn import PlainCNN
 
+    arguments = without_sizes("plain_cnn", kwargs)
     features = {"out_indices": (0, 1, 2), "feature_cls": "getter"}
-    return build_model_with_cfg(PlainCNN, "plain_cnn", pretrained, feature_cfg=features, **kwargs)
+    return build_model_with_cfg(PlainCNN, "plain_cnn", pretrained, feature_cfg=features, **arguments)
 
 
 @register_model
@@ -158,9 +160,11 @@ def resnet18_small(pretrained: bool = False, **kwargs: Any) -> "SmallImageResNet
     """ResNet-18 with a 3 x 3 stem, for images of about 32 x 32 pixels."""
     from timm.models.resnet import BasicBlock
 
+    from vision.models.any_size import without_sizes
     from vision.models.resnet import SmallImageResNet
 
-    arguments: Arguments = {"block": BasicBlock, "layers": (2, 2, 2, 2), **kwargs}
+    own = without_sizes("resnet18_small", kwargs)
+    arguments: Arguments = {"block": BasicBlock, "layers": (2, 2, 2, 2), **own}
     return build_model_with_cfg(SmallImageResNet, "resnet18_small", pretrained, **arguments)
 
 

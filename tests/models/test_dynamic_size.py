@@ -92,10 +92,9 @@ def test_a_mixer_of_ones_own_is_refused_unless_it_takes_a_grid(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["plain_cnn", "resnet18_small"])
-def test_cnns_take_any_size_without_it(name):
-    with pytest.raises(TypeError, match="dynamic_img_size"):
-        build(name, dynamic_img_size=True)
-    assert build(name).eval()(torch.randn(2, 3, 40, 24)).shape == (2, 10)
+def test_cnns_take_any_size_with_and_without_it(name):
+    for arguments in ({}, {"dynamic_img_size": True}):
+        assert build(name, **arguments).eval()(torch.randn(2, 3, 40, 24)).shape == (2, 10)
 
 
 def test_what_no_patch_divides_is_padded_or_refused():

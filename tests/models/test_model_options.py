@@ -1,5 +1,6 @@
 """timm's options of models, each accepted or refused in one sentence by every registered model."""
 
+import re
 from typing import Any
 
 import pytest
@@ -24,11 +25,15 @@ pytestmark = [  # of torch, where timm resamples a relative bias
     pytest.mark.filterwarnings("ignore:.*searchsorted.*non-contiguous.*:UserWarning"),
 ]
 IMAGES = torch.randn(2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+MADE = "for the grid that it was made for, got dynamic_img_size=True"
+MADE_OF_OTHERS = [name for name in MODELS if name.startswith("softened ")]
+NO_PATCHES = r"patch_size must be left out, as .* has no patches, got "
 REFUSED: dict[tuple[str, str], str] = {
+    **{(name, "patch_size"): rf"{NO_PATCHES}\(4, 8\)" for name in MAPS},
+    **{(name, "set_patch_size"): rf"(?i){NO_PATCHES}\(8, 4\)|keeps its patches" for name in MAPS},
+    **{(name, "dynamic_img_size"): MADE for name in (*MADE_OF_OTHERS, "nearest_cnn", "softened_cnn")},
     ("field_static", "dynamic_img_size"): "dynamic_img_size needs a mixer that works on any grid",
     ("field_window", "dynamic_img_size"): "dynamic_img_size needs a mixer that works on any grid",
-    ("nearest_cnn", "dynamic_img_size"): "for the grid that it was made for, got dynamic_img_size=True",
-    ("softened_cnn", "dynamic_img_size"): "for the grid that it was made for, got dynamic_img_size=True",
     ("field_vit_conv_stem", "patch_size"): r"must be a power of two, .* got patch_size=\(4, 8\)",
     ("nearest_cnn", "patch_size"): "kernel_size must be odd and at most 2, as the tokens' grid is 4 x 2",
     ("nearest_cnn", "img_size"): "kernel_size must be odd and at most 2, as the tokens' grid is 2 x 4",
@@ -109,7 +114,7 @@ def test_an_unknown_pool_is_refused(name):
     assert model(IMAGES).shape == (2, 5)
 
 
-@each_of_tokens
+@each
 def test_images_and_patches_that_are_not_square(name):
     for option, changes, images in (
         ("img_size", {"img_size": (8, 16)}, IMAGES[:, :, :8]),
@@ -122,7 +127,7 @@ def test_images_and_patches_that_are_not_square(name):
             assert model_of(name, **changes)(images).shape == (2, 5)
 
 
-@each_of_tokens
+@each
 def test_sizes_change_in_place(name):
     for option, sizes, images in (
         ("set_input_size", {"img_size": (8, 16)}, IMAGES[:, :, :8]),
@@ -138,7 +143,18 @@ def test_sizes_change_in_place(name):
             assert model(images).shape == (2, 5)
 
 
-@each_of_tokens
+@each
+@pytest.mark.parametrize("size", [0, "16", (8, 8, 8), True])
+def test_what_is_no_size_is_refused(name, size):
+    message = rf"img_size must be .*, got {re.escape(repr(size))}"
+    with pytest.raises(ValueError, match=message):
+        model_of(name, img_size=size)
+    if name != "nearest_cnn":  # which refuses every size
+        with pytest.raises(ValueError, match=message):
+            model_of(name).set_input_size(size)
+
+
+@each
 def test_images_of_any_size(name):
     if (name, "dynamic_img_size") in REFUSED:
         with refused(name, "dynamic_img_size"):
@@ -148,20 +164,25 @@ def test_images_of_any_size(name):
     assert model_of(name, img_size=18, dynamic_img_pad=True)(torch.randn(2, 1, 18, 18)).shape == (2, 5)
 
 
-@each_of_tokens
+@each
 def test_prefix_tokens_may_be_asked_for(name):
     model = model_of(name)
     with_them = model.forward_intermediates(IMAGES, return_prefix_tokens=True, intermediates_only=True)
     without = model.forward_intermediates(IMAGES, intermediates_only=True)
     assert all(torch.equal(one, other) for one, other in zip(with_them, without, strict=True))
+    with pytest.raises(ValueError, match=r"output_fmt must be NCHW.*, got 'NHWC'"):
+        model.forward_intermediates(IMAGES, output_fmt="NHWC")
 
 
 @each_of_maps
-def test_a_cnn_takes_any_size_without_an_argument_for_it(name):
+def test_a_cnn_takes_images_of_any_size(name):
     if not name.startswith("softened"):
         assert model_of(name)(torch.randn(2, 1, 12, 24)).shape == (2, 5)
-        for option in ("img_size", "patch_size", "dynamic_img_size"):
-            with pytest.raises(TypeError, match=f"unexpected keyword argument '{option}'"):
-                model_of(name, **{option: 16})
-    with pytest.raises(TypeError, match="unexpected keyword argument 'return_prefix_tokens'"):
-        model_of(name).forward_intermediates(IMAGES, return_prefix_tokens=True)
+
+
+@each
+def test_images_of_other_channels_are_refused(name):
+    with pytest.raises(ValueError, match=r"images must be \(B, 1, .*\), got (shape )?\(2, 3, 16, 16\)"):
+        model_of(name)(torch.zeros(2, 3, 16, 16))
+    with pytest.raises(ValueError, match=r"images must be \(B, 1, .*\), got (shape )?\(1, 16, 16\)"):
+        model_of(name)(torch.zeros(1, 16, 16))

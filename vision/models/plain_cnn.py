@@ -8,18 +8,26 @@ torch.Size([1, 10])
 from typing import Unpack
 
 import torch
+import torch.fx
 from timm.layers.classifier import ClassifierHead
 from timm.layers.conv_bn_act import ConvNormAct
 from timm.models._features import feature_take_indices
 from torch import Tensor, nn
 
+from vision.argument_types import checked
 from vision.device_dtype import DeviceDtype
+from vision.models.any_size import AnySize
+from vision.models.bounds import check_bounds
 from vision.models.intermediates import Indices, check_format, run, run_and_keep
 from vision.models.pool import check_map_pool, map_pool
 from vision.models.timm_model import FeatureInfo
+from vision.patches import check_images
+
+# Symbolic tracing records a call of it, as its check cannot be traced.
+torch.fx.wrap("check_images")
 
 
-class PlainCNN(nn.Module):
+class PlainCNN(AnySize, nn.Module):
     """(B, C, H, W) -> (B, num_classes): a pyramid of convolutions, global average pool, linear head.
 
     The design is VGG's (Simonyan and Zisserman, 2015) with batch norm (Ioffe and Szegedy, 2015) and a global
@@ -40,6 +48,7 @@ class PlainCNN(nn.Module):
             num_classes is not 0.
     """
 
+    @checked
     def __init__(
         self,
         *,
@@ -55,6 +64,9 @@ class PlainCNN(nn.Module):
         super().__init__()
         if len(channels) != len(layers):
             raise ValueError(f"channels and layers must have one entry per stage, got {channels=}, {layers=}")
+        check_bounds(in_chans=in_chans, num_classes=num_classes, drop_rate=drop_rate)
+        if min(*channels, *layers, 1) < 1:
+            raise ValueError(f"channels and layers must be at least 1, got {channels=}, {layers=}")
         check_map_pool(global_pool, num_classes)
         dd: DeviceDtype = {"device": device, "dtype": dtype}
         self.num_classes, self.in_chans = num_classes, in_chans
@@ -73,7 +85,7 @@ class PlainCNN(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, num_features, rows, cols): the maps of the last stage."""
-        return run(self.stages, x, recompute=self.grad_checkpointing)
+        return run(self.stages, check_images(x, (self.in_chans,)), recompute=self.grad_checkpointing)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(B, num_features, rows, cols) -> (B, num_classes), or (B, num_features) with `pre_logits`."""
@@ -91,6 +103,8 @@ class PlainCNN(nn.Module):
         stop_early: bool = False,
         output_fmt: str = "NCHW",
         intermediates_only: bool = False,
+        *,
+        return_prefix_tokens: bool = False,
     ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
         """(B, C, H, W) -> the maps of the last stage, and those of each stage of `indices`.
 
@@ -101,11 +115,13 @@ class PlainCNN(nn.Module):
             stop_early: leave out the stages after the last that is asked for.
             output_fmt: NCHW.
             intermediates_only: return the list alone.
+            return_prefix_tokens: has no effect; the model has none.
 
         Raises:
             ValueError: another output_fmt.
         """
         check_format(output_fmt, "NCHW")
+        x = check_images(x, (self.in_chans,))
         x, kept = run_and_keep(
             self.stages, x, indices, stop_early=stop_early, recompute=self.grad_checkpointing
         )

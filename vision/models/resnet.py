@@ -7,15 +7,25 @@ torch.Size([1, 10])
 
 from typing import Any
 
+import torch
+import torch.fx
 from timm.models.resnet import ResNet
-from torch import nn
+from torch import Tensor, nn
 
+from vision.argument_types import checked
 from vision.device_dtype import DeviceDtype
 from vision.dynamic import Arguments
+from vision.models.any_size import AnySize
+from vision.models.bounds import RATES, check_bounds
+from vision.models.intermediates import Indices, check_format
 from vision.models.pool import check_map_pool, map_pool
+from vision.patches import check_images
+
+# Symbolic tracing records a call of it, as its check cannot be traced.
+torch.fx.wrap("check_images")
 
 
-class SmallImageResNet(ResNet):
+class SmallImageResNet(AnySize, ResNet):
     """timm's ResNet with the stem of He et al. (2016), section 4.2, for images of about 32 x 32 pixels.
 
     The usual stem divides the sides of the image by 4 before the first block: 32 x 32 pixels end as 1 x 1.
@@ -34,6 +44,7 @@ class SmallImageResNet(ResNet):
         ValueError: the pool is unknown, or it is "" and num_classes is not 0.
     """
 
+    @checked
     def __init__(
         self,
         block: Any,
@@ -44,6 +55,8 @@ class SmallImageResNet(ResNet):
         num_classes: int = 1000,
         **kwargs: Any,
     ) -> None:
+        rates = {rate: kwargs.get(rate) for rate in RATES}
+        check_bounds(in_chans=in_chans, num_classes=num_classes, **rates)
         check_map_pool(global_pool, num_classes)
         # Only timm's deep stems can have another width than 64. Its convolutions are replaced below.
         kwargs |= {"stem_type": "deep", "stem_width": stem_width}
@@ -69,3 +82,40 @@ class SmallImageResNet(ResNet):
         """
         pool = map_pool(global_pool, self.global_pool.pool_type, num_classes)
         super().reset_classifier(num_classes, pool)  # pyright: ignore[reportUnknownMemberType]
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, num_features, rows, cols): the maps of the last stage.
+
+        Raises:
+            ValueError: the images have other channels.
+        """
+        return super().forward_features(check_images(x, (self.in_chans,)))
+
+    def forward_intermediates(
+        self,
+        x: Tensor,
+        indices: Indices = None,
+        norm: bool = False,
+        stop_early: bool = False,
+        output_fmt: str = "NCHW",
+        intermediates_only: bool = False,
+        *,
+        return_prefix_tokens: bool = False,
+    ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
+        """(B, C, H, W) -> the maps of the last stage, and those of each level of `indices`, as timm's ResNet.
+
+        Args:
+            x: images.
+            indices: the last so many levels, the levels of these numbers, or all.
+            norm: has no effect; the model has no norm after its last stage.
+            stop_early: leave out the stages after the last that is asked for.
+            output_fmt: NCHW.
+            intermediates_only: return the list alone.
+            return_prefix_tokens: has no effect; the model has none.
+
+        Raises:
+            ValueError: another output_fmt.
+        """
+        check_format(output_fmt, "NCHW")
+        x = check_images(x, (self.in_chans,))
+        return super().forward_intermediates(x, indices, norm, stop_early, output_fmt, intermediates_only)
