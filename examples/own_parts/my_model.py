@@ -1,7 +1,5 @@
+# pyright: reportUnknownVariableType=false, reportArgumentType=false
 """A model in timm's registry: a convolution, pooling and a linear head."""
-
-# pyright: reportUnknownVariableType=false
-from typing import Any
 
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from torch import nn
@@ -17,6 +15,6 @@ class _SmallNet(nn.Sequential):
 
 
 @register_model
-def small_net(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+def small_net(pretrained: bool = False, **kwargs: object) -> nn.Module:
     """Build the model (B, C, H, W) -> (B, num_classes)."""
     return build_model_with_cfg(_SmallNet, "small_net", pretrained, **kwargs)
