@@ -181,11 +181,12 @@ def softened_cnn(pretrained: bool = False, **kwargs: Any) -> "nn.Module":
 @register_model
 def nearest_cnn(pretrained: bool = False, **kwargs: Any) -> "nn.Module":
     """Any ViT with one kernel per head in place of its attention (`vision.as_convolution`)."""
-    from vision.convert.nearest_registry import build_nearest_cnn
+    from vision.convert.nearest_registry import adapt_weights, build_nearest_cnn
 
     build: Any = build_nearest_cnn
     features = {"out_indices": 3, "feature_cls": "getter"}
-    return build_model_with_cfg(build, "nearest_cnn", pretrained, feature_cfg=features, **kwargs)
+    options: Arguments = {"feature_cfg": features, "pretrained_filter_fn": adapt_weights}
+    return build_model_with_cfg(build, "nearest_cnn", pretrained, **options, **kwargs)
 
 
 def _backbone(name: str, mixer: str, pretrained: bool, kwargs: "Arguments", **defaults: object) -> "Backbone":

@@ -6,6 +6,7 @@ import pytest
 import timm
 import torch
 from small_models import build, timm_vit
+from timm.models._manipulate import adapt_input_conv
 
 import vision
 from vision.convert import HeadConvolution
@@ -57,3 +58,19 @@ def test_only_a_vit_of_timms_registry_can_be_saved(tmp_path):
     cnn = vision.as_convolution(timm_vit(), torch.randn(4, 3, 32, 32))
     with pytest.raises(ValueError, match="only a ViT of timm's registry can be saved as nearest_cnn"):
         save_nearest_cnn(cnn, tmp_path, ModelSource("torchvision/vit_b_16", {}))
+
+
+@pytest.mark.parametrize("channels", [1, 5])
+def test_a_saved_model_loads_for_other_channels_and_refuses_another_size(tmp_path, channels):
+    sizes: dict[str, Any] = {"img_size": 16, "patch_size": 4, "depth": 1, "embed_dim": 16}
+    vit = build("field_vit", **sizes)
+    cnn: Any = vision.as_convolution(vit, torch.randn(4, 3, 16, 16)).eval()
+    save_nearest_cnn(cnn, tmp_path, ModelSource("field_vit", {**sizes}))
+    other = vision.load(tmp_path, in_chans=channels).model
+    kernel = cnn.patch_embed.proj.weight.detach().view(16, 3, 4, 4)
+    own = other.get_parameter("patch_embed.proj.weight").detach().view(16, channels, 4, 4)
+    torch.testing.assert_close(own, adapt_input_conv(channels, kernel))
+    kept = {key: value for key, value in cnn.state_dict().items() if "patch_embed.proj.weight" not in key}
+    assert all(torch.equal(value, other.state_dict()[key]) for key, value in kept.items())
+    with pytest.raises(ValueError, match=r"are fitted for one grid, got img_size=\(32, 32\)"):
+        vision.load(tmp_path, img_size=32)

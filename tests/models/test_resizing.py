@@ -259,3 +259,18 @@ def test_images_of_any_size_as_in_timms_vit(size):
     torch.testing.assert_close(ours(images), vit(images), rtol=1e-5, atol=1e-5)
     for one, other in zip(*(m.forward_intermediates(images)[1] for m in (ours, vit)), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("field_vit_conv_stem", r"weights for patch_size=4 do not fit patch_size=8"),
+        ("softened_cnn", "a softened CNN keeps its patches: weights for 4 x 4 pixels do not fit 8 x 8"),
+    ],
+)
+def test_weights_that_keep_their_patches_are_refused_in_a_sentence(tmp_path, name, message):
+    sizes: dict[str, Any] = {"img_size": 32, "embed_dim": 16, "depth": 1}
+    images: dict[str, Any] = {"input_size": (3, 32, 32), "mean": (0.5,), "std": (0.5,)}
+    save_model(build(name, **sizes), tmp_path, arguments=sizes, **images)
+    with pytest.raises(ValueError, match=message):
+        load_model(tmp_path, img_size=64, patch_size=8)

@@ -11,16 +11,18 @@ from typing import Any, cast
 
 import timm
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vision.argument_types import checked
 from vision.convert.convolution_summary import ConvolutionModel, KernelSize
 from vision.convert.layers.head_convolution import HeadConvolution
 from vision.convert.nearest_cnn import put_head_convolutions
 from vision.dynamic import Arguments, JsonObject
-from vision.models import complete_derived, create_base, save_model, token_grid
+from vision.models import Backbone, complete_derived, create_base, save_model, token_grid
+from vision.models.resizing import give_stem
 from vision.models.sources import ModelSource
 from vision.models.timm_model import TimmModel
+from vision.patches import pair
 
 NAME = "nearest_cnn"
 OWN_ARGUMENTS = ("vit", "kernel_size")
@@ -88,6 +90,30 @@ def save_nearest_cnn(model: nn.Module, folder: str | Path, source: ModelSource) 
     whole: nn.Module = timm.create_model(NAME, **built)
     whole.load_state_dict(model.state_dict())
     save_model(whole, folder, arguments=arguments, **images)
+
+
+def adapt_weights(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """Return the weights of a checkpoint for images of other channels, as timm does for its ViTs.
+
+    Raises:
+        ValueError: the checkpoint is for images of another size.
+    """
+    channels, *size = cast(TimmModel, model).pretrained_cfg["input_size"]
+    stated: Any = model
+    ours = isinstance(model, Backbone)
+    own: tuple[int, int] = pair(stated.arguments["img_size"] if ours else stated.patch_embed.img_size)
+    if own != tuple(size):
+        _refuse_size(own)
+    if not isinstance(model, Backbone) or channels == model.in_chans:  # timm adapts its own ViTs
+        return state
+    name = "patch_embed."
+    stem = type(model.patch_embed)(
+        own, model.arguments["patch_size"], channels, model.embed_dim, device="meta"
+    )
+    weights = {key.removeprefix(name): value for key, value in state.items() if key.startswith(name)}
+    stem.load_state_dict(weights, assign=True)
+    give_stem(stem, model.patch_embed)
+    return state | {f"{name}{key}": value for key, value in model.patch_embed.state_dict().items()}
 
 
 def complete_nearest_cnn(**arguments: Any) -> Arguments:

@@ -107,14 +107,14 @@ def give_weights(source: nn.Module, target: nn.Module) -> None:
             target.set_submodule(name, cast(nn.Module, old if same else old.resized(own.grid)))
             done.append(f"{name}.")
         elif isinstance(old, Stem) and isinstance(own, Stem):
-            _give_stem(old, own)
+            give_stem(old, own)
             done.append(f"{name}.")
         else:
             for leaf, weight in old.named_parameters(recurse=False):
                 setattr(own, leaf, weight)
 
 
-def _give_stem(source: Stem, target: Stem) -> None:
+def give_stem(source: Stem, target: Stem) -> None:
     """Make the weights of one stem those of another; only the first depends on the images."""
     for name, weight in source.named_parameters():
         owner, _, leaf = name.rpartition(".")
@@ -146,8 +146,8 @@ def _first_layer(stem: Stem) -> nn.Module:
 
 def _patch_of(state: dict[str, Tensor], in_chans: int, model: "Backbone") -> Size:
     """Return the side of the patches of a checkpoint, from the number of values of a patch."""
-    if isinstance(model.patch_embed, ConvStem):
-        return model.patch_embed.patch_size
+    if isinstance(model.patch_embed, ConvStem):  # each of its convolutions halves the patch
+        return 2 ** sum(key.startswith("patch_embed.") and value.ndim == 4 for key, value in state.items())
     values = state["patch_embed.proj.weight"].shape[1]
     side = isqrt(values // in_chans)
     if side * side * in_chans != values:

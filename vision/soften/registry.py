@@ -159,6 +159,12 @@ def _adapt_channels(state: dict[str, torch.Tensor], model: nn.Module) -> dict[st
             state[name] = adapt_input_conv(wanted, kernel, base_chans=channels).view(
                 len(weight), -1, *weight.shape[2:]
             )
+    kernel, own = state.get(f"{first}.weight"), model.state_dict().get(f"{first}.weight")
+    if kernel is not None and own is not None and kernel.shape[2:] != own.shape[2:]:
+        raise ValueError(
+            f"a softened CNN keeps its patches: weights for {' x '.join(map(str, kernel.shape[2:]))} pixels "
+            f"do not fit {' x '.join(map(str, own.shape[2:]))}"
+        )
     return state
 
 
