@@ -87,10 +87,10 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint is bool:
         return type(value).__name__ in ("bool", "bool_") or (isinstance(value, Integral) and value in (0, 1))
     if hint in (int, float):
-        return isinstance(value, Integral if hint is int else Real) and not isinstance(value, bool)
+        return not isinstance(value, bool) and isinstance(value, Integral if hint is int else Real)
     kind = origin or hint
     if kind is Sequence or kind is list:
-        return isinstance(value, list | tuple) and all(_fits(each, part) for part in parts for each in value)
+        return _fits_tuple(value, (*parts, Ellipsis))
     testable = isclass(kind) and kind not in (Any, object) and not getattr(kind, "_is_protocol", False)
     return not testable or isinstance(value, kind)
 
