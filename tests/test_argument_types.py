@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from torch import nn
 
 import vision
@@ -407,6 +408,7 @@ HINTS: list[tuple[object, list[object], list[object]]] = [
     (int | tuple[int, int] | None, [1, (1, 2), [1, 2], None], [(1,), (1, 2, 3), ("1", 2), "12"]),
     (tuple[int, ...], [(), (1,), [1, 2]], ["1", (1.5,)]),
     (list[str], [[], ["a"]], ["a", [1]]),
+    (dict[str, Any] | list[int], [{}, OmegaConf.create({"a": 1}), OmegaConf.create([1])], ["a"]),
     (Literal["a", 1], ["a", 1], ["b", True]),
     (Mapping[str, int], [{}], [[]]),
     (Callable[[int], int], [len], [1]),

@@ -41,7 +41,8 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 def check_types(function: Callable[..., object], given: Mapping[str, object], of: str = "") -> None:
     """Raise a ValueError for the first argument whose type is not that of its annotation.
 
-    A list counts as a tuple, as JSON has no tuples. Annotations without a test, such as protocols, allow all.
+    Any sequence counts as a tuple or a list, and any mapping as a dict, as JSON and OmegaConf have
+    others. Annotations without a test, such as protocols, allow all.
 
     Args:
         function: what is called, with annotations.
@@ -91,12 +92,14 @@ def _fits(value: Any, hint: Any) -> bool:
     kind = origin or hint
     if kind is Sequence or kind is list:
         return _fits_tuple(value, (*parts, Ellipsis))
+    if kind is dict:
+        return isinstance(value, Mapping)
     testable = isclass(kind) and kind not in (Any, object) and not getattr(kind, "_is_protocol", False)
     return not testable or isinstance(value, kind)
 
 
 def _fits_tuple(value: Any, parts: tuple[Any, ...]) -> bool:
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         return False
     values = cast("Sequence[Any]", value)
     if len(parts) == 2 and parts[1] is Ellipsis:

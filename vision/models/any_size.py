@@ -4,7 +4,7 @@
 {'num_classes': 2}
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from vision.dynamic import Arguments
@@ -49,7 +49,7 @@ def without_sizes(name: str, arguments: Mapping[str, object]) -> Arguments:
 
 def check_img_size(size: object) -> None:
     """Raise a ValueError unless this is a number of pixels, a pair of them, or None."""
-    sides = cast("tuple[object, ...]", size) if isinstance(size, tuple | list) else (size, size)
+    sides = cast("tuple[object, ...]", size) if isinstance(size, Sequence) else (size, size)
     positive = all(isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in sides)
     if size is not None and not (len(sides) == 2 and positive):
         raise ValueError(f"img_size must be a number of pixels, or height and width, got {size!r}")

@@ -18,7 +18,7 @@ def pair(size: int | Sequence[int]) -> tuple[int, int]:
     """Return (rows, cols) of a size; timm's to_2tuple, which is untyped and slow to import, does the same."""
     if isinstance(size, int):
         return size, size
-    if not isinstance(cast(object, size), list | tuple) or len(size) != 2:
+    if isinstance(cast(object, size), str) or not hasattr(size, "__len__") or len(size) != 2:
         raise ValueError(f"a size must be one integer, or two for rows and columns, got {size!r}")
     return size[0], size[1]
 
