@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from vision.convert import AttentionLayer
-from vision.inspection.attention_maps import AttentionCall, recurrences, watch_attention
+from vision.inspection.attention_maps import recurrences, watch_attention
+from vision.inspection.attention_watcher import AttentionCall
 from vision.inspection.pixel_distances import ImageSize, NoPositions, PixelDistances, pixel_distances
 from vision.inspection.stated_grids import stated_grids
 from vision.patches import Grid

@@ -37,7 +37,8 @@ from dataclasses import dataclass
 import pandas as pd
 from torch import Tensor, nn
 
-from vision.inspection.attention_maps import AttentionCall, recurrences, watch_attention
+from vision.inspection.attention_maps import recurrences, watch_attention
+from vision.inspection.attention_watcher import AttentionCall
 from vision.inspection.kernel_moments import HeadKernels, LayerShares, Moments
 from vision.inspection.offset_weights import NoOffsets, OffsetWeights, offset_weights
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from vision.attention.relative_kernel import relative_offsets
 from vision.convert import AttentionLayer, ConvolutionAttention, Window
 from vision.fields import Field
-from vision.inspection.attention_maps import OVER_CHANNELS, AttentionCall
+from vision.inspection.attention_watcher import OVER_CHANNELS, AttentionCall
 from vision.inspection.stated_grids import stated_grids
 from vision.patches import Grid
 from vision.soften import SoftConvolution

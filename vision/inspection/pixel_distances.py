@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from vision.convert import AdaptiveWindow, AttentionLayer, Window
-from vision.inspection.attention_maps import OVER_CHANNELS, AttentionCall
+from vision.inspection.attention_watcher import OVER_CHANNELS, AttentionCall
 from vision.inspection.stated_grids import StatedGrids
 from vision.patches import Grid
 from vision.soften import SoftConvolution

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from vision.convert import AttentionLayer
 from vision.convert.modules import named_modules
-from vision.inspection.attention_maps import OVER_CHANNELS, AttentionCall, recurrences, watch_attention
+from vision.inspection.attention_maps import recurrences, watch_attention
+from vision.inspection.attention_watcher import OVER_CHANNELS, AttentionCall
 from vision.inspection.stated_grids import StatedGrids, stated_grids
 from vision.patches import Grid
 from vision.text import first_few
