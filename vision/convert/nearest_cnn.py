@@ -30,7 +30,9 @@ from vision.convert.head_maps import head_maps, mean_weights
 from vision.convert.layers import AttentionLayer
 from vision.convert.layers.head_convolution import HeadConvolution
 from vision.convert.modules import named_modules, replace_module
-from vision.convert.position_fit import EXACT, fit_position, start_at_query, start_position
+from vision.convert.normal_equations import EXACT
+from vision.convert.position_fit import fit_position
+from vision.convert.position_start import start_at_query, start_position
 from vision.convert.undo_attention import undo_as_attention
 from vision.mixers import ConvAttention
 from vision.models import prefix_tokens, token_grid
