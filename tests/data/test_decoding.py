@@ -12,8 +12,9 @@ from PIL import Image, ImageOps
 
 from vision.config import DataConfig
 from vision.data import load_source
-from vision.data.decoding import decode, read_header, to_channels
+from vision.data.decoding import decode, read_header
 from vision.data.depth import Ranges
+from vision.data.image_shape import to_channels
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
 ORIENTATION = 0x0112

@@ -14,7 +14,8 @@ from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
 from torchvision.datasets.folder import IMG_EXTENSIONS  # pyright: ignore[reportMissingTypeStubs]
 
-from vision.data.decoding import decode, fit
+from vision.data.decoding import decode
+from vision.data.image_shape import fit
 from vision.dynamic import JsonObject
 from vision.inspection import spread_indices
 

@@ -9,6 +9,7 @@ from vision.convert.conversion import as_attention as as_attention
 from vision.convert.convolution_summary import ConvolutionSummary as ConvolutionSummary
 from vision.convert.fold_norms import is_norm as is_norm
 from vision.convert.input_shape import input_shape as input_shape
+from vision.convert.layer_comparison import Difference as Difference
 from vision.convert.layers import AdaptiveWindow as AdaptiveWindow
 from vision.convert.layers import AttentionLayer as AttentionLayer
 from vision.convert.layers import ConvolutionAttention as ConvolutionAttention
@@ -23,7 +24,6 @@ from vision.convert.saved import load_converted as load_converted
 from vision.convert.saved import save_converted as save_converted
 from vision.convert.saved_contents import CONVERSION as CONVERSION
 from vision.convert.summary import ConversionSummary as ConversionSummary
-from vision.convert.verify import Difference as Difference
 from vision.convert.verify import layer_differences as layer_differences
 from vision.convert.verify import logits as logits
 from vision.convert.verify import logits_difference as logits_difference

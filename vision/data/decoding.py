@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from vision.data.depth import Ranges, deep_values, is_deep, ranges_of, to_eight_bits
+from vision.data.image_shape import LUMINANCE
 from vision.data.misread import check_formats
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ GREY_MODES = ("1", "L", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 BACKGROUND = "white"
 _ORIENTATION = 0x0112  # EXIF's tag
 _PNG_STEPS = {"L;2": 85, "L;4": 17}  # between the levels of grey of 2 and 4 bits
-# Luminance in 16-bit fixed point, as in Pillow and in ITU-R BT.601.
-_LUMINANCE = (19595, 38470, 7471)
 
 
 class Header(NamedTuple):
@@ -107,47 +105,6 @@ def read_range(item: str | bytes) -> Ranges:
         return ranges_of(file)
 
 
-def to_channels(images: Tensor, channels: int) -> Tensor:
-    """uint8 (..., C, H, W) -> uint8 (..., channels, H, W): grey from RGB by its luminance, RGB from grey.
-
-    Raises:
-        ValueError: the images have other channels than grey or RGB.
-    """
-    given = images.shape[-3]
-    if given == channels:
-        return images
-    if given == 1:
-        return images.expand(*images.shape[:-3], channels, *images.shape[-2:])
-    if (given, channels) != (3, 1):
-        raise ValueError(f"images of {given} channels cannot be read with {channels}")
-    red, green, blue = (
-        plane * weight for plane, weight in zip(images.int().unbind(-3), _LUMINANCE, strict=True)
-    )
-    return ((red + green + blue + 2**15) >> 16).to(torch.uint8).unsqueeze(-3)
-
-
-def resize(images: Tensor, img_size: int) -> Tensor:
-    """uint8 (..., C, H, W) -> uint8 (..., C, img_size, img_size): the central square, antialiased."""
-    height, width = images.shape[-2:]
-    side = min(height, width)
-    if height == width == img_size:
-        return images
-    top, left = (height - side) // 2, (width - side) // 2
-    square = images[..., top : top + side, left : left + side]
-    batch = square.reshape(-1, *square.shape[-3:]).contiguous()
-    resized = F.interpolate(batch, size=(img_size, img_size), mode="bilinear", antialias=True)
-    return resized.view(*images.shape[:-2], img_size, img_size)
-
-
-def fit(images: Tensor, height: int, width: int) -> Tensor:
-    """uint8 (..., C, H, W) -> uint8 (..., C, height, width): as `resize`, then the centre of that square."""
-    if images.shape[-2:] == (height, width):
-        return images
-    side = max(height, width)
-    top, left = (side - height) // 2, (side - width) // 2
-    return resize(images, side)[..., top : top + height, left : left + width]
-
-
 def check_background(background: str) -> None:
     """Raise a ValueError if data.background is not a colour."""
     _colour(background)
@@ -199,7 +156,7 @@ def _colour(name: str) -> tuple[int, int, int]:
 
 def _grey(background: str) -> int:
     """Return the luminance of a colour."""
-    parts = zip(_colour(background), _LUMINANCE, strict=True)
+    parts = zip(_colour(background), LUMINANCE, strict=True)
     return (sum(part * weight for part, weight in parts) + 2**15) >> 16
 
 

@@ -14,16 +14,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from vision.data.decoding import (
-    BACKGROUND,
-    Header,
-    decode,
-    read_header,
-    read_range,
-    resize,
-    to_channels,
-)
+from vision.data.decoding import BACKGROUND, Header, decode, read_header, read_range
 from vision.data.depth import Ranges
+from vision.data.image_shape import resize, to_channels
 
 T = TypeVar("T")
 

@@ -17,11 +17,12 @@ from torch import Tensor
 
 from vision.config import DataConfig, gpu_share
 from vision.data.classes import checked_classes, nearly_equal
-from vision.data.decoding import check_background, resize, to_channels
+from vision.data.decoding import check_background
 from vision.data.depth import Ranges
 from vision.data.duplicates import near_duplicates
 from vision.data.encoded import SIZE_HINT, EncodedImages
 from vision.data.fingerprint import fingerprint
+from vision.data.image_shape import resize, to_channels
 from vision.data.images import Images, Source
 from vision.data.split import Split, read_split
 from vision.data.unlikely_pixels import CHUNK

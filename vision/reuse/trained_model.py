@@ -20,7 +20,7 @@ from torchvision.transforms import Compose  # pyright: ignore[reportMissingTypeS
 
 from vision.argument_types import checked
 from vision.data.augmentation import Normalize
-from vision.data.decoding import fit, to_channels
+from vision.data.image_shape import fit, to_channels
 from vision.dynamic import JsonObject
 from vision.models.saved import EVALUATION
 from vision.reuse.prediction import Prediction, ranked
