@@ -1,0 +1,25 @@
+"""Errors of a user's own code, and of libraries, as one sentence.
+
+>>> with in_a_sentence("training.metrics=[...] cannot be called"):
+...     1 / 0
+Traceback (most recent call last):
+ValueError: training.metrics=[...] cannot be called: ZeroDivisionError: division by zero
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+
+@contextmanager
+def in_a_sentence(failure: str) -> Generator[None]:
+    """Turn an error of the user's code, or of a library, into a ValueError that begins with `failure`."""
+    try:
+        yield
+    except (ValueError, OSError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{failure}: {type(error).__name__}: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
