@@ -45,14 +45,9 @@ def inspect(
     check_input_size(input_size)
     check_folder("--out", out)
     from vision.cli.console import console
-    from vision.cli.inspect.figures import (
-        attention_distances,
-        distance_table,
-        kernel_shares,
-        share_table,
-        write_figures,
-    )
+    from vision.cli.inspect.figures import write_figures
     from vision.cli.inspect.models import read_inputs
+    from vision.cli.inspect.tables import attention_distances, distance_table, kernel_shares, share_table
 
     model = ModelChoice(name, checkpoint, pretrained, input_size)
     inputs = read_inputs(model, data=data, most=MOST_IMAGES, against=against)

@@ -8,37 +8,25 @@
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from vision.plots.layout.end_labels import WIDEST, by_last_value, label_width, place_end_labels
+from vision.plots.layout.end_labels import by_last_value, place_end_labels
 from vision.plots.layout.figure import new_figure
 from vision.plots.layout.legend import add_legend
 from vision.plots.layout.line_styles import line_styles
 from vision.plots.layout.run_dots import MOST_LINES, NOTE, ROWS_NOTE
-from vision.plots.layout.small_multiples import (
-    COLUMNS,
-    extra_height,
-    height_of,
-    name_axes,
-    name_panel,
-    small_multiples,
-)
-from vision.plots.layout.style import WIDTH, styled
+from vision.plots.layout.small_multiples import name_axes, name_panel, small_multiples
+from vision.plots.layout.style import styled
 from vision.plots.layout.tables import check_table, is_ordered, rows_with
 from vision.plots.layout.ticks import set_x_ticks
 from vision.plots.sweep.accuracy_lines import Lines, draw_lines, line_ends
-from vision.plots.sweep.accuracy_rows import draw_rows, row_names
+from vision.plots.sweep.accuracy_plan import AccuracyPlan, plan_accuracy
+from vision.plots.sweep.accuracy_rows import draw_rows
 from vision.text import short_name, value_text
-
-BODY = 3.2  # height of a single panel in inches
-STACKED = 3  # panels up to which each has a row of its own if its labels need the width
-BESIDE = 0.3  # of the width of one of several panels side by side, for the names
-UNITS = {"label": "{}", "train_size": "{} images"}  # lines that are named at their ends, and how
 
 
 @styled
@@ -100,7 +88,7 @@ def plot_accuracy(
         mark_best=mark_best,
         unit=unit,
     )
-    plan = _plan(curves, lines, panel)
+    plan = plan_accuracy(curves, lines, panel)
     figure, body = new_figure(
         title, notes if runs is None else _with_note(notes, plan.ordered), height=plan.height
     )
@@ -122,42 +110,6 @@ def plot_accuracy(
     return figure
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """How an accuracy figure is laid out.
-
-    Attributes:
-        panels: the value of each panel.
-        ordered: whether x is an axis of numbers, rather than one row per name.
-        numbers: whether the lines are numbers, in whose order they stay.
-        beside: whether the names of the lines may be at their ends.
-        texts: the text at the end of each line.
-        columns: of the panels.
-        height: of all panels, in inches.
-    """
-
-    panels: list[object]
-    ordered: bool
-    numbers: bool
-    beside: bool
-    texts: dict[object, str]
-    columns: int
-    height: float
-
-
-def _plan(curves: pd.DataFrame, lines: Lines, panel: str) -> _Plan:
-    panels, ordered = list(dict.fromkeys(curves[panel])), is_ordered(curves[lines.x])
-    texts = {name: UNITS.get(lines.line, "{}").format(value_text(name)) for name in lines.styles}
-    columns = _columns(len(panels), list(texts.values())) if ordered and lines.line in UNITS else 0
-    rows = set(curves[lines.x])
-    high = len(rows) + sum(name.count("\n") / 2 for name in row_names(rows))
-    height = _height(len(panels), columns or COLUMNS, high, ordered=ordered)
-    if len(panels) > 1:
-        height += extra_height(map(value_text, panels), len(panels), columns or COLUMNS)
-    numbers = is_ordered(curves[lines.line])
-    return _Plan(panels, ordered, numbers, columns > 0, texts, columns or COLUMNS, height)
-
-
 def _x_name(x: str, scale: str, data: str) -> str:
     if x != "train_size":
         return _short(x)
@@ -166,7 +118,7 @@ def _x_name(x: str, scale: str, data: str) -> str:
 
 
 def _name_lines(
-    figure: Figure, body: SubFigure, tables: Mapping[Axes, pd.DataFrame], lines: Lines, plan: _Plan
+    figure: Figure, body: SubFigure, tables: Mapping[Axes, pd.DataFrame], lines: Lines, plan: AccuracyPlan
 ) -> None:
     """Name the lines at their ends, or in a legend where they have no room; the ticks are set for both."""
     _set_ticks(tables, lines.x, plan)  # those of matplotlib are too wide to lay out the figure
@@ -179,7 +131,7 @@ def _name_lines(
     _set_ticks(tables, lines.x, plan)
 
 
-def _set_ticks(tables: Mapping[Axes, pd.DataFrame], x: str, plan: _Plan) -> None:
+def _set_ticks(tables: Mapping[Axes, pd.DataFrame], x: str, plan: AccuracyPlan) -> None:
     for panel, curves in tables.items() if plan.ordered else ():
         set_x_ticks(panel, sorted(set(curves[x])))
 
@@ -190,18 +142,6 @@ def _end_at_100(panel: Axes, *, along_y: bool) -> None:
     top = 100 + 0.04 * (high - low)
     if high > top:
         panel.set(**{"ylim" if along_y else "xlim": (low, top)})
-
-
-def _columns(panels: int, names: list[str]) -> int:
-    """Return the number of columns in which panels have room for names at the ends of lines; 0 if none."""
-    if panels > 1 and label_width(names) <= BESIDE * WIDTH / COLUMNS:
-        return COLUMNS
-    return int(panels <= STACKED and label_width(names) <= WIDEST * WIDTH)
-
-
-def _height(panels: int, columns: int, rows: float, *, ordered: bool) -> float:
-    body = BODY if ordered else 0.26 * rows + 0.6
-    return body if panels == 1 else height_of(panels, columns, row=2.1 if ordered else body)
 
 
 def _with_note(notes: str, ordered: bool) -> str:

@@ -1,0 +1,78 @@
+"""The numbers that `vision inspect` prints: attention distances, and how convolutional the heads are.
+
+>>> distance_table("ViT", attention_distances(inputs))  # doctest: +SKIP
+"""
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from vision import inspection
+from vision.cli.inspect.models import InspectionInputs
+from vision.cli.stderr import tell
+
+EXACT = 1e-9  # a share this close to 1 is 1, up to rounding
+
+
+def attention_distances(inputs: InspectionInputs) -> pd.DataFrame:
+    """Return the attention distances of all models; print which layers have none, and why."""
+    tables: list[pd.DataFrame] = []
+    for name, model in inputs.models.items():
+        table = inspection.attention_distance(model, inputs.few_images())
+        _print_skipped(f"no distance of {name}", table.attrs["skipped"])
+        tables.append(table.assign(model=name))
+    return pd.concat(tables, ignore_index=True)
+
+
+def distance_table(name: str, distances: pd.DataFrame) -> Table:
+    """Return the distances of one model, one row per layer."""
+    table = Table("layer", "kind", "heads", "pixels: mean", "nearest", "farthest", box=SIMPLE_HEAD)
+    for (layer, kind), heads in distances.groupby(["layer", "kind"], sort=False):
+        far = heads["distance"]
+        numbers = f"{far.mean():.1f}", f"{far.min():.1f}", f"{far.max():.1f}"
+        table.add_row(str(layer), str(kind), str(len(heads)), *numbers)
+    table.title = f"mean attention distance of {name}"
+    return table
+
+
+def kernel_shares(inputs: InspectionInputs) -> inspection.KernelShares | None:
+    """Return how convolutional the heads of the first model are; print why there is no answer."""
+    name, model = next(iter(inputs.models.items()))
+    try:
+        shares = inspection.kernel_shares(model, inputs.images)
+    except ValueError as error:
+        tell(f"no kernel shares of {name}: {error}")
+        return None
+    _print_skipped(f"no kernel shares of {name}", shares.skipped)
+    return shares
+
+
+def share_table(name: str, shares: inspection.KernelShares) -> Table:
+    """Return the shares of the variance of attention weights, one row per layer and head.
+
+    A layer whose heads are all kernels, such as a converted convolution, has one row.
+    """
+    table = Table("layer", "head", "kernel", "95% interval", "position", "content", "width", box=SIMPLE_HEAD)
+    for layer, heads in shares.table.groupby("layer", sort=False):
+        if (heads["kernel_low"] > 1 - EXACT).all():
+            width = f"{heads['width'].min():.1f} to {heads['width'].max():.1f}"
+            table.add_row(str(layer), f"all {len(heads)}", "100%", "exact", "0%", "0%", width)
+            continue
+        for head in heads.to_dict("records"):
+            interval = f"{head['kernel_low']:.1%} to {head['kernel_high']:.1%}"
+            shown = [f"{head[share]:.1%}" for share in ("kernel", "position", "content")]
+            shown.insert(1, interval)
+            table.add_row(str(layer), str(head["head"]), *shown, f"{head['width']:.1f}")
+    table.title = f"how convolutional the heads of {name} are: shares of the variance of their weights"
+    table.caption = "width: radius in tokens that holds 90% of the kernel"
+    return table
+
+
+def _print_skipped(what: str, skipped: dict[str, str]) -> None:
+    """Print one line for each reason, with its first layer."""
+    reasons: dict[str, list[str]] = {}
+    for layer, reason in skipped.items():
+        reasons.setdefault(reason, []).append(layer)
+    for reason, layers in reasons.items():
+        more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
+        tell(f"{what}, {layers[0]}{more}: {reason}")
