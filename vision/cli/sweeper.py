@@ -7,13 +7,11 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from math import ceil
-from pathlib import Path
 from typing import Any, cast
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
+from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.errors import HydraException
@@ -32,6 +30,7 @@ from vision.cli.progress import announce
 from vision.cli.run_order import group_by_shared_data, longest_first
 from vision.cli.schema import to_run_config
 from vision.cli.stderr import tell
+from vision.cli.sweep_checks import check_number_of_runs, check_train_sizes, without_repeats
 from vision.cli.sweep_runs import FinishedData, SweepRun, SweepRuns
 from vision.cli.worker import CallFailed, shared_worker
 from vision.config import RunConfig, check
@@ -39,7 +38,6 @@ from vision.dynamic import Arguments
 
 # These change no other part of a config: configs that differ only in them are composed once.
 FAST_OVERRIDES = ("train_size", "seed")
-MOST_RUNS = 100_000
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 OF_HYDRA = (HydraException, OmegaConfBaseException)
 
@@ -87,14 +85,9 @@ class ResumingSweeper(Sweeper):
     def _issue(self, arguments: list[str]) -> SweepRuns:
         """Compose, check and plan all runs; nothing is written if one is wrong."""
         overrides = self._begin(arguments)
-        _check_number_of_runs(overrides)
+        check_number_of_runs(overrides)
         composed = self._runs(overrides)
-        sizes_given = any(argument.startswith("train_size=") for argument in arguments)
-        if len({run.config.data.train_sizes for run in composed}) > 1 and not sizes_given:
-            raise ValueError(
-                "data sets with different data.train_sizes cannot share one sweep over them; "
-                "give train_size=..., or one data set at a time"
-            )
+        check_train_sizes(composed, arguments)
         runs = SweepRuns(without_repeats(composed))
         self._check(runs.to_do(), runs.finished_data())
         runs.write_plan()
@@ -204,22 +197,6 @@ def told_in_a_sentence() -> Generator[None]:
         raise SystemExit(2) from error
 
 
-def _check_number_of_runs(overrides: Sequence[Override]) -> None:
-    """Refuse a sweep with so many runs that listing them would take forever, or with none."""
-    runs = 1
-    for override in overrides:
-        sweep = override.value()
-        if isinstance(sweep, RangeSweep):
-            length = ceil((float(sweep.stop or 0) - float(sweep.start or 0)) / float(sweep.step))
-            runs *= max(0, length)
-        elif isinstance(sweep, ChoiceSweep):
-            runs *= len(sweep.list)
-        if not 0 < runs <= MOST_RUNS:
-            raise ValueError(
-                f"a sweep must have from 1 to {MOST_RUNS:,} runs, got {runs:,} by {override.input_line}"
-            )
-
-
 def _why_to_stop(job: JobReturn) -> str:
     """Return what `vision.cli.train` returned: why the sweep has to stop, or nothing."""
     try:
@@ -227,17 +204,3 @@ def _why_to_stop(job: JobReturn) -> str:
     except Exception as error:
         tell(f"a job failed: {type(error).__name__}: {error}")
         return ""
-
-
-def without_repeats(runs: Sequence[SweepRun]) -> list[SweepRun]:
-    """Return each run once, however it was spelled; refuse two different runs for one folder."""
-    first: dict[Path, SweepRun] = {}
-    for run in runs:
-        other = first.setdefault(run.folder, run)
-        if results.fingerprint(other.config) != results.fingerprint(run.config):
-            differing = sorted(set(other.overrides) ^ set(run.overrides))
-            raise ValueError(
-                f"two runs would share the folder {run.folder}, but differ in {', '.join(differing)}; "
-                "separate them by the name of the sweep, for example sweep='lr-${training.lr}'"
-            )
-    return list(first.values())

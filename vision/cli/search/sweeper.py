@@ -21,8 +21,9 @@ from vision.cli.progress import pass_on
 from vision.cli.schema import to_run_config
 from vision.cli.search.overrides import Parameters, as_overrides
 from vision.cli.stderr import tell
+from vision.cli.sweep_checks import MOST_RUNS, without_repeats
 from vision.cli.sweep_runs import SweepRun, SweepRuns
-from vision.cli.sweeper import MOST_RUNS, ResumingSweeper, told_in_a_sentence, without_repeats
+from vision.cli.sweeper import ResumingSweeper, told_in_a_sentence
 
 if TYPE_CHECKING:  # optuna may not be installed
     from optuna.trial import FrozenTrial

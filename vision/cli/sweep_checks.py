@@ -1,0 +1,55 @@
+"""What is wrong with the runs of a sweep as a whole, before any of them is checked.
+
+>>> check_number_of_runs(overrides)  # doctest: +SKIP
+"""
+
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+
+from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
+
+from vision import results
+from vision.cli.sweep_runs import SweepRun
+
+MOST_RUNS = 100_000
+
+
+def check_number_of_runs(overrides: Sequence[Override]) -> None:
+    """Refuse a sweep with so many runs that listing them would take forever, or with none."""
+    runs = 1
+    for override in overrides:
+        sweep = override.value()
+        if isinstance(sweep, RangeSweep):
+            length = ceil((float(sweep.stop or 0) - float(sweep.start or 0)) / float(sweep.step))
+            runs *= max(0, length)
+        elif isinstance(sweep, ChoiceSweep):
+            runs *= len(sweep.list)
+        if not 0 < runs <= MOST_RUNS:
+            raise ValueError(
+                f"a sweep must have from 1 to {MOST_RUNS:,} runs, got {runs:,} by {override.input_line}"
+            )
+
+
+def check_train_sizes(runs: Sequence[SweepRun], arguments: Sequence[str]) -> None:
+    """Refuse data sets that differ in their training-set sizes, unless the arguments give the sizes."""
+    sizes_given = any(argument.startswith("train_size=") for argument in arguments)
+    if len({run.config.data.train_sizes for run in runs}) > 1 and not sizes_given:
+        raise ValueError(
+            "data sets with different data.train_sizes cannot share one sweep over them; "
+            "give train_size=..., or one data set at a time"
+        )
+
+
+def without_repeats(runs: Sequence[SweepRun]) -> list[SweepRun]:
+    """Return each run once, however it was spelled; refuse two different runs for one folder."""
+    first: dict[Path, SweepRun] = {}
+    for run in runs:
+        other = first.setdefault(run.folder, run)
+        if results.fingerprint(other.config) != results.fingerprint(run.config):
+            differing = sorted(set(other.overrides) ^ set(run.overrides))
+            raise ValueError(
+                f"two runs would share the folder {run.folder}, but differ in {', '.join(differing)}; "
+                "separate them by the name of the sweep, for example sweep='lr-${training.lr}'"
+            )
+    return list(first.values())
