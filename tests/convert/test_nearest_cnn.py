@@ -214,7 +214,7 @@ def test_a_kernel_that_is_even_or_wider_than_the_grid_is_refused(kernel_size):
 @pytest.mark.parametrize(
     ("model", "x", "message"),
     [
-        (lambda: timm.create_model("resnet10t"), images(), "needs a model with attention, ResNet has none"),
+        (lambda: timm.create_model("resnet10t"), images(), "needs a model with attention; ResNet has none"),
         (content_vit, None, "needs calibration images \\(B, C, H, W\\), got none"),
         (content_vit, torch.zeros(0, 3, 24, 24), "got a tensor of shape \\(0, 3, 24, 24\\)"),
         (content_vit, torch.zeros(2, 3, 32, 32), "Backbone does not run on images \\(3, 32, 32\\)"),

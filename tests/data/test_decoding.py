@@ -340,5 +340,5 @@ def test_grey_of_colour_is_pillows():
     grey = torch.from_numpy(np.asarray(Image.fromarray(PICTURE).convert("L")).copy())
     assert torch.equal(to_channels(colour, 1), grey[None])
     assert torch.equal(to_channels(grey[None], 3), grey.expand(3, -1, -1))
-    with pytest.raises(ValueError, match="images of 4 channels cannot be read with 3"):
+    with pytest.raises(ValueError, match="images must have 1 or 3 channels to be read with 3, got 4"):
         to_channels(torch.zeros(4, 2, 2, dtype=torch.uint8), 3)

@@ -101,7 +101,7 @@ def test_errors_name_the_values_that_would_fit():
         _ = full(grid) & full(Grid(2, 2))
     with pytest.raises(ValueError, match="has columns"):
         full(grid).slots()
-    with pytest.raises(ValueError, match="splits into kernel positions"):
+    with pytest.raises(ValueError, match="must be given by offsets"):
         kernel_positions(full(grid))
     with pytest.raises(ValueError, match="odd and positive"):
         truncated(8, 4)

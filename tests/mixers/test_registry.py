@@ -134,7 +134,7 @@ def test_a_function_or_a_field_does_as_well():
         ({"field": "my_fields:Cross"}, "must be annotated with what it returns"),
         ({"field": "my_fields:cross", "field_options": {"far": 1}}, "do not fit .* argument 'far'"),
         ({"field": full(Grid(4, 4)), "field_options": {"far": 1}}, "for a finished field"),
-        ({"field": full(Grid(5, 4))}, "field must be one of Grid"),
+        ({"field": full(Grid(5, 4))}, "field must be on Grid"),
         ({"field": lambda grid: 1}, "must return a Field, got int"),
     ],
 )

@@ -39,9 +39,9 @@ RECURRENT: list[tuple[str, dict[str, Any]]] = [
     ("field_recurrent", {"mixer_options": {"order": "sequence", "kind": "gru"}}),
 ]
 ONE_SIZE: list[tuple[str, dict[str, Any], str]] = [
-    ("field_window", {}, "the tiles are those of one grid, .*rows=4, cols=4"),
-    ("field_static", {}, "the relative bias has a number for each difference on .*rows=4, cols=4"),
-    ("field_vit", {"pos_embed": "relative"}, "the relative bias has a number for each difference"),
+    ("field_window", {}, "is built for the tiles of one grid, .*rows=4, cols=4"),
+    ("field_static", {}, "a relative bias .* is built for one grid, .*rows=4, cols=4"),
+    ("field_vit", {"pos_embed": "relative"}, "a relative bias between all tokens is built for one grid"),
     (
         "field_graph",
         {"mixer_options": {"edges": torch.tensor([[0], [1]])}},

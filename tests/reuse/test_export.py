@@ -105,7 +105,7 @@ def test_a_model_for_one_size_is_not_exported_with_a_dynamic_one(tmp_path):
             "dynamic_img_size needs a mixer that works on any grid, got mixer='win",
         ),
         ("field_recurrent", backbone, "a recurrence is exported step by step, for one size; leave out"),
-        ("vit_tiny_patch16_224", {"img_size": 16}, r"VisionTransformer takes images of \(3, 16, 16\) alone"),
+        ("vit_tiny_patch16_224", {"img_size": 16}, r"VisionTransformer takes only images of \(3, 16, 16\)"),
     ):
         trained = save(tmp_path / "saved", name, **arguments)
         with pytest.raises(ValueError, match=message):

@@ -160,7 +160,8 @@ class Call:
         if bias.ndim == 2:
             if not (isinstance(self.field, Field) and self.field.is_linear):
                 raise ValueError(
-                    f"a bias per head and offset, {shape=}, needs one field by offsets or indices"
+                    f"a bias (num_heads, K) needs one field by offsets or indices, got {shape=} with "
+                    f"{self.field}"
                 )
             if shape != (heads, count := self.field.columns):
                 raise ValueError(

@@ -105,9 +105,11 @@ def _check_field(field: Field | None, **positions: bool) -> None:
     names = ", ".join(name for name, wanted in positions.items() if wanted)
     if field is None:
         if names:
-            raise ValueError(f"{names} needs a field, which gives the grid; full(grid) is the plain one")
+            raise ValueError(
+                f"{names} needs a field, which gives the grid; give field=full(grid) for all tokens"
+            )
         return
     if field.queries.size != field.keys.size:
-        raise ValueError(f"self-attention needs as many queries as keys, got {field.queries}, {field.keys}")
+        raise ValueError(f"field must have as many queries as keys, got {field.queries} and {field.keys}")
     if positions["rotary"] and field.queries != field.keys:
-        raise ValueError(f"rotary needs queries and keys on one grid, got {field.queries}, {field.keys}")
+        raise ValueError(f"rotary needs queries and keys on one grid, got {field.queries} and {field.keys}")

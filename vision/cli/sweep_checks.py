@@ -27,7 +27,7 @@ def check_number_of_runs(overrides: Sequence[Override]) -> None:
             runs *= len(sweep.list)
         if not 0 < runs <= MOST_RUNS:
             raise ValueError(
-                f"a sweep must have from 1 to {MOST_RUNS:,} runs, got {runs:,} by {override.input_line}"
+                f"a sweep must have from 1 to {MOST_RUNS:,} runs, got {runs:,} from {override.input_line}"
             )
 
 

@@ -2,7 +2,7 @@
 
 >>> check_bounds({"training.momentum": 1.5})
 Traceback (most recent call last):
-ValueError: training.momentum must be 0 or from 1e-06 up to but not including 1, got 1.5
+ValueError: training.momentum must be 0 or from 1e-06 to below 1, got 1.5
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class Bounds(NamedTuple):
     def __str__(self) -> str:
         text = f"at least {self.least}" if self.most is None else f"from {self.least} to {self.most}"
         if self.below is not None:
-            text = f"from {self.least} up to but not including {self.below}"
+            text = f"from {self.least} to below {self.below}"
         return f"0 or {text}" if self.zero else text
 
 

@@ -23,7 +23,7 @@ def written_data(settings: JsonObject) -> DataConfig:
     """
     data: JsonObject = nest(current_names(settings)).get("data", {})
     if "source" not in data:
-        raise ValueError("there are no settings of the data that the run was trained on")
+        raise ValueError("data.source is missing, so the data that the run was trained on are not known")
     augment = AugmentConfig(**_known(data.pop("augment", {}), AugmentConfig))
     return DataConfig(**_known(data, DataConfig), augment=augment)
 

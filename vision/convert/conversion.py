@@ -101,7 +101,7 @@ def as_attention(
 
 def _check(model: object, heads: str, pooling: str, beta: object) -> None:
     if not isinstance(model, nn.Module) or isinstance(model, torch.jit.ScriptModule):
-        raise ValueError(f"model must be an nn.Module and not a script, got {type(model).__name__}")
+        raise ValueError(f"model must be an nn.Module, not a TorchScript module, got {type(model).__name__}")
     if any(isinstance(module, AttentionLayer) or hasattr(module, "to_conv") for module in model.modules()):
         raise ValueError(f"this {type(model).__name__} is converted already; pass the original CNN")
     if heads not in ("kernel", "min"):

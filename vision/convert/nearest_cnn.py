@@ -107,7 +107,7 @@ class Calibration:
         ]
         if not fitted and not exact:
             raise ValueError(
-                f"as_convolution needs a model with attention, {type(model).__name__} has none that it can "
+                f"as_convolution needs a model with attention; {type(model).__name__} has none that it can "
                 f"convert{_others(model)}"
             )
         if fitted and (images is None or images.ndim != 4 or not len(images)):

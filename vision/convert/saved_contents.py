@@ -81,7 +81,7 @@ def read_conversion(folder: Path) -> JsonObject:
     for file in (CONVERSION, WEIGHTS):
         if not (folder / file).is_file():
             raise FileNotFoundError(
-                f"{folder} is not a converted model, it has no {file}; give a folder written by "
+                f"{folder} is not a converted model: it has no {file}; give a folder written by "
                 "`vision convert --out` or save_converted"
             )
     try:

@@ -31,7 +31,7 @@ def undo_as_attention(model: nn.Module, summary: ConvolutionSummary) -> None:
         if plain is None:
             continue
         if not name:
-            raise ValueError(f"the model is itself one {type(module).__name__}; call its to_conv()")
+            raise ValueError(f"the model is a single {type(module).__name__}; call its to_conv()")
         replace_module(model, name, plain.train(module.training))
         kernel = "x".join(map(str, getattr(module, "kernel_size", ())))
         heads = (

@@ -112,7 +112,7 @@ class Normalize:
     def __init__(self, mean: list[float], std: list[float], *, device: torch.device | str = "cpu") -> None:
         if not len(mean) == len(std) > 0:
             raise ValueError(
-                f"data.mean and data.std must have one value per channel each, got {mean} and {std}"
+                f"data.mean and data.std must each have one value per channel, got {mean} and {std}"
             )
         self.shift = 255.0 * torch.tensor(mean, dtype=torch.float32, device=device).view(-1, 1, 1)
         deviation = torch.tensor([value or 1.0 for value in std], dtype=torch.float32, device=device)
@@ -122,7 +122,8 @@ class Normalize:
         """Raise a ValueError where the images have another number of channels."""
         if images.shape[1] != len(self.shift):
             raise ValueError(
-                f"data.mean and data.std have {len(self.shift)} values, the images {images.shape[1]} channels"
+                f"data.mean and data.std must have one value for each of the images' {images.shape[1]} "
+                f"channels, got {len(self.shift)}"
             )
         return images.float().sub_(self.shift).mul_(self.scale)
 
@@ -181,7 +182,7 @@ def _mixup(config: AugmentConfig, batch_size: int, num_classes: int | None) -> C
     if batch_size % 2:
         raise ValueError(f"training.batch_size must be even with {named}, got {batch_size}")
     if num_classes is None:
-        raise ValueError(f"num_classes is needed with {named}")
+        raise ValueError(f"{named} needs num_classes, got None")
     return Mixup(config.mixup, config.cutmix, mode="elem", label_smoothing=0.0, num_classes=num_classes)
 
 

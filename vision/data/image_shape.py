@@ -24,7 +24,7 @@ def to_channels(images: Tensor, channels: int) -> Tensor:
     if given == 1:
         return images.expand(*images.shape[:-3], channels, *images.shape[-2:])
     if (given, channels) != (3, 1):
-        raise ValueError(f"images of {given} channels cannot be read with {channels}")
+        raise ValueError(f"images must have 1 or 3 channels to be read with {channels}, got {given}")
     red, green, blue = (
         plane * weight for plane, weight in zip(images.int().unbind(-3), LUMINANCE, strict=True)
     )

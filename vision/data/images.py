@@ -36,7 +36,9 @@ class Images:
         except TypeError as error:
             raise ValueError(f"pixels and labels need one entry per image: {error}") from error
         if images != labels:
-            raise ValueError(f"got {images} images with {labels} labels")
+            raise ValueError(
+                f"pixels and labels need one entry per image, got {images} images with {labels} labels"
+            )
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -70,7 +70,7 @@ def draw_subset(
         ValueError: train_size or val_fraction is out of range, or there is no rest to hold out from.
     """
     if not 0 <= val_fraction < 1:
-        raise ValueError(f"val_fraction must be from 0 up to but not including 1, got {val_fraction}")
+        raise ValueError(f"val_fraction must be at least 0 and below 1, got {val_fraction}")
     classes = labels.cpu().numpy()
     size = _checked_size(train_size, least=len(np.unique(classes)), most=len(classes), setting=setting)
     chosen, rest = np.split(stratified_order(classes, seed=seed), [size])

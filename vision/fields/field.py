@@ -106,7 +106,7 @@ class Field:
         if self.indices is not None:
             return self.indices.shape[1]
         if self.offsets is None:
-            raise ValueError("only a field by offsets or indices has columns; this one is full or a mask")
+            raise ValueError("columns needs a field by offsets or indices, got the full one or a mask")
         return len(self.offsets)
 
     @_cached_per_device
@@ -203,7 +203,9 @@ class Field:
         if (other := given_grid(grid)) is None:
             return self
         if self.indices is not None or self.allowed is not None:
-            raise ValueError(f"a field by indices or a mask is one of its grid, {self.queries}, alone")
+            raise ValueError(
+                f"a field by indices or a mask exists on its own grid only, {self.queries}, got {other}"
+            )
         if self.queries != self.keys:
             raise ValueError(f"queries and keys must be on one grid, got {self.queries} and {self.keys}")
         return replace(self, queries=other, keys=other)

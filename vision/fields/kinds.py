@@ -85,7 +85,7 @@ def kernel_positions(field: Field) -> list[Field]:
         ValueError: the field is not given by offsets.
     """
     if field.offsets is None:
-        raise ValueError("only a field by offsets splits into kernel positions; this one is not")
+        raise ValueError("field must be given by offsets to be split into kernel positions, got another one")
     return [field.with_offsets((offset,)) for offset in field.offsets]
 
 

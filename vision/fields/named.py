@@ -38,9 +38,7 @@ def make_field(field: Field | FieldFunction | str, grid: Grid, options: Argument
     elif options:
         raise ValueError(f"field_options are arguments of a function, got {options} for a finished field")
     if (field.queries, field.keys) != (grid, grid):
-        raise ValueError(
-            f"field must be one of {grid}, got queries on {field.queries} and keys on {field.keys}"
-        )
+        raise ValueError(f"field must be on {grid}, got queries on {field.queries} and keys on {field.keys}")
     return field
 
 

@@ -37,7 +37,9 @@ def position_similarity(model: nn.Module, grid: Grid | None = None) -> Tensor:
     if grid is None:
         raise ValueError(f"{type(model).__name__} does not state the grid of its tokens; give it as `grid`")
     if table.ndim == 4 and table.shape[:3] != (1, grid.rows, grid.cols):
-        raise ValueError(f"{names[0]} is a table {tuple(table.shape)}, which is not one of {grid}")
+        raise ValueError(
+            f"{names[0]} must be a table (1, {grid.rows}, {grid.cols}, C), got {tuple(table.shape)}"
+        )
     table = table.flatten(0, -2)  # (prefix + N, C)
     prefix = prefix_tokens(model)
     if len(table) - grid.size not in (0, prefix):

@@ -55,7 +55,7 @@ class StaticAttention(PositionAttention):
         **options: Unpack[PositionOptions],
     ) -> None:
         if field is not None and kernel_size is not None:
-            raise ValueError(f"field is given instead of a kernel_size, got both, {kernel_size=}")
+            raise ValueError(f"give field or kernel_size and not both, got {kernel_size=}")
         field = square_field(grid, kernel_size) if field is None else make_field(field, grid, field_options)
         super().__init__(dim, field, **options)
         tables, device, dtype = 1 if shared else self.num_heads, options.get("device"), options.get("dtype")

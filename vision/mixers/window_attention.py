@@ -73,7 +73,7 @@ class WindowAttention(MultiHeadAttention):
             ValueError: another grid is given; the tiles are those of the constructor's.
         """
         if given_grid(grid):
-            raise ValueError(f"the tiles are those of one grid, {self.grid}")
+            raise ValueError(f"window attention is built for the tiles of one grid, {self.grid}")
         if self.masked:
             return super().forward(x)
         qkv = [torch.unflatten(y, 2, (self.grid.rows, self.grid.cols)) for y in self._qkv(x)]

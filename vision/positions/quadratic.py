@@ -84,7 +84,9 @@ class QuadraticBias(nn.Module):
     ) -> None:
         super().__init__()
         if field.offsets is None and not field.is_full:
-            raise ValueError("quadratic positions need a field by offsets or the full one, got another")
+            raise ValueError(
+                "quadratic positions need a field by offsets or the full one, got one by indices or a mask"
+            )
         self.field = field
         self.alpha = nn.Parameter(torch.full((num_heads,), float(alpha), device=device, dtype=dtype))
         self.centres = nn.Parameter(torch.empty(num_heads, 2, device=device, dtype=dtype))

@@ -61,7 +61,7 @@ class RelativeBias(nn.Module):
             ValueError: another grid is given, and the field is not by offsets.
         """
         if given_grid(grid) and self.index is not None:
-            raise ValueError(f"the relative bias has a number for each difference on {self.grid}")
+            raise ValueError(f"a relative bias between all tokens is built for one grid, {self.grid}")
         return self.table if self.index is None else self.table[:, self.index].unsqueeze(0)
 
     def resized(self, grid: Grid) -> "RelativeBias":

@@ -37,7 +37,7 @@ def for_any_size(trained: TrainedModel) -> TrainedModel:
             model(torch.zeros(1, *size))
     except Exception as error:
         raise ValueError(
-            f"{type(model).__name__} takes images of {trained.config['input_size']} alone; leave out the "
+            f"{type(model).__name__} takes only images of {trained.config['input_size']}; leave out the "
             f"dynamic size, or load it with another img_size ({str(error).partition(chr(10))[0]})"
         ) from error
     return trained

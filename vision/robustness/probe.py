@@ -40,8 +40,9 @@ def linear_probe(
     Raises:
         ValueError: the images to fit are of one class.
     """
-    if len(np.unique(np.asarray(labels))) < 2:
-        raise ValueError("a linear probe needs images of two or more classes")
+    classes = np.unique(np.asarray(labels))
+    if len(classes) < 2:
+        raise ValueError(f"a linear probe needs images of two or more classes, got {len(classes)}")
     # scikit-learn has no types.
     probe = cast(Any, make_pipeline)(StandardScaler(), RidgeClassifierCV(alphas=PENALTIES))
     probe.fit(np.asarray(features), np.asarray(labels))

@@ -53,7 +53,9 @@ def soft_convolution(
         )
     check_alpha(alpha)
     if ring and conv.padding_mode == "replicate":
-        raise ValueError("a ring converges to zero padding, got ring=True with padding_mode='replicate'")
+        raise ValueError(
+            "ring=True converges to zero padding, so it needs padding_mode='zeros', got 'replicate'"
+        )
     zero_padded = max(padding) > 0 and conv.padding_mode == "zeros"
     return SoftConvolution(conv, alpha, ring=zero_padded if ring is None else ring, window=window)
 

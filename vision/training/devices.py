@@ -12,8 +12,8 @@ from torch import nn
 from vision.config import gpu_share
 
 
-def resolve_device(name: str) -> torch.device:
-    """Return the device for the setting training.device.
+def resolve_device(name: str, *, setting: str = "training.device") -> torch.device:
+    """Return the device for training.device, or for another setting or argument of the same values.
 
     "auto" is the first of cuda, mps and cpu that is available. On a GPU that processes share through
     hydra/launcher=gpu, this process gets no more than its share of the memory.
@@ -30,8 +30,7 @@ def resolve_device(name: str) -> torch.device:
         name = available[0]
     if name not in available:
         raise ValueError(
-            f"training.device={name} is not available on this machine; use auto or one of "
-            f"{', '.join(available)}"
+            f"{setting}={name} is not available on this machine; use auto or one of {', '.join(available)}"
         )
     if name == "cuda" and gpu_share() < 1:
         torch.cuda.set_per_process_memory_fraction(gpu_share())  # pyright: ignore[reportUnknownMemberType]

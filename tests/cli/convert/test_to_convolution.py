@@ -100,7 +100,7 @@ def test_a_name_without_data_is_fitted_on_noise_and_says_so(capsys):
             "at most 8, as the tokens' grid is 8 x 8",
         ),
         (["field_vit", "--to", "convolution", "--distill-steps", "-1"], "--distill-steps must be 0 or more"),
-        (["resnet10t", "--to", "convolution", "--input-size", "32"], "needs a model with attention, ResNet"),
+        (["resnet10t", "--to", "convolution", "--input-size", "32"], "needs a model with attention; ResNet"),
     ],
 )
 def test_wrong_options_are_one_sentence(arguments, message, capsys):

@@ -136,8 +136,12 @@ def test_fewer_images_are_a_stratified_part_of_the_test_images(sweep):
         (["--severities", "0"], "--severities must be integers from 1 to 5, joined by commas, got '0'"),
         (["--severities", "3,6"], "got '6'"),
         (["--images", "none"], "--images must be a positive integer or all, got 'none'"),
-        (["--with", "transfer"], "--with transfer and --transfer data=NAME belong together"),
-        (["--device", "tpu"], "training.device=tpu is not available"),
+        (["--with", "transfer"], "--with transfer needs the data to transfer to, such as"),
+        (
+            ["--with", "occlusion", "--transfer", "data=digits"],
+            "--transfer needs transfer among the names of --with, got occlusion",
+        ),
+        (["--device", "tpu"], "--device=tpu is not available on this machine; use auto or one of cpu"),
     ],
 )
 def test_wrong_options_are_one_sentence(sweep, capsys, options, message):

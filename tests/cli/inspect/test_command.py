@@ -140,7 +140,7 @@ def test_a_converted_folder_is_looked_at_as_it_is(tmp_path, capsys):
     assert "the centres of its convolutions are the kernel positions" in shown.err
     assert {"attention_distance.png", "rollout.png", "cka.png"} <= pictures(tmp_path / "seen")
     assert main(["inspect", str(folder), "--pretrained"]) == 2
-    assert "leave out --checkpoint, --pretrained" in capsys.readouterr().err
+    assert "leave out --checkpoint and --pretrained" in capsys.readouterr().err
 
 
 def test_a_run_of_one_size_refuses_another(small_run, capsys):

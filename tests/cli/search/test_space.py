@@ -56,7 +56,7 @@ def test_the_ends_have_each_choice_and_both_ends_of_intervals():
         "train_size=20,40": "train_size cannot be searched: trials with other images",
         "data=digits,mnist": "data cannot be searched",
         "sweep=a,b": "sweep cannot be searched",
-        "training.lr=tag(fast,interval(0,1))": "the only tag of a search is log, got fast",
+        "training.lr=tag(fast,interval(0,1))": "its tag must be log, got fast",
         "training.lr=interval(1,0.1)": "cannot be searched: ",
         "training.lr=tag(log,interval(0,1))": "cannot be searched: ",
         "training.batch_size=range(0,1000000000000)": "a range must have from 1 to 10,000 values",

@@ -113,8 +113,10 @@ def evaluation_names(chosen: str | None, transfer: list[str] | None) -> list[str
         names.append("transfer")
     if unknown := [name for name in names if name not in KINDS]:
         raise ValueError(f"--with must name some of {', '.join(KINDS)}, joined by commas, got {unknown[0]!r}")
-    if ("transfer" in names) != bool(transfer):
-        raise ValueError("--with transfer and --transfer data=NAME belong together, such as data=digits")
+    if "transfer" in names and not transfer:
+        raise ValueError("--with transfer needs the data to transfer to, such as --transfer data=digits")
+    if transfer and "transfer" not in names:
+        raise ValueError(f"--transfer needs transfer among the names of --with, got {chosen}")
     return [name for name in KINDS if name in names]
 
 

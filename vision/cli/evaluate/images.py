@@ -53,7 +53,7 @@ def evaluate_images(sweep: Path, runs: Sequence[FinishedRun], options: Options) 
     Raises:
         ValueError: the device does not exist, or the data of transfer cannot be read.
     """
-    device = resolve_device(options.device)
+    device = resolve_device(options.device, setting="--device")
     tables = {name: results.EvaluationTable(sweep, name) for name in options.names}
     transfer = Transfer(options.transfer) if options.transfer else None
     sentences: list[str] = []

@@ -47,7 +47,9 @@ def read_transfer(transfer: Transfer, shape: tuple[int, int, int]) -> TransferIm
         )
     channels, height, width = shape
     if height != width:
-        raise ValueError(f"transfer needs models of square images, got {height} x {width}")
+        raise ValueError(
+            f"--with transfer needs models of square images, got images of {height} x {width} pixels"
+        )
     others = [word for word in transfer.settings if word not in chosen]
     size = [f"data.img_size={height}", f"data.channels={channels}"]
     config = compose_data(chosen[0].removeprefix("data="), [*others, *size])

@@ -108,7 +108,7 @@ def _model(choice: ModelChoice) -> tuple[nn.Module, str]:
     if (Path(name) / CONVERSION).is_file():
         if choice.checkpoint is not None or choice.pretrained:
             raise ValueError(
-                f"{name} is a converted model with its weights; leave out --checkpoint, --pretrained"
+                f"{name} is a converted model with its weights; leave out --checkpoint and --pretrained"
             )
         return load_converted(name), f"{name}: converted, with its weights"
     built = build_with_weights(choice)

@@ -118,7 +118,7 @@ def _free_slot(folder: Path, count: int) -> int:
             continue
         _held.append(file)
         return slot
-    raise RuntimeError(f"there are more than {count} processes")
+    raise RuntimeError(f"all {count} processes of hydra/launcher=gpu are running already")
 
 
 def _ask(what: str, gpu: str | None = None) -> list[str]:

@@ -53,9 +53,13 @@ def check_with_slurm(launcher: Arguments) -> None:
     try:
         asked = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_FOR_SLURM)
     except FileNotFoundError as error:
-        raise ValueError("hydra/launcher=submitit_slurm needs sbatch, which this machine has not") from error
+        raise ValueError(
+            "hydra/launcher=submitit_slurm needs Slurm's sbatch, which is not installed on this machine"
+        ) from error
     except subprocess.TimeoutExpired as error:
-        raise ValueError(f"Slurm does not answer: sbatch waited {SECONDS_FOR_SLURM} s") from error
+        raise ValueError(
+            f"Slurm did not answer within {SECONDS_FOR_SLURM} s; see whether `sbatch --test-only` does"
+        ) from error
     if asked.returncode:
         raise ValueError(f"Slurm would not accept the jobs: {' '.join(asked.stderr.split())}")
 

@@ -76,7 +76,7 @@ def _distribution(override: Override, sweep: Sweep) -> BaseDistribution:
         )
     if unknown := sorted(sweep.tags - {LOG}):
         got = ", ".join(unknown)
-        raise ValueError(f"{override.input_line}: the only tag of a search is {LOG}, got {got}")
+        raise ValueError(f"{override.input_line} cannot be searched: its tag must be {LOG}, got {got}")
     try:
         return _of_interval(sweep) if isinstance(sweep, IntervalSweep) else _of_values(override, sweep)
     except ValueError as error:
@@ -94,14 +94,16 @@ def _of_values(override: Override, sweep: Sweep) -> BaseDistribution:
     if isinstance(sweep, RangeSweep):
         values = sorted(islice(sweep.range(), MOST_VALUES + 1))
         if not 0 < len(values) <= MOST_VALUES:
-            raise ValueError(f"a range must have from 1 to {MOST_VALUES:,} values")
+            raise ValueError(
+                f"a range must have from 1 to {MOST_VALUES:,} values, got {'more' if values else 'none'}"
+            )
         return _of_range(values, abs(sweep.step), log=LOG in sweep.tags)
     return CategoricalDistribution(list(dict.fromkeys(override.sweep_string_iterator())))
 
 
 def _of_range(values: Sequence[float], step: float, *, log: bool) -> BaseDistribution:
     if log and step != 1:
-        raise ValueError(f"with the tag {LOG}, its step must be 1, got {step}")
+        raise ValueError(f"with the tag {LOG}, the step of a range must be 1, got {step:g}")
     if all(isinstance(value, int) for value in values):
         return IntDistribution(int(values[0]), int(values[-1]), log=log, step=int(step))
     return FloatDistribution(values[0], values[-1], log=log, step=None if log else step)
