@@ -2,11 +2,11 @@
 
     python scripts/soak.py --minutes 60 --out outputs/soak
 
-A sweep of 12 small runs on digits is done once without a cut, and then again and again, each time disturbed
-at random by one of four scenarios: one process, two processes, two hosts, a small disk. A process that ends
-is started again until all runs are finished. The report, soak.json in the folder --out, and a table on the
-terminal count what was done and what came of it. The exit status is 1 if a round was not sound.
-Needs Linux with user namespaces, for the other hosts and the small disk; one core is enough.
+A sweep of 12 small runs on digits is done once without a cut. It is then repeated, each time disturbed at
+random by one of four scenarios: one process, two processes, two hosts, a small disk. A process that ends is
+started again until all runs are finished. The report, soak.json in the folder --out, and a table on the
+terminal count what was done and what came of it. The exit status is 1 if a round was not sound. Needs Linux
+with user namespaces, for the other hosts and the small disk; one core is enough.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Run `vision` commands one after the other in one process: the fixture `vision` talks to it.
 
-Each command would otherwise pay for its own start: the imports of torch and Hydra take seconds. The
-tests cannot run the commands in their own process, because `vision train` changes it: Hydra keeps
-global state, and a run sets the number of threads.
+Each command would otherwise pay for its own start: the imports of torch and Hydra take seconds. The tests
+cannot run the commands in their own process, because `vision train` changes it. Hydra keeps global state, and
+a run sets the number of threads.
 """
 
 import contextlib

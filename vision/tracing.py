@@ -38,8 +38,8 @@ def is_any_size(size: int) -> bool:
 def fx_call(module: nn.Module, *inputs: Tensor | None) -> Tensor | None:
     """Record a call of a module where torch.fx traces symbolically, and return its proxy; otherwise None.
 
-    For a forward that reads the shape of its input, which a proxy does not know: the module becomes a leaf of
-    the graph, as torch's own modules are.
+    This is for a forward that reads the shape of its input, which a proxy does not know. The module becomes a
+    leaf of the graph, as torch's own modules are.
     """
     if not isinstance(inputs[0], torch.fx.Proxy):
         return None

@@ -2,7 +2,8 @@
 
 The whole step is that of a real run: vision.experiment.run with its batches, augmentation, schedule,
 clipping, checks and progress, in a temporary folder. Between two of its steps the bare steps take a turn,
-each on a copy of the model: forward, backward, optimizer and zero_grad, always on the first batch.
+each on a copy of the model. A bare step is forward, backward, optimizer and zero_grad, always on the first
+batch.
 """
 
 import copy

@@ -1,6 +1,9 @@
 """Prose has short lines and sentences, and no phrase that readers stumble over."""
 
+import ast
 import re
+from collections.abc import Iterator
+from inspect import cleandoc
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,11 @@ LINK_TARGET = re.compile(r"\]\([^)]*\)")
 NOT_PROSE = re.compile(r"^ *(\||#).*$", re.MULTILINE)  # tables and headings
 PARAGRAPH = re.compile(r"\n\s*\n|\n(?= *(?:[-*]|\d+\.) )")
 SENTENCE = re.compile(r"""(?<=[.!?])["')*]*\s+(?=[^a-z\s])""")
+
+DOCUMENTED = ("vision", "hydra_plugins", "scripts", "examples", "tests")  # folders of Python files
+SECTION = re.compile(r"(Args|Attributes|Raises|Returns|Yields):")
+NEW_ITEM = re.compile(r"[-*] |\d+\. ")
+DOC_SENTENCE = re.compile(r"(?<=[.!?])[\"')*]*\s+|;\s+")  # the alternatives of an entry end with semicolons
 
 # Phrases that readers stumble over, and what to write instead.
 BANNED = {
@@ -68,10 +76,78 @@ def words(sentence: str) -> list[str]:
     return [word for word in re.sub(r"`[^`]*`", "code", sentence).split() if re.search("[A-Za-z]", word)]
 
 
+def docstrings(file: Path) -> Iterator[str]:
+    """Docstrings of a file's module, classes and functions."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            yield ast.get_docstring(node) or ""
+
+
+def docstring_sentences(docstring: str) -> list[str]:
+    """Sentences of a docstring without its code; each argument, attribute, error or item is a paragraph."""
+    paragraphs, section, entry, was_blank, in_code = [""], "", None, True, False
+    for line in docstring.splitlines():
+        text, indent = line.strip(), len(line) - len(line.lstrip())
+        if found := SECTION.fullmatch(line):
+            section, entry = found[1], None
+        elif indent == 0:
+            section = ""
+        in_code = text.startswith((">>>", "...")) or (
+            not section and indent >= 4 and (in_code or was_blank) and not NEW_ITEM.match(text)
+        )
+        if section and entry is None and not SECTION.fullmatch(line):
+            entry = indent
+        starts = section not in ("", "Returns", "Yields") and indent == entry
+        if not text or in_code or starts or NEW_ITEM.match(text) or SECTION.fullmatch(line):
+            paragraphs.append("")
+        if not in_code and not SECTION.fullmatch(line):
+            paragraphs[-1] += f" {text}"
+        was_blank = not text
+    return [one for paragraph in paragraphs for one in DOC_SENTENCE.split(paragraph.strip()) if one]
+
+
 def test_sentences_are_found():
     page = "# A b\n\nOne two. Three `a b`, four.\n\n- Five.\n- Six [seven](x.md).\n\n| a | b |\n\n"
     page += "```\ncode.\n```\n"
     assert [len(words(one)) for one in sentences(page)] == [2, 3, 1, 2]
+
+
+def test_sentences_of_docstrings_are_found():
+    text = """One two.
+
+    >>> code(1)
+
+    Three four
+    five; six.
+
+        make it
+
+    Args:
+        a: seven eight
+            nine.
+        b: ten.
+
+    Returns:
+        Eleven
+        twelve.
+    """
+    found = docstring_sentences(cleandoc(text))
+    expected = ["One two.", "Three four five", "six.", "a: seven eight nine.", "b: ten.", "Eleven twelve."]
+    assert found == expected
+
+
+def test_sentences_of_docstrings_are_short():
+    files = [path for folder in DOCUMENTED for path in (ROOT / folder).rglob("*.py")]
+    files = [path for path in files if not _written_by_runs(path)]
+    assert len(files) > 700
+    long = [
+        f"{file.relative_to(ROOT)}: {len(words(one))}: {one}"
+        for file in files
+        for docstring in docstrings(file)
+        for one in docstring_sentences(docstring)
+        if len(words(one)) > MOST_WORDS
+    ]
+    assert not long, "\n".join(long)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -83,15 +83,15 @@ def attend(
 
     Args:
         field: one field for all heads, a sequence of one per head, or None for full attention.
-        bias: added to the logits: broadcastable to (B, H, N_query, N_key), or, for a field by K offsets or
-            indices, (H, K), one number per head and column of its `neighbours`.
+        bias: added to the logits: broadcastable to (B, H, N_query, N_key). For a field by K offsets or
+            indices also (H, K), one number per head and column of its `neighbours`.
         backend: "auto", or one of `backend_names()`. For N_key keys and a field of K keys per query, "auto"
             chooses the first that applies:
 
-            - native, for a field by offsets: in eager mode on a CPU with a C++ compiler, in float32, float64
-              or bfloat16, if the field leaves out enough pairs (`_native_pays`);
+            - native, for a field by offsets that leaves out enough pairs (`_native_pays`): in eager mode on a
+              CPU with a C++ compiler; in float32, float64 or bfloat16;
             - flex, for a field by offsets with 64 K <= N_key and no bias: in eager mode on a CUDA device with
-              triton, in bfloat16 or float16, heads of 16 to 256 channels;
+              triton; in bfloat16 or float16; with heads of 16 to 256 channels;
             - shift, for a field by offsets with 64 K <= N_key, or 450 K <= N_key on CUDA without a bias;
             - gather, for a field by indices, or one field by offsets or indices per head, with 64 K <= N_key;
             - dense: otherwise, for full fields, masks and dense biases, and in a graph that is exported for

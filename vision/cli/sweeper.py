@@ -45,9 +45,10 @@ OF_HYDRA = (HydraException, OmegaConfBaseException)
 class ResumingSweeper(Sweeper):
     """A sweep over all combinations, as Hydra's basic one, which skips finished runs and writes a plan.
 
-    Before its first run, these stop a sweep: a wrong setting, data or a model that is not available, two runs
-    for one folder, or a finished run with another config. A run that fails does not stop the others; the
-    command then exits with status 1. Runs that another process computes are left to it, and waited for.
+    Before its first run, a sweep stops at a wrong setting, or at data or a model that is not available. It
+    also stops if two runs share a folder, or a finished run has another config. A run that fails does not
+    stop the others; the command then exits with status 1. Runs that another process computes are left to it,
+    and waited for.
 
     Attributes:
         chosen_by: what compares the runs by their validation accuracy, if anything does.

@@ -16,8 +16,8 @@ class TrainingConfig:
         batch_size: images per step.
         accumulation_steps: parts of a batch that go through the model one after another, to save memory.
             Their gradients are averaged. Batch norms see one part at a time.
-        out_of_memory: fail, or halve: where memory runs out in a step, it is done in twice as many parts, and
-            so are the steps after it. Steps then run without a CUDA graph.
+        out_of_memory: fail, or halve: where memory runs out in a step, this step and those after it are done
+            in twice as many parts. Steps then run without a CUDA graph.
         optimizer: a name of `timm.optim.list_optimizers()`, such as adamw, sgd or lion.
         momentum: of sgd and other optimizers that have one; null is the optimizer's default (sgd: 0.9).
         optimizer_options: further arguments of the optimizer, such as {nesterov: false}.

@@ -48,10 +48,10 @@ def as_attention(
 ) -> nn.Module:
     """Return a copy of a model with masked multi-head attention for convolutions and pools.
 
-    The outputs are equal. Every convolution (1-D to 3-D, also transposed), average, maximum, adaptive and
-    global pool and patch stem becomes an `AttentionLayer`, whether it is a module or a function called in a
+    The outputs are equal. Every convolution (1-D to 3-D, also transposed), patch stem, and average, maximum,
+    adaptive or global pool becomes an `AttentionLayer`. It may be a module, or a function called in a
     forward. Batch norm in evaluation mode is folded into the convolution before it if nothing else reads in
-    between, and otherwise kept as a scale and shift per channel. Attention, activations, other norms,
+    between. Otherwise it is kept as a scale and shift per channel. Attention, activations, other norms,
     squeeze-excite and residual sums stay as they are, and so do modules with hooks. The attribute
     `conversion` of the result is a `ConversionSummary`.
 

@@ -24,8 +24,8 @@ class ConvolutionRow:
         kind: "fitted" for position-only heads, "exact" for what was a convolution as attention.
         kernel: its size, such as 3x3.
         heads: number of heads, or of kernel positions.
-        error: squared error on the calibration images, of the layer on its input in the converted model
-            against the original's output, as a share of the latter's variance.
+        error: squared error on the calibration images, as a share of the variance of the original's output.
+            The layer gets its input in the converted model.
     """
 
     name: str

@@ -77,8 +77,8 @@ def as_convolution(
         distill_steps: further steps of training on the images, towards the model's logits.
 
     Raises:
-        ValueError: the model has no attention that can be converted, there are no images, the model does not
-            run on them, or the kernel is even or wider than the grid.
+        ValueError: the model has no attention that can be converted; there are no images, or the model does
+            not run on them; the kernel is even or wider than the grid.
     """
     return Calibration(model, images, batch_size=batch_size).convert(
         kernel_size, ridge=ridge, distill_steps=distill_steps

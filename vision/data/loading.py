@@ -42,8 +42,8 @@ def load_to_device(source: Source, config: DataConfig, *, device: torch.device) 
     returned source lists what was left out, and what a user should know.
 
     Raises:
-        ValueError: there is one class, pixels or labels are not what they should be, images have different
-            sizes and data.img_size is null, an image cannot be read, or images are constant.
+        ValueError: there is one class; pixels or labels are not what they should be; images have different
+            sizes and data.img_size is null; an image cannot be read; or images are constant.
     """
     check_background(config.background)
     classes = checked_classes(source.classes, config.name)

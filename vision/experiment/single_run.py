@@ -42,9 +42,9 @@ def run(config: RunConfig, on_progress: ProgressCallback | None = None) -> JsonO
 
     Args:
         config: all settings of the run.
-        on_progress: called before training with "about", a sentence on the model, after each step with
-            "step", "steps" and "epoch" (how often the training images were seen, a fraction), and after each
-            validation with its line of metrics.jsonl and "steps".
+        on_progress: called before training with "about", a sentence on the model. Called after each step with
+            "step", "steps" and "epoch", the number of passes over the training images so far, a fraction.
+            Called after each validation with its line of metrics.jsonl and "steps".
 
     Returns:
         The record in result.json, with "folder", and "skipped": whether the run was finished before.

@@ -95,8 +95,8 @@ def truncated(length: int | Grid, window: int, *, dilation: int = 1, causal: boo
 
     Args:
         length: number of tokens, placed on Grid(1, length); or a grid, whose tokens in index order are the
-            sequence, so that a window runs on from the end of a row to the next. On a grid of several rows
-            the field is given by indices, else by offsets.
+            sequence. A window then runs on from the end of a row to the next. On a grid of several rows the
+            field is given by indices, else by offsets.
         window: odd number of tokens across, centred on the query.
         dilation: step between the tokens of the window.
         causal: leave out the tokens after the query.

@@ -24,7 +24,7 @@ def make_field(field: Field | FieldFunction | str, grid: Grid, options: Argument
 
     Args:
         field: the field itself, a function Grid -> Field, or "MODULE:NAME". The module must have been
-            imported and the function must be annotated with `-> Field`, so that a saved model can neither
+            imported, and the function must be annotated with `-> Field`. A saved model can thus neither
             import code nor call anything else.
         grid: grid of the tokens.
         options: keyword arguments of the function, as JSON can hold them.

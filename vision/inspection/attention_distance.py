@@ -44,13 +44,20 @@ def attention_distance(model: nn.Module, images: Tensor) -> pd.DataFrame:
         images: (B, C, H, W), all averaged over.
 
     Returns:
-        One row per layer and head, with columns layer, depth (1 for the first layer of the table to run),
-        head, distance (missing if no query of a head has a key), heads, queries, keys (numbers of tokens
-        with a position) and kind: attention, convolution as attention, pooling as attention or soft
-        convolution. `attrs["skipped"]` maps the names of the layers that are left out to the reason: one key
-        (squeeze-and-excite), one query that is not a pool's (class attention, attention pooling), windows
-        folded into the batch (Swin), attention over channels or without weights that can be read (XCiT),
-        recurrences, and tokens that are not on a grid that the model states (see `stated_grids`).
+        One row per layer and head, with these columns:
+
+        - layer, and depth, which is 1 for the first layer of the table to run;
+        - head, and distance, which is missing if no query of a head has a key;
+        - heads, and queries and keys, the numbers of tokens with a position;
+        - kind: attention, convolution as attention, pooling as attention or soft convolution.
+
+        `attrs["skipped"]` maps the names of the layers that are left out to the reason:
+
+        - they have one key (squeeze-and-excite);
+        - they have one query that is not a pool's (class attention, attention pooling);
+        - windows are folded into the batch (Swin);
+        - attention is over channels, or its weights cannot be read (XCiT), or the layer is a recurrence;
+        - tokens are not on a grid that the model states (see `stated_grids`).
     """
     rows: list[tuple[object, ...]] = []
     depths = itertools.count(1)

@@ -68,7 +68,7 @@ def kernel_shares(
 
     The module's docstring has the formulas. The model runs twice over the images, in minibatches. Only sums
     over images are kept. Intervals are percentiles of a bootstrap over images, in which the mean map and the
-    kernel are held fixed: both are least squares, so to first order their own noise does not count.
+    kernel are held fixed. Both are least squares, so to first order their own noise does not count.
 
     Args:
         model: any model whose attention `attention_maps` finds: this suite's, timm's and torchvision's ViTs,
@@ -79,7 +79,7 @@ def kernel_shares(
         seed: of the bootstrap.
 
     Raises:
-        ValueError: there are fewer than two images, the model does not run on images of this size, or it has
+        ValueError: there are fewer than two images; the model does not run on images of this size; or it has
             no attention whose keys have an offset from their query.
     """
     if images.ndim != 4 or len(images) < 2:

@@ -48,8 +48,8 @@ class RolloutLayer(NamedTuple):
 def attention_rollout(model: nn.Module, images: Tensor) -> Tensor:
     """images (B, C, H, W) -> (B, rows, cols): how much of the output comes from each patch, summing to 1.
 
-    Attention rollout (Abnar and Zuidema, 2020) averages the weights of each layer over its heads, adds the
-    identity for the residual, normalizes the rows, and multiplies all layers.
+    Attention rollout (Abnar and Zuidema, 2020) averages the weights of each layer over its heads and adds the
+    identity for the residual. It normalizes the rows, and multiplies all layers.
 
     - A layer with different numbers of queries and keys, such as a strided convolution or a pool, is
       multiplied without an identity.
@@ -70,9 +70,9 @@ def attention_rollout(model: nn.Module, images: Tensor) -> Tensor:
         images: of the size that the model expects.
 
     Raises:
-        ValueError: no attention is found, or some of it has no weights between all tokens: recurrences,
-            windows folded into the batch (Swin), attention over channels (XCiT), over pooled keys (PVT,
-            MViT), or of another kind. Or the model does not state the grid of its tokens.
+        ValueError: no attention is found, or some of it has no weights between all tokens. That holds for
+            recurrences, windows folded into the batch (Swin), attention over channels (XCiT) and attention
+            over pooled keys (PVT, MViT). Or the model does not state the grid of its tokens.
     """
     if any(type(module).__name__ in _PARALLEL for module in model.modules()):
         raise ValueError("rollout needs one layer of attention after the other; this model has parallel ones")

@@ -18,11 +18,11 @@ from vision.patches import Grid, Size, given_grid
 class ConvAttention(nn.Module):
     """(B, N, C) -> (B, N_query, out_chans): nn.Conv2d, written as attention inside a field.
 
-    Head (i, j) gives query (a, b) one key at row a * stride + i * dilation - padding and column
-    b * stride + j * dilation - padding, or none beyond the border. A softmax over one entry is 1 whatever the
-    logits are, so queries and keys are zeros for every image. The values of the head are the tokens
-    themselves, and its output map is weight[:, :, i, j]. This is the construction of Cordonnier et al.
-    (2020), made exact by the mask.
+    Head (i, j) gives query (a, b) one key, or none beyond the border. The key is in row
+    a * stride + i * dilation - padding and column b * stride + j * dilation - padding. A softmax over one
+    entry is 1 whatever the logits are, so queries and keys are zeros for every image. The values of the head
+    are the tokens themselves, and its output map is weight[:, :, i, j]. This is the construction of
+    Cordonnier et al. (2020), made exact by the mask.
 
     The parameters have the names and shapes of nn.Conv2d's and of the mixer `convolution`, so each loads the
     others' state_dict.

@@ -22,7 +22,7 @@ class StaticAttention(PositionAttention):
 
     Synthesizer's random form (Tay et al., 2021), tied over equal relative positions: self-attention with a
     relative bias as its only logits. With a kernel_size it is a depthwise convolution between two linear
-    maps, except for the softmax: the kernel of each head is positive and sums to 1, at the border over what
+    maps, except for the softmax. The kernel of each head is positive and sums to 1, at the border over what
     is left of it. Han et al. (2022) compare the two with local attention.
 
     Args:

@@ -42,7 +42,7 @@ class Backbone(nn.Module):
         img_size: height and width of the images in pixels, or one number for both.
         patch_size: height and width of a patch in pixels, or one number for both.
         dynamic_img_pad: pad images with zeros to a multiple of the patch, which must divide them otherwise.
-        dynamic_img_size: accept images of any size, as timm's ViTs do: fields are those of the image's grid,
+        dynamic_img_size: accept images of any size, as timm's ViTs do. Fields are those of the image's grid,
             and learned positions are resized in each forward pass. Otherwise only those of img_size.
         stem: "patches" maps each patch linearly to a token; "convolutions" is CCT's stem, `ConvStem`.
         in_chans: channels of the images.
@@ -64,8 +64,8 @@ class Backbone(nn.Module):
         arguments: those of the constructor, with the widths that were solved; without device and dtype.
 
     Raises:
-        ValueError: the mixer, position or stem is unknown, the patch does not divide the image, no width
-            gives `params` parameters, or the mixer is for one size with dynamic_img_size.
+        ValueError: the mixer, position or stem is unknown; the patch does not divide the image; no width
+            gives `params` parameters; or the mixer is for one size with dynamic_img_size.
     """
 
     _traits: ClassVar = {"first_conv": None}  # timm's loader leaves the stem to `checkpoint_filter_fn`

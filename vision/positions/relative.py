@@ -23,7 +23,7 @@ class RelativeBias(nn.Module):
     """A bias of the logits: one learned number per head and relative position (row, col) of the key.
 
     For a field by K offsets the table is (num_heads, K) and is returned as it is. For any other field it has
-    one number for each of the (2R - 1)(2C - 1) differences on an R x C grid and is returned dense,
+    one number for each of the (2R - 1)(2C - 1) differences on an R x C grid. It is then returned dense,
     (1, num_heads, N_query, N_key). As in Swin (Liu et al., 2021) it starts near 0.
 
     Args:

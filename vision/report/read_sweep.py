@@ -35,8 +35,8 @@ def read_sweep(
 
     Raises:
         FileNotFoundError: There is no finished run.
-        ValueError: A column is missing or holds wrong values, the runs are of several data sets, those of
-            one model differ in more than size and seeds, or a label of the pair does not exist.
+        ValueError: a column is missing or holds wrong values; the runs are of several data sets; those of one
+            model differ in more than size and seeds; or a label of the pair does not exist.
     """
     records, damages = results.read_sound_records(source)
     check_columns(records, ("label", "train_size", "seed", "test_accuracy"))

@@ -27,7 +27,7 @@ ElementTree.register_namespace("xlink", XLINK)
 def inline_svg(figure: Figure, *, name: str, alt: str) -> Markup:
     """Return the figure as an <svg> element whose colours are the page's CSS variables.
 
-    Of a `Chart`, parts of lines have its name in data-series, names of lines in data-label, and data-points
+    Of a `Chart`, parts of lines have its name in data-series, and names of lines in data-label. data-points
     lists line, x, y and text of each point, in the coordinates of the SVG.
 
     Args:

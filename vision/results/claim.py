@@ -42,7 +42,7 @@ class Watch:
     """Tells dead attempts from live ones.
 
     Processes of this machine are looked up. Those of another machine or container are dead if the heartbeat
-    stands still while this object watches it: clocks and times of files, which may be wrong, do not count.
+    stands still while this object watches it. Clocks and times of files do not count, as they may be wrong.
     """
 
     def __init__(self) -> None:

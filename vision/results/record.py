@@ -120,9 +120,9 @@ class Record:
 def columns() -> dict[str, Column]:
     """Return the columns of a record by name, in order.
 
-    Tables made from several records (`vision.results.collect`) have no checksums, and more columns:
-    `folder`, one for each of the `settings` under its dotted name, such as `training.lr`, and one for each of
-    the `metrics`, such as `metric.f1`.
+    Tables made from several records (`vision.results.collect`) have no checksums, and more columns. They are
+    `folder`, each of the `settings` under its dotted name, such as `training.lr`, and each of the `metrics`,
+    such as `metric.f1`.
     """
     hints = get_type_hints(Record, include_extras=True)
     return {column.name: _column(*get_args(hints[column.name])) for column in fields(Record)}

@@ -23,8 +23,8 @@ from vision.results.index import index
 def verify(sweep: Path) -> tuple[int, dict[str, list[str]]]:
     """Return the number of finished runs below a folder, and what is wrong with those that are not sound.
 
-    Of each run these are checked: its record's checksum, its place, whether it is a copy, the checksums of
-    its files, and its accuracy against its predictions. Runs of versions before 4 have no checksums.
+    Checked are the checksums of each run's record and files, its place, and whether it is a copy. Its
+    accuracy is compared with its predictions. Runs of versions before 4 have no checksums.
     """
     problems: dict[str, list[str]] = {}
     runs = index(sweep)

@@ -76,8 +76,9 @@ class TrainedModel:
         Images are read, resized and normalized as those that the model was trained and tested on.
 
         Args:
-            images: a path, a PIL image, or an array or tensor (H, W), (C, H, W) or (H, W, C) of numbers from
-                0 to 255 or in [0, 1], before any normalization. Or a list of these, or a batch with 4 axes.
+            images: a path, a PIL image, or an array or tensor (H, W), (C, H, W) or (H, W, C). Its numbers are
+                from 0 to 255 or in [0, 1], before any normalization. Or a list of these, or a batch with 4
+                axes.
             top: how many classes to return for each image; None is all.
             batch_size: images that go through the model at once.
 

@@ -30,8 +30,8 @@ def compare_models(
     """Compare the accuracies of two models, on average over the sizes and at each size.
 
     The average lead is one test at level 0.05. The sizes are tested together at level 0.05, by Holm's
-    procedure: in at most 5% of sweeps of two equal models one of them is called ahead at some size. Runs with
-    the same seed and subset are pairs. Models that share no seeds are compared by Welch's t test.
+    procedure. Of two equal models, one is called ahead at some size in at most 5% of sweeps. Runs with the
+    same seed and subset are pairs. Models that share no seeds are compared by Welch's t test.
 
     The lead changes between sizes with different significant leaders. The place is that where the errors
     cross; see `crossing.crossings`. The test images are taken as fixed. docs/statistics.md has the measured

@@ -51,7 +51,7 @@ def accuracy_curves(
 
     Raises:
         ValueError: A column is missing, or the centre or interval is unknown. Or runs of several data sets
-            would be averaged, or runs of one line that differ in other settings, or equal runs differ in the
+            would be averaged; or runs of one line that differ in other settings; or equal runs differ in the
             metric.
     """
     check_interval(centre, interval)

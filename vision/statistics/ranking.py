@@ -20,9 +20,9 @@ RANKING_COLUMNS = ["train_size", "models", "best", "mean", "n", "hsd", "not_sign
 def ranking(records: pd.DataFrame, *, metric: str = "test_accuracy") -> pd.DataFrame:
     """Return the model with the best mean at each training-set size, and those not significantly behind.
 
-    A model is significantly behind only if two tests at level 0.05 agree: Tukey's honestly significant
-    difference with seeds as blocks, and the paired t test against the best. Tukey's test accounts for the
-    choice of the best; the t test for models that differ in variance. The sizes of a model are tested
+    A model is significantly behind only if two tests at level 0.05 agree. They are Tukey's honestly
+    significant difference with seeds as blocks, and the paired t test against the best. Tukey's test accounts
+    for the choice of the best; the t test for models that differ in variance. The sizes of a model are tested
     together, by Holm's procedure, as `compare_models` does. Each size is tested on the seeds that all its
     models have. With fewer than two such seeds nothing is tested.
 
@@ -31,9 +31,9 @@ def ranking(records: pd.DataFrame, *, metric: str = "test_accuracy") -> pd.DataF
         metric: An accuracy in [0, 1].
 
     Returns:
-        Columns train_size, models (number with runs), best (label), mean (of the best), n (common seeds),
-        hsd (Tukey's difference of this size alone, NaN if not tested), not_significantly_behind (labels, best
-        first).
+        Columns train_size, models (number with runs), best (label), mean (of the best), n (common seeds), hsd
+        and not_significantly_behind (labels, best first). hsd is Tukey's difference of this size alone, NaN
+        if not tested.
 
     Raises:
         ValueError: A column is missing, or the runs are of several data sets.

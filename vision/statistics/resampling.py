@@ -15,11 +15,11 @@ def wild_bootstrap(values: np.ndarray, draws: int, generator: np.random.Generato
     """Return chance deviations of the column means: values (seeds, J) -> (draws, J).
 
     A wild bootstrap over seeds, after Cameron, Gelbach and Miller (2008). Each draw multiplies the residuals
-    of a seed by one normal number for all columns, so what its columns share stays shared (nested subsets,
-    one initialization). A chi-square number per draw makes the deviations Student's t. Columns with
-    different numbers of seeds use the same quantile with their own degrees of freedom. Any linear function
-    of the means thus gets its t interval over seeds. Resampling whole seeds would be too narrow: three seeds
-    have only ten distinct resamples.
+    of a seed by one normal number for all columns. What its columns share thus stays shared, such as nested
+    subsets and one initialization. A chi-square number per draw makes the deviations Student's t. Columns
+    with different numbers of seeds use the same quantile with their own degrees of freedom. Any linear
+    function of the means thus gets its t interval over seeds. Resampling whole seeds would be too narrow:
+    three seeds have only ten distinct resamples.
 
     Args:
         values: One row per seed, NaN where a seed has no run.

@@ -49,8 +49,8 @@ def heads_by_layer(model: nn.Module, tolerance: float | None = None) -> list[Jso
             rounding.
 
     Returns:
-        One row per convolution: layer, positions (K), heads, and error, which is the largest difference
-        between the kernel and the one that the heads make, relative to the kernel's largest weight.
+        One row per convolution: layer, positions (K), heads and error. The error is the largest difference
+        between the kernel and that of the heads, relative to the kernel's largest weight.
     """
     rows: list[JsonObject] = []
     for name, module in named_modules(model).items():

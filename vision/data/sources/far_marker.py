@@ -59,11 +59,11 @@ def far_marker(asked: Tensor, *, distance: int, side: int = SIDE, seed: int = 0)
     `distance` columns to the right of the key, marker 1 as many rows below it. The two have different
     patterns, and the label is the pattern of the named one. Everything else is noise.
 
-    Neither the key alone nor the markers alone carry information about the label. So if the logits are a sum
-    of a function of the key and a function of the markers, the mean cross-entropy over the 4 questions is at
-    least log 2. A mean over tokens, none of which sees both the key and a marker, is such a sum. The
-    cross-entropy is convex in the logits with no slope where they are 0. A model that combines key and
-    marker also starts on this plateau, and needs some hundred steps to leave it.
+    Neither the key alone nor the markers alone carry information about the label. Suppose that the logits are
+    a sum of a function of the key and a function of the markers. Then the mean cross-entropy over the 4
+    questions is at least log 2. A mean over tokens, none of which sees both the key and a marker, is such a
+    sum. The cross-entropy is convex in the logits with no slope where they are 0. A model that combines key
+    and marker also starts on this plateau, and needs some hundred steps to leave it.
 
     Args:
         asked: int64 (N, 3), rows of `QUESTIONS`: the marker that the key names, and the patterns of markers

@@ -73,8 +73,8 @@ def load_source(config: DataConfig, *, device: torch.device | str = "cpu") -> So
     source is kept in memory, so that the next run with the same images gets the same object.
 
     Raises:
-        ValueError: data.source or one of data.options is not known, data.module cannot be imported, the
-            images have different sizes and data.img_size is null, or labels do not fit the classes.
+        ValueError: data.source or one of data.options is not known; data.module cannot be imported; the
+            images have different sizes and data.img_size is null; or labels do not fit the classes.
         FileNotFoundError: data.root does not have the files.
     """
     device = torch.device(device)

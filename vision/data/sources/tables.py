@@ -36,8 +36,8 @@ def load_parquet(config: DataConfig) -> Source:
 
     Raises:
         FileNotFoundError: data.root is not a folder, or has no such files.
-        ValueError: the files are not of one table, a table has no column of images or no column of labels,
-            or a row is not what it should be.
+        ValueError: the files are not of one table; a table has no column of images or no column of labels; or
+            a row is not what it should be.
     """
     root, given = Path(config.root).absolute(), f"data.root={config.root!r}"
     if not root.is_dir():
@@ -64,7 +64,7 @@ def load_huggingface(config: DataConfig) -> Source:
     the training split, which does not depend on the run's seeds. Files are kept in data.root.
 
     Raises:
-        ValueError: the package `datasets` is missing, data.dataset is None, or the data set has no split
+        ValueError: the package `datasets` is missing; data.dataset is None; or the data set has no split
             `train`, no column of images or no column of labels.
         FileNotFoundError: the data set is not found.
     """

@@ -63,7 +63,7 @@ def plot_difference(
         crossings: low end, estimate and high end of each training-set size at which the lead changes.
         all_lines: all lines of several figures, so that each has the same style in all of them.
 
-        pairs: single pairs of runs to draw as faint dots, by the label of the other model: tables with
+        pairs: single pairs of runs to draw as faint dots, by the label of the other model. Tables with
             train_size and difference, as `vision.statistics.paired_runs` returns them.
 
     Raises:

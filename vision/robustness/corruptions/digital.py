@@ -71,8 +71,8 @@ def jpeg_compression(x: Tensor, severity: int, draws: Draws) -> Tensor:
 def _undo_affine(x: Tensor, y: Tensor, moves: Tensor) -> tuple[Tensor, Tensor]:
     """Return where an affine map takes columns and rows (B, H, W) from.
 
-    The map takes three corners of the central square, whose side is two thirds of the image's, to points that
-    are moved by `moves` (B, 3, 2), as columns and rows.
+    The map moves three corners of the central square by `moves` (B, 3, 2), columns and rows. The side of this
+    square is two thirds of the image's.
     """
     height, width = x.shape[1:]
     half, (column, row) = min(height, width) // 3, (width // 2, height // 2)
