@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, cast
+from typing import cast
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -69,7 +69,7 @@ class ResumingSweeper(Sweeper):
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
-    def sweep(self, arguments: list[str]) -> Any:
+    def sweep(self, arguments: list[str]) -> list[JobReturn]:
         """Run what is missing; exit with status 1 if a run of the sweep is not finished at the end."""
         started = time.perf_counter()
         with told_in_a_sentence():
@@ -150,9 +150,9 @@ class ResumingSweeper(Sweeper):
     def _in_one_process(self) -> bool:
         return self._launcher_settings["_target_"] == BASIC_LAUNCHER
 
-    def _launch_until_done(self, runs: SweepRuns) -> list[Any]:
+    def _launch_until_done(self, runs: SweepRuns) -> list[JobReturn]:
         assert self.launcher is not None
-        returned: list[Any] = []
+        returned: list[JobReturn] = []
         order = group_by_shared_data if self._in_one_process else longest_first
         while ready := order(runs.wait_for_ready()):
             for start in range(0, len(ready), self.max_batch_size or len(ready)):

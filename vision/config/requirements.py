@@ -9,7 +9,7 @@ ValueError: training.device must be one of cpu, cuda, got 'gpu'
 import inspect
 import math
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 from vision.dynamic import Arguments
 
@@ -37,7 +37,7 @@ def require_storable(name: str, value: object) -> None:
         raise ValueError(f"{name} must be {kinds}, got {value!r} ({type(value).__name__})")
 
 
-def require_flags(name: str, options: Arguments, function: Callable[..., Any]) -> None:
+def require_flags(name: str, options: Arguments, function: Callable[..., object]) -> None:
     """Require true or false of those options that are flags of the function which takes them.
 
     >>> require_flags("data.options", {"reverse": 1}, lambda reverse=False: None)

@@ -76,7 +76,7 @@ class LayerComparison(TorchFunctionMode):
         types: object,
         args: tuple[Any, ...] = (),
         kwargs: Arguments | None = None,
-    ) -> Any:
+    ) -> object:
         output = func(*args, **(kwargs or {}))
         module = self._stack[-1] if self._stack else None
         call = FunctionCall(getattr(func, "__name__", ""), args, kwargs or {})

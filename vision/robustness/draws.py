@@ -8,10 +8,10 @@ True
 
 import zlib
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 SEED = 0
@@ -53,6 +53,6 @@ class Draws:
         """Return int64 (B, count): a random order of `count` things for each image."""
         return self._stack(lambda generator: generator.permutation(count)).long()
 
-    def _stack(self, draw: Callable[[np.random.RandomState], Any]) -> Tensor:
+    def _stack(self, draw: Callable[[np.random.RandomState], ArrayLike]) -> Tensor:
         values = np.stack([np.asarray(draw(generator)) for generator in self._generators])
         return torch.as_tensor(values, dtype=torch.float32)

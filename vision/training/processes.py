@@ -15,7 +15,7 @@ import os
 import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -27,6 +27,8 @@ from torch.nn.parallel import DistributedDataParallel
 from vision.config import ProcessOfRun, this_process_of_run
 
 FIRST_PORT, PORTS = 20_000, 20_000
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -62,11 +64,11 @@ def from_first(value: Any = None) -> Any:
     return values[0]
 
 
-def from_all(value: Any) -> list[Any]:
+def from_all(value: T) -> list[T]:
     """Return the values of all processes in their order, in every process; values are pickled."""
     if not is_shared():
         return [value]
-    values: list[Any] = [None] * dist.get_world_size()
+    values = cast(list[T], [None] * dist.get_world_size())
     dist.all_gather_object(values, value)
     return values
 

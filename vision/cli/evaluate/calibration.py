@@ -6,13 +6,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from vision import results
 from vision.cli.evaluate.runs import FinishedRun, left_out
+from vision.dynamic import JsonObject, TableRow
 from vision.results.evaluations import CHECKSUM
 from vision.statistics import BINNINGS, calibration_bins
 
@@ -41,14 +41,14 @@ def evaluate_calibration(sweep: Path, runs: Sequence[FinishedRun]) -> list[str]:
     return [f"{missing} (calibration)"] if missing else []
 
 
-def _bins(sweep: Path, run: FinishedRun) -> list[dict[str, Any]]:
+def _bins(sweep: Path, run: FinishedRun) -> list[JsonObject]:
     """Return one row for each binning and bin of a run."""
     logits, labels = results.logits(sweep, pd.DataFrame([run.row]))
-    rows: list[dict[str, Any]] = []
+    rows: list[JsonObject] = []
     for binning in BINNINGS:
-        bins: list[dict[Any, Any]] = calibration_bins(
-            logits[0], labels.astype(np.int64), binning=binning
-        ).to_dict("records")
+        bins: list[TableRow] = calibration_bins(logits[0], labels.astype(np.int64), binning=binning).to_dict(
+            "records"
+        )
         rows += [
             {
                 **run.columns,

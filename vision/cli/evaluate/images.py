@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -154,7 +153,7 @@ def _parts(runs: Sequence[FinishedRun]) -> Iterator[list[FinishedRun]]:
 
 def _groups(runs: Sequence[LoadedRun]) -> list[list[LoadedRun]]:
     """Return the runs that share their test images, together."""
-    groups: dict[Any, list[LoadedRun]] = {}
+    groups: dict[tuple[object, ...], list[LoadedRun]] = {}
     for run in runs:
         inputs = run.inputs
         key = (inputs.config.name, inputs.source.fingerprint, inputs.source.test.shape, len(inputs.test))

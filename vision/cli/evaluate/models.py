@@ -16,6 +16,7 @@ from vision.cli.evaluate.runs import FinishedRun
 from vision.cli.run_data import run_inputs
 from vision.config import import_module
 from vision.data import Inputs, has_changed
+from vision.dynamic import JsonObject
 from vision.models import load_model
 from vision.models.saved import read_saved
 from vision.robustness import Classifier
@@ -39,7 +40,7 @@ class LoadedRun:
     inputs: Inputs
 
     @property
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> JsonObject:
         """The columns that say which run a row is of."""
         return {**self.finished.columns, "device": str(self.classifier.device)}
 

@@ -6,7 +6,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from torch import Tensor
 from vision.cli.data import compose_data
 from vision.cli.evaluate.models import LoadedRun
 from vision.data import Images, load_source
+from vision.dynamic import JsonObject
 from vision.robustness import linear_probe, probe_images
 from vision.robustness.probe import features_of, shots_for
 
@@ -64,7 +65,7 @@ def probe_run(
     trained_on: Tensor,
     *,
     known: Callable[..., bool],
-) -> list[dict[str, Any]]:
+) -> list[JsonObject]:
     """Return a row for each number of images per class: level, accuracy, and the share of seen images.
 
     Args:
@@ -83,7 +84,7 @@ def probe_run(
     features, test_features = (
         features_of(run.classifier, pixels) for pixels in (train.pick(every).in_memory(), test[0])
     )
-    rows: list[dict[str, Any]] = []
+    rows: list[JsonObject] = []
     for shots, images in zip(todo, chosen, strict=True):
         own = torch.isin(every, images).numpy()
         accuracy = linear_probe(features[own], train.labels[images].numpy(), test_features, test[1].numpy())

@@ -5,11 +5,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from vision import results
+from vision.dynamic import JsonObject, TableRow
 from vision.provenance import provenance
 from vision.results.evaluations import CHECKSUM, OF_RUN
 from vision.saved_files import known_sha256
@@ -26,11 +26,11 @@ class FinishedRun:
     """
 
     path: Path
-    row: dict[str, Any]
+    row: JsonObject
     weights: str
 
     @property
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> JsonObject:
         """The columns of a table of evaluations that say which run a row is of."""
         of_run = {name: self.row.get(name) for name in OF_RUN}
         return {**of_run, CHECKSUM: self.weights, "commit": provenance()["commit"]}
@@ -45,7 +45,7 @@ def find_runs(sweep: Path, records: pd.DataFrame) -> tuple[list[FinishedRun], li
     known = results.weights_of_runs(sweep)
     runs: list[FinishedRun] = []
     without, altered = list[str](), list[str]()
-    rows: list[dict[Any, Any]] = records.to_dict("records")
+    rows: list[TableRow] = records.to_dict("records")
     for row in rows:
         file = sweep / row["folder"] / results.WEIGHTS
         if not file.is_file():

@@ -7,7 +7,7 @@ ValueError: hydra.launcher.per_gpu must be an integer from 1, got 0
 
 import subprocess
 from math import isfinite
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 from vision.dynamic import Arguments
 
@@ -64,7 +64,7 @@ def check_with_slurm(launcher: Arguments) -> None:
         raise ValueError(f"Slurm would not accept the jobs: {' '.join(asked.stderr.split())}")
 
 
-def _wanted(name: str, value: Any) -> str:
+def _wanted(name: str, value: object) -> str:
     """Return what a setting must be, if the value is something else."""
     if value is None and name in OPTIONAL:
         return ""
@@ -82,5 +82,5 @@ def _wanted(name: str, value: Any) -> str:
     return ""
 
 
-def _is_number(value: Any) -> TypeGuard[float]:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

@@ -116,7 +116,7 @@ class LabelColumn:
         return int(value)
 
 
-def _is_negative(value: Any, *, text: bool) -> bool:
+def _is_negative(value: str | float, *, text: bool) -> bool:
     """Return whether a number is negative; of text, if asked for, an integer."""
     if isinstance(value, str):
         return text and value.startswith("-") and value[1:].isdecimal()

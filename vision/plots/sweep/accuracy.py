@@ -46,7 +46,7 @@ def plot_accuracy(
     scale: Literal["log", "linear"] = "log",
     mark_best: bool = True,
     unit: str = "%",
-    all_lines: Sequence[Any] = (),
+    all_lines: Sequence[object] = (),
 ) -> Figure:
     """Draw centre and interval against x: one colour per line, named at its end where there is room.
 

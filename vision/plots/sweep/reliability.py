@@ -8,7 +8,6 @@
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -30,7 +29,7 @@ CALIBRATED = "as sure as right"
 
 @styled
 def plot_reliability(
-    bins: pd.DataFrame, *, title: str, notes: str = "", all_lines: Sequence[Any] = ()
+    bins: pd.DataFrame, *, title: str, notes: str = "", all_lines: Sequence[object] = ()
 ) -> Figure:
     """Draw accuracy against confidence with intervals, one panel per training-set size.
 
