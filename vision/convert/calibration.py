@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from vision.convert.head_maps import HeadMaps
+from vision.convert.input_shape import does_not_run
 from vision.models.modes import evaluating
 
 
@@ -88,10 +89,7 @@ def inputs_outputs(
                 except _Enough:
                     yield seen.pop()
         except Exception as error:
-            raise ValueError(
-                f"{type(model).__name__} does not run on images {tuple(images.shape[1:])} (C, H, W): "
-                f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-            ) from error
+            raise does_not_run(model, images, error) from error
         finally:
             handle.remove()
 

@@ -6,7 +6,7 @@
 
 from typing import cast
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules import conv, pooling
 
 from vision.convert.layers.geometry import ConvNd
@@ -44,6 +44,14 @@ def input_shape(model: nn.Module, input_size: int | tuple[int, ...] | None) -> t
             f"input_size must be one number, {sizes}or (channels, *size) for this model, got {input_size!r}"
         )
     return (channels, *size)
+
+
+def does_not_run(model: nn.Module, images: Tensor, error: Exception) -> ValueError:
+    """Return the error that a model does not run on images (B, C, H, W), with its own reason."""
+    return ValueError(
+        f"{type(model).__name__} does not run on images {tuple(images.shape[1:])} (C, H, W): "
+        f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    )
 
 
 def _dimensions(module: nn.Module) -> int:

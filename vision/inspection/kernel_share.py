@@ -37,6 +37,7 @@ from dataclasses import dataclass
 import pandas as pd
 from torch import Tensor, nn
 
+from vision.convert.input_shape import does_not_run
 from vision.inspection.attention_maps import recurrences, watch_attention
 from vision.inspection.attention_watcher import AttentionCall
 from vision.inspection.kernel_moments import HeadKernels, LayerShares, Moments
@@ -126,8 +127,5 @@ def _watched(
         try:
             watch_attention(model, batch, keep)
         except Exception as error:
-            raise ValueError(
-                f"{type(model).__name__} does not run on images {tuple(images.shape[1:])} (C, H, W): "
-                f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-            ) from error
+            raise does_not_run(model, images, error) from error
         yield from found
