@@ -26,3 +26,13 @@ def test_links_and_figures_exist(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def test_the_map_is_one_screen_and_names_every_room():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert len(page.splitlines()) <= 52
+    rooms = {path.name for path in (ROOT / "vision").iterdir() if not path.name.startswith(("_", "py."))}
+    in_table = set(re.findall(r"^\| `([\w.]+)/?` \|", page, re.MULTILINE))
+    assert in_table <= rooms
+    named = set(re.findall(r"[\w.]+", page))
+    assert not {room for room in rooms if not {room, room.removesuffix(".py")} & named}
