@@ -26,7 +26,7 @@ class FinishedRun:
     """
 
     path: Path
-    row: JsonObject
+    row: TableRow
     weights: str
 
     @property

@@ -24,7 +24,7 @@ def check_table(table: pd.DataFrame, columns: Sequence[str], *, name: str = "tab
         raise ValueError(f"{name} must have rows, got none")
 
 
-def rows_with(table: pd.DataFrame, column: str, value: object) -> pd.DataFrame:
+def rows_with(table: pd.DataFrame, column: str, value: Any) -> pd.DataFrame:
     """Return the rows that have this value in a column; a missing value selects the rows without one.
 
     >>> rows_with(pd.DataFrame({"label": ["CNN", None], "n": [3, 5]}), "label", None)["n"].tolist()
