@@ -303,7 +303,7 @@ def test_the_range_is_that_of_all_images(tmp_path):
         pixels = source.train.pixels
         levels = {int(pixels[index].max()) for index in range(len(pixels))}
         assert levels == {100 >> 4, 4000 >> 4, 1000 >> 4, 500 >> 4}
-        (remark,) = source.report.remarks
+        (remark,) = source.notes.remarks
         assert remark.startswith("5 of 20 images with more than 8 bits use at most 1/16 of the common range")
 
 
@@ -315,7 +315,7 @@ def test_floats_of_two_scales_are_said(tmp_path):
             values = (random.random((4, 4)) * scale).astype(np.float32)
             Image.fromarray(values).save(tmp_path / f"kind{scale}" / f"{index}.tiff")
     source = load_source(DataConfig(name="x", source="image_folder", root=str(tmp_path)))
-    assert source.report.remarks == (
+    assert source.notes.remarks == (
         "6 of 12 images with more than 8 bits use at most 1/16 of the common range, so few grey levels "
         "remain of them; check that all have the same scale",
     )

@@ -85,7 +85,7 @@ def test_splits_that_were_unpacked_into_a_folder_of_their_own(tmp_path):
 def test_validation_is_said_to_be_unused(tmp_path):
     for part in ("train", "val", "test"):
         fill(*(tmp_path / part / name for name in ("cat", "dog")))
-    assert load(tmp_path).report.lines() == ["skipped 1 folders of splits that are not used (val)"]
+    assert load(tmp_path).notes.lines() == ["skipped 1 folders of splits that are not used (val)"]
 
 
 def test_order_is_that_of_torchvisions_image_folder(tmp_path):
@@ -116,7 +116,7 @@ def test_what_is_no_data_is_left_out_and_counted(classes):
     assert source.classes == ("cat", "dog")
     assert torch.equal(pixels_of(source.train), pixels_of(plain.train))
     assert torch.equal(pixels_of(source.test), pixels_of(plain.test))
-    assert {reason: sorted(names) for reason, names in source.report.skipped.items()} == {
+    assert {reason: sorted(names) for reason, names in source.notes.skipped.items()} == {
         "hidden files or folders": [
             *("$RECYCLE.BIN", ".ipynb_checkpoints", "__MACOSX", "cat/.DS_Store", "cat/._0.png"),
             *("cat/.thumbnails", "cat/Thumbs.db", "checkpoints"),
@@ -127,7 +127,7 @@ def test_what_is_no_data_is_left_out_and_counted(classes):
         "empty class folders": ["birds"],
         "images outside class folders": ["overview.png"],
     }
-    (line,) = source.report.lines()
+    (line,) = source.notes.lines()
     assert line.startswith("skipped 8 hidden files or folders (") and "1 empty class folders (birds)" in line
 
 
@@ -145,7 +145,7 @@ def test_links_that_lead_back_and_links_to_another_class(classes):
     (classes / "cat" / "all").symlink_to(classes)
     source = load(classes)
     assert len(source.train) + len(source.test) == 20
-    assert source.report.skipped == {"links that lead back": ("cat/all",)}
+    assert source.notes.skipped == {"links that lead back": ("cat/all",)}
     (classes / "cat" / "all").unlink()
     (classes / "puma").symlink_to(classes / "cat")
     registry._loaded.clear()
@@ -168,7 +168,7 @@ def test_folders_inside_of_classes_are_said(tmp_path):
     fill(tmp_path / "stone" / "deep")
     source = load(tmp_path)
     assert source.classes == ("animal", "plant", "stone")
-    assert source.report.lines() == [
+    assert source.notes.lines() == [
         "the folders in animal, plant are read as one class each, such as cat, dog in animal"
     ]
 
@@ -277,7 +277,7 @@ def test_one_class(tmp_path):
 def test_a_class_that_is_missing_in_a_split(tmp_path):
     fill(*(tmp_path / "train" / name for name in ("cat", "dog", "emu")))
     fill(tmp_path / "test" / "cat", tmp_path / "test" / "emu")
-    assert load(tmp_path).report.lines() == ["the test split has no image of dog"]
+    assert load(tmp_path).notes.lines() == ["the test split has no image of dog"]
     fill(tmp_path / "test" / "fox")
     registry._loaded.clear()
     with pytest.raises(ValueError, match=r"test has classes that are missing in .*train: fox"):

@@ -69,7 +69,7 @@ def test_files_that_cannot_be_read_are_named_or_skipped(tmp_path, memory, caplog
         load(tmp_path, on_constant="warn", **settings)
     with caplog.at_level(logging.WARNING):
         source = load(tmp_path, on_error="skip", **settings)
-    skipped = source.report.skipped["unreadable images"]
+    skipped = source.notes.skipped["unreadable images"]
     assert sorted(Path(name.strip("'")).name for name in skipped) == sorted(Path(name).name for name in names)
     assert "mine: skipped 6 unreadable images (" in caplog.text and "and 1 more" in caplog.text
     for split in ("train", "test"):
@@ -91,7 +91,7 @@ def test_a_file_cut_in_its_pixels(tmp_path, memory):
         [pixels[index] for index in range(len(pixels))]
     source = load(tmp_path, on_error="skip", **settings)
     assert len(source.train) == 39
-    assert [Path(name).name for name in source.report.skipped["unreadable images"]] == ["000.png'"]
+    assert [Path(name).name for name in source.notes.skipped["unreadable images"]] == ["000.png'"]
 
 
 def test_nothing_is_left(tmp_path):
@@ -110,7 +110,7 @@ def test_constant_images_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"1 of the train images have one value everywhere: .*blank\.png'; "):
         load(tmp_path)
     source = load(tmp_path, on_constant="warn")
-    assert "1 of the train images have one value everywhere" in source.report.lines()[0]
+    assert "1 of the train images have one value everywhere" in source.notes.lines()[0]
     streamed = load(tmp_path, max_memory_fraction=1e-12)
     with pytest.raises(ValueError, match=r"blank\.png' is constant: .* data\.on_constant=warn"):
         [streamed.train.pixels[index] for index in range(len(streamed.train))]
@@ -122,7 +122,7 @@ def test_images_that_are_all_equal(tmp_path):
         Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(path)
     with pytest.raises(ValueError, match=r"all 40 images of the test split are equal; .*on_constant=warn"):
         load(tmp_path)
-    assert "all 40 images of the test split are equal" in load(tmp_path, on_constant="warn").report.lines()
+    assert "all 40 images of the test split are equal" in load(tmp_path, on_constant="warn").notes.lines()
 
 
 @pytest.mark.parametrize("mean", [None, [0.5]])
@@ -229,7 +229,7 @@ def test_pixels_of_a_source_become_bytes(pixels, expected, said):
     source = own(pixels, labels=np.array([0, 1, 0, 9], np.int32), classes=DIGITS.classes)
     assert torch.equal(pixels_of(source.train), expected.expand(-1, 3, -1, -1)[:, : source.train.shape[0]])
     assert source.train.labels.tolist() == [0, 1, 0, 9]
-    remarks = [line for line in source.report.remarks if line.startswith("train:")]
+    remarks = [line for line in source.notes.remarks if line.startswith("train:")]
     assert remarks == ([] if said is None else [f"train: {said}"])
 
 
@@ -253,7 +253,7 @@ def test_many_channels_are_said(monkeypatch):
     monkeypatch.setitem(registry._options, "own", frozenset())
     source = load_source(DataConfig(name="own", source="own"))
     assert source.train.shape == (16, 24, 6)
-    assert source.report.remarks == tuple(
+    assert source.notes.remarks == tuple(
         f"{split}: images have 16 channels of 24x6" for split in ("train", "test")
     )
 
@@ -312,7 +312,7 @@ def test_one_class_is_refused_and_a_missing_class_is_said():
     with pytest.raises(ValueError, match=r"data\.source='own' must return a Source, got Tensor"):
         load_source(DataConfig(name="own", source="own"))
     source = own(PLANES, classes=DIGITS.classes)
-    assert "the train split has no image of 2, 3, 4, 5, 6 and 3 more" in source.report.lines()
+    assert "the train split has no image of 2, 3, 4, 5, 6 and 3 more" in source.notes.lines()
 
 
 def test_the_background_is_a_colour():

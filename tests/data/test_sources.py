@@ -128,11 +128,11 @@ def test_one_colour_image_gives_the_same_wherever_it_lies(digits, tmp_path, inde
     root = str(tmp_path)
     source = load_source(config("image_folder", root=root))
     assert (
-        source.train.shape == (3, 8, 8) and "419 images are grey and 1 in colour" in source.report.lines()[0]
+        source.train.shape == (3, 8, 8) and "419 images are grey and 1 in colour" in source.notes.lines()[0]
     )
     assert load_source(config("image_folder", root=root, channels="3")).train.shape == (3, 8, 8)
     one = load_source(config("image_folder", root=root, channels="1"))
-    assert one.train.shape == (1, 8, 8) and not one.report.lines()
+    assert one.train.shape == (1, 8, 8) and not one.notes.lines()
     assert (pixels_of(one.train) == pixels_of(source.train)[:, :1]).all()
     streamed = load_source(config("image_folder", root=root, channels="1", max_memory_fraction=1e-12))
     assert all(torch.equal(streamed.train.pixels[i], one.train.pixels[i]) for i in (0, index, 399))

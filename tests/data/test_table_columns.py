@@ -56,13 +56,13 @@ def test_of_several_image_columns_the_usual_one_is_read_and_said(tmp_path, order
     both(tmp_path, columns, {name: IMAGE for name in order})
     source = load(tmp_path)
     assert first_pixel(source) == 0 and source.train.labels.tolist() == LABELS
-    assert source.report.remarks[:2] == (
+    assert source.notes.remarks[:2] == (
         "images are read from the column image, not from mask; data.options.image_column chooses another",
         "labels are read from the column label, not from labels; data.options.label_column chooses another",
     )
     chosen = load(tmp_path, image_column="mask", label_column="labels")
     assert first_pixel(chosen) == 200 and chosen.train.labels.tolist() == LABELS[::-1]
-    assert not any("column" in remark for remark in chosen.report.remarks)
+    assert not any("column" in remark for remark in chosen.notes.remarks)
     with pytest.raises(
         ValueError, match=r"data\.options\.image_column='scan' must be a column of train\.parq"
     ):
@@ -134,7 +134,7 @@ def test_numbered_files_that_are_missing_and_files_of_different_names_are_said(t
         write(tmp_path / f"train-0000{number}-of-00004.parquet")
     for name in ("test", "test_old"):
         write(tmp_path / f"{name}.parquet")
-    assert load(tmp_path).report.remarks[:2] == (
+    assert load(tmp_path).notes.remarks[:2] == (
         "train: 2 of 4 files are missing (00001, 00003)",
         "test.parquet, test_old.parquet are read as one split",
     )
@@ -155,5 +155,5 @@ def test_classes_of_one_name_are_refused_and_of_nearly_one_are_said(tmp_path):
     both(tmp_path, {"image": IMAGES, "label": [("cat", "Cat ", "dog")[index % 3] for index in range(COUNT)]})
     assert (
         "the classes 'Cat ' and 'cat' differ only in case, spaces or leading zeros"
-        in load(tmp_path).report.lines()
+        in load(tmp_path).notes.lines()
     )

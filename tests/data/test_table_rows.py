@@ -172,7 +172,7 @@ def test_images_that_cannot_be_read_are_named_by_file_and_row(tmp_path, changed,
         [source.train.pixels[index] for index in range(COUNT)]
     source = load(tmp_path, max_memory_fraction=memory, on_error="skip")
     assert source.train.labels.tolist() == LABELS[:13] + LABELS[14:]
-    assert source.report.skipped == {"unreadable images": ("row 5 of train-1.parquet",)}
+    assert source.notes.skipped == {"unreadable images": ("row 5 of train-1.parquet",)}
     assert torch.equal(source.train.pixels[13], torch.from_numpy(PIXELS)[14, None])
 
 
@@ -279,7 +279,7 @@ def test_layouts_that_are_refused_or_said(tmp_path):
         load(tmp_path)
     for name in ("train", "test", "dev"):
         write(tmp_path / f"{name}.parquet")
-    used = load(tmp_path).report.lines()
+    used = load(tmp_path).notes.lines()
     assert used == ["skipped 3 files that are not used (dev.parquet, one.parquet, two.parquet)"]
     write(tmp_path / "old" / "train.parquet")
     registry._loaded.clear()

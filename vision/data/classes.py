@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
-from vision.data.report import named
+from vision.data.notes import named
 from vision.text import listing
 
 

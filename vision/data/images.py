@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vision.data.depth import Ranges
 from vision.data.encoded import EncodedImages
-from vision.data.report import Report
+from vision.data.notes import Notes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +85,7 @@ class Source:
         train: the images that training subsets and validation images are drawn from.
         test: the images that a finished model is scored on.
         classes: the names of the classes, label 0 first.
-        report: what was found while the images were read.
+        notes: what was found while the images were read.
         ranges: of the images with more than 8 bits; further images are brought to 8 bits by them.
         fingerprint: of all images and labels as they were read; `load_source` fills it in.
     """
@@ -93,7 +93,7 @@ class Source:
     train: Images
     test: Images
     classes: tuple[str, ...]
-    report: Report = field(default_factory=Report)
+    notes: Notes = field(default_factory=Notes)
     ranges: Ranges = field(default_factory=Ranges)
     fingerprint: str = ""
 

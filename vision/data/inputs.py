@@ -140,7 +140,7 @@ def load_inputs(
     # Images that are not in memory are decoded once, so that a broken one does not end the run later.
     looks = first_looks(source)
     if remarks := looks.at(config, train=torch.cat((subset.train, subset.val)), test=test):
-        source = replace(source, report=source.report.with_remarks(*remarks))
+        source = replace(source, notes=source.notes.with_remarks(*remarks))
     mean, std = config.mean, config.std
     if known and mean is None:
         mean, std = (per_channel(values, source.train.shape[0]) for values in known)

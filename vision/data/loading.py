@@ -38,7 +38,7 @@ class SizesDiffer(ValueError):
 def load_to_device(source: Source, config: DataConfig, *, device: torch.device) -> Source:
     """Bring all images to one shape, and to the device's memory if they fit; otherwise they stay encoded.
 
-    Images given as a tensor stay a tensor, in the host's memory if the device has no room. The report of the
+    Images given as a tensor stay a tensor, in the host's memory if the device has no room. The notes of the
     returned source lists what was left out, and what a user should know.
 
     Raises:
@@ -59,13 +59,13 @@ def load_to_device(source: Source, config: DataConfig, *, device: torch.device) 
     ranges, flat = _ranges(splits)
     for split in splits:
         _bring_to_shape(split, shape, ranges, config, decode=fits)
-    report = source.report.with_remarks(*remarks, *flat, *nearly_equal(classes))
+    notes = source.notes.with_remarks(*remarks, *flat, *nearly_equal(classes))
     for split in splits:
-        report = report.joined(split.report).with_remarks(*split.missing_classes(classes))
+        notes = notes.joined(split.notes).with_remarks(*split.missing_classes(classes))
     if all(split.images.resident for split in splits):
-        report = replace(report, near_duplicates=_near_duplicates(*splits))
+        notes = replace(notes, near_duplicates=_near_duplicates(*splits))
     train, test = (_placed(split.images, device if fits else None) for split in splits)
-    return Source(train, test, classes, report, ranges, known_by)
+    return Source(train, test, classes, notes, ranges, known_by)
 
 
 def _common_shape(splits: Sequence[Split], config: DataConfig) -> tuple[Shape, list[str]]:

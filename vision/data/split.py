@@ -1,7 +1,7 @@
 """A split of a data set on its way into memory: its headers are read, and what is broken is left out.
 
 >>> images = Images(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]))
->>> read_split("train", images, ("a", "b"), DataConfig(name="x", source="x")).report.sizes
+>>> read_split("train", images, ("a", "b"), DataConfig(name="x", source="x")).notes.sizes
 {'8x8': 2}
 """
 
@@ -16,8 +16,8 @@ from vision.config import DataConfig
 from vision.data.decoding import Header
 from vision.data.encoded import EncodedImages, Unreadable
 from vision.data.images import Images
+from vision.data.notes import Notes, named
 from vision.data.pixels import checked_images
-from vision.data.report import Report, named
 from vision.data.unlikely_pixels import UnlikelyPixels
 
 UNREADABLE = "unreadable images"
@@ -31,14 +31,14 @@ class Split:
         name: train or test.
         images: those that are left.
         headers: of encoded images, in their order; none for images given as a tensor.
-        report: what was found.
+        notes: what was found.
         encoded: the images before they are decoded, for their names.
     """
 
     name: str
     images: Images
     headers: list[Header] = field(default_factory=list[Header])
-    report: Report = field(default_factory=Report)
+    notes: Notes = field(default_factory=Notes)
     encoded: EncodedImages | None = None
 
     def leave_out(self, unreadable: Sequence[Unreadable], config: DataConfig) -> Tensor:
@@ -63,7 +63,7 @@ class Split:
         if not stay.any():
             raise ValueError(f"no image of the {self.name} split can be read: {unreadable[0].reason}")
         names = [self.image_name(one.index) for one in unreadable]
-        self.report = self.report.with_skipped(UNREADABLE, names)
+        self.notes = self.notes.with_skipped(UNREADABLE, names)
         self.images = self.images.pick(stay.nonzero().flatten())
         assert isinstance(self.images.pixels, EncodedImages)
         self.encoded = self.images.pixels
@@ -77,7 +77,7 @@ class Split:
             refuse_constant: raise an error.
         """
         found = UnlikelyPixels.among(self.name, pixels, self.image_name)
-        self.report = self.report.with_remarks(*found.remarks(refuse_constant=refuse_constant))
+        self.notes = self.notes.with_remarks(*found.remarks(refuse_constant=refuse_constant))
 
     def image_name(self, index: int) -> str:
         """Return what messages call image `index`."""
@@ -97,10 +97,10 @@ def read_split(name: str, images: Images, classes: tuple[str, ...], config: Data
         ValueError: pixels or labels are not what they should be, or an image cannot be read.
     """
     images, converted = checked_images(images, classes, name)
-    split = Split(name, images, report=Report().with_remarks(*converted))
+    split = Split(name, images, notes=Notes().with_remarks(*converted))
     if not isinstance(images.pixels, EncodedImages):
         height, width = images.shape[1:]
-        split.report = replace(split.report, sizes={f"{height}x{width}": len(images)})
+        split.notes = replace(split.notes, sizes={f"{height}x{width}": len(images)})
         return split
     split.encoded = images.pixels
     headers = images.pixels.headers()
@@ -108,8 +108,8 @@ def read_split(name: str, images: Images, classes: tuple[str, ...], config: Data
     split.headers = [one for one in headers if isinstance(one, Header)]
     modes = Counter(header.mode for header in split.headers)
     sizes = Counter(f"{header.shape[1]}x{header.shape[2]}" for header in split.headers)
-    split.report = replace(split.report, modes=dict(modes.most_common()), sizes=dict(sizes.most_common()))
+    split.notes = replace(split.notes, modes=dict(modes.most_common()), sizes=dict(sizes.most_common()))
     if several := sum(header.several for header in split.headers):
         text = f"{several:,} of the {name} files have several frames or pages; the first one is read"
-        split.report = split.report.with_remarks(text)
+        split.notes = split.notes.with_remarks(text)
     return split

@@ -30,8 +30,8 @@ def summary(source: Source, *, mean: list[float] | None = None, std: list[float]
         - remarks: the messages for the user
         - near_duplicates: count and the first 20 pairs; null if nobody looked
     """
-    report = source.report
-    pairs = report.near_duplicates
+    notes = source.notes
+    pairs = notes.near_duplicates
     return {
         "images": {
             "train": _by_class(source.train, source.classes),
@@ -40,16 +40,16 @@ def summary(source: Source, *, mean: list[float] | None = None, std: list[float]
         "shape": list(source.train.shape),
         "mean": mean,
         "std": std,
-        "sizes": _most_frequent(dict(report.sizes)),
-        "modes": dict(report.modes),
+        "sizes": _most_frequent(dict(notes.sizes)),
+        "modes": dict(notes.modes),
         "skipped": {
             reason: {
                 "count": len(names),
                 "names": list(names[: None if reason == UNREADABLE else MOST_NAMES]),
             }
-            for reason, names in report.skipped.items()
+            for reason, names in notes.skipped.items()
         },
-        "remarks": list(report.remarks),
+        "remarks": list(notes.remarks),
         "near_duplicates": None
         if pairs is None
         else {"count": len(pairs), "pairs": [list(pair) for pair in pairs[:MOST_NAMES]]},

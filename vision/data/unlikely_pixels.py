@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vision.data.encoded import is_constant
-from vision.data.report import named
+from vision.data.notes import named
 
 REMEDY = "remove them, or set data.on_constant=warn"
 DARK = 32  # of 255; below it, all pixels are as those of masks and of images with few bits

@@ -99,7 +99,7 @@ def _run(
     results.write_plan(Path(config.output_dir) / config.sweep, [folder])
     with results.atomic_run_folder(folder, config) as attempt, open_loggers(config) as loggers:
 
-        def report(progress: JsonObject) -> None:
+        def pass_on(progress: JsonObject) -> None:
             attempt.check()
             attempt.note(progress["step"], progress["steps"])
             if "train_loss" in progress:
@@ -111,7 +111,7 @@ def _run(
             state = checkpoint.read()
             tell({"state": state})
             record = _train_and_score(
-                config, start, attempt.folder, checkpoint, state, process, report
+                config, start, attempt.folder, checkpoint, state, process, pass_on
             ).to_json()
         record = results.write_result(attempt.folder, record)
         loggers.log(record["steps"], {name: record[name] for name in LOGGED})

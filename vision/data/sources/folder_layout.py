@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from vision.data.report import Report, named
+from vision.data.notes import Notes, named
 from vision.data.sources.allowed_folders import AllowedFolders
 from vision.data.sources.image_files import files_in, is_hidden, is_image
 from vision.data.sources.split_names import split_in, split_of
@@ -26,7 +26,7 @@ HIDDEN, OTHER, EMPTY, STRAY, LOOPS = (
 
 
 class Folder:
-    """A folder of images, and the report of what in it is left out.
+    """A folder of images, and the notes on what in it is left out.
 
     Args:
         root: the folder.
@@ -35,7 +35,7 @@ class Folder:
     """
 
     def __init__(self, root: Path, named: str, inside: AllowedFolders | None = None) -> None:
-        self.root, self.named, self.report = root, named, Report()
+        self.root, self.named, self.notes = root, named, Notes()
         self._inside = inside or AllowedFolders(root)
         self._owners: dict[str, Path] = {}  # the folder of a class for each folder in it, links followed
 
@@ -82,7 +82,7 @@ class Folder:
             classes.setdefault(name, []).extend(self._images(path, note=True))
         stray = [path for path in files_in(folder) if is_image(path)]
         if not any(classes.values()):
-            kinds = Counter(Path(name).suffix or "no suffix" for name in self.report.skipped.get(OTHER, ()))
+            kinds = Counter(Path(name).suffix or "no suffix" for name in self.notes.skipped.get(OTHER, ()))
             rest = f", and {sum(kinds.values())} files of other kinds ({named(list(kinds))})" if kinds else ""
             found = f"{len(stray):,} images outside of them" if stray else "no image"
             raise FileNotFoundError(
@@ -142,7 +142,7 @@ class Folder:
         if joined:
             first, inner = next(iter(joined.items()))
             one = f"the folders in {named(list(joined))} are read as one class each"
-            self.report = self.report.with_remarks(
+            self.notes = self.notes.with_remarks(
                 f"{one}, such as {named([i.name for i in inner])} in {first}"
             )
 
@@ -183,7 +183,7 @@ class Folder:
         self._skip(OTHER, (path for path in files_in(folder) if not is_image(path)))
 
     def _skip(self, reason: str, paths: Iterable[Path]) -> None:
-        self.report = self.report.with_skipped(reason, [str(path.relative_to(self.root)) for path in paths])
+        self.notes = self.notes.with_skipped(reason, [str(path.relative_to(self.root)) for path in paths])
 
     def _refuse(self, found: str) -> None:
         raise ValueError(f"{self.named} has {found}; {EXPECTED}")

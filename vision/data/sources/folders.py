@@ -12,7 +12,7 @@ import torch
 from vision.config import DataConfig
 from vision.data.encoded import EncodedImages
 from vision.data.images import Images, Source
-from vision.data.report import named
+from vision.data.notes import named
 from vision.data.sources.allowed_folders import AllowedFolders
 from vision.data.sources.folder_layout import EXPECTED, Folder
 from vision.data.sources.registry import register_source
@@ -45,7 +45,7 @@ def load_folder(config: DataConfig) -> Source:
     if not splits:
         images, classes = _labelled(folder.classes(folder.root))
         train, test = stratified_split(images.labels, TEST_SHARE)
-        return Source(images.pick(train), images.pick(test), classes, folder.report)
+        return Source(images.pick(train), images.pick(test), classes, folder.notes)
     held_out = next((splits[name] for name in ("test", "val") if name in splits), None)
     if held_out is None:
         raise FileNotFoundError(
@@ -57,8 +57,8 @@ def load_folder(config: DataConfig) -> Source:
         raise ValueError(f"{held_out} has classes that are missing in {splits['train']}: {named(unknown)}")
     position = torch.tensor([classes.index(name) for name in test_classes])
     unused = [path.name for path in splits.values() if path not in (splits["train"], held_out)]
-    report = folder.report.with_skipped(UNUSED, unused)
-    return Source(train, Images(test.pixels, position[test.labels]), classes, report)
+    notes = folder.notes.with_skipped(UNUSED, unused)
+    return Source(train, Images(test.pixels, position[test.labels]), classes, notes)
 
 
 def _labelled(classes: dict[str, list[str]]) -> tuple[Images, tuple[str, ...]]:

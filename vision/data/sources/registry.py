@@ -83,7 +83,7 @@ def load_source(config: DataConfig, *, device: torch.device | str = "cpu") -> So
         while len(_loaded) >= KEPT:
             _loaded.popitem(last=False)
         source = read_source(config, device=device)
-        for line in source.report.lines():
+        for line in source.notes.lines():
             _logger.warning("%s: %s", config.name, line)
         _loaded[key] = source
     _loaded.move_to_end(key)

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias, cast
 
-from vision.data.report import named
+from vision.data.notes import named
 from vision.dynamic import Arguments, JsonObject
 
 Schema: TypeAlias = Any  # pyarrow.Schema

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from vision.data.report import named
+from vision.data.notes import named
 from vision.data.sources.split_names import SPLITS, split_of
 from vision.data.sources.table_columns import Columns, find_columns
 from vision.data.sources.table_labels import Column, RowNames

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from vision.config import DataConfig
 from vision.data.images import Images, Source
-from vision.data.report import Report, named
+from vision.data.notes import Notes, named
 from vision.data.sources.allowed_folders import AllowedFolders
 from vision.data.sources.registry import register_source
 from vision.data.sources.split_names import split_of
@@ -53,7 +53,7 @@ def load_parquet(config: DataConfig) -> Source:
             raise FileNotFoundError(f"{given} has no file {pattern}: {root}; found {found}")
     train, test = (read_files(files[split], config.options) for split in ("train", "test"))
     unused = sorted(path.name for path in paths if path not in (*files["train"], *files["test"]))
-    return _source(train, test, config, Report().with_skipped("files that are not used", unused))
+    return _source(train, test, config, Notes().with_skipped("files that are not used", unused))
 
 
 @register_source("huggingface", options=OPTIONS)
@@ -76,9 +76,9 @@ def load_huggingface(config: DataConfig) -> Source:
         raise ValueError(f"data.dataset={config.dataset!r} must have a split train, got {', '.join(splits)}")
     held_out = known.get("test") or known.get("val")
     unused = [name for name in splits if name not in (known["train"], held_out)]
-    report = Report().with_skipped("splits that are not used", unused)
+    notes = Notes().with_skipped("splits that are not used", unused)
     train = _part(splits, known["train"], config)
-    return _source(train, None if held_out is None else _part(splits, held_out, config), config, report)
+    return _source(train, None if held_out is None else _part(splits, held_out, config), config, notes)
 
 
 def _part(splits: Any, name: str, config: DataConfig) -> Part:
@@ -89,7 +89,7 @@ def _part(splits: Any, name: str, config: DataConfig) -> Part:
     return Part(two_columns(table, columns), rows, Path(), declared, columns.remarks)
 
 
-def _source(train: Part, test: Part | None, config: DataConfig, report: Report | None = None) -> Source:
+def _source(train: Part, test: Part | None, config: DataConfig, notes: Notes | None = None) -> Source:
     """Return the images of two parts, or of one, of which a stratified fifth is held out."""
     roots = [Path(config.root), *([Path(config.dataset)] if config.dataset else [])]
     inside = AllowedFolders(*roots, anywhere=config.allow_outside_root)
@@ -99,12 +99,12 @@ def _source(train: Part, test: Part | None, config: DataConfig, report: Report |
     classes = labels.classes()
     images = Images(pixels, labels.indices(classes))
     remarks = dict.fromkeys(remark for part in parts for remark in part.remarks)
-    report = (report or Report()).with_remarks(*remarks)
+    notes = (notes or Notes()).with_remarks(*remarks)
     if test is None:
         kept, held_out = stratified_split(images.labels, TEST_SHARE)
-        return Source(images.pick(kept), images.pick(held_out), classes, report)
+        return Source(images.pick(kept), images.pick(held_out), classes, notes)
     pixels, labels = _columns(test, inside, names)
-    return Source(images, Images(pixels, labels.indices(classes)), classes, report)
+    return Source(images, Images(pixels, labels.indices(classes)), classes, notes)
 
 
 def _columns(part: Part, inside: AllowedFolders, names: Sequence[str] | None) -> tuple[Any, LabelColumn]:

@@ -1,7 +1,7 @@
 """What reading a data set found: what was left out, and what a user should know.
 
->>> report = Report().with_skipped("hidden", [".DS_Store", "._a.png"])
->>> report.lines()
+>>> notes = Notes().with_skipped("hidden", [".DS_Store", "._a.png"])
+>>> notes.lines()
 ['skipped 2 hidden (.DS_Store, ._a.png)']
 """
 
@@ -15,7 +15,7 @@ NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Notes:
     """What was found while a data set was read.
 
     Attributes:
@@ -33,21 +33,21 @@ class Report:
     sizes: Mapping[str, int] = field(default_factory=dict[str, int])
     near_duplicates: tuple[tuple[str, str], ...] | None = None
 
-    def with_skipped(self, reason: str, names: Iterable[str]) -> "Report":
-        """Return a report in which these names are left out too."""
+    def with_skipped(self, reason: str, names: Iterable[str]) -> "Notes":
+        """Return notes in which these names are left out too."""
         added = (*self.skipped.get(reason, ()), *names)
         return replace(self, skipped={**self.skipped, reason: added}) if added else self
 
-    def with_remarks(self, *remarks: str) -> "Report":
-        """Return a report with further sentences."""
+    def with_remarks(self, *remarks: str) -> "Notes":
+        """Return notes with further sentences."""
         return replace(self, remarks=(*self.remarks, *remarks))
 
-    def joined(self, other: "Report") -> "Report":
-        """Return a report of everything in both."""
-        report = self.with_remarks(*other.remarks)
+    def joined(self, other: "Notes") -> "Notes":
+        """Return notes of everything in both."""
+        notes = self.with_remarks(*other.remarks)
         for reason, names in other.skipped.items():
-            report = report.with_skipped(reason, names)
-        return replace(report, modes=_sum(self.modes, other.modes), sizes=_sum(self.sizes, other.sizes))
+            notes = notes.with_skipped(reason, names)
+        return replace(notes, modes=_sum(self.modes, other.modes), sizes=_sum(self.sizes, other.sizes))
 
     def lines(self) -> list[str]:
         """Return the sentences, and one line on what was left out."""
