@@ -39,7 +39,7 @@ def load_to_device(source: Source, config: DataConfig, *, device: torch.device) 
     """Bring all images to one shape, and to the device's memory if they fit; otherwise they stay encoded.
 
     Images given as a tensor stay a tensor, in the host's memory if the device has no room. The notes of the
-    returned source lists what was left out, and what a user should know.
+    returned source list what was left out, and what a user should know.
 
     Raises:
         ValueError: there is one class; pixels or labels are not what they should be; images have different
