@@ -74,7 +74,7 @@ def test_normalize_is_the_formula_and_guards_constant_channels():
     mean, std = torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1), torch.tensor([0.2, 0.25, 0.3]).view(3, 1, 1)
     torch.testing.assert_close(augmentation()(images, torch.arange(64))[0], (images / 255 - mean) / std)
     assert Normalize([1.0], [0.0])(torch.full((2, 1, 4, 4), 255, dtype=torch.uint8)).abs().max() == 0
-    with pytest.raises(ValueError, match=r"data\.mean and data\.std must have .* 3 channels, got 1"):
+    with pytest.raises(ValueError, match=r"data\.mean .* must have one value per channel, 3, got 1"):
         Normalize([0.1], [0.2])(images)
     with pytest.raises(ValueError, match=r"data\.mean and data\.std must each have one value per channel"):
         Normalize([0.1, 0.2], [0.2])

@@ -122,8 +122,8 @@ class Normalize:
         """Raise a ValueError where the images have another number of channels."""
         if images.shape[1] != len(self.shift):
             raise ValueError(
-                f"data.mean and data.std must have one value for each of the images' {images.shape[1]} "
-                f"channels, got {len(self.shift)}"
+                f"data.mean and data.std must have one value per channel, {images.shape[1]}, got "
+                f"{len(self.shift)}"
             )
         return images.float().sub_(self.shift).mul_(self.scale)
 
