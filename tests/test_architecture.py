@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "patches": {"argument_types", "device_dtype"},
     "tracing": set(),
     "text": set(),
-    "saved_files": set(),
+    "saved_files": {"text"},
     "fields": {"argument_types", "dynamic", "patches", "reference", "tracing"},
     "positions": {"device_dtype", "patches", "fields", "tracing"},
     "attention": {"argument_types", "dynamic", "patches", "fields", "positions", "tracing"},
@@ -42,7 +42,7 @@ MAY_IMPORT = {
         "argument_types",
     },
     "data": {"_old_names", "dynamic", "config", "text"},
-    "training": {"_old_names", "dynamic", "config"},
+    "training": {"_old_names", "dynamic", "config", "text"},
     "provenance": {"dynamic"},
     "results": {
         *("_lazy", "_old_names", "argument_types", "dynamic", "config", "text", "provenance", "saved_files")
@@ -50,7 +50,7 @@ MAY_IMPORT = {
     "statistics": set(),
     "inspection": {"dynamic", "text", "patches", "fields", "attention", "models", "convert", "soften"},
     "robustness": {"dynamic", "patches", "data", "statistics"},
-    "reuse": {"argument_types", "dynamic", "data", "models", "patches", "results"},
+    "reuse": {"argument_types", "dynamic", "data", "models", "patches", "results", "text"},
     "plots": {"text"},
     "report": {"dynamic", "text", "results", "statistics", "plots", "provenance"},
     "checkpoints": {"dynamic", "config", "training", "results"},
@@ -58,7 +58,7 @@ MAY_IMPORT = {
         *("config", "data", "models", "soften", "inspection", "training", "provenance", "results"),
         *("checkpoints", "dynamic"),
     },
-    "checks": {"dynamic", "config", "data", "models", "training", "results", "experiment"},
+    "checks": {"dynamic", "config", "data", "models", "training", "results", "experiment", "text"},
     "cli": {
         *("text", "config", "patches", "data", "models", "convert", "soften", "provenance", "results"),
         *("statistics", "inspection", "reuse", "plots", "report", "experiment", "checks", "dynamic"),

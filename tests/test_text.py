@@ -2,7 +2,18 @@
 
 import numpy as np
 
-from vision.text import first_few, listing, number, percent, points, short_name, sizes, value_text
+from vision.text import (
+    first_few,
+    first_line,
+    listing,
+    number,
+    one_line,
+    percent,
+    points,
+    short_name,
+    sizes,
+    value_text,
+)
 
 
 def test_names_are_listed_and_counted():
@@ -29,3 +40,10 @@ def test_numbers_keep_what_they_need():
         and points(-0.001, digits=2) == "-0.10"
         and percent(0.391) == "39.1%"
     )
+
+
+def test_the_text_of_an_error_in_one_line():
+    error = RuntimeError("\nsize mismatch\n\tfor  head.weight\n")
+    assert first_line(error) == "size mismatch"
+    assert one_line(error) == "size mismatch for head.weight"
+    assert one_line(error, most=4) == "size"

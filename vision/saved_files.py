@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from vision.text import first_line
+
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FOLDER, HUB = "local-dir:", ("hf-hub:", "hf_hub:")
 WEIGHT_FILES = (WEIGHTS, "pytorch_model.bin", "pytorch_model.pth", "model.pth")  # as timm looks for them
@@ -102,7 +104,7 @@ def _on_hub(name: str) -> SavedFiles:
             except EntryNotFoundError:
                 continue
     except (OSError, HfHubHTTPError, HFValidationError) as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = first_line(error)
         raise ValueError(
             f"hf-hub:{name} is neither on the Hugging Face Hub nor in its cache on this machine "
             f"({type(error).__name__}: {reason})"

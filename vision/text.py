@@ -22,6 +22,16 @@ def listing(names: Iterable[object]) -> str:
     return f"{', '.join(before)} and {last}" if before else last
 
 
+def first_line(error: object) -> str:
+    """Return the first line of an error's text, which is its sentence in most libraries."""
+    return str(error).strip().partition("\n")[0]
+
+
+def one_line(error: object, *, most: int | None = None) -> str:
+    """Return an error's text of several lines as one line of up to `most` letters."""
+    return " ".join(str(error).split())[:most]
+
+
 def short_name(setting: str) -> str:
     """Return the last part of a dotted name: "lr" for "training.lr"."""
     return setting.rpartition(".")[2]

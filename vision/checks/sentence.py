@@ -9,6 +9,8 @@ ValueError: training.metrics=[...] cannot be called: ZeroDivisionError: division
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from vision.text import one_line
+
 
 @contextmanager
 def in_a_sentence(failure: str) -> Generator[None]:
@@ -18,8 +20,4 @@ def in_a_sentence(failure: str) -> Generator[None]:
     except (ValueError, OSError):
         raise
     except Exception as error:
-        raise ValueError(f"{failure}: {type(error).__name__}: {_line(error)}") from error
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+        raise ValueError(f"{failure}: {type(error).__name__}: {one_line(error, most=300)}") from error

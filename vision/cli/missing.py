@@ -11,6 +11,8 @@ from typing import cast
 from omegaconf import Node, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
+from vision.text import first_line
+
 MISSING, RESOLVER = "???", "must_be_given"
 
 
@@ -29,7 +31,7 @@ def must_be_given(name: str) -> str:
 
 def reason_of(error: InterpolationResolutionError) -> str:
     """Return the sentence of a setting that must be given, or what else could not be resolved."""
-    text = str(error).partition("\n")[0]
+    text = first_line(error)
     return text.partition(f"{ValueError.__name__} raised while resolving interpolation: ")[2] or text
 
 

@@ -11,6 +11,7 @@ from torch.nn.modules import conv, pooling
 
 from vision.convert.layers.geometry import ConvNd
 from vision.dynamic import JsonObject
+from vision.text import first_line
 
 
 def input_shape(model: nn.Module, input_size: int | tuple[int, ...] | None) -> tuple[int, ...]:
@@ -50,7 +51,7 @@ def does_not_run(model: nn.Module, images: Tensor, error: Exception) -> ValueErr
     """Return the error that a model does not run on images (B, C, H, W), with its own reason."""
     return ValueError(
         f"{type(model).__name__} does not run on images {tuple(images.shape[1:])} (C, H, W): "
-        f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        f"{type(error).__name__}: {first_line(error)}"
     )
 
 

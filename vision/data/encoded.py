@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from vision.data.decoding import BACKGROUND, Header, decode, read_header, read_range
 from vision.data.depth import Ranges
 from vision.data.image_shape import resize, to_channels
+from vision.text import one_line
 
 T = TypeVar("T")
 
@@ -170,7 +171,7 @@ class EncodedImages(Dataset[Tensor]):
     def _broken(self, index: int, error: Exception) -> str:
         from PIL import UnidentifiedImageError
 
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error) or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
             item = self.items[index]
             is_empty = item == b"" if isinstance(item, bytes) else os.path.getsize(item) == 0

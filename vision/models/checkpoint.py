@@ -10,7 +10,7 @@ from pathlib import Path
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
-from vision.text import first_few
+from vision.text import first_few, first_line
 
 Shapes = Mapping[str, Sequence[int]]
 SHOWN = 5
@@ -69,7 +69,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         state = load_state_dict(str(path), weights_only=True)
     except Exception as error:
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         save = "safetensors.torch.save_file" if path.suffix == ".safetensors" else "torch.save"
         raise ValueError(
             f"{path} cannot be read as weights; save them with {save}(model.state_dict(), FILE) "

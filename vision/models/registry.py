@@ -21,6 +21,7 @@ from vision.models.any_size import check_img_size
 from vision.models.small_images import small_image_arguments, token_patch
 from vision.models.stage_widths import stage_widths
 from vision.patches import Size, padding_of, pair
+from vision.text import one_line
 
 SAVED = ("hf-hub:", "hf_hub:", "local-dir:")  # where timm looks for a model instead of its registry
 Completer = Callable[..., Arguments]
@@ -155,7 +156,7 @@ def create_model(name: str, **arguments: Any) -> nn.Module:
     try:
         return timm.create_model(name, **arguments)
     except TypeError as error:
-        reason = " ".join(str(error).split())[:300]  # torch's has several lines
+        reason = one_line(error, most=300)  # torch's has several lines
         raise ValueError(f"model {name!r} does not take the arguments {arguments}: {reason}") from error
 
 

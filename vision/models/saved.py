@@ -28,6 +28,7 @@ from vision.models.timm_model import TimmModel
 from vision.saved_files import CONFIG as CONFIG
 from vision.saved_files import WEIGHTS as WEIGHTS
 from vision.saved_files import find_saved
+from vision.text import one_line
 
 # How the images of a run are evaluated, in timm's words: their central square, resized.
 EVALUATION = {"crop_pct": 1.0, "crop_mode": "center", "interpolation": "bilinear"}
@@ -148,7 +149,7 @@ def load_model(name: str | Path, **changes: Any) -> nn.Module:
     except (RuntimeError, TypeError) as error:
         if not changes:
             raise
-        reason = " ".join(str(error).split())[:300]  # torch's has several lines
+        reason = one_line(error, most=300)  # torch's has several lines
         raise ValueError(f"the model in {name} cannot be loaded with {changes}: {reason}") from error
 
 

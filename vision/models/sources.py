@@ -18,6 +18,7 @@ from torch import nn
 from vision.dynamic import Arguments
 from vision.models.registry import create_model
 from vision.models.saved import read_saved
+from vision.text import first_line, one_line
 
 TORCHVISION = "torchvision/"
 # The families of torchvision that are built for one image size, by the name of that argument.
@@ -89,7 +90,7 @@ def build_model(name: str, *, pretrained: bool = False, **arguments: Any) -> nn.
     try:
         return _build(name, pretrained, arguments)
     except Exception as error:
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         raise ValueError(
             f"the published weights of {name!r} are not available: {type(error).__name__}: {reason}"
         ) from error
@@ -127,7 +128,7 @@ def _build(name: str, pretrained: bool, arguments: Arguments) -> nn.Module:
         weights = "DEFAULT" if pretrained else None
         return torchvision.models.get_model(bare, weights=weights, **backbone, **arguments)
     except TypeError as error:
-        reason = " ".join(str(error).split())[:300]  # torch's has several lines
+        reason = one_line(error, most=300)  # torch's has several lines
         raise ValueError(f"model {name!r} does not take the arguments {arguments}: {reason}") from error
 
 

@@ -23,6 +23,7 @@ from vision.models.saved import SavedModel, read_saved
 from vision.models.small_images import build_on_meta
 from vision.patches import Size, padding_of, pair
 from vision.saved_files import HUB, download, find_saved
+from vision.text import first_line, one_line
 
 SIZES = ("img_size", "in_chans", "num_classes")
 PLAIN = "file", "hf_hub_id", "url"  # where timm looks for published weights
@@ -85,7 +86,7 @@ def read_published(name: str, overlay: JsonObject | None = None) -> Start:
         if source == "url":
             return Start(Path(cast(Any, download_cached_file)(location)), config=config)
     except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = first_line(error)
         raise ValueError(f"the published weights of {name!r} are not available: {reason}") from error
     if not source:
         raise ValueError(f"timm publishes no weights for {name!r}; see `vision models --pretrained`")
@@ -150,7 +151,7 @@ def _build(name: str, arguments: Arguments, known: Arguments, start: Start) -> n
     try:
         return create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **saved, **arguments)
     except (RuntimeError, KeyError) as error:
-        wrong = _misfit(name, arguments, start) or " ".join(str(error).split())
+        wrong = _misfit(name, arguments, start) or one_line(error)
         raise ValueError(f"the weights in {start.weights} do not fit {name}: {wrong}") from error
 
 

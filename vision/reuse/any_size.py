@@ -15,6 +15,7 @@ from vision.dynamic import Arguments
 from vision.models import Backbone
 from vision.patches import pair
 from vision.reuse.trained_model import TrainedModel
+from vision.text import first_line
 
 
 def for_any_size(trained: TrainedModel) -> TrainedModel:
@@ -38,7 +39,7 @@ def for_any_size(trained: TrainedModel) -> TrainedModel:
     except Exception as error:
         raise ValueError(
             f"{type(model).__name__} takes only images of {trained.config['input_size']}; leave out the "
-            f"dynamic size, or load it with another img_size ({str(error).partition(chr(10))[0]})"
+            f"dynamic size, or load it with another img_size ({first_line(error)})"
         ) from error
     return trained
 

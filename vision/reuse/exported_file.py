@@ -18,6 +18,7 @@ from vision.argument_types import checked
 from vision.dynamic import JsonObject
 from vision.reuse.any_size import dynamic_sides, for_any_size, other_size, sides
 from vision.reuse.trained_model import TrainedModel
+from vision.text import first_line
 
 FORMATS = ("onnx", "torch")
 ENDINGS = {"onnx": ".onnx", "torch": ".pt2"}
@@ -78,7 +79,7 @@ def export(
         except ImportError:
             raise
         except Exception as error:  # exporters and their programs raise nearly anything
-            reason = str(error).strip().partition("\n")[0]
+            reason = first_line(error)
             raise ValueError(
                 f"{type(model).__name__} cannot be exported with {format=}, {dynamic_size=}: "
                 f"{type(error).__name__}: {reason}"

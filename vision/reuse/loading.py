@@ -23,6 +23,7 @@ from vision.models.timm_model import TimmModel
 from vision.results import RESULT
 from vision.reuse.reading import reading_of
 from vision.reuse.trained_model import TrainedModel
+from vision.text import first_line
 
 
 @checked
@@ -55,7 +56,7 @@ def _check_device(device: torch.device | str) -> None:
     try:
         torch.empty(1, device=device)
     except (AssertionError, RuntimeError) as error:  # torch without CUDA asserts
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         raise ValueError(
             f"device must be one of this machine, such as cpu, got {str(device)!r}: {reason}"
         ) from error

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from vision.text import first_line
 from vision.training.processes import is_shared
 from vision.training.step import Step
 
@@ -101,7 +102,7 @@ class CapturedStep:
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            self.outcome = f"the capture failed: {str(error).splitlines()[0]}"
+            self.outcome = f"the capture failed: {first_line(error)}"
             self._optimizer.zero_grad(set_to_none=True)
 
     def _capture(self, *inputs: Tensor) -> None:

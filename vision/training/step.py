@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vision.config import TrainingConfig
+from vision.text import first_line
 from vision.training.devices import autocast, resolve_memory_format
 from vision.training.memory import OutOfMemory, free_cached, is_out_of_memory
 from vision.training.processes import averaging, is_shared, mean_over_processes
@@ -76,7 +77,7 @@ class Step:
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            reason = str(error).partition("\n")[0]
+            reason = first_line(error)
         # The error is gone by now, and with it the activations that its traceback holds.
         self.optimizer.zero_grad(set_to_none=True)
         free_cached(self._device)

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from vision.config import TrainingConfig
+from vision.text import one_line
 from vision.training.freeze import frozen_backbone, training_mode
 from vision.training.optimization import create_optimizer, create_schedule
 
@@ -35,7 +36,7 @@ def try_recipe(config: TrainingConfig) -> None:
     except Exception as error:  # whatever an optimizer raises at an option that it did not check
         raise ValueError(
             f"training.optimizer={config.optimizer} cannot make a step with {config.optimizer_options}: "
-            f"{' '.join(str(error).split()):.200}"
+            f"{one_line(error, most=200)}"
         ) from error
     try:
         schedule = create_schedule(optimizer, config, steps=STEPS)
@@ -72,7 +73,7 @@ def try_model(model: nn.Module, config: TrainingConfig, *, shape: tuple[int, int
             raise ValueError(
                 f"the model cannot be trained with training.batch_size={config.batch_size} and "
                 f"training.accumulation_steps={config.accumulation_steps}, whose smallest part has "
-                f"{smallest_part(config)} images: {' '.join(str(error).split()):.200}"
+                f"{smallest_part(config)} images: {one_line(error, most=200)}"
             ) from error
 
 

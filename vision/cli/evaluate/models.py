@@ -20,6 +20,7 @@ from vision.dynamic import JsonObject
 from vision.models import load_model
 from vision.models.saved import read_saved
 from vision.robustness import Classifier
+from vision.text import one_line
 
 CHECKED = 64  # test images on which a model must give the classes that its run wrote down
 SAME = 0.9  # share of them; lower precision and other devices change a few
@@ -53,7 +54,7 @@ def load_runs(runs: Sequence[FinishedRun], device: torch.device) -> tuple[list[L
         try:
             loaded.append(_load(run, device))
         except (ValueError, OSError, RuntimeError) as error:
-            sentences.append(f"left out: {run.row['folder']}: {' '.join(str(error).split())}")
+            sentences.append(f"left out: {run.row['folder']}: {one_line(error)}")
     return loaded, sentences
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from vision import inspection
 from vision.cli.inspect.models import InspectionInputs
 from vision.cli.stderr import tell
+from vision.text import first_few
 
 EXACT = 1e-9  # a share this close to 1 is 1, up to rounding
 
@@ -74,5 +75,4 @@ def _print_skipped(what: str, skipped: dict[str, str]) -> None:
     for layer, reason in skipped.items():
         reasons.setdefault(reason, []).append(layer)
     for reason, layers in reasons.items():
-        more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
-        tell(f"{what}, {layers[0]}{more}: {reason}")
+        tell(f"{what}, {first_few(layers, 1)}: {reason}")

@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 
 from vision.cli.launchers.gpu_processes import visible_gpus
 from vision.cli.launchers.sweep_jobs import SweepJobs
+from vision.text import one_line
 
 SECONDS_FOR_ADDRESS = 10
 
@@ -108,7 +109,7 @@ def _check_address(address: str) -> None:
 
 
 def _no_answer(address: str, error: Exception) -> str:
-    return f"hydra.launcher.address={address} does not answer: {' '.join(str(error).split())}"
+    return f"hydra.launcher.address={address} does not answer: {one_line(error)}"
 
 
 def _wait_for(task: Any) -> JobReturn:

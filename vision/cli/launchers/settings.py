@@ -10,6 +10,7 @@ from math import isfinite
 from typing import TypeGuard
 
 from vision.dynamic import Arguments
+from vision.text import one_line
 
 SLURM = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
 SECONDS_FOR_SLURM = 30
@@ -61,7 +62,7 @@ def check_with_slurm(launcher: Arguments) -> None:
             f"Slurm did not answer within {SECONDS_FOR_SLURM} s; see whether `sbatch --test-only` does"
         ) from error
     if asked.returncode:
-        raise ValueError(f"Slurm would not accept the jobs: {' '.join(asked.stderr.split())}")
+        raise ValueError(f"Slurm would not accept the jobs: {one_line(asked.stderr)}")
 
 
 def _wanted(name: str, value: object) -> str:

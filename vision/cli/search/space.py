@@ -21,6 +21,7 @@ from optuna.distributions import (
 )
 
 from vision.cli.search.overrides import Parameters
+from vision.text import one_line
 
 Space = Mapping[str, BaseDistribution]
 LOG = "log"
@@ -80,7 +81,7 @@ def _distribution(override: Override, sweep: Sweep) -> BaseDistribution:
     try:
         return _of_interval(sweep) if isinstance(sweep, IntervalSweep) else _of_values(override, sweep)
     except ValueError as error:
-        raise ValueError(f"{override.input_line} cannot be searched: {_line(error)}") from error
+        raise ValueError(f"{override.input_line} cannot be searched: {one_line(error)}") from error
 
 
 def _of_interval(sweep: IntervalSweep) -> BaseDistribution:
@@ -114,7 +115,3 @@ def _ends(distribution: BaseDistribution) -> Sequence[object]:
         return distribution.choices
     assert isinstance(distribution, IntDistribution | FloatDistribution)
     return list(dict.fromkeys((distribution.low, distribution.high)))
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

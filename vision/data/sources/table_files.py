@@ -18,6 +18,7 @@ from vision.data.sources.split_names import SPLITS, split_of
 from vision.data.sources.table_columns import Columns, find_columns
 from vision.data.sources.table_labels import Column, RowNames
 from vision.dynamic import Arguments
+from vision.text import one_line
 
 Table: TypeAlias = Any  # pyarrow.Table
 _WORDS = sorted((word for words in SPLITS.values() for word in words), key=len, reverse=True)
@@ -86,9 +87,7 @@ def read_files(files: Sequence[Path], options: Arguments | None = None) -> Part:
     try:
         table = pa.concat_tables([table for table, _ in found], promote_options="permissive")
     except pa.ArrowException as error:
-        raise ValueError(
-            f"{named(names)} must have columns of the same types: {' '.join(str(error).split())}"
-        ) from error
+        raise ValueError(f"{named(names)} must have columns of the same types: {one_line(error)}") from error
     declared = [(name, columns.classes) for name, (_, columns) in zip(names, found, strict=True)]
     remarks = [remark for _, columns in found for remark in columns.remarks]
     return Part(
@@ -117,7 +116,7 @@ def _read(file: Path, options: Arguments) -> tuple[Table, Columns]:
             columns = find_columns(opened.schema_arrow, file.name, options)
             table = opened.read(columns=[columns.image, columns.label])
     except (pa.ArrowException, OSError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        reason = getattr(error, "strerror", None) or one_line(error)
         raise ValueError(f"{file} cannot be read as a parquet file: {reason}") from error
     return two_columns(table, columns), columns
 

@@ -23,6 +23,7 @@ from vision.data.sources.table_files import Part, files_by_split, read_files, tw
 from vision.data.sources.table_images import read_images
 from vision.data.sources.table_labels import LabelColumn, RowNames
 from vision.data.subsets import stratified_split
+from vision.text import one_line
 
 TEST_SHARE = 0.2
 
@@ -134,7 +135,7 @@ def _fetch(config: DataConfig) -> Any:
             Any, datasets.load_dataset(config.dataset, cache_dir=config.root, download_config=download)
         )
     except (OSError, ValueError, datasets.exceptions.DatasetGenerationError) as error:
-        reason = " ".join(str(error.__cause__ or error).split())
+        reason = one_line(error.__cause__ or error)
         raise FileNotFoundError(
             f"data.dataset={config.dataset!r} cannot be read, with data.download={config.download} and "
             f"data.root={Path(config.root).absolute()}: {reason}"

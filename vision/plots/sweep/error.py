@@ -28,6 +28,7 @@ from vision.plots.layout.style import STYLES, WIDTH, styled
 from vision.plots.layout.tables import check_table, rows_with
 from vision.plots.layout.ticks import percent_axis, set_x_ticks
 from vision.plots.sweep.fits import LEAST, THIN, Fit, draw_fit
+from vision.text import short_name
 
 MOST_FORMULAS = 3  # fits up to which the small print has their formulas
 
@@ -133,5 +134,5 @@ def _limits(curves: pd.DataFrame, runs: pd.DataFrame | None) -> tuple[float, flo
 
 
 def _x_label(x: str, scale: str) -> str:
-    name = "training images" if x == "train_size" else x.rpartition(".")[2]
+    name = "training images" if x == "train_size" else short_name(x)
     return f"{name} (log scale)" if scale == "log" else name
