@@ -5,6 +5,7 @@
 """
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from torch import nn
@@ -52,25 +53,40 @@ def stage_widths(name: str, params: int, **arguments: Any) -> Arguments:
         # The stem is as wide as the first stage, as in the model; timm's setting is half of that.
         return {known[0]: stages} | ({"stem_width": (stages[0] + 1) // 2} if has_stem else {})
 
-    first, step = float(shape[0]), 1.0
-    counts: dict[str, int] = {}  # neighbouring steps are often rounded to the same widths
-    tried: dict[float, tuple[int, Arguments]] = {}
-    for _ in range(STEPS):
-        solved = widths(first)
-        if str(solved) not in counts:
-            counts[str(solved)] = _count(name, arguments | solved)
-        reached = counts[str(solved)]
-        tried[abs(reached - params)] = (reached, solved)
-        # Parameters grow with the square of the width; smaller and smaller steps settle the rounding.
-        first, step = max(1.0, first * (params / reached) ** (step / 2)), 0.9 * step
-    error = min(tried)
-    reached, solved = tried[error]
-    if error > TOLERANCE * params:
+    reached, solved = _nearest(
+        params, float(shape[0]), widths, count=lambda found: _count(name, arguments | found)
+    )
+    if abs(reached - params) > TOLERANCE * params:
         raise ValueError(
             f"no width gives {name!r} {params} parameters within {TOLERANCE:.0%}, got {params=}; "
             f"the nearest model has {reached}"
         )
     return solved
+
+
+def _nearest(
+    params: int, first: float, widths: Callable[[float], Arguments], *, count: Callable[[Arguments], int]
+) -> tuple[int, Arguments]:
+    """Return the widths whose number of parameters is nearest to `params`, and this number.
+
+    Args:
+        params: the number to come near.
+        first: width of the first stage to start from.
+        widths: the widths of all stages for that of the first.
+        count: the number of parameters with such widths.
+    """
+    step = 1.0
+    counts: dict[str, int] = {}  # neighbouring steps are often rounded to the same widths
+    tried: dict[int, tuple[int, Arguments]] = {}
+    for _ in range(STEPS):
+        solved = widths(first)
+        if str(solved) not in counts:
+            counts[str(solved)] = count(solved)
+        reached = counts[str(solved)]
+        tried[abs(reached - params)] = (reached, solved)
+        # Parameters grow with the square of the width; smaller and smaller steps settle the rounding.
+        first, step = max(1.0, first * (params / reached) ** (step / 2)), 0.9 * step
+    return tried[min(tried)]
 
 
 def _signature(name: str, arguments: Arguments) -> dict[str, inspect.Parameter]:
