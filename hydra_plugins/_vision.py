@@ -4,23 +4,23 @@ The leading underscore keeps other Hydra programs in the same environment from i
 look for plugins.
 """
 
-from vision.cli.launchers.gpu_processes import GpuLauncher as _GpuLauncher
-from vision.cli.launchers.ray_tasks import RayLauncher as _RayLauncher
-from vision.cli.search.sweeper import OptunaSweeper as _OptunaSweeper
-from vision.cli.sweeper import ResumingSweeper as _ResumingSweeper
+from vision.cli.train.launchers.gpu_processes import GpuLauncher as _GpuLauncher
+from vision.cli.train.launchers.ray_tasks import RayLauncher as _RayLauncher
+from vision.cli.train.search.sweeper import OptunaSweeper as _OptunaSweeper
+from vision.cli.train.sweeper import ResumingSweeper as _ResumingSweeper
 
 
 class ResumingSweeper(_ResumingSweeper):
-    """`vision.cli.sweeper.ResumingSweeper` under the name that Hydra asks for."""
+    """`vision.cli.train.sweeper.ResumingSweeper` under the name that Hydra asks for."""
 
 
 class OptunaSweeper(_OptunaSweeper):
-    """`vision.cli.search.sweeper.OptunaSweeper` under the name that Hydra asks for."""
+    """`vision.cli.train.search.sweeper.OptunaSweeper` under the name that Hydra asks for."""
 
 
 class RayLauncher(_RayLauncher):
-    """`vision.cli.launchers.ray_tasks.RayLauncher` under the name that Hydra asks for."""
+    """`vision.cli.train.launchers.ray_tasks.RayLauncher` under the name that Hydra asks for."""
 
 
 class GpuLauncher(_GpuLauncher):
-    """`vision.cli.launchers.gpu_processes.GpuLauncher` under the name that Hydra asks for."""
+    """`vision.cli.train.launchers.gpu_processes.GpuLauncher` under the name that Hydra asks for."""

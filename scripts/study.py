@@ -25,8 +25,8 @@ from comparison.workers import Costs, Workers
 from gpu.log import Log
 from gpu.process import Clock, kill_all
 
-from vision.cli.old_names import current_overrides
-from vision.cli.schema import conf_folder
+from vision.cli.train.old_names import current_overrides
+from vision.cli.train.schema import conf_folder
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ import torch
 from commands import Done
 
 from vision.cli import main
-from vision.cli.worker import shared_worker
+from vision.cli.train.worker import shared_worker
 
 
 class CommandServer:

@@ -21,7 +21,7 @@ from timm.optim import create_optimizer_v2
 from torch import Tensor, nn
 
 from benchmarks.turns import Row, Section, goal, ratio, say
-from vision.cli.progress import Progress
+from vision.cli.train.progress import Progress
 from vision.config import AugmentConfig, DataConfig, ModelConfig, RunConfig, TrainingConfig
 from vision.data import Images, Source, register_source
 from vision.experiment import run, train

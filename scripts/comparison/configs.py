@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from vision.cli.schema import conf_folder, store_schema, to_run_config
+from vision.cli.train.schema import conf_folder, store_schema, to_run_config
 from vision.config import RunConfig, check
 
 QUICK = ("train_size", "seed")  # these change no other part of a config

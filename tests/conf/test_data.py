@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from vision.cli.data import compose_data
-from vision.cli.schema import conf_folder, store_schema, to_run_config
+from vision.cli.train.schema import conf_folder, store_schema, to_run_config
 from vision.config import AugmentConfig, DataConfig
 from vision.data import draw_subset, load_source
 from vision.data.sources.torchvision_sets import DATASETS

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from vision.cli.schema import conf_folder, store_schema, to_run_config
+from vision.cli.train.schema import conf_folder, store_schema, to_run_config
 from vision.config import TrainingConfig, check
 
 FILES = sorted((Path(__file__).parents[2] / "conf" / "training").glob("[!_]*.yaml"))

@@ -11,9 +11,9 @@ from code_blocks import PAGES, ROOT, blocks, commands
 from hydra import compose, initialize_config_dir
 
 from vision.cli.main import _parser  # pyright: ignore[reportPrivateUsage]
-from vision.cli.path_arguments import quoted_paths
-from vision.cli.schema import conf_folder, store_schema, to_run_config
-from vision.cli.train import _register_plugins  # pyright: ignore[reportPrivateUsage]
+from vision.cli.train.path_arguments import quoted_paths
+from vision.cli.train.schema import conf_folder, store_schema, to_run_config
+from vision.cli.train.train import _register_plugins  # pyright: ignore[reportPrivateUsage]
 from vision.config import RunConfig
 
 EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])

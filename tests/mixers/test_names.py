@@ -9,7 +9,7 @@ from mixer_cases import DIM, GRID
 from omegaconf import OmegaConf
 from small_models import build
 
-from vision.cli.schema import conf_folder, store_schema
+from vision.cli.train.schema import conf_folder, store_schema
 from vision.mixers import create_mixer, mixer_names
 from vision.models import our_models
 

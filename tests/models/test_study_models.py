@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from small_models import build
 
-from vision.cli.schema import conf_folder, store_schema
+from vision.cli.train.schema import conf_folder, store_schema
 from vision.models import complete_arguments, cost
 
 PAGE = Path(__file__).parents[2] / "docs" / "models.md"

@@ -74,9 +74,9 @@ def compose_data(what: str, settings: list[str]) -> "DataConfig":
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
 
-    from vision.cli.hydra_errors import sentence
-    from vision.cli.old_names import accept_old_names
-    from vision.cli.schema import conf_folder, store_schema, to_run_config
+    from vision.cli.train.hydra_errors import sentence
+    from vision.cli.train.old_names import accept_old_names
+    from vision.cli.train.schema import conf_folder, store_schema, to_run_config
     from vision.config import check
 
     store_schema()

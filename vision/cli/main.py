@@ -52,11 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(command: str, words: list[str]) -> int:
     if command == "train":  # its arguments are Hydra's
-        from vision.cli.train import train
+        from vision.cli.train.train import train
 
         return train(words[1:])
     if command in COMPLETION:
-        from vision.cli.train import complete
+        from vision.cli.train.train import complete
 
         return complete(words)
     options = vars(_parser(command).parse_args(words))

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from vision import results
-from vision.cli.progress import duration
 from vision.cli.stderr import printable
+from vision.cli.train.progress import duration
 
 MARKS = {"finished": "", "running": " running", "failed": " failed", "damaged": " damaged"}
 MOST_LINES = 10

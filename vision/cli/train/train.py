@@ -14,16 +14,16 @@ from hydra.core.plugins import Plugins
 from omegaconf import DictConfig
 
 from vision import results
-from vision.cli.hydra_errors import answer_in_one_sentence, sentence
-from vision.cli.launchers.needs import check_plugins
-from vision.cli.old_names import accept_old_names, current_overrides
 from vision.cli.output_paths import check_folder
-from vision.cli.path_arguments import quoted_paths
-from vision.cli.progress import Progress
-from vision.cli.schema import conf_folder, store_schema, to_run_config
 from vision.cli.stderr import tell
-from vision.cli.targets import refuse_other_targets
-from vision.cli.words import check_words, flags_last
+from vision.cli.train.hydra_errors import answer_in_one_sentence, sentence
+from vision.cli.train.launchers.needs import check_plugins
+from vision.cli.train.old_names import accept_old_names, current_overrides
+from vision.cli.train.path_arguments import quoted_paths
+from vision.cli.train.progress import Progress
+from vision.cli.train.schema import conf_folder, store_schema, to_run_config
+from vision.cli.train.targets import refuse_other_targets
+from vision.cli.train.words import check_words, flags_last
 from vision.config import this_process_of_run
 
 MULTIRUN = ("-m", "--multirun")
@@ -110,7 +110,7 @@ def _register_plugins() -> None:
 
 def _run(composed: DictConfig) -> str:
     """Run one job; returns why a sweep has to stop, or nothing."""
-    from vision.cli.run_job import check_runs, run_here, run_in_worker
+    from vision.cli.train.run_job import check_runs, run_here, run_in_worker
 
     _find_modules_here()  # in a launcher's process, which may not have the path of the command
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vision.cli.worker import CallFailed, Worker
+from vision.cli.train.worker import CallFailed, Worker
 from vision.results import RunDied
 
 HOW_IT_ENDS = {
@@ -51,7 +51,7 @@ def test_an_exit_in_words_of_python_is_an_error_that_ends_nothing(worker):
 def test_it_ends_with_the_process_that_it_works_for():
     code = """
 import os, sys
-from vision.cli.worker import shared_worker
+from vision.cli.train.worker import shared_worker
 print(shared_worker().call(os.getpid), flush=True)
 sys.stdin.readline()
 """

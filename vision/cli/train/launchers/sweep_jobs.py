@@ -16,7 +16,7 @@ from hydra.core.utils import JobReturn, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from vision.cli.progress import SWEEP
+from vision.cli.train.progress import SWEEP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class SweepJobs:
         state: Hydra's singletons.
         folder: the folder in which the command was started.
         path: sys.path of the command.
-        sweep: what `vision.cli.progress` passes to the runs of the sweep.
+        sweep: what `vision.cli.train.progress` passes to the runs of the sweep.
     """
 
     hydra_context: HydraContext

@@ -14,9 +14,9 @@ from omegaconf import OmegaConf
 
 from vision import results
 from vision.cli.main import main
-from vision.cli.old_names import accept_old_names, current_overrides
-from vision.cli.schema import conf_folder, store_schema
 from vision.cli.sweep_arguments import current_names
+from vision.cli.train.old_names import accept_old_names, current_overrides
+from vision.cli.train.schema import conf_folder, store_schema
 from vision.config import RENAMED, RunConfig
 
 # A value for each old name that differs from its default.
@@ -220,7 +220,7 @@ def test_a_table_with_old_columns_is_read(tmp_path):
     assert records["data.dataset"].isna().tolist() == [True, True, False]
 
 
-PUBLISHED = Path(__file__).parents[2] / "outputs" / "published"
+PUBLISHED = Path(__file__).parents[3] / "outputs" / "published"
 
 
 @pytest.mark.parametrize("file", sorted(PUBLISHED.glob("*/records.csv")), ids=lambda file: file.parent.name)

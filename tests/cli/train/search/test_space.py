@@ -4,8 +4,8 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from vision.cli.search.overrides import as_overrides
-from vision.cli.search.space import ends, split_space
+from vision.cli.train.search.overrides import as_overrides
+from vision.cli.train.search.space import ends, split_space
 
 
 def space(*words: str):

@@ -15,7 +15,7 @@ from vision.config import RunConfig, this_process_of_run
 from vision.dynamic import JsonObject
 
 if TYPE_CHECKING:
-    from vision.cli.progress_bar import RunBar
+    from vision.cli.train.progress_bar import RunBar
 
 SWEEP = "VISION_SWEEP"
 SECONDS_BETWEEN_LINES, SECONDS_BEFORE_BAR = 10.0, 1.0
@@ -90,7 +90,7 @@ class Progress:
 
     def _show_bar(self) -> None:
         if self._bar is None and _is_time(self._started, SECONDS_BEFORE_BAR):
-            from vision.cli.progress_bar import RunBar
+            from vision.cli.train.progress_bar import RunBar
 
             self._bar = RunBar(self._name)
         if self._bar:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vision.cli.path_arguments import quoted_paths
+from vision.cli.train.path_arguments import quoted_paths
 
 NAMES = (
     "with space",

@@ -3,7 +3,7 @@
 import pytest
 from hydra._internal.hydra import Hydra
 
-from vision.cli.train import train
+from vision.cli.train.train import train
 
 
 @pytest.mark.parametrize(

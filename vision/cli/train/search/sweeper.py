@@ -15,20 +15,20 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from vision import results
-from vision.cli.hydra_errors import sentence
-from vision.cli.path_arguments import quoted
-from vision.cli.progress import pass_on
-from vision.cli.schema import to_run_config
-from vision.cli.search.overrides import Parameters, as_overrides
 from vision.cli.stderr import tell
-from vision.cli.sweep_checks import MOST_RUNS, without_repeats
-from vision.cli.sweep_runs import SweepRun, SweepRuns
-from vision.cli.sweeper import ResumingSweeper, told_in_a_sentence
+from vision.cli.train.hydra_errors import sentence
+from vision.cli.train.path_arguments import quoted
+from vision.cli.train.progress import pass_on
+from vision.cli.train.schema import to_run_config
+from vision.cli.train.search.overrides import Parameters, as_overrides
+from vision.cli.train.sweep_checks import MOST_RUNS, without_repeats
+from vision.cli.train.sweep_runs import SweepRun, SweepRuns
+from vision.cli.train.sweeper import ResumingSweeper, told_in_a_sentence
 
 if TYPE_CHECKING:  # optuna may not be installed
     from optuna.trial import FrozenTrial
 
-    from vision.cli.search.study import Search
+    from vision.cli.train.search.study import Search
 
 JOURNAL = "optuna.journal"
 BOUNDS = {"n_trials": (1, MOST_RUNS), "n_jobs": (1, 10_000), "seed": (0, 2**32 - 1)}
@@ -76,8 +76,8 @@ class OptunaSweeper(ResumingSweeper):
 
     def _open(self, arguments: Sequence[str]) -> "Search":
         """Check the search so far, and the ends of its space; nothing is written if one is wrong."""
-        from vision.cli.search.space import ends, split_space
-        from vision.cli.search.study import SAMPLERS, Search
+        from vision.cli.train.search.space import ends, split_space
+        from vision.cli.train.search.study import SAMPLERS, Search
 
         self._check_options(list(SAMPLERS))
         space, self._fixed = split_space(self._begin(arguments))

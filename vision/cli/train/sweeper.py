@@ -22,17 +22,17 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from vision import results
-from vision.cli.hydra_errors import sentence
-from vision.cli.launchers.gpu_processes import GpuLauncher
-from vision.cli.launchers.ray_tasks import RayLauncher
-from vision.cli.launchers.settings import check_settings, check_with_slurm
-from vision.cli.progress import announce
-from vision.cli.run_order import group_by_shared_data, longest_first
-from vision.cli.schema import to_run_config
 from vision.cli.stderr import tell
-from vision.cli.sweep_checks import check_number_of_runs, check_train_sizes, without_repeats
-from vision.cli.sweep_runs import FinishedData, SweepRun, SweepRuns
-from vision.cli.worker import CallFailed, shared_worker
+from vision.cli.train.hydra_errors import sentence
+from vision.cli.train.launchers.gpu_processes import GpuLauncher
+from vision.cli.train.launchers.ray_tasks import RayLauncher
+from vision.cli.train.launchers.settings import check_settings, check_with_slurm
+from vision.cli.train.progress import announce
+from vision.cli.train.run_order import group_by_shared_data, longest_first
+from vision.cli.train.schema import to_run_config
+from vision.cli.train.sweep_checks import check_number_of_runs, check_train_sizes, without_repeats
+from vision.cli.train.sweep_runs import FinishedData, SweepRun, SweepRuns
+from vision.cli.train.worker import CallFailed, shared_worker
 from vision.config import RunConfig, check
 from vision.dynamic import Arguments
 
@@ -131,7 +131,7 @@ class ResumingSweeper(Sweeper):
     def _estimate(
         self, to_do: Sequence[SweepRun], finished: Sequence[FinishedData], *, trains: bool
     ) -> list[float]:
-        from vision.cli.run_job import check_runs
+        from vision.cli.train.run_job import check_runs
 
         configs = [run.config for run in to_do]
         try:
@@ -199,7 +199,7 @@ def told_in_a_sentence() -> Generator[None]:
 
 
 def _why_to_stop(job: JobReturn) -> str:
-    """Return what `vision.cli.train` returned: why the sweep has to stop, or nothing."""
+    """Return what `vision.cli.train.train` returned: why the sweep has to stop, or nothing."""
     try:
         return str(job.return_value or "")
     except Exception as error:

@@ -5,7 +5,7 @@
 
 from collections.abc import Sequence
 
-from vision.cli.sweep_runs import SweepRun
+from vision.cli.train.sweep_runs import SweepRun
 
 
 def group_by_shared_data(runs: Sequence[SweepRun]) -> list[SweepRun]:

@@ -120,9 +120,8 @@ class Worker:
             # A plain process: those of multiprocessing depend on the launcher that this one belongs to.
             self._pipe, other_end = Pipe()
             end = other_end.fileno()
-            code = (
-                f"import sys; sys.path[:] = {sys.path!r}; from vision.cli.worker import serve; serve({end})"
-            )
+            start = f"from vision.cli.train.worker import serve; serve({end})"
+            code = f"import sys; sys.path[:] = {sys.path!r}; {start}"
             command = [sys.executable, "-P", "-c", code]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[end])
             other_end.close()

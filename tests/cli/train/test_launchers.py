@@ -12,8 +12,8 @@ import pytest
 from commands import FAULTY, TINY, VISION
 from launchers import launched_by
 
-from vision.cli.launchers.gpu_processes import fitting, make_slots, visible_gpus
-from vision.cli.launchers.needs import NEEDED, check_plugins
+from vision.cli.train.launchers.gpu_processes import fitting, make_slots, visible_gpus
+from vision.cli.train.launchers.needs import NEEDED, check_plugins
 
 RUNS = Path("outputs/tiny/runs")
 CNN = ["train", "-m", *TINY, "model=cnn", "train_size=20"]
@@ -45,7 +45,7 @@ def test_a_preempted_slurm_job_is_queued_again_and_continues(tmp_path):
 @pytest.mark.slow
 def test_processes_of_the_gpu_launcher_keep_their_gpu_and_their_data(tmp_path, vision):
     for module in ("faulty.py", "telling.py"):
-        shutil.copy(Path(__file__).with_name(module), tmp_path)
+        shutil.copy(Path(__file__).parents[1] / module, tmp_path)
     sweep = ["train", "-m", *FAULTY, "+model.kwargs.how=exits,works,works_too,works_again"]
     sweep += ["model.name=telling", "data.source=telling", "data.module=telling", "model.module=telling"]
     done = vision(tmp_path, *sweep, *launched_by("gpu"), OMP_NUM_THREADS="9")

@@ -9,8 +9,8 @@ import pytest
 
 from vision import results
 from vision.checks import check_together
-from vision.cli.run_order import group_by_shared_data, longest_first
-from vision.cli.sweep_runs import SweepRun, SweepRuns
+from vision.cli.train.run_order import group_by_shared_data, longest_first
+from vision.cli.train.sweep_runs import SweepRun, SweepRuns
 from vision.config import ModelConfig, RunConfig
 
 

@@ -9,8 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
 import vision
-from vision.cli.hydra_errors import no_such_setting
-from vision.cli.missing import must_be_given, reason_of
+from vision.cli.train.hydra_errors import no_such_setting
+from vision.cli.train.missing import must_be_given, reason_of
 from vision.config import RunConfig, setting_types
 from vision.dynamic import JsonObject
 

@@ -10,7 +10,7 @@ import pytest
 from commands import TINY, VISION
 
 from vision.cli import progress as module
-from vision.cli.progress import Progress
+from vision.cli.train.progress import Progress
 
 CNN = [*TINY, "model=cnn", "train_size=40"]
 

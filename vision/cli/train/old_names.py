@@ -17,10 +17,10 @@ from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import OmegaConf
 
-from vision.cli.flags import check_flag
-from vision.cli.missing import mark_missing
-from vision.cli.progress import SWEEP
 from vision.cli.stderr import tell
+from vision.cli.train.flags import check_flag
+from vision.cli.train.missing import mark_missing
+from vision.cli.train.progress import SWEEP
 from vision.config import DISTANCE, OLD_DISTANCE, RENAMED
 from vision.dynamic import JsonObject
 

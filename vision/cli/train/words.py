@@ -14,8 +14,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override
 from hydra.errors import HydraException
 
-from vision.cli.flags import check_flag
-from vision.cli.hydra_errors import sentence
+from vision.cli.train.flags import check_flag
+from vision.cli.train.hydra_errors import sentence
 
 GROUPS = {"data": "digits", "model": "vit", "training": "epochs", "experiment": "demo", "debug": "tiny"}
 CAN_BE_LEFT_OUT = ("experiment", "debug")

@@ -18,7 +18,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from vision.cli.launchers.sweep_jobs import SweepJobs
+from vision.cli.train.launchers.sweep_jobs import SweepJobs
 from vision.config import GPU_SHARE
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"

@@ -17,8 +17,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from vision.cli.launchers.gpu_processes import visible_gpus
-from vision.cli.launchers.sweep_jobs import SweepJobs
+from vision.cli.train.launchers.gpu_processes import visible_gpus
+from vision.cli.train.launchers.sweep_jobs import SweepJobs
 from vision.text import one_line
 
 SECONDS_FOR_ADDRESS = 10

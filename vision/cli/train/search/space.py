@@ -20,7 +20,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from vision.cli.search.overrides import Parameters
+from vision.cli.train.search.overrides import Parameters
 from vision.text import one_line
 
 Space = Mapping[str, BaseDistribution]

@@ -10,7 +10,7 @@ from pathlib import Path
 from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 
 from vision import results
-from vision.cli.sweep_runs import SweepRun
+from vision.cli.train.sweep_runs import SweepRun
 
 MOST_RUNS = 100_000
 

@@ -10,7 +10,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from vision.cli.search.study import SAMPLERS, Search
+from vision.cli.train.search.study import SAMPLERS, Search
 
 SPACE = {"lr": FloatDistribution(1e-4, 1e-1, log=True), "optimizer": CategoricalDistribution(["a", "b"])}
 

@@ -9,9 +9,9 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from vision import results
-from vision.cli.progress import Progress
 from vision.cli.stderr import tell
-from vision.cli.worker import INTERRUPTED, CallFailed, shared_worker
+from vision.cli.train.progress import Progress
+from vision.cli.train.worker import INTERRUPTED, CallFailed, shared_worker
 from vision.config import DataConfig, RunConfig
 from vision.dynamic import JsonObject
 

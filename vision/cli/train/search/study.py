@@ -20,7 +20,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from vision.cli.search.space import Space
+from vision.cli.train.search.space import Space
 from vision.dynamic import Arguments
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
