@@ -71,7 +71,7 @@ def convert(
     if out is not None:
         check_folder("--out", out)
     if to == "attention" and (kernel_size is not None or distill_steps is not None):
-        raise ValueError("--kernel-size and --distill-steps need --to convolution")
+        raise ValueError("--kernel-size and --distill-steps need --to convolution, got --to attention")
     if distill_steps is not None and distill_steps < 0:
         raise ValueError(f"--distill-steps must be 0 or more, got {distill_steps}")
     model = ModelChoice(name, checkpoint, pretrained, input_size, classes)

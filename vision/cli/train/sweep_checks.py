@@ -34,10 +34,11 @@ def check_number_of_runs(overrides: Sequence[Override]) -> None:
 def check_train_sizes(runs: Sequence[SweepRun], arguments: Sequence[str]) -> None:
     """Refuse data sets that differ in their training-set sizes, unless the arguments give the sizes."""
     sizes_given = any(argument.startswith("train_size=") for argument in arguments)
-    if len({run.config.data.train_sizes for run in runs}) > 1 and not sizes_given:
+    sizes = list(dict.fromkeys(run.config.data.train_sizes for run in runs))
+    if len(sizes) > 1 and not sizes_given:
         raise ValueError(
-            "data sets with different data.train_sizes cannot share one sweep over them; "
-            "give train_size=..., or one data set at a time"
+            f"data sets with different data.train_sizes cannot share one sweep over them, got {sizes[0]!r} "
+            f"and {sizes[1]!r}; give train_size=..., or one data set at a time"
         )
 
 
