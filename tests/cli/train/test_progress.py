@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from commands import TINY, VISION
 
-from vision.cli import progress as module
+from vision.cli.train import progress as module
 from vision.cli.train.progress import Progress
 
 CNN = [*TINY, "model=cnn", "train_size=40"]
