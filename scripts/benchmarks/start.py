@@ -10,7 +10,8 @@ REPEATS = 2
 # The run ends at its first progress report, after the first step.
 FIRST_STEP = """
 import os, sys
-from vision.cli import main, progress
+from vision.cli import main
+from vision.cli.train import progress
 progress.Progress.__call__ = lambda *_: os._exit(0)
 sys.exit(main() or 1)
 """

@@ -76,7 +76,7 @@ def test_an_override_has_its_present_name(old, capsys):
 
 
 def test_a_warning_names_the_present_name(capsys):
-    from vision.cli import old_names
+    from vision.cli.train import old_names
 
     old_names._warn.cache_clear()
     current_overrides(["training.ema=0.9", "training.ema=0.8"])
