@@ -45,7 +45,7 @@ ONE_SIZE: list[tuple[str, dict[str, Any], str]] = [
     (
         "field_graph",
         {"mixer_options": {"edges": torch.tensor([[0], [1]])}},
-        "a mask is one of its",
+        "a mask exists on its own grid only",
     ),
 ]
 IN_EAGER_MODE = [*EVERYWHERE, *NOT_IN_ONNX, *RECURRENT]
