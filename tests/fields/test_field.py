@@ -99,7 +99,7 @@ def test_errors_name_the_values_that_would_fit():
         Field(grid, grid, offsets=((0, 0),), allowed=torch.ones(16, 16, dtype=torch.bool))
     with pytest.raises(ValueError, match="same grids only"):
         _ = full(grid) & full(Grid(2, 2))
-    with pytest.raises(ValueError, match="has columns"):
+    with pytest.raises(ValueError, match="columns needs a field by offsets or indices"):
         full(grid).slots()
     with pytest.raises(ValueError, match="must be given by offsets"):
         kernel_positions(full(grid))
