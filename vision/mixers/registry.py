@@ -51,7 +51,7 @@ def register_mixer(name: str) -> Callable[[MixerT], MixerT]:
         name: the value of `mixer`.
 
     Raises:
-        ValueError: the name is no string or that of another class, or device or dtype is missing.
+        ValueError: the name is not a string, or that of another class; or device or dtype is missing.
     """
 
     check_type("the name of a mixer", name, str)
