@@ -3,7 +3,8 @@
 >>> size, macs = check_model(config, inputs, torch.device("cpu"), images=2)  # doctest: +SKIP
 """
 
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -31,7 +32,7 @@ def check_model(run: RunConfig, inputs: Inputs, device: torch.device, images: in
     shape = source.train.shape
     size = " x ".join(map(str, shape))
     what = f"model.name={name!r} with model.kwargs={run.model.kwargs} cannot be built for images of {size}"
-    with in_a_sentence(what):
+    with in_a_sentence(what), _with_full_names(run.model.kwargs):
         start = _start(run)
         _check_asked(run, start, device)
         arguments = model_arguments(run.model, source, start)
@@ -52,6 +53,17 @@ def check_model(run: RunConfig, inputs: Inputs, device: torch.device, images: in
     if images:
         try_model(model, run.training, shape=shape, images=images)
     return folder_size(model, len(inputs.test), expected[1]), macs
+
+
+@contextmanager
+def _with_full_names(arguments: Arguments) -> Generator[None]:
+    """Name an argument of a model by its setting in errors that begin with it, as model.kwargs.depth."""
+    try:
+        yield
+    except ValueError as error:
+        if str(error).partition(" ")[0] not in arguments:
+            raise
+        raise ValueError(f"model.kwargs.{error}") from error
 
 
 def _start(run: RunConfig) -> Start | None:

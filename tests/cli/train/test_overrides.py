@@ -41,7 +41,7 @@ REFUSED = {
     "training.schedule=multistep +training.schedule_options.decay_milestones=[5]": "fractions of the steps",
     "+training.schedule_options.cycle_mul=0": "training.schedule=cosine cannot be made",
     "+model.kwargs.depth=100000": "model.kwargs.depth must be from 1 to 1000",
-    "+model.kwargs.depth=abc": "does not take the arguments",
+    "+model.kwargs.depth=abc": "model.kwargs.depth must be an integer, got 'abc'",
     "+model.kwargs.drop_path_rate=2": "model.kwargs.drop_path_rate must be 0 or from 1e-06 to below 1, got 2",
     "model.module=../x": "model.module must be a module",
     "--foo": "unrecognized arguments: --foo",
@@ -58,7 +58,7 @@ REFUSED = {
     "training.patience=2 train_size=10": "training.patience=2 needs validation images; there are none with",
     "model=resnet18 training.batch_size=1": "training.batch_size=1 and training.accumulation_steps=1, whose",
     "training.optimizer=sgd +training.optimizer_options.nesterov=1": "nesterov must be true or false, got 1",
-    "model=vit +model.kwargs.dynamic_img_pad=7": "dynamic_img_pad must be true or false, got 7",
+    "model=vit +model.kwargs.dynamic_img_pad=7": "model.kwargs.dynamic_img_pad must be True or False, got 7",
 }
 
 
