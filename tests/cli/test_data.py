@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vision.cli.contact_sheets import COLUMNS, GAP, TEST_ROWS, TRAIN_ROWS
+from vision.cli.contact_sheets import COLUMNS, GAP, TEST_ROWS
 from vision.cli.main import main
 from vision.data.sources import registry
 
@@ -51,11 +51,12 @@ def test_a_folder(photos, capsys):
     ):
         assert line in shown, line
     sheet = np.asarray(Image.open("sheets/my-photos/0-cat.png"))
-    height, width = (TRAIN_ROWS + TEST_ROWS) * (60 + GAP) + GAP, COLUMNS * (50 + GAP) + GAP
+    rows = 2  # 20 training images
+    height, width = (rows + TEST_ROWS) * (60 + GAP) + GAP, COLUMNS * (50 + GAP) + GAP
     assert sheet.shape == (height, width, 3)
-    first, _, last = (sheet[2 + row * 62 : 22 + row * 62, 2:52] for row in (0, 1, TRAIN_ROWS))
+    first, _, last = (sheet[2 + row * 62 : 22 + row * 62, 2:52] for row in (0, 1, rows))
     assert (first[..., 0] == 250).all() and (last[..., 0] == 250).all()
-    assert (sheet[2 + 2 * 62 :][:60] == 0).all()  # 20 images fill two of the rows
+    assert (sheet[-62:, 2 + 5 * 52 :] == 128).all()  # 5 test images
 
 
 def test_images_of_different_sizes_are_shown_all_the_same(photos, capsys):

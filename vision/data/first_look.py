@@ -59,7 +59,7 @@ class FirstLook:
 
     def unlikely(self, indices: Tensor) -> UnlikelyPixels:
         """Return what is unlikely about images that were seen."""
-        constant = indices[self._constant[indices]]
+        constant = indices[self._constant[indices]].sort().values  # in the order of the files
         hashes = self._hashes[indices]
         return UnlikelyPixels(
             self._split,
