@@ -11,6 +11,8 @@ import pytest
 from commands import TINY, VISION
 from environment import make_environment
 
+from vision.cli.main import COMMANDS
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -135,6 +137,9 @@ MISSING = {
     "train debug=tiny": "hydra-core",
     "train -m debug=tiny": "hydra-core",
     f"status {RUN}": "rich",
+    f"verify {RUN}": "rich",
+    f"clean {RUN}": "rich",
+    f"evaluate {RUN}": "rich",
     f"plot {RUN}": "pandas",
     f"report {RUN}": "rich",
     f"compare {RUN}": "pandas",
@@ -166,6 +171,10 @@ def test_models_training_and_prediction_need_torch_torchvision_and_timm_alone(wh
         (said,) = done.stderr.splitlines()
         assert said.startswith(f"vision {name}: ") and "needs" in said, said
         assert said.endswith((f"pip install {package}", f"pip install '{package}'")), said
+
+
+def test_every_command_is_tried_without_its_packages():
+    assert {line.split()[0] for line in MISSING} == set(COMMANDS)
 
 
 def test_a_missing_package_of_an_extra_is_named_with_it():

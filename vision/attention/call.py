@@ -20,6 +20,8 @@ from vision.attention import kernel
 from vision.fields import Field
 from vision.tracing import is_traced
 
+FIELDS = (Field, list, tuple, type(None))
+
 
 @dataclass
 class Call:
@@ -149,7 +151,7 @@ class Call:
         for name, x in (("q", self.q), ("k", self.k), ("v", self.v), ("bias", self.bias)):
             if x is not None and not isinstance(cast(object, x), Tensor):
                 raise ValueError(f"{name} must be a Tensor, got {type(x).__name__}")
-        one_or_more = isinstance(cast(object, self.field), list | tuple | Field | None)
+        one_or_more = isinstance(cast(object, self.field), FIELDS)
         if not one_or_more or not all(isinstance(cast(object, field), Field) for field in self.fields):
             raise ValueError(f"field must be a Field or one per head, got {type(self.field).__name__}")
         if not self.q.is_floating_point():

@@ -11,6 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+NOT_INTEGERS = (float, str, bytes, list, tuple, type(None))
 Size = int | tuple[int, int]  # one number for rows and columns, or (rows, cols)
 
 
@@ -32,7 +33,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         for name, side in (("rows", self.rows), ("cols", self.cols)):
-            if not hasattr(side, "__index__"):  # as symbolic integers of a tracer have
+            if isinstance(cast(object, side), NOT_INTEGERS):  # those of a tracer are no int
                 raise ValueError(f"{name} of a grid must be an integer, got {side!r}")
         if self.rows < 1 or self.cols < 1:
             raise ValueError(f"a grid needs at least one row and column, got {self.rows} x {self.cols}")
