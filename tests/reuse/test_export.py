@@ -113,6 +113,20 @@ def test_a_model_for_one_size_is_not_exported_with_a_dynamic_one(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["saved"]
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the exporter, on its way to fail
+def test_what_the_exporter_cannot_do_is_one_plain_sentence(tmp_path):
+    pytest.importorskip("onnxscript")
+    knn = {"mixer_options": {"edges": "knn"}}
+    trained = save(tmp_path / "saved", "field_graph", img_size=16, patch_size=4, embed_dim=16, depth=1, **knn)
+    with pytest.raises(ValueError) as refused:
+        export(trained, tmp_path / "m.onnx", dynamic_size=True)
+    said = str(refused.value)
+    assert said.startswith("Backbone cannot be exported with format='onnx', dynamic_size=True: ")
+    assert said.endswith("; leave out the dynamic size, or load it with another img_size")
+    assert said.isprintable() and "Next steps" not in said  # no colours, no lines
+
+
 def _nothing_like_it(trained, example, file, axes):
     file.touch()
     return lambda images: torch.zeros(len(images), 2)

@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -79,10 +80,9 @@ def export(
         except ImportError:
             raise
         except Exception as error:  # exporters and their programs raise nearly anything
-            reason = first_line(error)
             raise ValueError(
-                f"{type(model).__name__} cannot be exported with {format=}, {dynamic_size=}: "
-                f"{type(error).__name__}: {reason}"
+                f"{type(model).__name__} cannot be exported with {format=}, {dynamic_size=}: {_reason(error)}"
+                f"{'; leave out the dynamic size, or load it with another img_size' if dynamic_size else ''}"
             ) from error
         if not difference <= TOLERANCE:
             raise ValueError(
@@ -160,6 +160,14 @@ def _images(batch: int, shape: tuple[int, ...] | list[int]) -> Tensor:
 def _difference(model: Callable[[Tensor], Tensor], run: Callable[[Tensor], Tensor], images: Tensor) -> float:
     expected, found = model(images), run(images)
     return float((found - expected).abs().max() / expected.abs().max())
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of what an error began with; exporters add pages of advice to it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    line = re.sub(r"\x1b\[[\d;]*m", "", first_line(error))  # without colours
+    return f"{type(error).__name__}: {line:.200}"
 
 
 def _existing(folder: Path) -> Path:
