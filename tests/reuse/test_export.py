@@ -114,6 +114,13 @@ def test_a_model_for_one_size_is_not_exported_with_a_dynamic_one(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_resnet_is_exported_for_images_of_any_size(tmp_path):
+    trained = save(tmp_path / "saved", "resnet18_small", stem_width=4)
+    written = export(trained, tmp_path / "m.pt2", format="torch", dynamic_size=True)
+    assert (3, 3, 32, 24) in written.checked and written.difference < 1e-5
+
+
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the exporter, on its way to fail
 def test_what_the_exporter_cannot_do_is_one_plain_sentence(tmp_path):
     pytest.importorskip("onnxscript")
