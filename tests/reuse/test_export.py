@@ -104,6 +104,8 @@ def test_a_model_for_one_size_is_not_exported_with_a_dynamic_one(tmp_path):
             backbone,
             "dynamic_img_size needs a mixer that works on any grid, got mixer='win",
         ),
+        ("nearest_cnn", backbone, "a model made from another one is for the grid that it was made for"),
+        ("softened_cnn", backbone, "a model made from another one is for the grid that it was made for"),
         ("field_recurrent", backbone, "a recurrence is exported step by step, for one size; leave out"),
         ("vit_tiny_patch16_224", {"img_size": 16}, r"VisionTransformer takes only images of \(3, 16, 16\)"),
     ):
