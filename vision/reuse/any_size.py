@@ -34,7 +34,8 @@ def for_any_size(trained: TrainedModel) -> TrainedModel:
             other.load_state_dict(model.state_dict())
         except RuntimeError as error:  # its layers are others than its arguments say
             raise ValueError(
-                "a model made from another one is for the grid that it was made for; leave out the dynamic size"
+                "a model made from another one is for the grid that it was made for; leave out the "
+                "dynamic size"
             ) from error
         return replace(trained, model=other)
     size = other_size(trained.config["input_size"], sides(model))
