@@ -323,7 +323,7 @@ WRONG: dict[str, list[Wrong]] = {
     "as_attention": [
         Wrong(
             lambda: vision.as_attention(*anything(model=3).values()),
-            "model must be an nn.Module and not a script",
+            "model must be an nn.Module, not a TorchScript module",
             "int",
         ),
         Wrong(
