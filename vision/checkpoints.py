@@ -87,10 +87,6 @@ class RunCheckpoint:
             self.__exit__(None, None, None)
             os.kill(os.getpid(), signal_number)
 
-    def remove(self) -> None:
-        """Remove the state of a run that has finished."""
-        self._file.remove()
-
     def _keep(self, state: StateDict) -> None:
         content = io.BytesIO()
         torch.save(state, content)

@@ -115,8 +115,6 @@ def _run(
             ).to_json()
         record = results.write_result(attempt.folder, record)
         loggers.log(record["steps"], {name: record[name] for name in LOGGED})
-        attempt.check_now()
-        checkpoint.remove()  # before the folder gets its name, so that a kill leaves no state behind
     return {**record, "folder": str(folder), "skipped": False}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from vision.config import RunConfig
+from vision.results.checkpoint import Checkpoint
 from vision.results.checksums import check_file, checked_files, read_result
 from vision.results.claim import Claim, RunInProgress, Watch, attempts, claim_run
 from vision.results.disk import DiskFull, is_full, release
@@ -83,6 +84,8 @@ def _put_in_place(attempt: Path, folder: Path) -> None:
     (attempt / PROGRESS).unlink(missing_ok=True)
     if folder.exists():
         clear_away(folder, into=attempt)
+    if (attempt / RESULT).exists():
+        Checkpoint(folder).remove()  # before the folder gets its name, so that a kill leaves no state behind
     attempt.rename(folder)
     (folder / LOCK).unlink(missing_ok=True)
     sync_folder(folder.parent)
