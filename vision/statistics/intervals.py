@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from scipy import stats
+
+from vision.statistics.distributions import standard_error, t_quantile
 
 CONFIDENCE = 0.95
 KINDS = ("t", "bca")
@@ -31,7 +32,9 @@ def iqm(values: Sequence[float] | np.ndarray, axis: int = -1) -> Any:
 
     int(n / 4) values are dropped at each end, as in the authors' rliable; none for n below 4.
     """
-    return stats.trim_mean(np.asarray(values), 0.25, axis=axis)
+    ordered = np.sort(np.asarray(values), axis=axis)
+    cut = ordered.shape[axis] // 4
+    return np.take(ordered, range(cut, ordered.shape[axis] - cut), axis=axis).mean(axis=axis)
 
 
 CENTRES: dict[str, Callable[..., np.ndarray | float]] = {"mean": np.mean, "median": np.median, "iqm": iqm}
@@ -87,11 +90,12 @@ def interval_of(
         return _student_interval(values)
     if len(np.unique(values)) < MIN_DISTINCT:
         return np.nan, np.nan
+    from scipy import stats
+
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # of degenerate samples, whose ends are NaN
-        bootstrap: Any = (
-            stats.bootstrap
-        )  # scipy before 1.15 calls `rng` random_state; the stubs know `rng` only
+        # scipy before 1.15 calls `rng` random_state; the stubs know `rng` only
+        bootstrap: Any = stats.bootstrap
         interval = bootstrap(
             (values,),
             CENTRES[centre],
@@ -115,5 +119,5 @@ def percentile_interval(
 def _student_interval(values: np.ndarray) -> tuple[float, float]:
     if len(values) < 2:
         return np.nan, np.nan
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values))
+    half = t_quantile((1 + CONFIDENCE) / 2, len(values) - 1) * standard_error(values)
     return float(values.mean() - half), float(values.mean() + half)

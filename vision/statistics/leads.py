@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, special, stats
+from scipy import special
 
+from vision.statistics.distributions import lead_with_power, t_p_value, t_quantile
 from vision.statistics.intervals import CONFIDENCE, Estimate
 
 LEVEL = 1 - CONFIDENCE
@@ -39,7 +40,7 @@ class Lead(NamedTuple):
         """Two-sided p value of the t test against 0; NaN for one run or where all leads are equal."""
         if not self.error > LEAST_ERROR:
             return np.nan
-        return float(2 * stats.t.sf(abs(self.mean) / self.error, self.freedom))
+        return t_p_value(self.mean / self.error, self.freedom)
 
     def detectable(self, level: float = LEVEL) -> float:
         """Return the smallest true lead that a test at this level finds with a probability of 80%.
@@ -50,7 +51,8 @@ class Lead(NamedTuple):
             return np.nan
         half = self.freedom / 2
         too_small = np.exp(special.gammaln(half + 0.5) - special.gammaln(half)) / np.sqrt(half)
-        return float(_detectable(round(self.freedom, 3), round(level, 6)) * self.error / too_small)
+        lead = lead_with_power(POWER, _critical(level, self.freedom), self.freedom)
+        return float(lead * self.error / too_small)
 
     def __sub__(self, other: "Lead") -> "Lead":
         """Return the difference of independent means, with Welch's degrees of freedom."""
@@ -102,19 +104,4 @@ def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1024)
 def _critical(level: float, freedom: float) -> float:
-    return float(stats.t.ppf(1 - level / 2, freedom))
-
-
-@lru_cache(maxsize=1024)
-def _detectable(freedom: float, level: float) -> float:
-    """Return the smallest true lead with power 0.8, in true standard errors.
-
-    The power is the mean of normal probabilities over the chi-square distribution of the variance.
-    """
-    shares = (np.arange(4000) + 0.5) / 4000
-    bounds = _critical(level, freedom) * np.sqrt(np.asarray(stats.chi2.ppf(shares, freedom)) / freedom)
-
-    def surplus(lead: float) -> float:
-        return float(np.mean(special.ndtr(lead - bounds) + special.ndtr(-lead - bounds))) - POWER
-
-    return float(optimize.brentq(surplus, 0.0, float(bounds.max()) + 10))
+    return t_quantile(1 - level / 2, freedom)

@@ -7,9 +7,9 @@ from typing import cast
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from vision.statistics.columns import RUN_KEYS
+from vision.statistics.distributions import t_test
 from vision.statistics.intervals import check_interval, interval_of
 from vision.statistics.records import runs_of
 
@@ -93,7 +93,7 @@ def paired_differences(
         values = group["difference"].to_numpy()
         low, high = interval_of(values, kind=interval)
         can_test = len(values) > 1 and np.ptp(values) > 0
-        p = float(stats.ttest_1samp(values, 0.0).pvalue) if can_test else np.nan
+        p = t_test(values) if can_test else np.nan
         rows.append((int(cast("float", size)), len(values), float(values.mean()), low, high, p))
     return pd.DataFrame(rows, columns=["train_size", "n", "mean", "low", "high", "p"])
 

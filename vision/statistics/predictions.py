@@ -7,13 +7,11 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import combinations
-from typing import Any
 
 import numpy as np
-from scipy import stats
 
+from vision.statistics.distributions import sign_test
 from vision.statistics.intervals import percentile_interval
 
 
@@ -104,9 +102,8 @@ def confusion_matrix(predictions: np.ndarray, labels: np.ndarray, classes: int) 
     Raises:
         ValueError: The shapes do not match, or a class is not in 0 to K - 1.
     """
-    metrics = _sklearn_metrics()
     truth, given = _flat(predictions, labels, classes)
-    return np.asarray(metrics.confusion_matrix(truth, given, labels=np.arange(classes)))
+    return np.bincount(truth * classes + given, minlength=classes**2).reshape(classes, classes)
 
 
 def class_accuracy(predictions: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
@@ -117,11 +114,6 @@ def class_accuracy(predictions: np.ndarray, labels: np.ndarray, classes: int) ->
     truth, given = _flat(predictions, labels, classes)
     hits, images = (np.bincount(some, minlength=classes) for some in (truth[truth == given], truth))
     return np.divide(hits, images, out=np.full(classes, np.nan), where=images > 0)
-
-
-def _sklearn_metrics() -> Any:
-    """Return sklearn.metrics: imported late, because it takes a second, and untyped."""
-    return import_module("sklearn.metrics")
 
 
 def _flat(predictions: np.ndarray, labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -187,7 +179,7 @@ def _run_variance(lead: np.ndarray) -> tuple[float, float]:
 def _mcnemar(only_first: int, only_second: int) -> float:
     if only_first + only_second == 0:
         return 1.0
-    return float(stats.binomtest(only_first, only_first + only_second, 0.5).pvalue)
+    return sign_test(only_first, only_first + only_second)
 
 
 def _disagreement(runs: np.ndarray) -> float:

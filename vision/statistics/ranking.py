@@ -4,12 +4,12 @@
 """
 
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from vision.statistics.distributions import t_test
 from vision.statistics.intervals import CONFIDENCE
 from vision.statistics.leads import LEVEL, holm
 from vision.statistics.records import runs_of
@@ -79,10 +79,10 @@ def _p_behind(blocks: np.ndarray) -> list[float]:
         if np.isnan(error) or np.ptp(gap) == 0 or gap.mean() <= 0:
             values.append(1.0)
             continue
-        p = float(stats.ttest_1samp(gap, 0.0).pvalue)
+        p = t_test(gap)
         if p < LEVEL:
             quantile = float(gap.mean()) / error
-            p = max(p, float(stats.studentized_range.sf(quantile, models, freedom)))
+            p = max(p, float(_studentized_range().sf(quantile, models, freedom)))
         values.append(p)
     return values
 
@@ -112,4 +112,10 @@ def _residual_error(blocks: np.ndarray) -> tuple[float, int]:
 
 @lru_cache(maxsize=256)
 def _range_quantile(models: int, freedom: int) -> float:
-    return float(stats.studentized_range.ppf(CONFIDENCE, models, freedom))
+    return float(_studentized_range().ppf(CONFIDENCE, models, freedom))
+
+
+def _studentized_range() -> Any:
+    from scipy import stats  # which takes longer to import than most answers
+
+    return stats.studentized_range

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+
+from vision.statistics.distributions import chi_square_of_equal_rank
 
 
 def wild_bootstrap(values: np.ndarray, draws: int, generator: np.random.Generator) -> np.ndarray:
@@ -39,7 +40,7 @@ def wild_bootstrap(values: np.ndarray, draws: int, generator: np.random.Generato
     least = freedom.min()
     of_least = generator.chisquare(least, size=draws)
     squares = {
-        own: of_least if own == least else np.asarray(stats.chi2.ppf(stats.chi2.cdf(of_least, least), own))
+        own: of_least if own == least else chi_square_of_equal_rank(of_least, least, own)
         for own in set(freedom.tolist())
     }
     return drawn / np.sqrt(np.stack([squares[own] / own for own in freedom.tolist()], axis=1))

@@ -20,6 +20,16 @@ def varying_settings(records: pd.DataFrame) -> list[str]:
     return [*varying, *unknown_settings(records)]
 
 
+def without_shared_settings(records: pd.DataFrame) -> pd.DataFrame:
+    """Return a table without the columns of settings that have one value, which no statistic reads."""
+    shared = [
+        name
+        for name in map(str, records)
+        if name.startswith(SETTINGS) and name not in NAMES and not has_several_values(records[name])
+    ]
+    return records.drop(columns=shared)
+
+
 def check_homogeneous(
     records: pd.DataFrame, keys: Sequence[str], *, named: str, ignored: Sequence[str], remedy: str
 ) -> None:
