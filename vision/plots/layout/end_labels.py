@@ -19,11 +19,10 @@ from matplotlib.axes import Axes
 from matplotlib.text import Annotation
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression
 
 from vision.plots.layout.chart import LABEL, Chart, add_to_chart
 from vision.plots.layout.figure import LINE, POINTS, text_width
-from vision.plots.layout.style import STYLE
+from vision.plots.layout.style import STYLE, lay_out
 
 ROOM = 16  # points between a panel and its names, for the lines that lead there
 WIDEST = 0.42  # of the width of a figure, for the names
@@ -54,7 +53,7 @@ def place_end_labels(ends: Mapping[Axes, Sequence[End]]) -> bool:
     labels = {panel: [_label(panel, end) for end in own] for panel, own in ends.items()}
     for panel in list(ends)[:1]:
         if isinstance(chart := panel.get_figure(root=True), Chart):
-            chart.draw_without_rendering()
+            lay_out(chart)
     heights = {panel: _heights(panel, own) for panel, own in ends.items()}
     if any(height is None for height in heights.values()):
         for one in (label for own in labels.values() for label in own):
@@ -113,7 +112,23 @@ def spread(wanted: NDArray[np.float64], gap: float, low: float, high: float) -> 
     [0.45, 0.55, 0.9]
     """
     order, steps = np.argsort(wanted, kind="stable"), gap * np.arange(len(wanted))
-    apart = np.clip(isotonic_regression(wanted[order] - steps).x, low, high) + steps
+    apart = np.clip(_nearest_ascending(wanted[order] - steps), low, high) + steps
     heights = np.empty_like(apart)
     heights[order] = apart
     return heights
+
+
+def _nearest_ascending(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the nearest numbers that never fall: neighbours that do become their mean.
+
+    This is isotonic regression, here because importing scipy.optimize takes longer than drawing a figure.
+    """
+    means, sizes = list[float](), list[int]()
+    for value in values.tolist():
+        means.append(value)
+        sizes.append(1)
+        while len(means) > 1 and means[-2] >= means[-1]:
+            last, size = means.pop(), sizes.pop()
+            means[-1] = (means[-1] * sizes[-1] + last * size) / (sizes[-1] + size)
+            sizes[-1] += size
+    return np.repeat(means, sizes)

@@ -37,7 +37,7 @@ Point = tuple[float, float, float, float]  # x, y, and the interval's low and hi
 def place_labels(panel: Axes, points: Sequence[Point], names: Sequence[str]) -> bool:
     """Write each name next to its point, or none and return False if one has no room.
 
-    The panel must have its final limits and size, as after `figure.draw_without_rendering()`.
+    The panel must have its final limits and size, as after `lay_out(figure)`.
     """
     taken = [_around(panel, point) for point in points]
     written: list[Annotation] = []

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure, SubFigure
 from vision.plots.layout.chart import LABEL, Chart
 from vision.plots.layout.figure import LINE, POINTS, text_width, wrapped
 from vision.plots.layout.fonts import measured_width
-from vision.plots.layout.style import STYLE
+from vision.plots.layout.style import STYLE, lay_out
 
 HANDLE = 0.58  # width of a handle and the gaps next to it, in inches
 MARGIN = 0.3  # inches left free next to a legend of one column
@@ -47,7 +47,7 @@ def add_legend(
     """Add a legend of the lines with these names, and make the figure as much higher; lay it out."""
     legend_above(body, handles_of(panels, names), title=title)
     figure.set_figheight(figure.get_figheight() + legend_height(names, body.bbox.width / body.dpi))
-    figure.draw_without_rendering()
+    lay_out(figure)
 
 
 def handles_of(panels: Sequence[Axes], names: Sequence[str]) -> list[Artist]:

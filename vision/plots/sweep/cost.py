@@ -22,7 +22,7 @@ from vision.plots.layout.labels import place_labels
 from vision.plots.layout.legend import as_label, handles_of, legend_above, legend_height
 from vision.plots.layout.line_styles import LineStyle, LineStyles, line_styles
 from vision.plots.layout.point_texts import point_texts
-from vision.plots.layout.style import WIDTH, styled
+from vision.plots.layout.style import WIDTH, lay_out, styled
 from vision.plots.layout.tables import check_table
 
 COSTS = {"params": "parameters", "macs": "multiply-adds per image"}
@@ -64,7 +64,7 @@ def plot_cost(
         _panel(panel, points, cost, line, styles)
         panel.set_xlabel(name)
     panels[0].set_ylabel(f"{metric} (%)")
-    figure.draw_without_rendering()
+    lay_out(figure)
     if not all(_named(panel, points, cost, line) for panel, cost in zip(panels, COSTS, strict=True)):
         for panel in panels:
             for text in list(panel.texts):
