@@ -1,3 +1,12 @@
-"""One self-contained HTML page over a sweep."""
+"""One self-contained HTML page over a sweep.
 
-from vision.report.page import write_report as write_report
+The names in `__init__.pyi` are imported on first use: `vision plot` needs the sentences, not the page.
+"""
+
+from vision._lazy import attach_stub
+
+__getattr__, __all__ = attach_stub(__name__, __file__)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -28,7 +28,6 @@ from vision.report.wording.lead import (
 from vision.report.wording.models import best_model, worth_in_images
 from vision.report.wording.short_answer import MOST, short_answer
 from vision.results.convergence import FITTED, FLAT
-from vision.statistics import ranking
 from vision.text import first_few
 
 MAX_RUNS = 10  # failed and missing runs that are listed
@@ -146,7 +145,7 @@ def _missing_sizes(sweep: Sweep) -> dict[str, list[int]]:
 
 def _best_at_the_ends(sweep: Sweep) -> list[str]:
     """Return who leads at the smallest and at the largest size that several models have."""
-    table = ranking(sweep.records)
+    table = sweep.ranking
     table = table[table["models"] >= min(2, int(table["models"].max()))]
     rows: list[TableRow] = table.iloc[[0, -1] if len(table) > 1 else [0]].to_dict("records")
     sentences = [text for row in rows for text in best_model(row, models=len(sweep.labels))]

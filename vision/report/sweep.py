@@ -19,10 +19,12 @@ from vision.statistics import (
     data_equivalence,
     paired_differences,
     paired_runs,
+    ranking,
     run_scores,
     scaling_fit,
 )
 from vision.statistics.scaling import MIN_SIZES
+from vision.statistics.settings import without_shared_settings
 
 MAX_MODELS = 4  # up to which each model is compared with each
 
@@ -76,7 +78,7 @@ class Sweep:
         """Whether runs failed, are running or are missing."""
         return any(runs for state, runs in self.states.items() if state != "finished")
 
-    @property
+    @cached_property
     def is_folder(self) -> bool:
         """Whether the runs' folders are available, with predictions and learning curves."""
         return self.source.is_dir()
@@ -92,14 +94,24 @@ class Sweep:
         return [label for label in self.labels if label != self.first]
 
     @cached_property
+    def compared(self) -> pd.DataFrame:
+        """The records without the settings that all runs share: what the statistics compare."""
+        return without_shared_settings(self.records)
+
+    @cached_property
+    def ranking(self) -> pd.DataFrame:
+        """The best model at each size, and those that are not significantly behind."""
+        return ranking(self.compared)
+
+    @cached_property
     def curves(self) -> pd.DataFrame:
         """Means and t intervals of the test accuracy of each model and size."""
-        return accuracy_curves(self.records)
+        return accuracy_curves(self.compared)
 
     @cached_property
     def scores(self) -> pd.DataFrame:
         """The test accuracy of each run, by model and size."""
-        return run_scores(self.records)
+        return run_scores(self.compared)
 
     @cached_property
     def comparisons(self) -> dict[tuple[str, str], Comparison]:
@@ -110,16 +122,18 @@ class Sweep:
         pairs = [(self.first, other) for other in self.others]
         if len(self.labels) <= MAX_MODELS:
             pairs += combinations(self.others, 2)
-        found: dict[tuple[str, str], Comparison] = {}
-        for pair in pairs:
-            with suppress(ValueError):
-                found[pair] = compare_models(self.records, *pair)
-        return found
+        found = {pair: self.pair_comparison if pair == self.pair else self._compare(pair) for pair in pairs}
+        return {pair: comparison for pair, comparison in found.items() if comparison}
 
-    @property
+    @cached_property
     def pair_comparison(self) -> Comparison | None:
         """The comparison of the two models of the pair."""
-        return self.comparisons.get(self.pair) if self.pair else None
+        return self._compare(self.pair) if self.pair else None
+
+    def _compare(self, pair: tuple[str, str]) -> Comparison | None:
+        with suppress(ValueError):
+            return compare_models(self.compared, *pair)
+        return None
 
     @cached_property
     def differences(self) -> dict[str, pd.DataFrame]:
@@ -137,7 +151,7 @@ class Sweep:
         found: dict[str, pd.DataFrame] = {}
         for other in self.others:
             with suppress(ValueError):
-                found[other] = paired_runs(self.records, self.first, other)
+                found[other] = paired_runs(self.compared, self.first, other)
         return {other: pairs for other, pairs in found.items() if len(pairs)}
 
     @cached_property
@@ -149,7 +163,7 @@ class Sweep:
                 tables[other] = comparison.table()
                 continue
             try:
-                tables[other] = paired_differences(self.records, self.first, other)
+                tables[other] = paired_differences(self.compared, self.first, other)
             except ValueError as error:
                 tables[other] = str(error)
         return tables
@@ -160,7 +174,7 @@ class Sweep:
         if self.pair is None:
             return None
         with suppress(ValueError):
-            return data_equivalence(self.records, *self.pair)
+            return data_equivalence(self.compared, *self.pair)
         return None
 
     @cached_property
@@ -180,7 +194,7 @@ class Sweep:
         fits: dict[str, ScalingFit | str] = {}
         for label in self.labels:
             try:
-                fits[label] = scaling_fit(self.records, label)
+                fits[label] = scaling_fit(self.compared, label)
             except ValueError as error:
                 fits[label] = str(error)
         return fits

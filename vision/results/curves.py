@@ -57,7 +57,7 @@ def head_curves(sweep: Path | str, records: pd.DataFrame) -> pd.DataFrame:
 
 def _validations(sweep: Path | str, records: pd.DataFrame) -> Iterator[tuple[JsonObject, JsonObject]]:
     """Yield which run it is, and a line of its metrics.jsonl."""
-    for run in records.to_dict("records"):
+    for run in records[["folder", *REQUIRED]].to_dict("records"):
         for step in _steps(Path(sweep) / run["folder"] / METRICS):
             yield {name: run[name] for name in REQUIRED}, step
 
