@@ -5,6 +5,7 @@
 """
 
 import hashlib
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from vision.text import first_line
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+RESULT, FILES = "result.json", "files_sha256"  # the record of a run, and the checksums in it
 FOLDER, HUB = "local-dir:", ("hf-hub:", "hf_hub:")
 WEIGHT_FILES = (WEIGHTS, "pytorch_model.bin", "pytorch_model.pth", "model.pth")  # as timm looks for them
 ENDINGS = (".safetensors", ".pth", ".pt", ".bin", ".tar")
@@ -39,7 +41,8 @@ def find_saved(name: str | Path) -> SavedFiles:
         name: the folder of a finished run, local-dir:FOLDER, hf-hub:NAME, or a file of weights.
 
     Raises:
-        ValueError: there is no such folder or file, it has no weights, or the Hub has no such model.
+        ValueError: there is no such folder or file, it has no weights, or those of a run were altered. Or the
+            Hub has no such model.
     """
     name = str(name)
     if name.startswith(HUB):
@@ -90,7 +93,26 @@ def _in_folder(folder: Path) -> SavedFiles:
                 f"{folder} holds no {file.name}; give the folder of a finished run, "
                 "such as outputs/demo/CNN/n1200/s0"
             )
+    _check_weights(weights)
     return SavedFiles(weights, config)
+
+
+def _check_weights(weights: Path) -> None:
+    """Compare the weights of a finished run with the checksum in its record; earlier versions had none."""
+    result = weights.with_name(RESULT)
+    if not result.exists():
+        return
+    try:
+        expected = json.loads(result.read_text()).get(FILES, {}).get(weights.name)
+    except (OSError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f"{result} cannot be read, so the weights next to it cannot be checked; `vision verify` tells why"
+        ) from error
+    if expected is not None and known_sha256(weights) != expected:
+        raise ValueError(
+            f"{weights} was altered: its checksum is not the one in {RESULT}; "
+            "retry_failed=true, given to the sweep's command, makes the run again"
+        )
 
 
 def _on_hub(name: str) -> SavedFiles:

@@ -9,6 +9,7 @@ import torch
 from small_models import build
 from timm.data.config import resolve_model_data_config
 
+from vision import results
 from vision.models import load_model, save_model
 from vision.models.saved import CONFIG, WEIGHTS, read_saved
 
@@ -89,3 +90,22 @@ def test_folders_of_earlier_versions_without_arguments_are_read(saved):
     del config["model_args"]
     (saved[1] / CONFIG).write_text(json.dumps(config))
     assert read_saved(saved[1]).arguments == {}
+
+
+def test_weights_of_a_run_that_were_altered_are_refused(saved):
+    folder = saved[1]
+    results.write_result(folder, {"test_accuracy": 0.5})
+    read_saved(folder)
+    (folder / "result.json").rename(folder / "kept.json")
+    (folder / "result.json").write_text("[1, 2]")
+    with pytest.raises(
+        ValueError, match=r"s0/result.json cannot be read, so the weights .* checked"
+    ):
+        read_saved(folder)
+    (folder / "kept.json").rename(folder / "result.json")
+    weights = bytearray((folder / WEIGHTS).read_bytes())
+    weights[-5] ^= 0x40
+    (folder / WEIGHTS).write_bytes(weights)
+    for read in (read_saved, load_model):
+        with pytest.raises(ValueError, match=rf"s0/{WEIGHTS} was altered: its checksum is not the one in"):
+            read(folder)

@@ -13,10 +13,10 @@ from pathlib import Path
 from vision.dynamic import JsonObject
 from vision.results.files import OF_ATTEMPTS, OURS, RESULT, read_json, write_json
 from vision.results.record import REQUIRED, check_version
-from vision.saved_files import sha256
+from vision.saved_files import FILES, sha256
 
 SEALED_SINCE = 4  # record_version: earlier records have no checksums
-SEAL, FILES = "record_sha256", "files_sha256"
+SEAL = "record_sha256"
 
 
 def write_result(folder: Path, record: JsonObject) -> JsonObject:

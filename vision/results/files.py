@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import cast
 
 from vision.dynamic import JsonObject
+from vision.saved_files import RESULT as RESULT
 
-RESULT, FAILURE, CONFIG = "result.json", "failure.json", "config.yaml"
+FAILURE, CONFIG = "failure.json", "config.yaml"
 METRICS, PREDICTIONS, LABELS = "metrics.jsonl", "test_predictions.npy", "test_labels.npy"
 LOGITS = "test_logits.npy"
 HEADS, HEADS_AT_START = "heads", "heads_at_start"  # what a line of metrics.jsonl has with log_inside

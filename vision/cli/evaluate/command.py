@@ -68,9 +68,10 @@ def evaluate(
     """
     names = evaluation_names(chosen, transfer)
     levels, most = severity_levels(severities), image_count(images)
-    records = results.collect(folder)
+    records, damages = results.read_sound_records(folder)
     with results.WritingEvaluations(folder):
-        left_out = _evaluate(folder, names, records, levels, most, transfer or [], device)
+        left_out = [f"left out: {damage}" for damage in damages]
+        left_out += _evaluate(folder, names, records, levels, most, transfer or [], device)
     for line in left_out:
         print_line(line)
     _show(folder, names)
