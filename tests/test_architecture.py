@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "vision"
 
 # Each part of the package, and the parts it may import.
 MAY_IMPORT = {
+    "_current_folder": set(),
     "_lazy": set(),
     "_old_names": set(),
     "argument_types": set(),
@@ -52,7 +53,7 @@ MAY_IMPORT = {
     "robustness": {"dynamic", "patches", "data", "statistics"},
     "reuse": {"argument_types", "dynamic", "data", "models", "patches", "results", "text"},
     "plots": {"text"},
-    "report": {"dynamic", "text", "results", "statistics", "plots", "provenance"},
+    "report": {"_lazy", "dynamic", "text", "results", "statistics", "plots", "provenance"},
     "checkpoints": {"dynamic", "config", "training", "results"},
     "experiment": {
         *("config", "data", "models", "soften", "inspection", "training", "provenance", "results"),

@@ -122,7 +122,7 @@ def test_an_old_name_is_the_new_one_with_a_warning(old):
 
 
 def test_as_a_module_the_command_imports_no_library_from_the_current_folder(tmp_path):
-    for name in ("argparse", "pandas", "hydra", "numpy"):
+    for name in ("argparse", "pandas", "hydra", "numpy", "random", "tempfile", "ast", "pathlib"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('imported from the current folder')")
     command = [sys.executable, "-m", "vision", "status", "."]
     shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

@@ -7,6 +7,7 @@ Importing this adds our models to timm's registry. The names in `__init__.pyi` a
 ('attend', True)
 """
 
+from vision import _current_folder as _current_folder  # first: it decides where others are found
 from vision._lazy import attach_stub
 from vision._old_names import old_names
 from vision._registration import register_with_timm
