@@ -16,7 +16,10 @@ from vision.cli.stderr import tell
 from vision.config import ALLOWED_TARGETS
 from vision.dynamic import JsonObject
 
-ALLOWED = ("hydra._internal.core_plugins.", "hydra._internal.launcher.", "hydra_plugins.")
+ALLOWED = (
+    *("hydra._internal.core_plugins.", "hydra._internal.launcher."),
+    *("hydra.experimental.callbacks.", "hydra_plugins."),
+)
 CALLED = ("_target_", "()")  # Hydra's key, and that of Python's logging configs
 LOGGING = ("logging.", "colorlog.")
 
