@@ -41,7 +41,8 @@ def chi_square_of_equal_rank(
     values: NDArray[np.float64], freedom: float, new_freedom: float
 ) -> NDArray[np.float64]:
     """Return the chi-square numbers of another freedom that have the ranks of those given."""
-    return 2 * special.gammaincinv(new_freedom / 2, special.chdtr(freedom, values))
+    ranks = np.asarray(special.chdtr(freedom, values), dtype=np.float64)
+    return np.asarray(2 * special.gammaincinv(new_freedom / 2, ranks), dtype=np.float64)
 
 
 def sign_test(successes: int, trials: int) -> float:
