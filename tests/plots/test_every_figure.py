@@ -53,19 +53,13 @@ def every_figure(names: tuple[str, ...] = NAMES, title: str = TITLE):
 
 @cache
 def figure_of(name: str) -> Figure:
-    return drawn(every_figure()[name]())
-
-
-def drawn(figure: Figure) -> Figure:
-    """The figure, whose legends have their places only after it is drawn."""
-    figure.draw_without_rendering()
-    return figure
+    return every_figure()[name]()
 
 
 @pytest.mark.parametrize("name", every_figure())
 def test_long_names_stay_inside_and_cover_no_panel(name):
     with without_glyph_warnings():
-        _check_long_names(drawn(every_figure(LONG, title="d" * 200)[name]()))
+        _check_long_names(every_figure(LONG, title="d" * 200)[name]())
 
 
 def _check_long_names(figure: Figure) -> None:

@@ -46,7 +46,7 @@ def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
     def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
         with matplotlib.rc_context(STYLE), without_glyph_warnings():
             figure = draw(*args, **kwargs)
-            lay_out(figure)  # ticks take their look, and their texts, when first laid out
+            figure.draw_without_rendering()  # ticks take their look, and their texts, when first drawn
             figure.set_layout_engine("none")
             give_fonts(figure)
         return figure
