@@ -109,21 +109,24 @@ def fit_many(law: Law, x: np.ndarray, y: np.ndarray, start: np.ndarray) -> np.nd
         start: Parameters to start from.
     """
     low, high = (side[:, None] for side in law.bounds(x))
-    p = np.broadcast_to(start, (len(y), len(low))).T
+    p = np.broadcast_to(start, (len(y), len(low))).T.copy()
     off = law.log_error(x, p) - y
     cost: np.ndarray = (off**2).sum(axis=-1)
     damping = np.full(len(y), DAMPING)
+    left = np.arange(len(y))  # the curves whose fits still improve
     for _ in range(ITERATIONS):
-        step = _step(law.slopes(x, p), off, damping, (p <= low, p >= high))
-        tried = np.clip(p - step, low, high)
-        off_tried = law.log_error(x, tried) - y
+        now = p[:, left]
+        step = _step(law.slopes(x, now), off[left], damping[left], (now <= low, now >= high))
+        tried = np.clip(now - step, low, high)
+        off_tried = law.log_error(x, tried) - y[left]
         cost_tried: np.ndarray = (off_tried**2).sum(axis=-1)
-        better = cost_tried <= cost
-        settled = (np.abs(cost - cost_tried) < 1e-12) | (damping > 1e8)
-        p, cost = np.where(better, tried, p), np.where(better, cost_tried, cost)
-        off = np.where(better[:, None], off_tried, off)
-        damping = np.where(better, damping / 5, damping * 5).clip(1e-9, 1e9)
-        if settled.all():
+        better = cost_tried <= cost[left]
+        settled = (np.abs(cost[left] - cost_tried) < 1e-12) | (damping[left] > 1e8)
+        found = left[better]
+        p[:, found], off[found], cost[found] = tried[:, better], off_tried[better], cost_tried[better]
+        damping[left] = (damping[left] * np.where(better, 0.2, 5.0)).clip(1e-9, 1e9)
+        left = left[~settled]
+        if not len(left):
             break
     return p.T
 
