@@ -45,12 +45,11 @@ def smooth_paths(
         return grid, drawn
     amplitudes = AMPLITUDES * max(float(np.std(means)), 1e-12)
     weights = _posterior(at, means, errors, amplitudes)
-    counts = generator.multinomial(len(drawn), weights.ravel())
+    counts = generator.multinomial(len(drawn), weights.ravel()).reshape(weights.shape)
     paths, start = np.empty((len(drawn), len(grid))), 0
-    for index in np.flatnonzero(counts):
-        length, amplitude = divmod(int(index), len(amplitudes))
-        rows = slice(start, start + int(counts[index]))
-        paths[rows] = _paths(at, grid, drawn[rows], LENGTHS[length], amplitudes[amplitude], generator)
+    for length, of_length in zip(LENGTHS, counts, strict=True):
+        rows = slice(start, start + int(of_length.sum()))
+        paths[rows] = _paths(at, grid, drawn[rows], length, np.repeat(amplitudes, of_length), generator)
         start = rows.stop
     return grid, paths
 
@@ -63,8 +62,8 @@ def _grid(at: np.ndarray) -> np.ndarray:
     return np.concatenate([*parts, at[-1:]])
 
 
-def _covariance(one: np.ndarray, other: np.ndarray, length: float, amplitude: float) -> np.ndarray:
-    return amplitude**2 * np.exp(-0.5 * ((one[:, None] - other) / length) ** 2)
+def _correlation(one: np.ndarray, other: np.ndarray, length: float) -> np.ndarray:
+    return np.exp(-0.5 * ((one[:, None] - other) / length) ** 2)
 
 
 def _line(at: np.ndarray) -> np.ndarray:
@@ -74,18 +73,20 @@ def _line(at: np.ndarray) -> np.ndarray:
 
 def _posterior(at: np.ndarray, means: np.ndarray, errors: np.ndarray, amplitudes: np.ndarray) -> np.ndarray:
     """Weights (lengths, amplitudes) that sum to 1, by the restricted likelihood under a flat prior."""
-    likelihood = np.empty((len(LENGTHS), len(amplitudes)))
-    for i, length in enumerate(LENGTHS):
-        for j, amplitude in enumerate(amplitudes):
-            covariance = _covariance(at, at, length, amplitude) + np.diag(errors**2 + JITTER * amplitude**2)
-            root = np.linalg.cholesky(covariance)
-            values, line = np.linalg.solve(root, means), np.linalg.solve(root, _line(at))
-            basis, triangle = np.linalg.qr(line)
-            residual = values - basis @ (basis.T @ values)
-            volumes = np.log(np.diag(root)).sum() + np.log(np.abs(np.diag(triangle))).sum()
-            likelihood[i, j] = -volumes - 0.5 * residual @ residual
+    shapes = np.stack([_correlation(at, at, length) for length in LENGTHS]) + JITTER * np.eye(len(at))
+    covariances = shapes[:, None] * amplitudes[:, None, None] ** 2 + np.diag(errors**2)
+    roots = np.linalg.cholesky(covariances)  # (lengths, amplitudes, J, J)
+    solved = np.linalg.solve(roots, np.column_stack([means, _line(at)]))
+    values, (basis, triangle) = solved[..., :1], np.linalg.qr(solved[..., 1:])
+    residuals = values - basis @ (basis.swapaxes(-1, -2) @ values)
+    volumes = sum(np.log(np.abs(_diagonal(factor))).sum(axis=-1) for factor in (roots, triangle))
+    likelihood = -volumes - 0.5 * (residuals**2).sum(axis=(-2, -1))
     weights = np.exp(likelihood - likelihood.max())
     return weights / weights.sum()
+
+
+def _diagonal(matrices: np.ndarray) -> np.ndarray:
+    return np.diagonal(matrices, axis1=-2, axis2=-1)
 
 
 def _paths(
@@ -93,18 +94,22 @@ def _paths(
     grid: np.ndarray,
     drawn: np.ndarray,
     length: float,
-    amplitude: float,
+    amplitudes: np.ndarray,
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """(D, J) -> (D, G): draws of the process on the grid, given its values at `at` (universal kriging)."""
-    known = _covariance(at, at, length, amplitude) + JITTER * amplitude**2 * np.eye(len(at))
+    """(D, J) -> (D, G): draws of the process on the grid, given its values at `at` (universal kriging).
+
+    Each row has its own amplitude (D), by which only the deviations from the mean grow.
+    """
+    known = _correlation(at, at, length) + JITTER * np.eye(len(at))
     inverse, line = np.linalg.inv(known), _line(at)
-    cross = _covariance(grid, at, length, amplitude) @ inverse
+    cross = _correlation(grid, at, length) @ inverse
     spread = np.linalg.inv(line.T @ inverse @ line)
     slope = _line(grid) - cross @ line
     weights = cross + slope @ (spread @ line.T @ inverse)
-    covariance = _covariance(grid, grid, length, amplitude)
-    covariance += slope @ spread @ slope.T - cross @ _covariance(at, grid, length, amplitude)
+    covariance = _correlation(grid, grid, length)
+    covariance += slope @ spread @ slope.T - cross @ _correlation(at, grid, length)
     values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
     root = vectors * np.sqrt(values.clip(min=0.0))
-    return drawn @ weights.T + generator.standard_normal((len(drawn), len(grid))) @ root.T
+    deviations = generator.standard_normal((len(drawn), len(grid))) @ root.T
+    return drawn @ weights.T + amplitudes[:, None] * deviations

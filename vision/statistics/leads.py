@@ -63,7 +63,7 @@ class Lead(NamedTuple):
         return Lead(self.mean - other.mean, float(np.sqrt(total)), float(freedom))
 
 
-def mean_lead(leads: pd.DataFrame) -> Lead:
+def mean_lead(leads: pd.DataFrame | np.ndarray) -> Lead:
     """Return the mean over sizes of the mean over seeds.
 
     Runs of a seed are not independent of each other, because subsets are nested. So the residuals of a seed
@@ -73,7 +73,7 @@ def mean_lead(leads: pd.DataFrame) -> Lead:
     Args:
         leads: One row per seed and one column per size; NaN where a seed has no run.
     """
-    values = leads.to_numpy(dtype=float)
+    values = np.asarray(leads, dtype=float)
     known = ~np.isnan(values)
     counts = known.sum(axis=0)
     mean = float(np.nanmean(values, axis=0).mean())

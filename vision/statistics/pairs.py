@@ -44,9 +44,22 @@ def paired_runs(
         ValueError: A column or label is missing, or first is second. Or the runs are of several data sets,
             equal runs have different results, or a pair has different subsets or test images.
     """
+    return pairs_of(runs_of_two(records, first, second, metric=metric), first, second, metric=metric)
+
+
+def runs_of_two(records: pd.DataFrame, first: str, second: str, *, metric: str) -> pd.DataFrame:
+    """Return the runs of two models; see `records.runs_of`.
+
+    Raises:
+        ValueError: As `runs_of`, or first is second.
+    """
     if first == second:
         raise ValueError(f"two different models are needed, got {first!r} twice")
-    runs = runs_of(records, (first, second), metric)
+    return runs_of(records, (first, second), metric)
+
+
+def pairs_of(runs: pd.DataFrame, first: str, second: str, *, metric: str) -> pd.DataFrame:
+    """Return `paired_runs` of the runs that `runs_of_two` returns."""
     runs = runs[[name for name in (*RUN_KEYS, "label", metric, "error", *SAME_IN_PAIR) if name in runs]]
     one, other = (runs[runs["label"] == label] for label in (first, second))
     pairs = one.merge(other, on=RUN_KEYS, suffixes=("", "_other"))

@@ -11,8 +11,8 @@ import pandas as pd
 
 from vision.statistics.columns import RUN_KEYS
 from vision.statistics.leads import Lead, mean_lead
-from vision.statistics.pairs import paired_runs
-from vision.statistics.records import MIN_ERROR, runs_of
+from vision.statistics.pairs import pairs_of, runs_of_two
+from vision.statistics.records import MIN_ERROR
 from vision.statistics.resampling import pivot_by_seed, wild_bootstrap
 
 MIN_RUNS = 2  # at a size, from which on it is tested
@@ -41,9 +41,9 @@ class Samples:
 
     def lead(self, sizes: list[int]) -> Lead:
         """Return the mean lead of the first model in accuracy, over some sizes."""
-        if self.paired:
-            return mean_lead(self.first[sizes] - self.second[sizes])
-        return mean_lead(self.first[sizes]) - mean_lead(self.second[sizes])
+        columns = self.first.columns.get_indexer(pd.Index(sizes))
+        first, second = (table.to_numpy(dtype=float)[:, columns] for table in (self.first, self.second))
+        return mean_lead(first - second) if self.paired else mean_lead(first) - mean_lead(second)
 
     def runs(self, size: int) -> tuple[int, int]:
         """Return the numbers of runs of the two models at a size; if paired, both are the number of pairs."""
@@ -69,8 +69,8 @@ def samples_of(records: pd.DataFrame, first: str, second: str, *, metric: str = 
     Raises:
         ValueError: As `paired_runs`, or no size has two pairs, nor two runs of each model.
     """
-    pairs = paired_runs(records, first, second, metric=metric)
-    runs = runs_of(records, (first, second), metric)
+    runs = runs_of_two(records, first, second, metric=metric)
+    pairs = pairs_of(runs, first, second, metric=metric)
     of_label = [runs[runs["label"] == label] for label in (first, second)]
     one_sizes, other_sizes = ({int(size) for size in table["train_size"]} for table in of_label)
     shared = sorted(one_sizes & other_sizes)
