@@ -7,9 +7,9 @@ PosixPath('outputs/runs/ViT/n500/s0')
 import hashlib
 import json
 import re
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import yaml
 
@@ -91,7 +91,7 @@ def folder_name(name: str) -> str:
 
 def settings(config: RunConfig) -> JsonObject:
     """Return the settings that identify a run, by dotted name."""
-    return _identifying(dict(flatten(asdict(config))))
+    return _identifying(dict(flatten(_as_dictionary(config))))
 
 
 def fingerprint(config: RunConfig) -> str:
@@ -162,6 +162,12 @@ def _differences(folder: Path, config: RunConfig) -> str:
         for name in sorted(finished.keys() | requested.keys())
         if finished.get(name, none) != requested.get(name, none)
     )
+
+
+def _as_dictionary(config: Any) -> JsonObject:
+    """Return nested dataclasses as dictionaries, as `asdict`, which also copies each value."""
+    values = ((field.name, getattr(config, field.name)) for field in fields(config))
+    return {name: _as_dictionary(value) if is_dataclass(value) else value for name, value in values}
 
 
 def _identifying(flat: JsonObject) -> JsonObject:

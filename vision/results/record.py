@@ -4,7 +4,7 @@
 Column(type='float', unit='s', description='Wall-clock time of training, validation on the way included.')
 """
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, NamedTuple, get_args, get_type_hints
 
@@ -114,7 +114,7 @@ class Record:
 
     def to_json(self) -> JsonObject:
         """Return the record as a dictionary that JSON can hold."""
-        return asdict(self)
+        return {column.name: getattr(self, column.name) for column in fields(self)}
 
 
 def columns() -> dict[str, Column]:
