@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 
+from vision.cli.imports import without_garbage_collection
 from vision.cli.stderr import tell
 
 COMMANDS = {
@@ -61,7 +62,8 @@ def _run(command: str, words: list[str]) -> int:
         return complete(words)
     options = vars(_parser(command).parse_args(words))
     command = options.pop("command")
-    run = getattr(import_module(f"vision.cli.{command}"), command)
+    with without_garbage_collection():
+        run = getattr(import_module(f"vision.cli.{command}"), command)
     return run(**options)
 
 
@@ -77,5 +79,7 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
     for name, text in COMMANDS.items():
         subparser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         if name == chosen:
-            import_module(f"vision.cli.{name}").add_arguments(subparser)
+            with without_garbage_collection():
+                module = import_module(f"vision.cli.{name}")
+            module.add_arguments(subparser)
     return parser

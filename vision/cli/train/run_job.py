@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from vision import results
+from vision.cli.imports import without_garbage_collection
 from vision.cli.stderr import tell
 from vision.cli.train.progress import Progress
 from vision.cli.train.worker import INTERRUPTED, CallFailed, shared_worker
@@ -30,7 +31,8 @@ def check_runs(
         configs: of the runs.
         finished, chosen_by, trains: as in `vision.checks.check_together`.
     """
-    from vision.checks import check_together
+    with without_garbage_collection():
+        from vision.checks import check_together
 
     return [
         estimate.work for estimate in check_together(configs, finished, chosen_by=chosen_by, trains=trains)
@@ -39,7 +41,8 @@ def check_runs(
 
 def compute(config: RunConfig, on_progress: Callable[[JsonObject], None]) -> JsonObject:
     """Compute a run, as `vision.experiment.run`; here so that a caller need not import torch."""
-    from vision.experiment import run
+    with without_garbage_collection():
+        from vision.experiment import run
 
     return run(config, on_progress)
 
