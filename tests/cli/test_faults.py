@@ -32,6 +32,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def weights_alone(tmp_path_factory: pytest.TempPathFactory, vision) -> bytes:
+    """The file of weights of the model that works, trained without a sweep."""
+    folder = tmp_path_factory.mktemp("alone")
+    shutil.copy(Path(__file__).with_name("faulty.py"), folder)
+    assert vision(folder, "train", *FAULTY, "+model.kwargs.how=works").returncode == 0
+    return (folder / SWEEP / "works/n20/s0/model.safetensors").read_bytes()
+
+
 def start(folder: Path, *arguments: str, **options) -> subprocess.Popen[str]:
     return subprocess.Popen([VISION, *arguments], cwd=folder, text=True, stderr=subprocess.PIPE, **options)
 
@@ -50,7 +59,7 @@ def wait_for(folder: Path, pattern: str, count: int = 1) -> None:
 
 # test_launchers has the fault of a process of the launcher gpu.
 @pytest.mark.parametrize("launcher", ["basic", *(name for name in LAUNCHERS if name != "gpu")])
-def test_a_run_that_ends_its_process_fails_alone(folder, vision, launcher):
+def test_a_run_that_ends_its_process_fails_alone(folder, vision, weights_alone, launcher):
     hows = ["works", "killed", "exits_well", "works_too"] if launcher == "basic" else ["exits", "works"]
     faults = [how for how in hows if how in HOW_IT_ENDED]
     sweep = ["train", "-m", *FAULTY, f"+model.kwargs.how={','.join(hows)}", *launched_by(launcher)]
@@ -66,9 +75,7 @@ def test_a_run_that_ends_its_process_fails_alone(folder, vision, launcher):
     told = f"{len(hows) - len(faults)} finished before, {len(faults)} failed before"
     assert told in again.stderr and again.returncode == 1
     assert not list(folder.rglob("*.partial-*"))
-    assert vision(folder, "train", *FAULTY, "+model.kwargs.how=works", "sweep=alone").returncode == 0
-    one, other = (folder / "outputs/tiny" / name / "works/n20/s0" for name in ("runs", "alone"))
-    assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
+    assert (folder / SWEEP / "works/n20/s0/model.safetensors").read_bytes() == weights_alone
 
 
 def test_two_processes_share_a_sweep(tmp_path):

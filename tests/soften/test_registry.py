@@ -40,7 +40,7 @@ def test_it_is_saved_and_loaded_to_the_bit(tmp_path):
 CNNS: dict[str, dict[str, Any]] = {
     "field_cnn": {"embed_dim": 16, "depth": 2},
     "plain_cnn": {"channels": (4, 6, 8)},
-    "resnet18_small": {"channels": (4, 6, 8, 8), "stem_width": 2},
+    "resnet18_small": {"channels": (4, 6, 8, 8), "layers": (1, 1, 1, 1), "stem_width": 2},
 }
 each_cnn = pytest.mark.parametrize("cnn", CNNS)
 

@@ -61,15 +61,15 @@ def test_a_cnn_alone_and_what_it_has_no_part_for(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_a_timm_vit_is_looked_at_as_it_is_and_swins_windows_have_a_reason(tmp_path, capsys):
+def test_a_timm_vit_is_looked_at_as_it_is_and_swins_windows_have_a_reason(tmp_path, photos, capsys):
     out = tmp_path / "seen"
     assert main(["inspect", "test_vit", "--input-size", "64", "--out", str(out)]) == 0
     shown = capsys.readouterr()
     assert "blocks.5.attn" in shown.out and "patch_embed" not in shown.out
     names = {"attention_distance", "kernel_shares", "rollout", "receptive_field", "positions", "cka"}
     assert pictures(out) == {f"{name}.png" for name in names}
-    swin = ["swin_tiny_patch4_window7_224", "--input-size", "56", "--out", str(tmp_path / "swin")]
-    assert main(["inspect", *swin]) == 0
+    swin = ["swin_tiny_patch4_window7_224", "--input-size", "56", "--data", str(photos)]
+    assert main(["inspect", *swin, "--out", str(tmp_path / "swin")]) == 0
     told = capsys.readouterr().err.splitlines()
     (distances,) = [line for line in told if line.startswith("no distance of swin")]
     assert "windows per image are folded into its batch" in distances
