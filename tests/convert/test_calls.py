@@ -103,6 +103,7 @@ def test_a_convolution_over_channels_before_the_stem_does_not_decide_the_images(
     assert_equal(model, converted, torch.randn(2, 3, 16, 16).double())
 
 
+@pytest.mark.slow
 def test_windows_of_torchvisions_swin_are_not_attention_over_channels():
     from torchvision.models import swin_t
 

@@ -97,6 +97,7 @@ def content_vit(**options):
     return model
 
 
+@pytest.mark.slow
 def test_content_attention_leaves_an_error_that_larger_kernels_reduce():
     model, x = content_vit(), images(48)
     calibration = Calibration(model, x)

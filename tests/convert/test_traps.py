@@ -149,6 +149,7 @@ def test_computed_kernels_become_plain_parameters(wrap, tmp_path):
     assert torch.equal(vision.load_converted(tmp_path / "saved", other)(x), converted(x))
 
 
+@pytest.mark.slow
 def test_frozen_parameters_stay_frozen():
     for heads in ("kernel", "min"):
         model = randomized(create_model("resnetv2_50")).requires_grad_(False)

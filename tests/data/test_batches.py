@@ -157,6 +157,7 @@ def stream_some(images):
     ]
 
 
+@pytest.mark.slow
 def test_streaming_works_inside_a_joblib_process(folder):
     images = source_of(folder, max_memory_fraction=1e-12).train
     here = [

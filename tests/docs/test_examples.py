@@ -87,6 +87,7 @@ def test_a_trained_model_from_its_folder(example, tmp_path, monkeypatch):
     assert "images (1, 8, 8)" in out and "logits (2, 10)" in out and "another task (2, 2)" in out
 
 
+@pytest.mark.slow
 def test_a_plain_pytorch_loop(example):
     assert float(example("plain_loop.py").split()[-1]) > 0.85
 

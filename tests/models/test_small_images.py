@@ -58,6 +58,7 @@ def test_timms_own_arguments_fit_small_images(name, img_size, expected):
         ),
     ],
 )
+@pytest.mark.slow
 def test_a_model_that_cannot_run_at_a_size_names_sizes_that_fit(name, img_size, message):
     with pytest.raises(ValueError, match=message):
         complete_arguments(name, img_size=img_size, in_chans=3, num_classes=10)

@@ -28,6 +28,7 @@ def gradient(model, images, *, low=False):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 def test_a_model_of_700_000_parameters_trains_in_every_layout_and_precision(name):
     torch.manual_seed(0)
     arguments = complete_arguments(name, img_size=32, in_chans=3, num_classes=10, params=700_000)

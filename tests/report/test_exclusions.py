@@ -59,6 +59,7 @@ def test_rows_that_are_repeated_are_counted_once_and_said(tmp_path, capsys):
     assert not read_sweep(table).left_out
 
 
+@pytest.mark.slow
 def test_a_page_of_one_model_or_one_size_explains_what_is_not_shown(tmp_path):
     _, page = report(tmp_path, records(models=("ViT",)))
     assert "There is one model only, ViT: nothing to compare it with." in page.words

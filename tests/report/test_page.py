@@ -36,6 +36,7 @@ def written(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Written:
     return Written(path, before, {file: file.stat().st_mtime_ns for file in sweep.rglob("*")})
 
 
+@pytest.mark.slow
 def test_the_answer_comes_first_and_names_where_the_lead_changes(two_models):
     text = two_models
     answer = re.search(r'<p class="answer">(.*?)</p>', text)
@@ -107,6 +108,7 @@ def test_the_figure_of_errors_gives_the_formulas_of_its_laws(two_models):
     assert "ScalingFit(" not in two_models and re.search(r"CNN: error a n\^?", two_models)
 
 
+@pytest.mark.slow
 def test_one_file_that_loads_nothing_and_refers_to_what_it_has(written):
     page = Page(written.path.read_text())
     assert page.loads == [] and len(page.ids) == len(set(page.ids))
@@ -124,6 +126,7 @@ def test_every_run_is_linked_from_where_the_page_lies(written, sweep, tmp_path):
     assert all(link[0] == "#" for link in Page((tmp_path / "page.html").read_text()).links)
 
 
+@pytest.mark.slow
 def test_all_text_is_escaped(tmp_path):
     evil = '<script>alert("x")</script>&amp;'
     table = records(models=("CNN", evil), data="<b>'digits'")

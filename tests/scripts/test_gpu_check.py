@@ -188,6 +188,7 @@ def test_times_and_ratios():
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+@pytest.mark.slow
 def test_without_a_gpu_it_ends_at_once_with_a_message(told_here, tmp_path):
     status, said = told_here("--out", str(tmp_path / "out"), "--device", "cuda")
     assert status == 2 and "--device cuda needs a CUDA device that computes" in said

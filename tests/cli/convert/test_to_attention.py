@@ -129,6 +129,7 @@ def test_the_folder_of_a_run_is_converted_with_its_weights(capsys, tmp_path):
     assert status == 2 and "leave out" in err
 
 
+@pytest.mark.slow
 def test_layers_that_stay_are_listed_with_a_reason_and_strict_refuses_them(capsys):
     status, said, _ = convert(capsys, "torchvision/lraspp_mobilenet_v3_large", *SMALL)
     assert status == 0 and "left unchanged" in said and "it resamples the image" in said

@@ -47,6 +47,7 @@ def table(sweep: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(results.evaluation_file(sweep, name))
 
 
+@pytest.mark.slow
 def test_rows_of_every_run_kind_and_level(sweep, capsys):
     assert main(["evaluate", str(sweep), "--with", "corruptions,occlusion", "--severities", "2,5"]) == 0
     rows = table(sweep, "corruptions")

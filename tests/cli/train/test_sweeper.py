@@ -133,6 +133,7 @@ def test_runs_planned_earlier_are_cleaned_away_after_showing_them(tmp_path, visi
     assert vision(tmp_path, "status", "outputs/tiny/runs").returncode == 0
 
 
+@pytest.mark.slow
 def test_altered_runs_are_named_and_made_again_on_request(tmp_path, vision):
     sweep = ["train", "-m", *TINY, "model=cnn", "train_size=20", "seed=0,1"]
     assert vision(tmp_path, *sweep).returncode == 0

@@ -39,6 +39,7 @@ def test_a_text_gets_an_installed_font_that_has_its_letters(monkeypatch, caplog)
     assert not caplog.records
 
 
+@pytest.mark.slow
 def test_letters_that_no_font_has_are_said_in_one_line_and_stay_words_in_svg(monkeypatch, caplog, tmp_path):
     monkeypatch.setattr(fonts, "FALLBACKS", ("No Such Font",))
     table = rising_curves().replace({"label": {"CNN": "卷积网络", "ViT": "Трансформер"}})

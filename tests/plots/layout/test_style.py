@@ -5,6 +5,7 @@ from importlib.resources import files
 
 import matplotlib
 import numpy as np
+import pytest
 from figure_cases import MANY_SIZES, NAMES, NOTES, rising_curves
 from matplotlib.colors import to_rgb
 
@@ -16,6 +17,7 @@ def accuracy() -> plots.Figure:
     return plots.plot_accuracy(rising_curves(), title="digits", notes=NOTES)
 
 
+@pytest.mark.slow
 def test_the_same_figure_makes_the_same_files(tmp_path):
     first, again = (
         save(

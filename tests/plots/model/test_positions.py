@@ -8,6 +8,7 @@ from vision.plots import plot_position_similarity
 
 
 @pytest.mark.parametrize(("side", "maps"), [(3, 9), (16, 64), (9, 25)])
+@pytest.mark.slow
 def test_a_small_map_for_each_position_or_every_second(side, maps):
     similarity = np.random.default_rng(0).random((side, side, side, side))
     figure = plot_position_similarity(similarity, title="positions")

@@ -44,6 +44,7 @@ def test_numbers_of_neighbouring_panels_do_not_touch():
         assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
 
 
+@pytest.mark.slow
 def test_of_many_classes_the_best_and_the_worst_are_shown_and_a_note_reports_it():
     figure = plot_class_accuracy(by_class(40), title="t", notes="n = 3")
     best, worst = [f"class {c}" for c in range(39, 34, -1)], [f"class {c}" for c in range(4, -1, -1)]

@@ -39,6 +39,7 @@ def results_of(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("result.json")}
 
 
+@pytest.mark.slow
 def test_a_search_is_a_sweep_judged_by_validation_accuracy(tmp_path, vision):
     search = [*CNN, *SPACE, "hydra.sweeper.n_trials=3", "seed=0,1"]
     done = vision(tmp_path, *search)
