@@ -76,7 +76,7 @@ def plot(
     states = results.status(source) if source.is_dir() else {}
     axes = {"x": x, "line": line, "panel": panel}
     runs, exclusions = with_metric(_chosen(records, choose, axes), metric)
-    curves = accuracy_curves(runs, **axes, metric=metric)
+    curves = accuracy_curves(runs, x=x, line=line, panel=panel, metric=metric)
     if {"label", "params", "macs"} <= set(records):  # not in every table from elsewhere
         console().print(cost_table(records))
     console().print(score_table(curves, **axes, metric=metric))
