@@ -35,5 +35,7 @@ def test_old_names_are_understood_and_unknown_ones_left_out():
 
 
 def test_without_a_source_there_are_no_data():
-    with pytest.raises(ValueError, match="no settings of the data"):
+    with pytest.raises(
+        ValueError, match=r"data\.source is missing, so the data that the run was trained on are not"
+    ):
         written_data({"seed": 1, "data.name": "digits"})

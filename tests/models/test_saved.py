@@ -98,9 +98,7 @@ def test_weights_of_a_run_that_were_altered_are_refused(saved):
     read_saved(folder)
     (folder / "result.json").rename(folder / "kept.json")
     (folder / "result.json").write_text("[1, 2]")
-    with pytest.raises(
-        ValueError, match=r"s0/result.json cannot be read, so the weights .* checked"
-    ):
+    with pytest.raises(ValueError, match=r"s0/result.json cannot be read, so the weights .* checked"):
         read_saved(folder)
     (folder / "kept.json").rename(folder / "result.json")
     weights = bytearray((folder / WEIGHTS).read_bytes())

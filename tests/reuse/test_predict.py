@@ -242,6 +242,7 @@ def test_what_is_no_model_is_one_sentence(photo_run, tmp_path):
         ValueError, match=r"s0 holds no model\.safetensors; give the folder of a finished run"
     ):
         vision.load(tmp_path / "s0")
+    (tmp_path / "s0" / "result.json").unlink()  # with the checksums of the files
     (tmp_path / "s0" / "config.json").write_text("{}")
     (tmp_path / "s0" / "model.safetensors").touch()
     with pytest.raises(ValueError, match=r"config\.json is not a config that timm has written"):

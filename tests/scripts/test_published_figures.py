@@ -4,14 +4,18 @@ import shutil
 
 import published_figures
 import pytest
-from published_figures import FIGURES, PUBLISHED, draw
+from published_figures import FIGURES, PAGES, PUBLISHED, draw
 
 
 def test_every_published_curve_is_drawn_by_the_script():
     folders = {str(path.parent.relative_to(PUBLISHED)) for path in PUBLISHED.rglob("accuracy.png")}
-    assert folders == set(FIGURES)
+    assert folders == {*FIGURES, *PAGES}
     for folder, (tables, _) in FIGURES.items():
         assert all((PUBLISHED / folder / table).is_file() for table in tables)
+    for folder, (table, _, figures) in PAGES.items():
+        assert all(
+            (PUBLISHED / folder / name).is_file() for name in (table, *(f"{one}.svg" for one in figures))
+        )
 
 
 @pytest.mark.slow
