@@ -1,8 +1,8 @@
 """`vision train -m hydra/sweeper=optuna`: whole searches in real processes, cut, shared, and refused."""
 
 import json
-import shutil
 import re
+import shutil
 import signal
 import subprocess
 import time
