@@ -9,7 +9,7 @@ import pytest
 from vision import results
 from vision.cli import main
 from vision.report.beyond_accuracy import beyond_accuracy
-from vision.report.measures import SCORE, measures, read_tables
+from vision.report.measures import SCORE, measures
 from vision.report.page import write_report
 from vision.report.read_sweep import read_sweep
 from vision.statistics import compare_models
@@ -41,7 +41,7 @@ def test_the_page_shows_each_evaluation(evaluated, tmp_path):
 @pytest.mark.slow
 def test_measures_are_compared_as_the_accuracy_is(evaluated):
     sweep = read_sweep(evaluated)
-    tables = read_tables(sweep)
+    tables = sweep.evaluations
     found = {measure.name: measure for measure in measures(sweep, tables)}
     corrupted = tables["corruptions"]
     corrupted = corrupted[corrupted["kind"] != "unchanged"]

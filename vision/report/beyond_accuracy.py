@@ -4,15 +4,12 @@
 'Beyond accuracy'
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
-import pandas as pd
-
 from vision.report.exclusions import skip_on_error
-from vision.report.figures import NamedFigure
+from vision.report.figures.evaluation_curves import draw_evaluations
 from vision.report.figures.robustness import FIGURES
-from vision.report.measures import Measure, measures, read_tables
+from vision.report.measures import Measure, measures
 from vision.report.section import Section
 from vision.report.sweep import Sweep
 from vision.report.table_cells import Cell, Table, interval_cell, lead_cell
@@ -27,11 +24,10 @@ def beyond_accuracy(sweep: Sweep) -> Section:
     """Return the section of a sweep; a part that fails is left out with a sentence."""
     section = Section("beyond", wording.TITLE, wording.CAPTION)
     with skip_on_error("section on robustness and calibration", section.warnings):
-        tables = read_tables(sweep)
-        found = measures(sweep, tables)
+        found = measures(sweep, sweep.evaluations)
         section.warnings.extend(wording.not_evaluated(one.name, one.missing) for one in found if one.missing)
         section.findings.extend(_findings(sweep, found))
-        section.figures.extend(_figures(sweep, tables, section.warnings))
+        section.figures.extend(draw_evaluations(FIGURES, sweep, section.warnings))
         return replace(section, table=_table(found))
     return section
 
@@ -40,15 +36,6 @@ def _findings(sweep: Sweep, found: list[Measure]) -> list[str]:
     pair = sweep.pair or next(((sweep.first, other) for other in sweep.others), None)
     compared = [(one.name, one.comparisons.get(pair)) for one in found] if pair else []
     return [wording.measure_answer(name, comparison) for name, comparison in compared if comparison]
-
-
-def _figures(sweep: Sweep, tables: Mapping[str, pd.DataFrame], failures: list[str]) -> list[NamedFigure]:
-    figures: list[NamedFigure] = []
-    for evaluation, drawings in FIGURES.items():
-        for draw in drawings if evaluation in tables else ():
-            with skip_on_error(f"figure '{draw.__name__}'", failures):
-                figures.append(draw(sweep, tables))
-    return figures
 
 
 def _table(found: list[Measure]) -> Table | None:

@@ -11,7 +11,6 @@ from functools import cached_property
 
 import pandas as pd
 
-from vision import results
 from vision.report.sweep import Sweep
 from vision.statistics import (
     BINNINGS,
@@ -85,20 +84,6 @@ MEASURES: tuple[tuple[str, str, Callable[[pd.DataFrame], pd.Series]], ...] = (
 )
 
 
-def read_tables(sweep: Sweep) -> dict[str, pd.DataFrame]:
-    """Return the tables of `vision evaluate` by evaluation, with the rows of the runs that a page is about.
-
-    Raises:
-        ValueError: a table cannot be read.
-    """
-    if "folder" not in sweep.records:
-        return {}
-    known = set(sweep.records["folder"])
-    tables = results.read_evaluations(sweep.source)
-    tables = {name: table[table["folder"].isin(known)] for name, table in tables.items()}
-    return {name: table for name, table in tables.items() if len(table)}
-
-
 def measures(sweep: Sweep, tables: Mapping[str, pd.DataFrame]) -> list[Measure]:
     """Return the measures that some runs have, in the order of `MEASURES`."""
     pairs = tuple((sweep.first, other) for other in sweep.others)
@@ -106,7 +91,7 @@ def measures(sweep: Sweep, tables: Mapping[str, pd.DataFrame]) -> list[Measure]:
     for name, evaluation, score in MEASURES:
         if evaluation not in tables:
             continue
-        records = with_score(sweep.records, score(tables[evaluation]).clip(0, 1), SCORE)
+        records = with_score(sweep.compared, score(tables[evaluation]).clip(0, 1), SCORE)
         if len(records):
             missing = len(sweep.records) - len(records)
             found.append(Measure(name, evaluation, records, pairs, missing))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from vision import results
 from vision.statistics import (
     Comparison,
     ScalingFit,
@@ -97,6 +98,16 @@ class Sweep:
     def compared(self) -> pd.DataFrame:
         """The records without the settings that all runs share: what the statistics compare."""
         return without_shared_settings(self.records)
+
+    @cached_property
+    def evaluations(self) -> dict[str, pd.DataFrame]:
+        """What `vision evaluate` measured of these runs, by evaluation. Reading it may raise a ValueError."""
+        if "folder" not in self.records:
+            return {}
+        known = set(self.records["folder"])
+        tables = results.read_evaluations(self.source)
+        tables = {name: table[table["folder"].isin(known)] for name, table in tables.items()}
+        return {name: table for name, table in tables.items() if len(table)}
 
     @cached_property
     def ranking(self) -> pd.DataFrame:

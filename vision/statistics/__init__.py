@@ -11,7 +11,9 @@ from vision.statistics.curves import accuracy_curves as accuracy_curves
 from vision.statistics.curves import choose_by_validation as choose_by_validation
 from vision.statistics.data_equivalence import data_equivalence as data_equivalence
 from vision.statistics.evaluations import UNCHANGED as UNCHANGED
+from vision.statistics.evaluations import attention_of_runs as attention_of_runs
 from vision.statistics.evaluations import calibration_errors as calibration_errors
+from vision.statistics.evaluations import kept_by_kernel as kept_by_kernel
 from vision.statistics.evaluations import mean_scores as mean_scores
 from vision.statistics.evaluations import reliability as reliability
 from vision.statistics.evaluations import with_score as with_score

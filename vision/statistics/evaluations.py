@@ -28,6 +28,33 @@ def mean_scores(table: pd.DataFrame, score: str) -> pd.Series:
     return scores.dropna().mean(axis=1)
 
 
+def attention_of_runs(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns kernel, position, content and width, averaged over the layers of each run.
+
+    Estimates of a share that are slightly below 0 or above 1 become 0 and 1.
+
+    Args:
+        table: One row per run and layer, as `vision evaluate --with kernel_share` writes it.
+
+    Returns:
+        One row per run, by its folder.
+    """
+    shares = ["kernel", "position", "content"]
+    means = table.groupby("folder")[[*shares, "width"]].mean()
+    return means.assign(**{name: means[name].clip(0, 1) for name in shares})
+
+
+def kept_by_kernel(table: pd.DataFrame) -> dict[int, pd.Series]:
+    """Return what the nearest CNN keeps of each run, by its folder, for each side of the kernels.
+
+    Args:
+        table: One row per run and side (level), with kept; level 0 is the model as it is.
+    """
+    kernels = table[table["level"] > 0].set_index("folder")
+    sides = sorted(kernels["level"].astype(int).unique())
+    return {int(side): kernels.loc[kernels["level"] == side, "kept"] for side in sides}
+
+
 def calibration_errors(table: pd.DataFrame, binning: str) -> pd.Series:
     """Return the expected calibration error of each run by its folder.
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from vision.cli.plot_tables import score_table
 from vision.report.inside_models import inside_measures
-from vision.report.measures import SCORE, measures, read_tables
+from vision.report.measures import SCORE, measures
 from vision.report.read_sweep import read_sweep
 from vision.report.wording.robustness import measure_answer
 from vision.statistics import accuracy_curves
@@ -34,12 +34,11 @@ def measure_tables(sweep: Path, names: list[str]) -> Iterator[Printed]:
         ValueError: the runs cannot be compared; see `read_sweep`.
     """
     read = read_sweep(sweep)
-    tables = read_tables(read)
-    for inside in inside_measures(read, tables):
+    for inside in inside_measures(read, read.evaluations):
         if inside.evaluation in names:
             curves = accuracy_curves(inside.records, metric=SCORE) if inside.is_share else None
             yield Printed(None if curves is None else _table(curves, inside.name), inside.answers)
-    for measure in measures(read, tables):
+    for measure in measures(read, read.evaluations):
         if measure.evaluation in names:
             answers = [measure_answer(measure.name, one) for one in measure.comparisons.values()]
             yield Printed(_table(measure.curves, measure.name), answers)

@@ -3,18 +3,31 @@
 >>> curves_by_size(sweep, {"unchanged images": scores})  # doctest: +SKIP
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from vision import plots
+from vision.report.exclusions import skip_on_error
+from vision.report.figures.named_figure import NamedFigure
 from vision.report.figures.shown import all_lines, notes_of
 from vision.report.measures import SCORE
 from vision.report.sweep import Sweep
 from vision.statistics import accuracy_curves, with_score
 
 Tables = Mapping[str, pd.DataFrame]
+Drawings = Mapping[str, Sequence[Callable[[Sweep, Tables], NamedFigure]]]  # by evaluation
+
+
+def draw_evaluations(drawings: Drawings, sweep: Sweep, failures: list[str]) -> list[NamedFigure]:
+    """Draw the figures of the evaluations that a sweep has; add a sentence for each that fails."""
+    figures: list[NamedFigure] = []
+    for evaluation, draws in drawings.items():
+        for draw in draws if evaluation in sweep.evaluations else ():
+            with skip_on_error(f"figure '{draw.__name__}'", failures):
+                figures.append(draw(sweep, sweep.evaluations))
+    return figures
 
 
 def curves_by_size(sweep: Sweep, panels: Mapping[str, pd.Series], *, is_share: bool = True) -> pd.DataFrame:
@@ -25,7 +38,7 @@ def curves_by_size(sweep: Sweep, panels: Mapping[str, pd.Series], *, is_share: b
         panels: scores by the name of their panel, which is the column measure.
         is_share: whether the scores are in [0, 1].
     """
-    parts = {name: with_score(sweep.records, scores, SCORE) for name, scores in panels.items()}
+    parts = {name: with_score(sweep.compared, scores, SCORE) for name, scores in panels.items()}
     curves = [
         accuracy_curves(part.assign(measure=name), panel="measure", metric=SCORE, is_share=is_share)
         for name, part in parts.items()

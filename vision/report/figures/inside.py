@@ -1,15 +1,14 @@
 """Figures of how convolutional trained attention is, against the training-set size.
 
->>> kernel_share(sweep, read_tables(sweep)).name  # doctest: +SKIP
+>>> kernel_share(sweep, sweep.evaluations).name  # doctest: +SKIP
 'kernel-share'
 """
 
-from collections.abc import Callable
-
-from vision.report.figures.evaluation_curves import Tables, curves_by_size, draw_curves
+from vision.report.figures.evaluation_curves import Drawings, Tables, curves_by_size, draw_curves
 from vision.report.figures.named_figure import NamedFigure
 from vision.report.sweep import Sweep
 from vision.report.wording import inside as wording
+from vision.statistics import attention_of_runs, kept_by_kernel
 
 SHARES = ("kernel", "position", "content")
 
@@ -17,7 +16,7 @@ SHARES = ("kernel", "position", "content")
 def kernel_share(sweep: Sweep, tables: Tables) -> NamedFigure:
     """The shares of kernel, position and content, a panel each."""
     table = tables["kernel_share"]
-    means = table.groupby("folder")[list(SHARES)].mean().clip(0, 1)  # of estimates around 0 or 1
+    means = attention_of_runs(table)
     curves = curves_by_size(sweep, {name: means[name] for name in SHARES})
     title = f"How convolutional attention is after training on {sweep.data}"
     figure = draw_curves(sweep, curves, table, title, panel="measure", metric="share of the variance")
@@ -27,7 +26,7 @@ def kernel_share(sweep: Sweep, tables: Tables) -> NamedFigure:
 def kernel_width(sweep: Sweep, tables: Tables) -> NamedFigure:
     """The effective width of the kernels."""
     table = tables["kernel_share"]
-    widths = {sweep.data: table.groupby("folder")["width"].mean()}
+    widths = {sweep.data: attention_of_runs(table)["width"]}
     curves = curves_by_size(sweep, widths, is_share=False)
     title = f"How wide the kernels of attention are after training on {sweep.data}"
     options = {"metric": "effective width", "unit": " tokens"}
@@ -38,8 +37,7 @@ def kernel_width(sweep: Sweep, tables: Tables) -> NamedFigure:
 def nearest_cnn(sweep: Sweep, tables: Tables) -> NamedFigure:
     """What the nearest CNN keeps, a panel for each kernel size."""
     table = tables["nearest_cnn"]
-    kept = table[table["level"] > 0].groupby("level")
-    panels = {f"{side:g} x {side:g} kernels": rows.set_index("folder")["kept"] for side, rows in kept}
+    panels = {f"{side} x {side} kernels": kept for side, kept in kept_by_kernel(table).items()}
     title = f"What the nearest CNN keeps of attention on {sweep.data}"
     figure = draw_curves(
         sweep, curves_by_size(sweep, panels), table, title, panel="measure", metric="relative accuracy"
@@ -48,7 +46,7 @@ def nearest_cnn(sweep: Sweep, tables: Tables) -> NamedFigure:
 
 
 # By evaluation, in the order of the page.
-FIGURES: dict[str, tuple[Callable[[Sweep, Tables], NamedFigure], ...]] = {
+FIGURES: Drawings = {
     "kernel_share": (kernel_share, kernel_width),
     "nearest_cnn": (nearest_cnn,),
 }

@@ -1,16 +1,15 @@
 """Figures of what `vision evaluate` measured: corruptions, shuffled patches, shifts, occlusion, calibration.
 
->>> corruptions(sweep, read_tables(sweep)).name  # doctest: +SKIP
+>>> corruptions(sweep, sweep.evaluations).name  # doctest: +SKIP
 'corruptions'
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
 from vision import plots
-from vision.report.figures.evaluation_curves import Tables, curves_by_size, draw_curves
+from vision.report.figures.evaluation_curves import Drawings, Tables, curves_by_size, draw_curves
 from vision.report.figures.named_figure import NamedFigure
 from vision.report.figures.shown import all_lines, notes_of
 from vision.report.sweep import Sweep
@@ -115,7 +114,7 @@ def transfer(sweep: Sweep, tables: Tables) -> NamedFigure:
 
 
 # By evaluation, in the order of the page.
-FIGURES: dict[str, tuple[Callable[[Sweep, Tables], NamedFigure], ...]] = {
+FIGURES: Drawings = {
     "corruptions": (corruptions, corruption_kinds),
     "shuffled_patches": (shuffled_patches,),
     "translations": (translations,),
