@@ -117,11 +117,8 @@ def _probe(
     inputs = runs[0].inputs
     if name == "transfer" and transfer is not None:
         source = read_transfer(transfer, inputs.source.train.shape)
-        kind, train, test = (
-            source.name,
-            source.train,
-            choose_images(source.test, options.images, setting="--images"),
-        )
+        kind, train = source.name, source.train
+        test = choose_images(source.test, options.images, setting="--images")
     else:
         kind, train, test = inputs.config.name, inputs.source.train, images
     for run in progress.track(runs, name, total=len(runs)):

@@ -16,7 +16,7 @@ from vision.convert.convolution_summary import KernelSize
 from vision.inspection import kernel_shares
 from vision.results import EvaluationTable
 from vision.results.evaluations import CHECKSUM
-from vision.robustness import AS_THEY_ARE, Classifier
+from vision.robustness import AS_THEY_ARE
 from vision.robustness.scores import scores
 
 MOST_IMAGES = 256  # of which attention is measured, or on which the kernels of a nearest CNN are fitted
@@ -82,18 +82,18 @@ def nearest_cnn_rows(run: LoadedRun, images: ChosenImages, table: EvaluationTabl
     fitted = choose_images(run.inputs.source.train, MOST_IMAGES, setting="nearest_cnn")
     calibration = Calibration(classifier.model, classifier.normalized(fitted.pixels))
     sides = _sides(calibration)
+    count = len(images.labels)
+    wanted = [(AS_THEY_ARE.kind, int(AS_THEY_ARE.level)), *(("kernel", side) for side in sides)]
+    rows: Rows = [{"kind": kind, "level": level, "images": count} for kind, level in wanted]
+    todo = [row for row in rows if not table.has(**{CHECKSUM: run.finished.weights}, **row)]
+    if not todo:
+        return []
     before = classifier.logits(images.pixels)
-    rows: Rows = []
-
-    def add(kind: str, level: float, model: Callable[[], Classifier]) -> None:
-        row = {"kind": kind, "level": level, "images": len(images.labels)}
-        if not table.has(**{CHECKSUM: run.finished.weights}, **row):
-            rows.append({**row, **scores(model().logits(images.pixels), before, images.labels)})
-
-    add(AS_THEY_ARE.kind, AS_THEY_ARE.level, lambda: classifier)
-    for side, size in sides.items():
-        add("kernel", side, lambda size=size: classifier.with_model(calibration.convert(size)))
-    return rows
+    for row in todo:
+        size = sides.get(row["level"])
+        other = classifier if size is None else classifier.with_model(calibration.convert(size))
+        row |= scores(other.logits(images.pixels), before, images.labels)
+    return todo
 
 
 def _sides(calibration: Calibration) -> dict[int, KernelSize]:
