@@ -23,6 +23,7 @@ from .disk import DiskFull as DiskFull
 from .disk import append_metrics as append_metrics
 from .disk import check_room as check_room
 from .disk import check_writable as check_writable
+from .disk import existing_path as existing_path
 from .disk import release as release
 from .disk import reserve as reserve
 from .evaluations import EVALUATIONS as EVALUATIONS

@@ -65,13 +65,18 @@ def is_full(error: BaseException) -> bool:
     return (isinstance(error, OSError) and error.errno in FULL) or "StorageFull" in str(error)
 
 
+def existing_path(folder: Path) -> Path:
+    """Return a folder, or the first path above it that exists, as an absolute path."""
+    return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+
+
 def check_writable(folder: Path, setting: str) -> None:
     """Refuse a folder in which nothing can be written; one that does not exist is not made.
 
     Raises:
         ValueError: it is a file, or it or the first folder above it cannot be written to.
     """
-    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    existing = existing_path(folder)
     try:
         with tempfile.TemporaryFile(dir=existing):
             pass
@@ -87,7 +92,7 @@ def check_room(folder: Path, size: int, what: str) -> None:
     Raises:
         DiskFull: less than `size` bytes are free.
     """
-    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    existing = existing_path(folder)
     if size > (free := shutil.disk_usage(existing).free):
         raise DiskFull(_sentence(existing, size, free, what))
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from vision.argument_types import checked
 from vision.dynamic import JsonObject
+from vision.results import existing_path
 from vision.reuse.any_size import dynamic_sides, for_any_size, other_size, sides
 from vision.reuse.trained_model import TrainedModel
 from vision.text import first_line
@@ -70,7 +71,7 @@ def export(
     if dynamic_size:
         sizes += [other_size(shape, sides(model))]
         axes |= dynamic_sides(sides(model))
-    with TemporaryDirectory(dir=_existing(path.absolute().parent)) as folder:
+    with TemporaryDirectory(dir=existing_path(path.parent)) as folder:
         file = Path(folder) / path.name
         checked = [(batch, *size) for size in sizes for batch in BATCHES]
         write = _write_onnx if format == "onnx" else _write_torch
@@ -102,7 +103,7 @@ def check_target(path: str | Path, format: str) -> None:
         raise ValueError(f"{path} is a folder; give a file, such as {path}/model{ENDINGS[format]}")
     if Path(path).suffix != ENDINGS[format]:
         raise ValueError(f"a file of {format=} must end in {ENDINGS[format]}, got {path}")
-    above = _existing(Path(path).absolute().parent)
+    above = existing_path(Path(path).parent)
     if not above.is_dir():
         raise ValueError(f"{path} cannot be written, as {above} is a file")
 
@@ -168,7 +169,3 @@ def _reason(error: BaseException) -> str:
         error = error.__cause__
     line = re.sub(r"\x1b\[[\d;]*m", "", first_line(error))  # without colours
     return f"{type(error).__name__}: {line:.200}"
-
-
-def _existing(folder: Path) -> Path:
-    return next(path for path in (folder, *folder.parents) if path.exists())
