@@ -21,9 +21,10 @@ from vision.models.any_size import check_img_size
 from vision.models.small_images import small_image_arguments, token_patch
 from vision.models.stage_widths import stage_widths
 from vision.patches import Size, padding_of, pair
+from vision.saved_files import FOLDER, HUB
 from vision.text import one_line
 
-SAVED = ("hf-hub:", "hf_hub:", "local-dir:")  # where timm looks for a model instead of its registry
+SAVED = (FOLDER, *HUB)  # where timm looks for a model instead of its registry
 Completer = Callable[..., Arguments]
 # Arguments of timm.create_model itself, such as pretrained: they choose weights, not the model.
 FACTORY_ARGUMENTS = frozenset(inspect.signature(timm.create_model).parameters) - {"model_name", "kwargs"}

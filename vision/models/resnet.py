@@ -16,7 +16,7 @@ from vision.argument_types import checked
 from vision.device_dtype import DeviceDtype
 from vision.dynamic import Arguments
 from vision.models.any_size import AnySize
-from vision.models.bounds import RATES, check_bounds
+from vision.models.bounds import check_bounds
 from vision.models.intermediates import Indices, check_format
 from vision.models.pool import check_map_pool, map_pool
 from vision.patches import check_images
@@ -55,8 +55,7 @@ class SmallImageResNet(AnySize, ResNet):
         num_classes: int = 1000,
         **kwargs: Any,
     ) -> None:
-        rates = {rate: kwargs.get(rate) for rate in RATES}
-        check_bounds(in_chans=in_chans, num_classes=num_classes, **rates)
+        check_bounds(in_chans=in_chans, num_classes=num_classes, **kwargs)
         check_map_pool(global_pool, num_classes)
         # Only timm's deep stems can have another width than 64. Its convolutions are replaced below.
         kwargs |= {"stem_type": "deep", "stem_width": stem_width}
