@@ -115,4 +115,6 @@ _looks: WeakKeyDictionary[Source, FirstLooks] = WeakKeyDictionary()
 
 def first_looks(source: Source) -> FirstLooks:
     """Return the first looks at a data set that `load_source` read: the same ones for the same source."""
-    return _looks.setdefault(source, FirstLooks(source.train, source.test))
+    if source not in _looks:
+        _looks[source] = FirstLooks(source.train, source.test)
+    return _looks[source]

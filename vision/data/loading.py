@@ -25,10 +25,10 @@ from vision.data.fingerprint import fingerprint
 from vision.data.image_shape import resize, to_channels
 from vision.data.images import Images, Source
 from vision.data.split import Split, read_split
-from vision.data.unlikely_pixels import CHUNK
 from vision.text import first_few
 
 Shape = tuple[int, int, int]
+RESIZED_AT_ONCE = 1024  # images
 
 
 class SizesDiffer(ValueError):
@@ -145,7 +145,7 @@ def _near_duplicates(train: Split, test: Split) -> tuple[tuple[str, str], ...]:
 def _resized(pixels: Tensor, shape: Shape) -> Tensor:
     """uint8 (N, C, H, W) -> uint8 (N, *shape)."""
     if pixels.shape[2:] != shape[1:]:
-        pixels = torch.cat([resize(chunk, shape[1]) for chunk in torch.split(pixels, CHUNK)])
+        pixels = torch.cat([resize(chunk, shape[1]) for chunk in torch.split(pixels, RESIZED_AT_ONCE)])
     return to_channels(pixels, shape[0])
 
 

@@ -13,7 +13,6 @@ from vision.data.encoded import EncodedImages
 from vision.data.images import Images
 
 _LITTLE_SUPPORTED = (torch.uint16, torch.uint32, torch.uint64)  # torch has no minimum of these
-CHUNK = 1024
 MOST_CHANNELS = 4  # of usual images; a longer axis is one of pixels, unless it is followed by a square
 WANTED = "pixels must be uint8 (N, C, H, W), from 0 to 255"
 

@@ -16,7 +16,7 @@ from vision.data.notes import named
 
 REMEDY = "remove them, or set data.on_constant=warn"
 DARK = 32  # of 255; below it, all pixels are as those of masks and of images with few bits
-CHUNK = 1024
+AT_ONCE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class UnlikelyPixels:
     @classmethod
     def among(cls, split: str, pixels: Tensor, name: Callable[[int], str]) -> "UnlikelyPixels":
         """Look at pixels in memory, uint8 (N, C, H, W); `name` returns what messages call an image."""
-        parts = torch.split(pixels, CHUNK)
+        parts = torch.split(pixels, AT_ONCE)
         constant = torch.cat([is_constant(part) for part in parts]).nonzero().flatten()
         all_equal = all(bool((part == pixels[:1]).all()) for part in parts)
         names = [name(int(index)) for index in constant]
