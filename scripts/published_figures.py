@@ -9,6 +9,7 @@ The tables stay as they are.
 import argparse
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -44,8 +45,6 @@ FIGURES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "long_range": (("records.csv",), ["--x", "data.options.distance", "--xlabel", "distance in pixels"]),
     "study-cifar10-jpeg": (("steps.csv", "epochs.csv"), ["--panel", "training.steps,training.epochs"]),
 }
-
-
 # Folder -> the table of its runs, the models to compare first, and the figures of its page to keep.
 PAGES = {"comparison-cifar10-jpeg": ("60k.csv", "plain CNN,ViT", ("gain", "accuracy"))}
 
@@ -58,8 +57,7 @@ def draw(folder: Path, tables: tuple[str, ...], options: list[str]) -> int:
         out = Path(scratch) / "figure"
         if status := vision(["plot", str(records), "--out", str(out), *options]):
             return status
-        for kind in ("png", "svg"):
-            shutil.copy(out / f"accuracy.{kind}", folder / f"accuracy.{kind}")
+        _keep(["accuracy"], out, folder)
     return 0
 
 
@@ -69,10 +67,14 @@ def draw_page(folder: Path, table: str, pair: str, figures: tuple[str, ...]) -> 
         out = ["--out", f"{scratch}/report.html", "--figures", scratch, "--pair", pair]
         if status := vision(["report", str(folder / table), *out]):
             return status
-        for name in figures:
-            for kind in ("png", "svg"):
-                shutil.copy(Path(scratch) / f"{name}.{kind}", folder / f"{name}.{kind}")
+        _keep(figures, Path(scratch), folder)
     return 0
+
+
+def _keep(figures: Sequence[str], drawn: Path, folder: Path) -> None:
+    for name in figures:
+        for kind in ("png", "svg"):
+            shutil.copy(drawn / f"{name}.{kind}", folder / f"{name}.{kind}")
 
 
 def main() -> int:

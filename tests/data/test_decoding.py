@@ -189,17 +189,22 @@ def cmyk_tiff_of_16_bits(values: np.ndarray) -> bytes:
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + b"".join(kinds) + bytes(4) + bits + data
 
 
+def assert_dark_files_are_refused(root, file: bytes, suffix: str) -> None:
+    """Two classes of this file, whose values use 12 of 16 bits."""
+    for index in range(10):
+        folder = root / f"kind{index % 2}"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{index}.{suffix}").write_bytes(file)
+    with pytest.raises(ValueError, match=r"have no value above 4\d+ of 65535, .* convert them to 8 bits"):
+        load_source(DataConfig(name="x", source="image_folder", root=str(root)))
+
+
 def test_cmyk_of_16_bits(tmp_path):
     inks = np.random.default_rng(1).integers(0, 65536, (5, 7, 4))
     expected = shown(Image.fromarray((inks >> 8).astype(np.uint8), "CMYK"))
     assert read_header(cmyk_tiff_of_16_bits(inks)).deep
     assert torch.equal(decode(cmyk_tiff_of_16_bits(inks)), expected)
-    for index in range(10):
-        folder = tmp_path / f"kind{index % 2}"
-        folder.mkdir(exist_ok=True)
-        (folder / f"{index}.tif").write_bytes(cmyk_tiff_of_16_bits(inks >> 4))
-    with pytest.raises(ValueError, match=r"have no value above 4\d+ of 65535, .* convert them to 8 bits"):
-        load_source(DataConfig(name="x", source="image_folder", root=str(tmp_path)))
+    assert_dark_files_are_refused(tmp_path, cmyk_tiff_of_16_bits(inks >> 4), "tif")
 
 
 # Written by OpenJPEG: 4 x 4 pixels, a row of white, one of grey, and two of black.
@@ -262,12 +267,7 @@ def test_other_files_of_which_pillow_reads_the_upper_bits(tmp_path, write, chann
     image = decode(write(values)).permute(1, 2, 0).numpy().astype(int)
     assert np.abs(image - values / 257).max() <= 1
     suffix = "sgi" if write is sgi_of_16_bits else "ppm"
-    for index in range(10):
-        folder = tmp_path / f"kind{index % 2}"
-        folder.mkdir(exist_ok=True)
-        (folder / f"{index}.{suffix}").write_bytes(write(values >> 4))
-    with pytest.raises(ValueError, match=r"have no value above 4\d+ of 65535, .* convert them to 8 bits"):
-        load_source(DataConfig(name="x", source="image_folder", root=str(tmp_path)))
+    assert_dark_files_are_refused(tmp_path, write(values >> 4), suffix)
 
 
 def test_a_dark_image_whose_header_states_fewer_bits_is_read():
