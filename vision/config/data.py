@@ -1,12 +1,16 @@
 """The settings of the images: where they come from, how they are prepared and changed at random."""
 
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vision.argument_types import check_type
+from vision.config.keywords import settings
+from vision.config.renamed import DISTANCE, OLD_DISTANCE
 from vision.dynamic import Arguments
 
 
+@settings("data.augment")
 @dataclass(kw_only=True, slots=True)
 class AugmentConfig:
     """Random changes to a training batch, drawn for every image; all off by default.
@@ -32,6 +36,7 @@ class AugmentConfig:
     policy_options: Arguments = field(default_factory=Arguments)
 
 
+@settings("data")
 @dataclass(kw_only=True, slots=True)
 class DataConfig:
     """Where the images come from and how they are prepared.
@@ -99,6 +104,10 @@ class DataConfig:
         for name in ("name", "source", "root"):
             check_type(f"data.{name}", getattr(self, name), str)
         check_type("data.dataset", self.dataset, str | None)
+        if self.source == "far_marker" and (self.dataset or "").isdecimal():
+            warnings.warn(f"{OLD_DISTANCE} of far_marker is now {DISTANCE}", DeprecationWarning, stacklevel=4)
+            self.options = {**self.options, DISTANCE.rpartition(".")[2]: int(self.dataset or "")}
+            self.dataset = None
         if not self.name:
             folder = Path(self.root).absolute().name
             of_files = self.source in ("image_folder", "parquet")

@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 
 from vision.argument_types import check_type
+from vision.config.keywords import settings
 from vision.dynamic import Arguments
 
 
+@settings("model")
 @dataclass(kw_only=True, slots=True)
 class ModelConfig:
     """Which model, by its name in timm's registry, and its arguments.

@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vision.config.data import DataConfig
+from vision.config.keywords import settings
 from vision.config.model import ModelConfig
 from vision.config.training import TrainingConfig
 
 
+@settings("")
 @dataclass(kw_only=True, slots=True)
 class RunConfig:
     """One run: one model, one data set, one training-set size, one seed.

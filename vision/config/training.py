@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 
+from vision.config.keywords import settings
 from vision.dynamic import Arguments
 
 
+@settings("training")
 @dataclass(kw_only=True, slots=True)
 class TrainingConfig:
     """How a model is trained.
