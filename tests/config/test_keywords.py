@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from vision.config import RENAMED, AugmentConfig, DataConfig, ModelConfig, RunConfig, TrainingConfig
+from vision.data import load_source
 
 KINDS: dict[str, type[Any]] = {
     "training": TrainingConfig,
@@ -45,4 +46,6 @@ def test_the_distance_was_once_the_data_set_of_far_marker():
     with pytest.warns(DeprecationWarning, match=r"data.dataset of far_marker is now data.options.distance"):
         data = DataConfig(name="x", source="far_marker", dataset="6")
     assert (data.dataset, data.options) == (None, {"distance": 6})
+    with pytest.raises(ValueError, match=r"data.options.distance must be .*, got 'far'"):
+        load_source(DataConfig(name="x", source="far_marker", dataset="far"))
     assert DataConfig(name="", source="torchvision", dataset="6").dataset == "6"

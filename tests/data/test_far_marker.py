@@ -145,8 +145,3 @@ def test_settings_out_of_range_are_refused_by_name():
             load_source(config(options={"distance": distance}))
     with pytest.raises(ValueError, match=r"data.options of far_marker are distance; got size"):
         load_source(config(options={"size": 3}))
-
-
-def test_the_old_spelling_of_the_distance_gives_the_same_images():
-    old, new = load_source(config(dataset="4")), load_source(config(options={"distance": 4}))
-    assert torch.equal(pixels_of(old.train), pixels_of(new.train))

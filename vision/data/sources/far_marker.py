@@ -84,7 +84,7 @@ def far_marker(asked: Tensor, *, distance: int, side: int = SIDE, seed: int = 0)
 def _distance(config: DataConfig, side: int) -> int:
     if side < 4:
         raise ValueError(f"data.img_size must be at least 4 for far_marker, got {side}")
-    # data.dataset is where earlier versions had the distance.
+    # DataConfig takes the distance from data.dataset, where earlier versions had it; other text is refused.
     value = config.options.get("distance", config.dataset)
     text = str(side - 2 if value is None else value)
     if not text.isdecimal() or not 2 <= int(text) <= side - 2:
