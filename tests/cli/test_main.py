@@ -1,6 +1,7 @@
 """The command: its help, its subcommands, completion, and errors where there is no sweep."""
 
 import re
+import signal
 import subprocess
 
 import pytest
@@ -52,3 +53,15 @@ def test_plot_and_status_of_a_missing_folder_are_errors(tmp_path, vision):
         assert refused.returncode == 2 and re.search("is (no|not a) folder", refused.stderr)
     refused = vision(tmp_path, "plot", "nowhere.csv")
     assert refused.returncode == 2 and "there is no file" in refused.stderr
+
+
+def test_a_reader_that_stops_reading_gets_no_error(tmp_path):
+    for arguments in (["train", "--help"], ["models", "x*"]):
+        process = subprocess.Popen(
+            [VISION, *arguments], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        process.stderr.close()
+        assert process.wait() in (128 + signal.SIGPIPE, 1)  # 1 is rich's

@@ -7,6 +7,8 @@ keywords and returns the exit status.
 """
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -19,15 +21,15 @@ COMMANDS = {
     "train": "train one model, or with -m a sweep of many",
     "status": "count the finished, failed, running and missing runs of a sweep, and watch it",
     "verify": "check the finished runs of a sweep against their checksums",
-    "clean": "remove the leftovers of interrupted and superseded runs",
-    "plot": "draw accuracy against training-set size or against any setting",
+    "clean": "remove the leftovers of interrupted runs, and runs that were replaced",
+    "plot": "plot accuracy or another metric against training-set size or another setting",
     "report": "write one page about a sweep: findings, figures, tables and methods",
-    "evaluate": "measure robustness, calibration and features of a sweep's finished runs",
+    "evaluate": "measure robustness, calibration and linear probes of a sweep's finished runs",
     "compare": "print a sweep's accuracies next to published ones",
-    "data": "read a folder of images or a data set, and show its images, classes and problems",
-    "models": "list models by name, and those of this suite with their sizes",
+    "data": "summarize a data set: images, classes, sizes and problems",
+    "models": "list models by name, those of this package with parameters and multiply-adds",
     "predict": "classify images with a trained model",
-    "export": "write a trained model as one file: ONNX, or a torch.export program",
+    "export": "export a trained model to ONNX or torch.export",
     "convert": "turn a CNN into masked attention, or a ViT into its nearest CNN, and compare them",
     "inspect": "look inside a model: attention distance, kernel shares, receptive fields, CKA",
 }
@@ -39,13 +41,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = words[0] if words else ""
     try:
-        return _run(command, words)
+        status = _run(command, words)
+        sys.stdout.flush()
+        return status
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "vision":
             raise
         from vision.cli.missing_packages import advice
 
         tell(f"vision {command}: {advice(error.name)}")
+    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the rest is flushed at exit
+        return 128 + signal.SIGPIPE
     except (ValueError, OSError) as error:
         tell(f"vision {command}: {error}")
     return 2
@@ -71,7 +78,7 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
     """Return the parser of all subcommands, with the arguments of the chosen one."""
     parser = argparse.ArgumentParser(
         prog="vision",
-        description="Compare vision transformers with CNNs: train, sweep, plot, convert.",
+        description="Train, compare and convert vision transformers and CNNs.",
         epilog="example: vision train -m experiment=demo && vision report outputs/demo",
     )
     parser.add_argument("--version", action="version", version=version("vit-vs-cnn"))
