@@ -9,6 +9,7 @@ ValueError: number must be an integer, got '3'
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache, wraps
 from inspect import isclass, signature
 from numbers import Integral, Real
@@ -28,11 +29,8 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            given = parameters.bind(*args, **kwargs).arguments
-        except TypeError:  # Python's own error names an argument that is missing or unknown
-            return function(*args, **kwargs)
-        check_types(function, {**given, **kwargs})
+        with suppress(TypeError):  # Python's own error names an argument that is missing or unknown
+            check_types(function, {**parameters.bind(*args, **kwargs).arguments, **kwargs})
         return function(*args, **kwargs)
 
     return call

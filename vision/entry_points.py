@@ -147,10 +147,9 @@ def field_identity(pretrained: bool = False, **kwargs: object) -> "Backbone":
 @register_model
 def plain_cnn(pretrained: bool = False, **kwargs: Any) -> "PlainCNN":
     """A plain CNN: VGG's pyramid for small images, 6 convolutions in 3 stages, with batch norm."""
-    from vision.models.any_size import without_sizes
     from vision.models.plain_cnn import PlainCNN
 
-    arguments = without_sizes("plain_cnn", kwargs)
+    arguments = _of_any_size("plain_cnn", kwargs)
     features = {"out_indices": (0, 1, 2), "feature_cls": "getter"}
     return build_model_with_cfg(PlainCNN, "plain_cnn", pretrained, feature_cfg=features, **arguments)
 
@@ -160,10 +159,9 @@ def resnet18_small(pretrained: bool = False, **kwargs: Any) -> "SmallImageResNet
     """ResNet-18 with a 3 x 3 stem, for images of about 32 x 32 pixels."""
     from timm.models.resnet import BasicBlock
 
-    from vision.models.any_size import without_sizes
     from vision.models.resnet import SmallImageResNet
 
-    own = without_sizes("resnet18_small", kwargs)
+    own = _of_any_size("resnet18_small", kwargs)
     arguments: Arguments = {"block": BasicBlock, "layers": (2, 2, 2, 2), **own}
     return build_model_with_cfg(SmallImageResNet, "resnet18_small", pretrained, **arguments)
 
@@ -197,6 +195,15 @@ def _backbone(name: str, mixer: str, pretrained: bool, kwargs: "Arguments", **de
     features = {"out_indices": 3, "feature_cls": "getter"}
     options: Arguments = {"feature_cfg": features, "pretrained_filter_fn": checkpoint_filter_fn}
     return build_model_with_cfg(Backbone, name, pretrained, **options, **arguments)
+
+
+def _of_any_size(name: str, kwargs: "Arguments") -> "Arguments":
+    from vision.models.any_size import without_sizes
+    from vision.models.stage_widths import stage_widths
+
+    arguments = without_sizes(name, kwargs)
+    params = arguments.pop("params", None)
+    return arguments | (stage_widths(name, params, **arguments) if params is not None else {})
 
 
 def _complete_backbone(name: str, **given: Any) -> "Arguments":

@@ -4,6 +4,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+import timm
 
 from vision.models import complete_arguments, cost, create_model
 
@@ -33,3 +34,18 @@ def test_params_that_a_model_of_timms_cannot_have_are_refused():
         complete_arguments("convnext_atto", params=60_000, dims=(8, 16, 32, 64), **images)
     with pytest.raises(ValueError, match=r"no width gives 'resnet18_small' 50 parameters within 2%"):
         complete_arguments("resnet18_small", params=50, **images)
+
+
+@pytest.mark.parametrize("name", ["plain_cnn", "resnet18_small"])
+def test_our_cnns_take_params_from_timm_as_the_backbones_do(name):
+    known: dict[str, Any] = {"img_size": 32, "in_chans": 1, "num_classes": 7}
+    model = timm.create_model(name, params=60_000, **known)
+    completed = timm.create_model(name, **complete_arguments(name, params=60_000, **known))
+    shapes = [{key: value.shape for key, value in one.state_dict().items()} for one in (model, completed)]
+    assert shapes[0] == shapes[1]
+    assert sum(weight.numel() for weight in model.parameters()) == pytest.approx(60_000, rel=0.02)
+    for params in (0, -4, "60k", True):
+        with pytest.raises(ValueError, match=f"params must be an integer of at least 1, got {params!r}"):
+            timm.create_model(name, params=params, **known)
+    with pytest.raises(ValueError, match="params determines channels; pass one, not both"):
+        timm.create_model(name, params=60_000, channels=(4, 8, 16), **known)

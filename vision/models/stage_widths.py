@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from vision.dynamic import Arguments
+from vision.models.bounds import check_bounds
 from vision.models.small_images import build_on_meta
 from vision.models.widths import TOLERANCE
 
@@ -30,9 +31,10 @@ def stage_widths(name: str, params: int, **arguments: Any) -> Arguments:
         arguments: the model's other arguments.
 
     Raises:
-        ValueError: the constructor does not accept widths, they are given together with params, or no width
-            gives that number.
+        ValueError: params is not a positive integer; the constructor does not accept widths; they are given
+            together with params; or no width gives that number.
     """
+    check_bounds(params=params)
     signature = _signature(name, arguments)
     known = [width for width in NAMES if width in signature]
     if not known:
