@@ -44,13 +44,13 @@ def png(rows: bytes, width: int, height: int, *, bits: int, kind: int, clear: tu
     return b"\x89PNG\r\n\x1a\n" + header + transparent + pixels + chunk(b"IEND", b"")
 
 
-def tiff(values: np.ndarray, *, sample_format: int = 1, photometric: int = 1) -> bytes:
+def tiff(values: np.ndarray, *, sample_format: int = 1, photometric: int = 1, planar: int = 1) -> bytes:
     """A TIFF of grey values (H, W); sample_format is 1 for unsigned, 2 for signed, 3 for floats."""
     height, width = values.shape
     data, bits = values.astype(values.dtype.newbyteorder("<")).tobytes(), 8 * values.dtype.itemsize
-    start = 8 + 2 + 12 * 10 + 4
+    start = 8 + 2 + 12 * 11 + 4
     tags = [(256, width), (257, height), (258, bits), (259, 1), (262, photometric), (273, start), (277, 1)]
-    tags += [(278, height), (279, len(data)), (339, sample_format)]
+    tags += [(278, height), (279, len(data)), (284, planar), (339, sample_format)]
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + data
 
@@ -134,6 +134,39 @@ def test_tiff_files_that_pillow_misreads():
     expected = ((values - 5) * (255 / 238)).round().astype(int)
     assert read_header(tiff((values - 128).astype(np.int8), sample_format=2)).deep
     assert signed.tolist() == [expected.tolist()]
+
+
+def planes_of_16_bits(values: np.ndarray) -> bytes:
+    """An uncompressed TIFF of RGB values (3, H, W) in separate planes."""
+    (count, height, width), data = values.shape, values.astype("<u2").tobytes()
+    size, lists = len(data) // count, 8 + len(data)
+    starts = struct.pack("<3I3I3H", *(8 + size * plane for plane in range(3)), size, size, size, 16, 16, 16)
+    tags = [(256, 1, width), (257, 1, height), (258, 3, lists + 24), (259, 1, 1), (262, 1, 2)]
+    tags += [(273, 3, lists), (277, 1, count), (278, 1, height), (279, 3, lists + 12), (284, 1, 2)]
+    kinds = {258: 3}  # two bytes each; the others have four
+    entries = b"".join(
+        struct.pack("<HHII", tag, kinds.get(tag, 4), number, value) for tag, number, value in tags
+    )
+    directory = struct.pack("<H", len(tags)) + entries + bytes(4)
+    return b"II*\0" + struct.pack("<I", lists + len(starts)) + data + starts + directory
+
+
+def test_tiff_files_in_separate_planes():
+    """Pillow reads the 16-bit planes of an uncompressed file as 8 bits, and white for zero as black."""
+    values = PICTURE.transpose(2, 0, 1)
+    wide, white_is_zero = (
+        planes_of_16_bits(values.astype(int) * 257),
+        tiff(PICTURE[..., 0], photometric=0, planar=2),
+    )
+    assert (np.asarray(Image.open(BytesIO(wide))) != PICTURE).any(), "Pillow reads it now"
+    assert (np.asarray(Image.open(BytesIO(white_is_zero))) == PICTURE[..., 0]).all(), "Pillow reads it now"
+    for file in (wide, white_is_zero):
+        for read in (read_header, decode):
+            with pytest.raises(
+                ValueError, match=r"an uncompressed TIFF file in separate planes, .* convert it"
+            ):
+                read(file)
+    assert decode(tiff(PICTURE[..., 0], planar=2)).tolist() == [PICTURE[..., 0].tolist()]
 
 
 @pytest.mark.parametrize(("bits", "shift"), [(8, 0), (10, 2), (12, 4), (16, 8)])
