@@ -154,6 +154,17 @@ def test_links_that_lead_back_and_links_to_another_class(classes):
     )
 
 
+def test_a_link_in_a_circle_is_an_unreadable_image(classes):
+    for here in (classes, classes / "cat"):
+        (here / "loop.png").symlink_to("loop.png")
+    with pytest.raises(ValueError, match=r"cat/loop.png' cannot be decoded: Too many levels"):
+        load(classes)
+    config = DataConfig(name="x", source="image_folder", root=str(classes), on_error="skip")
+    source = load_source(config)
+    assert len(source.train) + len(source.test) == 20
+    assert source.notes.skipped["unreadable images"] == (repr(str(classes / "cat" / "loop.png")),)
+
+
 def test_a_split_that_is_a_link_to_another(tmp_path):
     fill(*(tmp_path / "train" / name for name in ("cat", "dog")))
     (tmp_path / "test").symlink_to(tmp_path / "train")

@@ -149,7 +149,7 @@ class Folder:
     def _folders(self, folder: Path) -> list[Path]:
         """Return the folders in a folder that may hold data, in order."""
         with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir())
+            names = sorted(entry.name for entry in entries if _is_folder(entry))
         return [folder / name for name in names if not is_hidden(name)]
 
     def _images(self, folder: Path, *, note: bool = False) -> Iterator[str]:
@@ -187,6 +187,14 @@ class Folder:
 
     def _refuse(self, found: str) -> None:
         raise ValueError(f"{self.named} has {found}; {EXPECTED}")
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder, or a link to one; links in a circle are not."""
+    try:
+        return entry.is_dir()
+    except OSError:  # as os.walk does
+        return False
 
 
 def _raise(error: OSError) -> None:
