@@ -9,6 +9,7 @@ from PIL import Image
 
 from vision.cli.contact_sheets import COLUMNS, GAP, TEST_ROWS
 from vision.cli.main import main
+from vision.config import DataConfig
 from vision.data.sources import registry
 
 
@@ -75,6 +76,20 @@ def test_classes_of_any_name(photos, capsys):
     shown = capsys.readouterr().out
     assert r"a\nb\x1b[31m<c>" in shown and "\x1b" not in shown
     assert Path("outputs/data/my-photos", f"1-{'块' * 60}.png").exists()
+
+
+def test_folders_of_any_name(photos, capsys):
+    for name in ("${oc.env:HOME}", "a$b", "back\\slash", "end\\", "it's", '"q"', "~", "a,b=c"):
+        photos = photos.rename(name)
+        assert main(["data", str(photos)]) == 0
+        assert f"{name}: 40 training images" in capsys.readouterr().out
+
+
+def test_a_folder_above_is_called_by_its_name(photos, capsys, monkeypatch):
+    monkeypatch.chdir(photos / "train")
+    assert main(["data", "..", "--out", "../../sheets"]) == 0
+    assert "my photos: 40 training images" in capsys.readouterr().out
+    assert DataConfig(source="image_folder", root="cat/..").name == "train"
 
 
 def test_streamed_near_duplicates_have_their_names(photos, capsys):

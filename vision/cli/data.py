@@ -94,11 +94,13 @@ def compose_data(what: str, settings: list[str]) -> "DataConfig":
 
 def _chosen(folder: Path, what: str, conf: Path) -> list[str]:
     """Return the settings that choose a folder or a data set."""
+    from vision.cli.train.path_arguments import quoted
+
     if folder.is_dir():
         is_table = any(path.suffix.lower() == ".parquet" for path in folder.rglob("*"))
         kind = "parquet" if is_table else "image_folder"
-        quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
-        return [f"data={kind}", f"data.root='{quoted}'"]
+        literal = str(folder).replace("${", "\\${")  # not an interpolation
+        return [f"data={kind}", f"data.root={quoted(literal)}"]
     if folder.suffix in (".yaml", ".yml") and folder.is_file():
         group = folder.absolute().parent
         return [f"hydra.searchpath=['file://{group.parent}']", f"{group.name}={folder.stem}"]

@@ -1,5 +1,6 @@
 """The settings of the images: where they come from, how they are prepared and changed at random."""
 
+import os
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,6 +110,6 @@ class DataConfig:
             self.options = {**self.options, DISTANCE.rpartition(".")[2]: int(self.dataset or "")}
             self.dataset = None
         if not self.name:
-            folder = Path(self.root).absolute().name
+            folder = Path(os.path.abspath(self.root)).name  # also of .. and of x/..
             of_files = self.source in ("image_folder", "parquet")
             self.name = folder if of_files else (self.dataset or self.source).rpartition("/")[2]

@@ -21,6 +21,8 @@ NAMES = (
     "a&b",
     "~x",
     "-d",
+    "back\\slash",
+    "end\\",
 )
 
 

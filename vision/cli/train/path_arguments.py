@@ -5,6 +5,7 @@
 """
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,12 +26,17 @@ def quoted_paths(arguments: Sequence[str]) -> list[str]:
 
 
 def quoted(text: str) -> str:
-    """Return a text as Hydra's grammar reads any text.
+    """Return a text as Hydra's grammar reads any text; it takes a backslash as one unless a quote follows.
 
-    >>> print(quoted("it's"))
-    'it\\'s'
+    >>> print(quoted("it's"), quoted("a\\\\b"), quoted("a\\\\"))
+    'it\\'s' 'a\\b' 'a\\\\'
     """
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return "'" + re.sub(r"(\\*)('|\Z)", _escaped, text) + "'"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """Return the backslashes before a quote or the end twice, and the quote after one more."""
+    return 2 * found[1] + ("\\'" if found[2] else "")
 
 
 def _quoted(argument: str, sweeping: bool) -> str:
