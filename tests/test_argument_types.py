@@ -151,6 +151,21 @@ WRONG: dict[str, list[Wrong]] = {
             "Tensor",
         ),
         Wrong(lambda: vision.attend(Q.long(), Q, Q), "q must be floating-point numbers", "torch.int64"),
+        Wrong(
+            lambda: vision.attend(Q.double(), Q, Q, FIELD, backend="shift"),
+            "q, k and v must have one dtype",
+            "torch.float64, torch.float32, torch.float32",
+        ),
+        Wrong(
+            lambda: vision.attend(Q, Q, Q.bool()),
+            "q, k and v must have one dtype",
+            "torch.float32, torch.float32, torch.bool",
+        ),
+        Wrong(
+            lambda: vision.attend(Q, Q.to("meta"), Q),
+            "q, k, v and bias must be on one device",
+            "cpu, meta, cpu",
+        ),
     ],
     "Field": [
         Wrong(lambda: Field(**anything(queries=4, keys=GRID)), "queries of a field must be on a Grid", "4")
@@ -434,8 +449,31 @@ def test_pythons_own_errors_and_unpacked_options_stay():
     assert area(3, width=2) == 6
     with pytest.raises(ValueError, match=r"^width must be an integer, got '2'$"):
         area(3, **anything(width="2"))
-    with pytest.raises(TypeError, match="missing 1 required positional argument: 'height'"):
+    with pytest.raises(TypeError, match="area needs the argument height"):
         area()  # pyright: ignore[reportCallIssue]
+
+
+NAMES: list[tuple[Callable[[], object], str]] = [
+    (
+        lambda: vision.MultiHeadAttention(8, **anything(heads=2)),
+        "MultiHeadAttention has no argument heads; did you mean num_heads",
+    ),
+    (
+        lambda: vision.PatchEmbed(8, 2, **anything(in_chan=2)),
+        "PatchEmbed has no argument in_chan; did you mean in_chans?",
+    ),
+    (
+        lambda: vision.neighbourhood(GRID, **anything(kernel=3)),
+        "neighbourhood has no argument kernel; did you mean kernel_size?",
+    ),
+]
+
+
+@pytest.mark.parametrize("call, message", NAMES)
+def test_an_argument_that_is_unknown_or_missing_is_named(call, message):
+    with pytest.raises(TypeError) as refused:
+        call()
+    assert str(refused.value).startswith(message)
 
 
 def test_a_long_value_is_cut_and_one_of_many_lines_becomes_one():

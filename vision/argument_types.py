@@ -6,12 +6,15 @@
 >>> half("3")
 Traceback (most recent call last):
 ValueError: number must be an integer, got '3'
+>>> half(numbr=3)
+Traceback (most recent call last):
+TypeError: half has no argument numbr; did you mean number?
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from difflib import get_close_matches
 from functools import cache, wraps
-from inspect import isclass, signature
+from inspect import Signature, isclass, signature
 from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, Literal, ParamSpec, TypeVar, Union, Unpack, cast, get_args, get_origin, get_type_hints
@@ -24,13 +27,12 @@ NAMES = {int: "an integer", float: "a number", bool: "True or False", str: "a st
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
-    """Return the function with a check of its arguments' types, as `check_types` does."""
+    """Return the function with a check of its arguments' types, as `check_types` does, and of their names."""
     parameters = signature(function)
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        with suppress(TypeError):  # Python's own error names an argument that is missing or unknown
-            check_types(function, {**parameters.bind(*args, **kwargs).arguments, **kwargs})
+        check_types(function, {**_bound(function, parameters, args, kwargs), **kwargs})
         return function(*args, **kwargs)
 
     return call
@@ -65,6 +67,36 @@ def shown(value: object) -> str:
         return type(value).__name__ + (f" of shape {tuple(shape)}" if shape is not None else "")
     text = " ".join(repr(cast(object, value)).split())
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def _bound(
+    function: Callable[..., object],
+    parameters: Signature,
+    args: Sequence[object],
+    kwargs: Mapping[str, object],
+) -> dict[str, object]:
+    """Return the arguments by name, or raise a TypeError that says which one is unknown or missing."""
+    try:
+        return parameters.bind(*args, **kwargs).arguments
+    except TypeError as error:
+        name = function.__qualname__
+        if function.__name__ == "__init__" and args:
+            name, args = type(args[0]).__name__, args[1:]
+        raise TypeError(f"{name} {_misfit(parameters, args, kwargs) or error}") from None
+
+
+def _misfit(parameters: Signature, args: Sequence[object], kwargs: Mapping[str, object]) -> str | None:
+    """Return what is wrong with the names of arguments, or None."""
+    known = {name: each for name, each in parameters.parameters.items() if name != "self"}
+    names, anything = ", ".join(known), any(each.kind is each.VAR_KEYWORD for each in known.values())
+    for unknown in kwargs:
+        if unknown not in known and not anything:
+            near = " or ".join(get_close_matches(unknown, known))
+            return f"has no argument {unknown}; " + (f"did you mean {near}?" if near else f"it has {names}")
+    if args and known and all(each.kind is each.KEYWORD_ONLY for each in known.values()):
+        return f"takes its arguments by name: {names}"
+    required = [name for name, each in known.items() if each.default is each.empty and name not in kwargs]
+    return f"needs the argument {required[0]}" if not args and required else None
 
 
 @cache

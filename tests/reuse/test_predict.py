@@ -200,7 +200,7 @@ def test_images_of_many_channels_are_not_taken_for_a_batch(photo_run):
         ({"num_classes": 2.5}, "num_classes must be an integer of at least 0, got 2.5"),
         ({"img_size": 0}, "img_size must be a number of pixels, or height and width, got 0"),
         ({"img_size": (8, 8, 8)}, r"img_size must be a number of pixels.*, got \(8, 8, 8\)"),
-        ({"img_sise": 8}, r"s0 cannot be loaded with {'img_sise': 8}: .*unexpected keyword argument"),
+        ({"img_sise": 8}, r"s0 cannot be loaded with {'img_sise': 8}: .*no argument img_sise; did you mean"),
         ({"embed_dim": 7}, r"s0 cannot be loaded with {'embed_dim': 7}: .*size mismatch"),
         ({"device": "gpu"}, "device must be one of this machine, such as cpu, got 'gpu': Expected one of"),
     ],
