@@ -1,10 +1,12 @@
 """Optimizers and schedules by timm's names, against formulas and torch's own."""
 
+from typing import cast
+
 import pytest
 import torch
 import torch.nn.functional as F
 from timm.scheduler.cosine_lr import CosineLRScheduler
-from torch import nn
+from torch import Tensor, nn
 
 from vision.config import RunConfig, TrainingConfig, check
 from vision.training import Step, create_optimizer, create_schedule
@@ -63,6 +65,18 @@ def test_milestones_are_fractions_of_all_steps():
 def test_a_constant_rate_after_the_warm_up():
     found = rates(TrainingConfig(lr=1.0, warmup_fraction=0.2, schedule="constant"), 50)
     assert found[10:] == [1.0] * 40 and found[:10] == sorted(found[:10])
+
+
+def test_sgd_without_momentum_is_plain_descent():
+    model, config = network(), TrainingConfig(optimizer="sgd", momentum=0.0, lr=0.1, weight_decay=0.0)
+    optimizer = create_optimizer(model, config, CPU)
+    for seed in range(2):
+        optimizer.zero_grad()
+        images, labels = batch(seed)
+        F.cross_entropy(model(images), labels).backward()
+        wanted = [weight.detach() - 0.1 * cast(Tensor, weight.grad) for weight in model.parameters()]
+        optimizer.step()
+        torch.testing.assert_close([weight.detach() for weight in model.parameters()], wanted)
 
 
 @pytest.mark.parametrize("nesterov", [True, False])
@@ -127,6 +141,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(parts):
     ("changes", "message"),
     [
         ({"optimizer": "adamv"}, "training.optimizer='adamv' is not an optimizer of timm; .*adamw"),
+        ({"momentum": 0.9}, "training.momentum must be null for .*=adamw, which has none, got 0.9"),
         ({"optimizer_options": {"nesterov": True}}, "training.optimizer=adamw cannot be made .*nesterov"),
         ({"schedule_options": {"milestones": [1]}}, "training.schedule=cosine cannot be made .*milestones"),
     ],

@@ -8,12 +8,12 @@
 """
 
 # timm's factories have no types for their keyword arguments.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportPrivateImportUsage=false
 
 from typing import Any, cast
 
 import torch
-from timm.optim import create_optimizer_v2, list_optimizers  # pyright: ignore[reportPrivateImportUsage]
+from timm.optim import create_optimizer_v2, get_optimizer_info, list_optimizers
 from timm.scheduler.scheduler_factory import create_scheduler_v2
 from torch import nn
 
@@ -37,9 +37,7 @@ def create_optimizer(model: nn.Module, config: TrainingConfig, device: torch.dev
             f"training.optimizer={config.optimizer!r} is not an optimizer of timm; "
             f"its names are {', '.join(known)}"
         )
-    arguments: Arguments = dict(config.optimizer_options)
-    if config.momentum is not None:
-        arguments["momentum"] = config.momentum
+    arguments: Arguments = {**_momentum(config), **config.optimizer_options}
     if config.optimizer in _FUSED and device.type in ("cpu", "cuda"):
         arguments.setdefault("fused", True)
     try:
@@ -57,6 +55,20 @@ def create_optimizer(model: nn.Module, config: TrainingConfig, device: torch.dev
         ) from error
     require_flags("training.optimizer_options", config.optimizer_options, type(optimizer).__init__)
     return optimizer
+
+
+def _momentum(config: TrainingConfig) -> Arguments:
+    """Return the arguments for training.momentum, which timm drops where an optimizer has none."""
+    if config.momentum is None:
+        return {}
+    if not get_optimizer_info(config.optimizer).has_momentum:
+        raise ValueError(
+            f"training.momentum must be null for training.optimizer={config.optimizer}, which has none, "
+            f"got {config.momentum}"
+        )
+    # timm's sgd has Nesterov's momentum, which cannot be 0.
+    without = {"nesterov": False} if config.optimizer == "sgd" and config.momentum == 0 else {}
+    return {"momentum": config.momentum, **without}
 
 
 def create_schedule(optimizer: torch.optim.Optimizer, config: TrainingConfig, *, steps: int) -> Any:

@@ -30,7 +30,7 @@ WRONG_VALUES = (
     (r"Cannot convert '\w+' to string: '(?P<got>.*)'", "a text"),
     (r"field '.*' is not Optional", "other than null"),
     (r"Cannot (?:assign|merge) .*(?:Dict|ListConfig)|Invalid type assigned", "a dictionary of settings"),
-    (r"Invalid value assigned: .* is not a ListConfig", "a list, such as [1,2]"),
+    (r"Invalid value assigned: .* is not a ListConfig", "a list, with brackets around its values"),
 )
 # Hydra's message about an override, and the sentence that is printed instead.
 WRONG_WORDS = (
