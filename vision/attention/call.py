@@ -154,8 +154,16 @@ class Call:
         one_or_more = isinstance(cast(object, self.field), FIELDS)
         if not one_or_more or not all(isinstance(cast(object, field), Field) for field in self.fields):
             raise ValueError(f"field must be a Field or one per head, got {type(self.field).__name__}")
-        if not self.q.is_floating_point():
-            raise ValueError(f"q must be floating-point numbers, got {self.q.dtype}")
+        q, k, v = self.q, self.k, self.v
+        if not q.is_floating_point():
+            raise ValueError(f"q must be floating-point numbers, got {q.dtype}")
+        if not q.dtype == k.dtype == v.dtype and not torch.is_autocast_enabled(q.device.type):
+            raise ValueError(f"q, k and v must have one dtype, got {q.dtype}, {k.dtype}, {v.dtype}")
+        if not q.device == k.device == v.device == (q if self.bias is None else self.bias).device:
+            bias = "" if self.bias is None else f", and the bias on {self.bias.device}"
+            raise ValueError(
+                f"q, k, v and bias must be on one device, got {q.device}, {k.device}, {v.device}{bias}"
+            )
 
     def _check_bias(self, bias: Tensor) -> None:
         heads, shape = self.q.shape[1], tuple(bias.shape)

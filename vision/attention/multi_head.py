@@ -8,14 +8,18 @@ torch.Size([2, 64, 64])
 """
 
 import torch
+import torch.fx
 from torch import Tensor, nn
 
 from vision.argument_types import checked
 from vision.attention.dispatch import attend
 from vision.attention.options import head_width
 from vision.fields import Field
-from vision.patches import Grid
+from vision.patches import Grid, check_tokens, given_grid
 from vision.positions import QuadraticBias, RelativeBias, Rotary
+
+# Symbolic tracing records a call of it, as its checks cannot be traced.
+torch.fx.wrap("check_tokens")
 
 
 class MultiHeadAttention(nn.Module):
@@ -58,7 +62,7 @@ class MultiHeadAttention(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.num_heads, self.head_dim = num_heads, head_width(dim, num_heads, head_dim)
+        self.dim, self.num_heads, self.head_dim = dim, num_heads, head_width(dim, num_heads, head_dim)
         _check_field(field, relative_bias=relative_bias, quadratic_bias=quadratic_bias, rotary=rotary)
         self.field, self.backend = field, backend
         self.relative_bias = self.quadratic_bias = self.rotary = None
@@ -88,6 +92,8 @@ class MultiHeadAttention(nn.Module):
         return f"num_heads={self.num_heads}, head_dim={self.head_dim}, backend={self.backend!r}"
 
     def _qkv(self, x: Tensor, grid: Grid | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        count = self.field.queries.size if self.field and not given_grid(grid) else None
+        x = check_tokens(x, self.dim, count)
         # (B, N, 3 * H * D) -> three views (B, H, N, D) whose memory stays (B, N, H, D)
         qkv = torch.unflatten(self.qkv(x), -1, (3, self.num_heads, self.head_dim))
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)

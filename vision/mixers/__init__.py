@@ -5,6 +5,7 @@
 torch.Size([2, 64, 64])
 """
 
+from vision.mixers.contract import check_mixed as check_mixed
 from vision.mixers.conv_attention import ConvAttention as ConvAttention
 from vision.mixers.convolution import Convolution as Convolution
 from vision.mixers.gated_attention import GatedAttention as GatedAttention

@@ -6,13 +6,17 @@ torch.Size([1, 9, 64, 64])
 """
 
 import torch
+import torch.fx
 from torch import Tensor, nn
 
 from vision.attention import attend
 from vision.attention.convolution import constant_queries_keys, merge_heads
 from vision.fields import convolution, kernel_positions
 from vision.mixers.convolution import channel_groups, convolve, same_padding
-from vision.patches import Grid, Size, given_grid
+from vision.patches import Grid, Size, check_tokens, given_grid
+
+# Symbolic tracing records a call of it, as its checks cannot be traced.
+torch.fx.wrap("check_tokens")
 
 
 class ConvAttention(nn.Module):
@@ -104,6 +108,7 @@ class ConvAttention(nn.Module):
 
     def _qkv(self, x: Tensor, queries: Grid) -> tuple[Tensor, Tensor, Tensor]:
         """(B, N, C) -> q (1, K, N_query, 1), k (1, K, N, 1), zeros; v (1, K, N, B * C)."""
+        x = check_tokens(x, self.weight.shape[1] * self.groups)
         # The images are concatenated in the values.
         values = x.transpose(0, 1).flatten(1).expand(1, len(self.heads), -1, -1)
         keys = constant_queries_keys(values, x.shape[1])

@@ -5,9 +5,13 @@ torch.Size([2, 64, 64])
 """
 
 import torch
+import torch.fx
 from torch import Tensor, nn
 
-from vision.patches import Grid, Size, given_grid, images_to_tokens, pair, tokens_to_images
+from vision.patches import Grid, Size, check_tokens, given_grid, images_to_tokens, pair, tokens_to_images
+
+# Symbolic tracing records a call of it, as its checks cannot be traced.
+torch.fx.wrap("check_tokens")
 
 
 class Convolution(nn.Module):
@@ -84,7 +88,7 @@ def convolve(
     Tokens (B, N, C) are images (B, C, rows, cols) in torch's channels_last layout, which is also the
     layout of the result.
     """
-    images = tokens_to_images(x, grid)
+    images = tokens_to_images(check_tokens(x, weight.shape[1] * groups, grid.size), grid)
     return images_to_tokens(nn.functional.conv2d(images, weight, bias, stride, padding, dilation, groups))
 
 

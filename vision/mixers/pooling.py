@@ -5,14 +5,17 @@ import torch.fx
 from torch import Tensor, nn
 
 from vision.mixers.convolution import same_padding
-from vision.patches import Grid, given_grid, images_to_tokens, tokens_to_images
+from vision.patches import Grid, check_tokens, given_grid, images_to_tokens, tokens_to_images
+
+# Symbolic tracing records a call of it, as its checks cannot be traced.
+torch.fx.wrap("check_tokens")
 
 
 class Pooling(nn.Module):
     """(B, N, C) -> (B, N, C): the mean over a k x k neighbourhood, minus the token itself.
 
     PoolFormer's mixer (Yu et al., 2022): attention with equal weights in a clipped neighbourhood, a baseline
-    for all mixers that learn. Tokens beyond the border do not count. dim, device and dtype have no effect.
+    for all mixers that learn. Tokens beyond the border do not count. device and dtype have no effect.
 
     Args:
         dim: width C of a token.
@@ -32,13 +35,15 @@ class Pooling(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.grid, self.subtract = grid, subtract
+        self.dim, self.grid, self.subtract = dim, grid, subtract
         padding = same_padding(kernel_size, 1)
         self.pool = nn.AvgPool2d(kernel_size, stride=1, padding=padding, count_include_pad=False)
 
     def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
         """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
-        images = _contiguous_on_cuda(tokens_to_images(x, given_grid(grid) or self.grid))
+        grid = given_grid(grid) or self.grid
+        x = check_tokens(x, self.dim, grid.size)
+        images = _contiguous_on_cuda(tokens_to_images(x, grid))
         mean = images_to_tokens(self.pool(images))
         return mean - x if self.subtract else mean
 

@@ -7,12 +7,16 @@ torch.Size([2, 4, 64, 16])
 from abc import ABC, abstractmethod
 
 import torch
+import torch.fx
 from torch import Tensor, nn
 
 from vision.attention import attend
 from vision.attention.options import head_width
 from vision.fields import Field, full, neighbourhood
-from vision.patches import Grid
+from vision.patches import Grid, check_tokens
+
+# Symbolic tracing records a call of it, as its checks cannot be traced.
+torch.fx.wrap("check_tokens")
 
 
 def attend_by_position(v: Tensor, scores: Tensor, field: Field, backend: str = "auto") -> Tensor:
@@ -74,7 +78,7 @@ class PositionAttention(nn.Module, ABC):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.num_heads, self.head_dim = num_heads, head_width(dim, num_heads, head_dim)
+        self.dim, self.num_heads, self.head_dim = dim, num_heads, head_width(dim, num_heads, head_dim)
         self.field, self.backend = field, backend
         inner = self.num_heads * self.head_dim
         self.v = nn.Linear(dim, inner, bias=v_bias, device=device, dtype=dtype)
@@ -91,7 +95,9 @@ class PositionAttention(nn.Module, ABC):
     def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
         """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
         field = self.field.on(grid)
-        v = torch.unflatten(self.v(x), -1, (self.num_heads, self.head_dim)).transpose(1, 2)
+        v = torch.unflatten(self.v(check_tokens(x, self.dim)), -1, (self.num_heads, self.head_dim)).transpose(
+            1, 2
+        )
         x = attend_by_position(v, self.scores(grid), field, self.backend)
         return self.proj(x.transpose(1, 2).flatten(2))
 

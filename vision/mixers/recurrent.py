@@ -5,10 +5,14 @@ torch.Size([2, 64, 64])
 """
 
 import torch
+import torch.fx
 from torch import Tensor, nn
 
 from vision.mixers.recurrence import KINDS, Recurrence
-from vision.patches import Grid, given_grid
+from vision.patches import Grid, check_tokens, given_grid
+
+# Symbolic tracing records a call of it, as its checks cannot be traced.
+torch.fx.wrap("check_tokens")
 
 _ORDERS = ("rows_and_columns", "sequence")
 
@@ -60,9 +64,10 @@ class Recurrent(nn.Module):
 
     def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
         """(B, N, C) -> (B, N, C), on another grid than the constructor's where one is given."""
+        grid = given_grid(grid) or self.grid
+        x = check_tokens(x, self.along.input_size, grid.size)
         if self.down is None:
             return self.proj(self.along(x))
-        grid = given_grid(grid) or self.grid
         x = _each_row(self.along, torch.unflatten(x, 1, (grid.rows, grid.cols)))
         x = _each_row(self.down, x.transpose(1, 2)).transpose(1, 2)
         return self.proj(x.flatten(1, 2))

@@ -18,6 +18,7 @@ from torch import nn
 
 from vision.argument_types import check_type, check_types, checked, shown
 from vision.attention import options as attention_options
+from vision.mixers.contract import check_signatures
 from vision.patches import Grid
 
 _mixers: dict[str, Callable[..., nn.Module]] = {}
@@ -51,7 +52,8 @@ def register_mixer(name: str) -> Callable[[MixerT], MixerT]:
         name: the value of `mixer`.
 
     Raises:
-        ValueError: the name is not a string, or that of another class; or device or dtype is missing.
+        ValueError: the name is not a string, or that of another class; or the constructor or the forward
+            takes other arguments.
     """
 
     check_type("the name of a mixer", name, str)
@@ -64,11 +66,7 @@ def register_mixer(name: str) -> Callable[[MixerT], MixerT]:
         other: Any = _mixers.get(name, mixer)
         if (other.__module__, other.__qualname__) != (mixer.__module__, mixer.__qualname__):
             raise ValueError(f"a mixer named {name!r} is already registered, by {other.__module__}")
-        if missing := {"device", "dtype"} - set(attention_options.option_names(mixer)):
-            raise ValueError(
-                f"mixer {name!r} must take the keyword-only arguments device and dtype, "
-                f"{mixer.__qualname__} has no argument {', '.join(sorted(missing))}"
-            )
+        check_signatures(name, mixer)
         _mixers[name] = mixer
         return mixer
 

@@ -2,12 +2,18 @@
 
 from typing import Unpack
 
+import torch
+import torch.fx
 from timm.layers.drop import DropPath
 from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 
 from vision.device_dtype import DeviceDtype
+from vision.mixers import check_mixed
 from vision.patches import Grid
+
+# Symbolic tracing records a call of it, as its checks cannot be traced.
+torch.fx.wrap("check_mixed")
 
 
 class Block(nn.Module):
@@ -26,5 +32,6 @@ class Block(nn.Module):
     def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
         """(B, N, C) -> (B, N, C), on another grid than the mixer's where one is given."""
         grids = () if grid is None else (grid,)
-        x = x + self.drop_path(self.mixer(self.norm1(x), *grids))
+        mixed = check_mixed(self.mixer(self.norm1(x), *grids), x, type(self.mixer).__name__)
+        x = x + self.drop_path(mixed)
         return x + self.drop_path(self.mlp(self.norm2(x)))

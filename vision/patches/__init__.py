@@ -20,3 +20,4 @@ from vision.patches.patchify import tokens_to_images as tokens_to_images
 from vision.patches.patchify import unpatchify as unpatchify
 from vision.patches.stem import Stem as Stem
 from vision.patches.stem import check_images as check_images
+from vision.patches.tokens import check_tokens as check_tokens

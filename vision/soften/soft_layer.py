@@ -184,6 +184,8 @@ class SoftConvolution(nn.Module):
     def _field_of(self, images: Tensor) -> Field:
         if images.ndim != 4 or images.shape[1] != self.k.in_features:
             raise ValueError(f"images must be (B, {self.k.in_features}, H, W), got {tuple(images.shape)}")
+        if not images.is_floating_point():
+            raise ValueError(f"images must be floating-point numbers, divided by 255, got {images.dtype}")
         return self.field(*images.shape[-2:])
 
     def _dense_bytes(self, images: Tensor, field: Field) -> int:

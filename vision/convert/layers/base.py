@@ -90,10 +90,17 @@ class AttentionLayer(nn.Module):
         """(B, C, *input_size) -> (B, C_out, *output_size)."""
         if (recorded := fx_call(self, x, weight, bias)) is not None:
             return recorded
+        self.check_input(x)
         if not self.explicit:
             return self.fast(x, weight, bias)
         heads = self.attend(*self.qkv(x), size=_size(x))
         return self.to_images(self.merge_heads(heads, weight, bias), _size(x))
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise a ValueError for an input without a batch or with another number of axes."""
+        if x.ndim != len(self.input_size) + 2:
+            axes = ", ".join(("B", "C", *"DHW"[-len(self.input_size) :]))
+            raise ValueError(f"the input of this {self.kind} must be ({axes}), got shape {tuple(x.shape)}")
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, *, size: Size | None = None) -> Tensor:
         """q, k, v as returned by `qkv` -> (B, H, N_query, V): attention of each head within its field."""

@@ -128,6 +128,17 @@ class ConvolutionAttention(AttentionLayer):
         out = merge_heads(heads, weight, self.groups, transposed=self.window.transposed)
         return out if bias is None else out + bias
 
+    def check_input(self, x: Tensor) -> None:
+        """Raise a ValueError for an input with another number of axes or channels, or of integers."""
+        super().check_input(x)
+        if x.shape[1] != self.in_channels:
+            raise ValueError(
+                f"the input of this {self.kind} must have {self.in_channels} channels, got shape "
+                f"{tuple(x.shape)}"
+            )
+        if not (x.is_floating_point() or x.is_complex()):
+            raise ValueError(f"images must be floating-point numbers, divided by 255, got {x.dtype}")
+
     def _kernel_bias(self, weight: Tensor | None, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return the kernel and bias of this call, or those of the layer."""
         if weight is not None:
