@@ -11,7 +11,7 @@ Traceback (most recent call last):
 TypeError: half has no argument numbr; did you mean number?
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache, wraps
 from inspect import Signature, isclass, signature
@@ -54,6 +54,15 @@ def check_types(function: Callable[..., object], given: Mapping[str, object], of
         check_type(f"{name}{of}", value, hints.get(name, Any))
 
 
+def unknown_argument(function: Callable[..., object], given: Iterable[str]) -> str | None:
+    """Return which name is no argument of a function, and which one may be meant; None if all are.
+
+    >>> unknown_argument(get_close_matches, ["cutof"])
+    'has no argument cutof; did you mean cutoff?'
+    """
+    return _unknown(signature(function), given)
+
+
 def check_type(name: str, value: object, hint: object) -> None:
     """Raise a ValueError that calls a value by its name, unless its type is that of an annotation."""
     if not _fits(value, hint):
@@ -88,15 +97,25 @@ def _bound(
 def _misfit(parameters: Signature, args: Sequence[object], kwargs: Mapping[str, object]) -> str | None:
     """Return what is wrong with the names of arguments, or None."""
     known = {name: each for name, each in parameters.parameters.items() if name != "self"}
-    names, anything = ", ".join(known), any(each.kind is each.VAR_KEYWORD for each in known.values())
-    for unknown in kwargs:
-        if unknown not in known and not anything:
-            near = " or ".join(get_close_matches(unknown, known))
-            return f"has no argument {unknown}; " + (f"did you mean {near}?" if near else f"it has {names}")
+    names = ", ".join(known)
+    if unknown := _unknown(parameters, kwargs):
+        return unknown
     if args and known and all(each.kind is each.KEYWORD_ONLY for each in known.values()):
         return f"takes its arguments by name: {names}"
     required = [name for name, each in known.items() if each.default is each.empty and name not in kwargs]
     return f"needs the argument {required[0]}" if not args and required else None
+
+
+def _unknown(parameters: Signature, given: Iterable[str]) -> str | None:
+    known = {name: each for name, each in parameters.parameters.items() if name != "self"}
+    if any(each.kind is each.VAR_KEYWORD for each in known.values()):
+        return None
+    for unknown in (name for name in given if name not in known):
+        near = " or ".join(get_close_matches(unknown, known))
+        return f"has no argument {unknown}; " + (
+            f"did you mean {near}?" if near else f"it has {', '.join(known)}"
+        )
+    return None
 
 
 @cache

@@ -9,7 +9,7 @@ from timm.scheduler.cosine_lr import CosineLRScheduler
 from torch import Tensor, nn
 
 from vision.config import RunConfig, TrainingConfig, check
-from vision.training import Step, create_optimizer, create_schedule
+from vision.training import Step, create_optimizer, create_schedule, try_recipe
 
 CPU = torch.device("cpu")
 
@@ -143,7 +143,14 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(parts):
         ({"optimizer": "adamv"}, "training.optimizer='adamv' is not an optimizer of timm; .*adamw"),
         ({"momentum": 0.9}, "training.momentum must be null for .*=adamw, which has none, got 0.9"),
         ({"optimizer_options": {"nesterov": True}}, "training.optimizer=adamw cannot be made .*nesterov"),
-        ({"schedule_options": {"milestones": [1]}}, "training.schedule=cosine cannot be made .*milestones"),
+        (
+            {"schedule_options": {"milestones": [1]}},
+            "training.schedule=cosine cannot be made .*no argument milestones; did you mean decay_milestones",
+        ),
+        (
+            {"optimizer_options": {"beta": 0.9}},
+            "training.optimizer=adamw cannot be made with .*: it has no argument beta; did you mean betas",
+        ),
     ],
 )
 def test_what_timm_does_not_know_is_named(changes, message):
@@ -168,3 +175,10 @@ def test_settings_out_of_range_are_named(small_run: RunConfig, changes, message)
 
     with pytest.raises(ValueError, match=message):
         check(replace(small_run, training=replace(small_run.training, **changes)))
+
+
+def test_a_wrong_option_of_the_schedule_is_told_once():
+    config = TrainingConfig(schedule="multistep", schedule_options={"decay_milestone": [0.5]})
+    with pytest.raises(ValueError, match="did you mean decay_milestones") as refused:
+        try_recipe(config)
+    assert str(refused.value).count("cannot be made") == 1

@@ -10,6 +10,7 @@ from functools import partial
 
 from torch import Tensor
 
+from vision.argument_types import unknown_argument
 from vision.config import AugmentConfig, import_named
 from vision.dynamic import Arguments
 
@@ -33,8 +34,10 @@ def create_policy(config: AugmentConfig) -> Callable[[Tensor], Tensor]:
     try:
         return kinds[policy](**options)
     except TypeError as error:
+        unknown = unknown_argument(kinds[policy], options)
         raise ValueError(
-            f"data.augment.policy={policy} cannot be made with data.augment.policy_options={options}: {error}"
+            f"data.augment.policy={policy} cannot be made with data.augment.policy_options={options}: "
+            f"{f'it {unknown}' if unknown else error}"
         ) from error
 
 

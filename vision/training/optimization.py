@@ -13,10 +13,11 @@
 from typing import Any, cast
 
 import torch
-from timm.optim import create_optimizer_v2, get_optimizer_info, list_optimizers
+from timm.optim import create_optimizer_v2, get_optimizer_class, get_optimizer_info, list_optimizers
 from timm.scheduler.scheduler_factory import create_scheduler_v2
 from torch import nn
 
+from vision.argument_types import unknown_argument
 from vision.config import TrainingConfig, require_flags
 from vision.dynamic import Arguments
 
@@ -50,8 +51,10 @@ def create_optimizer(model: nn.Module, config: TrainingConfig, device: torch.dev
             **arguments,
         )
     except (TypeError, AssertionError, ImportError, RuntimeError, ValueError) as error:
+        unknown = unknown_argument(get_optimizer_class(config.optimizer), config.optimizer_options)
+        reason = f"it {unknown}" if unknown else error
         raise ValueError(
-            f"training.optimizer={config.optimizer} cannot be made with {arguments}: {error}"
+            f"training.optimizer={config.optimizer} cannot be made with {arguments}: {reason}"
         ) from error
     require_flags("training.optimizer_options", config.optimizer_options, type(optimizer).__init__)
     return optimizer
@@ -97,9 +100,11 @@ def create_schedule(optimizer: torch.optim.Optimizer, config: TrainingConfig, *,
             updates_per_epoch=1,
             **options,
         )
-    except TypeError as error:
+    except (ArithmeticError, TypeError, ValueError) as error:
+        unknown = unknown_argument(create_scheduler_v2, options)
+        reason = f"timm's schedule {unknown}" if unknown else error
         raise ValueError(
-            f"training.schedule={config.schedule} cannot be made with {options}: {error}"
+            f"training.schedule={config.schedule} cannot be made with {options}: {reason}"
         ) from error
     return schedule
 

@@ -38,9 +38,9 @@ def try_recipe(config: TrainingConfig) -> None:
             f"training.optimizer={config.optimizer} cannot make a step with {config.optimizer_options}: "
             f"{one_line(error, most=200)}"
         ) from error
+    schedule = create_schedule(optimizer, config, steps=STEPS)
+    rates: list[float] = []
     try:
-        schedule = create_schedule(optimizer, config, steps=STEPS)
-        rates: list[float] = []
         for step in range(0, STEPS, 5):
             schedule.step_update(step)
             rates.append(float(optimizer.param_groups[0]["lr"]))
