@@ -42,8 +42,8 @@ MAY_IMPORT = {
         *("dynamic", "device_dtype", "patches", "tracing", "fields", "attention", "models", "convert"),
         "argument_types",
     },
-    "data": {"_old_names", "dynamic", "config", "text"},
-    "training": {"_old_names", "dynamic", "config", "text"},
+    "data": {"_old_names", "argument_types", "dynamic", "config", "text"},
+    "training": {"_old_names", "argument_types", "dynamic", "config", "text"},
     "provenance": {"dynamic"},
     "results": {
         *("_lazy", "_old_names", "argument_types", "dynamic", "config", "text", "provenance", "saved_files")

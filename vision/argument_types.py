@@ -55,7 +55,7 @@ def check_types(function: Callable[..., object], given: Mapping[str, object], of
 
 
 def unknown_argument(function: Callable[..., object], given: Iterable[str]) -> str | None:
-    """Return which name is no argument of a function, and which one may be meant; None if all are.
+    """Return which name a function has no argument for, and which one may be meant; None if it has all.
 
     >>> unknown_argument(get_close_matches, ["cutof"])
     'has no argument cutof; did you mean cutoff?'

@@ -51,7 +51,7 @@ def check_mixed(mixed: Tensor, x: Tensor, mixer: str) -> Tensor:
         mixer: name of the mixer's class.
 
     Raises:
-        ValueError: it is no tensor, or has another shape or a dtype that the residual would be converted to.
+        ValueError: it is not a tensor, or has another shape, or a dtype that would change the residual's.
     """
     if torch.compiler.is_exporting() or torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
         return mixed
