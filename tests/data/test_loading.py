@@ -205,6 +205,9 @@ VALUES = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3)).astype(np.uint8
 PLANES = torch.from_numpy(VALUES.copy()).permute(0, 3, 1, 2)
 
 
+FLOATS = "float pixels in [0, 1] are scaled to 0 to 255"
+
+
 @pytest.mark.parametrize(
     ("pixels", "expected", "said"),
     [
@@ -222,6 +225,7 @@ PLANES = torch.from_numpy(VALUES.copy()).permute(0, 3, 1, 2)
         ((PLANES / 255).requires_grad_(), PLANES, "float pixels in [0, 1] are scaled to 0 to 255"),
         ((PLANES / 255).to_sparse(), PLANES, "float pixels in [0, 1] are scaled to 0 to 255"),
         (list(VALUES), PLANES, "pixels (N, H, W, C) become (N, C, H, W)"),
+        ((PLANES > 128).to(torch.float8_e4m3fn), (PLANES > 128).byte() * 255, FLOATS),
         (PLANES // 16, PLANES // 16, "no pixel is above 15 of 255"),
     ],
 )
@@ -269,6 +273,7 @@ def test_many_channels_are_said(monkeypatch):
         (PLANES.flatten(1), r"got the shape \(4, 192\)"),
         ([object()] * 4, "got list of object"),
         (["a.png"] * 4, "got list of <U5"),
+        (np.ma.masked_less(PLANES.numpy(), 9), "got a masked array, .*: fill them"),
         (PLANES.to("meta"), "got a tensor without values, on the meta device"),
     ],
 )
@@ -298,6 +303,7 @@ def test_one_class_is_refused_and_a_missing_class_is_said():
     with pytest.raises(ValueError, match=r"data\.name='own' has only the class 'a'; a classifier needs two"):
         own(PLANES, labels=(0, 0, 0, 0), classes=("a",))
     for classes, message in (
+        ({"b": 1, "a": 0}, "must have a sequence of classes, got {'b': 1, 'a': 0}"),
         ("abc", "must have a sequence of classes, got 'abc'"),
         ({"a", "b"}, "must have a sequence of classes, got {"),
         (("a", None), "must have classes whose names are text, got None"),

@@ -5,7 +5,7 @@
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -23,7 +23,7 @@ def checked_classes(classes: Any, name: str) -> tuple[str, ...]:
     Raises:
         ValueError: they are not a sequence of names, there are fewer than two, or two are equal.
     """
-    if isinstance(classes, str | set | frozenset) or not hasattr(classes, "__iter__"):
+    if isinstance(classes, str | set | frozenset | Mapping) or not hasattr(classes, "__iter__"):
         raise ValueError(f"data.name={name!r} must have a sequence of classes, got {classes!r}")
     classes = list(classes)  # it may be an iterator
     if odd := [one for one in classes if not isinstance(one, str | Integral)]:

@@ -61,7 +61,11 @@ def _tensor(values: object, wanted: str) -> Tensor:
     if isinstance(values, Tensor):
         if values.is_meta:
             raise ValueError(f"{wanted}; got a tensor without values, on the meta device")
-        return values.detach().to_dense() if values.layout != torch.strided else values.detach()
+        values = values.detach().to_dense() if values.layout != torch.strided else values.detach()
+        # torch has no minimum of floats of 8 bits.
+        return values.float() if values.is_floating_point() and values.itemsize == 1 else values
+    if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
+        raise ValueError(f"{wanted}; got a masked array, whose masked values are unknown: fill them")
     try:
         array = np.asarray(values)
     except (TypeError, ValueError) as error:
