@@ -32,7 +32,8 @@ PADDED = {"dynamic_img_size": True, "dynamic_img_pad": True}
         ("vit_small_patch14_dinov2", 518, {"img_size": 518, "patch_size": 14}),
         ("vit_small_patch14_dinov2", 224, {"img_size": 224, "patch_size": 14}),
         ("swin_tiny_patch4_window7_224", 224, {"img_size": 224, "patch_size": 4}),
-        ("convnext_atto", 224, {"patch_size": 4}),
+        ("convnext_atto", 224, {}),
+        ("visformer_tiny", 224, {"img_size": 224}),  # its patch_size is 16, and its first reduction 8
         # A ViT for large images has no patches of 1 pixel on small ones.
         ("vit_small_patch14_dinov2", 32, {"img_size": 32, "patch_size": 4}),
         # Long images: 45 x 97 patches of 1 pixel would be more than the 56 x 56 at the model's own size.
@@ -45,6 +46,14 @@ PADDED = {"dynamic_img_size": True, "dynamic_img_pad": True}
 )
 def test_timms_own_arguments_fit_small_images(name, img_size, expected):
     assert small_image_arguments(name, img_size=img_size) == expected
+
+
+def test_a_division_by_zero_in_a_model_is_a_reason():
+    """Visformer divides patch_size by 8 in its later stages."""
+    with pytest.raises(
+        ValueError, match=r"101 x 101 pixels .*; data\.img_size=96 or data\.img_size=128 would fit"
+    ):
+        small_image_arguments("visformer_tiny", img_size=101)
 
 
 @pytest.mark.parametrize(

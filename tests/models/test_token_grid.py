@@ -35,7 +35,7 @@ def test_words():
     assert cost_warning(model, (3, 40, 40), 1000).startswith("40 x 40 tokens are 25 times as many as 8 x 8")
     with torch.device("meta"):
         resnet = timm.create_model("resnet18")
-    assert describe_grid(resnet, (3, 128, 160)) == "about 4 x 5 positions in its last features"
+    assert describe_grid(resnet, (3, 128, 160)) == "4 x 5 positions in its last features"
     assert cost_warning(resnet, (3, 64, 96), 17_600_000_000) == ""
 
 
@@ -59,8 +59,28 @@ def test_few_tokens_are_said():
     with torch.device("meta"):
         resnet = timm.create_model("resnet18")
     assert describe_grid(resnet, (3, 64, 96)) == (
-        "about 2 x 3 positions in its last features, fewer than 4 per side; a larger data.img_size makes more"
+        "2 x 3 positions in its last features, fewer than 4 per side; a larger data.img_size makes more"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "side", "grid"),
+    [
+        ("convnext_atto", {"patch_size": 2}, 101, (3, 3)),  # 101 / 32 is not rounded up
+        ("twins_svt_small", {"patch_size": 1}, 33, (4, 4)),  # feature_info is for patches of 4
+        ("crossvit_tiny_240", {}, 101, (14, 14)),  # resizes images to its own size
+        ("inception_v3", {}, 101, (1, 1)),  # without padding
+    ],
+)
+def test_last_features_are_those_of_a_run(name, arguments, side, grid):
+    with torch.device("meta"):
+        model = timm.create_model(name, **arguments).eval()
+    shape = model.forward_intermediates(torch.zeros(1, 3, side, side, device="meta"), indices=1)[1][-1].shape
+    assert tuple(shape[-2:]) == grid
+    model.train()
+    words = describe_grid(model, (3, side, side))
+    assert model.training and words.startswith(f"{grid[0]} x {grid[1]} positions in its last features")
+    assert ("fewer than 4 per side" in words) == (min(grid) < 4)
 
 
 @pytest.mark.parametrize(("side", "billion"), [(32, None), (256, 36)])

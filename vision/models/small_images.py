@@ -84,7 +84,7 @@ def _fitting_arguments(
             if not arguments:  # an argument of the user's, which create_model names
                 return arguments, ""
             reason = reason or str(error)
-        except (AssertionError, ValueError, RuntimeError, IndexError) as error:
+        except (AssertionError, ValueError, RuntimeError, IndexError, ArithmeticError) as error:
             reason = str(error)
     return None, " ".join(reason.split())
 
@@ -99,6 +99,8 @@ def _choices(known: nn.Module, img_size: Size) -> list[Arguments]:
     # timm counts the patches of img_size, so it must be the padded one.
     padded = {**wanted, "img_size": (height + rows, width + cols), **PADDING}
     choices = [padded, wanted] if rows or cols else [wanted]
+    if patch == _stem(native) and not hasattr(getattr(native, "patch_embed", None), "patch_size"):
+        choices = [{"img_size": img_size}, {}]  # its argument may count otherwise, as Visformer's
     choices += [{"patch_size": patch}, {"img_size": img_size}]
     return [*choices, *([{"output_stride": 8}] if min(height, width) < SMALL else []), {}]
 
@@ -110,8 +112,7 @@ def _patch(native: Any, img_size: tuple[int, int]) -> int:
     models without stages, these are at most 16. The patch divides the image if it then leaves few enough
     tokens. A long image gets a larger one if it has more than 1,024 tokens, and more than the model's own.
     """
-    stem = native.feature_info[0]["reduction"] if getattr(native, "feature_info", None) else 16
-    known_size, side = _native_side(native), min(img_size)
+    stem, known_size, side = _stem(native), _native_side(native), min(img_size)
     usual = max(MOST, known_size / stem)
     tokens = known_size / stem if has_stages(native) else min(MOST, known_size / stem)
     wanted = 1
@@ -124,6 +125,11 @@ def _patch(native: Any, img_size: tuple[int, int]) -> int:
     dividing = gcd(wanted, *img_size)
     few_enough = side <= usual * dividing and (dividing > 1 or wanted == 1)
     return dividing if few_enough or side <= MOST else wanted
+
+
+def _stem(native: Any) -> int:
+    """Return the number of pixels per side of a model's first tokens, or features."""
+    return native.feature_info[0]["reduction"] if getattr(native, "feature_info", None) else 16
 
 
 def _run(name: str, img_size: Size, arguments: Arguments) -> None:

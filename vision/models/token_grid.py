@@ -8,8 +8,10 @@ Grid(rows=8, cols=16)
 from collections.abc import Sequence
 from typing import Any, cast
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from vision.models.modes import evaluating
 from vision.models.timm_model import FeatureInfo
 from vision.patches import Grid
 
@@ -66,6 +68,8 @@ def describe_grid(model: nn.Module, input_shape: tuple[int, int, int]) -> str:
         sides = f"{patch} x {patch}" if isinstance(patch, int) else " x ".join(map(str, patch or ()))
         of = f" from patches of {sides} pixels" if patch else ""
         words = f"{grid.rows} x {grid.cols} tokens{of}"
+    elif grid := last_features(model, input_shape):
+        words = f"{grid.rows} x {grid.cols} positions in its last features"
     elif info:
         grid = Grid(*(-(-side // int(info[-1]["reduction"])) for side in input_shape[1:]))
         words = f"about {grid.rows} x {grid.cols} positions in its last features"
@@ -73,6 +77,25 @@ def describe_grid(model: nn.Module, input_shape: tuple[int, int, int]) -> str:
         return ""
     few = f", fewer than {FEW} per side; a larger data.img_size makes more"
     return words + (few if min(grid.rows, grid.cols) < FEW else "")
+
+
+def last_features(model: nn.Module, input_shape: tuple[int, int, int]) -> Grid | None:
+    """Return the grid of the last features of timm's forward_intermediates, from a run on one image.
+
+    The reductions in a model's feature_info are rounded, and some models leave them as they are for other
+    patches. None is returned for a model that has no forward_intermediates, or cannot run.
+    """
+    forward: Any = getattr(model, "forward_intermediates", None)
+    parameter = next(model.parameters(), None)
+    if forward is None or parameter is None:
+        return None
+    image = torch.zeros(1, *input_shape, device=parameter.device, dtype=parameter.dtype)
+    try:
+        with evaluating(model), torch.no_grad():
+            features: Tensor = forward(image, indices=1, intermediates_only=True)[-1]
+        return Grid(*features.shape[-2:])
+    except Exception:  # models raise anything; this is only for a line of text
+        return None
 
 
 def has_stages(model: nn.Module) -> bool:
