@@ -1,5 +1,7 @@
 """The grid of tokens as a model states it, in words, and the warning about too many."""
 
+from typing import Any
+
 import pytest
 import timm
 import torch
@@ -74,7 +76,7 @@ def test_few_tokens_are_said():
 )
 def test_last_features_are_those_of_a_run(name, arguments, side, grid):
     with torch.device("meta"):
-        model = timm.create_model(name, **arguments).eval()
+        model: Any = timm.create_model(name, **arguments).eval()
     shape = model.forward_intermediates(torch.zeros(1, 3, side, side, device="meta"), indices=1)[1][-1].shape
     assert tuple(shape[-2:]) == grid
     model.train()

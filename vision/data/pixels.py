@@ -64,7 +64,7 @@ def _tensor(values: object, wanted: str) -> Tensor:
         values = values.detach().to_dense() if values.layout != torch.strided else values.detach()
         # torch has no minimum of floats of 8 bits.
         return values.float() if values.is_floating_point() and values.itemsize == 1 else values
-    if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
+    if np.ma.is_masked(values):
         raise ValueError(f"{wanted}; got a masked array, whose masked values are unknown: fill them")
     try:
         array = np.asarray(values)
