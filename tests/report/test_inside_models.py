@@ -37,6 +37,8 @@ def test_trends_and_figures(table_of_runs):
     section = inside_models(read_sweep(table_of_runs))
     assert not section.warnings
     assert [figure.name for figure in section.figures] == ["kernel-share", "kernel-width", "nearest-cnn"]
+    notes = [" ".join(str(text.get_text()).split()) for text in section.figures[0].figure.texts]
+    assert any(note.startswith("9 runs; ") and note.endswith("100 test images") for note in notes), notes
     share, width, three, seven = section.findings
     assert share == (
         "The kernel share of the ViT falls from 90.1% at 100 images to 70.1% at 400. "

@@ -50,18 +50,30 @@ def curves_by_size(sweep: Sweep, panels: Mapping[str, pd.Series], *, is_share: b
 def draw_curves(
     sweep: Sweep,
     curves: pd.DataFrame,
-    table: pd.DataFrame | None,
+    table: pd.DataFrame,
     title: str,
     *,
     metric: str = "accuracy",
+    images: int | None = None,
     **options: Any,
 ) -> plots.Figure:
-    """Draw curves; the small print has the number of test images of the table."""
-    images = "" if table is None else f"; {int(table['images'].max()):,} test images"
+    """Draw curves of the runs of a table; the small print has their number of test images.
+
+    Args:
+        sweep: the runs.
+        curves: what is drawn.
+        table: the evaluation.
+        title: of the figure.
+        metric: what the curves are.
+        images: number of test images; None takes the largest of the table.
+        options: of `plot_accuracy`.
+    """
+    runs = sweep.compared[sweep.compared["folder"].isin(table["folder"])]
+    images = int(table["images"].max()) if images is None else images
     return plots.plot_accuracy(
         curves,
         title=title,
-        notes=f"{notes_of(sweep, curves)}{images}",
+        notes=f"{notes_of(sweep, curves, runs)}; {images:,} test images",
         metric=metric,
         mark_best=False,
         all_lines=all_lines(sweep),

@@ -29,8 +29,8 @@ def kernel_width(sweep: Sweep, tables: Tables) -> NamedFigure:
     widths = {sweep.data: attention_of_runs(table)["width"]}
     curves = curves_by_size(sweep, widths, is_share=False)
     title = f"How wide the kernels of attention are after training on {sweep.data}"
-    options = {"metric": "effective width", "unit": " tokens"}
-    figure = draw_curves(sweep, curves.assign(data=sweep.data), table, title, **options)
+    curves = curves.assign(data=sweep.data)
+    figure = draw_curves(sweep, curves, table, title, metric="effective width", unit=" tokens")
     return NamedFigure("kernel-width", figure, wording.WIDTH_FIGURE)
 
 

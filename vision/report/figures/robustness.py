@@ -83,9 +83,11 @@ def calibration(sweep: Sweep, tables: Tables) -> NamedFigure:
     """Expected calibration error by training-set size."""
     table = tables["calibration"]
     curves = curves_by_size(sweep, {sweep.data: calibration_errors(table, BINNINGS[0])})
+    of_a_run = table[table["kind"] == BINNINGS[0]].groupby("folder")["images"].sum()  # over the bins
     figure = draw_curves(
-        *(sweep, curves.assign(data=sweep.data), None, f"Calibration on {sweep.data}"),
+        *(sweep, curves.assign(data=sweep.data), table, f"Calibration on {sweep.data}"),
         metric="expected calibration error",
+        images=int(of_a_run.max()),
     )
     return NamedFigure("calibration", figure, wording.CALIBRATION_FIGURE)
 
