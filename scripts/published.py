@@ -18,6 +18,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from publishing.runs import Runs
 
 from vision import results
+from vision.report.beyond_accuracy import beyond_accuracy
+from vision.report.inside_models import inside_models
+from vision.report.read_sweep import read_sweep
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "outputs" / "published"
 TEMPLATE = "README.template.md"
@@ -46,12 +49,17 @@ def page(folder: Path, template: str = TEMPLATE) -> str:
     def read(name: str) -> Runs:
         return Runs(results.read_records(folder / name))
 
+    def evaluations(name: str, *pair: str) -> dict[str, list[str]]:
+        """Return the sentences about what `vision evaluate` measured, by the section of the report."""
+        sweep = read_sweep(folder / name, pair=pair)
+        return {section.name: section.findings for section in (inside_models(sweep), beyond_accuracy(sweep))}
+
     def check(claim: bool) -> str:
         if not claim:
             raise ValueError(f"a claim of {folder.name}/{template} is not true of its records")
         return ""
 
-    return wrap(environment.get_template(template).render(read=read, check=check))
+    return wrap(environment.get_template(template).render(read=read, evaluations=evaluations, check=check))
 
 
 def with_result(readme: str) -> str:
