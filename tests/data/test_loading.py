@@ -271,6 +271,10 @@ def test_many_channels_are_said(monkeypatch):
         (PLANES.float().log(), "got float32 from -inf"),
         (PLANES[:, None], r"got the shape \(4, 1, 3, 8, 8\)"),
         (PLANES.flatten(1), r"got the shape \(4, 192\)"),
+        (
+            PLANES[:, :, :4, :4].permute(0, 2, 3, 1),
+            r"got the shape \(4, 4, 4, 3\), which may be .*C, H, W\) or",
+        ),
         ([object()] * 4, "got list of object"),
         (["a.png"] * 4, "got list of <U5"),
         (np.ma.masked_less(PLANES.numpy(), 9), "got a masked array, .*: fill them"),
@@ -282,6 +286,20 @@ def test_other_pixels_are_refused(pixels, message):
         ValueError, match=rf"train: pixels must be uint8 \(N, C, H, W\), from 0 to 255; {message}"
     ):
         own(pixels, labels=np.array([0, 1, 0, 9]), classes=DIGITS.classes)
+
+
+def test_float_pixels_of_two_scales_are_refused(monkeypatch):
+    wide, unit = PLANES.float(), PLANES.float() / 255
+    monkeypatch.setitem(registry._options, "own", frozenset())
+    labels = torch.tensor([0, 1, 0, 1])
+    for train, test, message in (
+        (wide, unit, r"those of test are in \[0, 1\], and those of train go up to \d+"),
+        (unit, wide, r"those of train are in \[0, 1\], and those of test go up to \d+"),
+    ):
+        source = Source(Images(train, labels), Images(test, labels), ("a", "b"))
+        monkeypatch.setitem(registry._sources, "own", lambda config, source=source: source)
+        with pytest.raises(ValueError, match=f"float pixels must have one scale: {message}"):
+            load_source(DataConfig(name="own", source="own"))
 
 
 def test_other_labels_are_refused():

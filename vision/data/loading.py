@@ -24,6 +24,7 @@ from vision.data.encoded import SIZE_HINT, EncodedImages
 from vision.data.fingerprint import fingerprint
 from vision.data.image_shape import resize, to_channels
 from vision.data.images import Images, Source
+from vision.data.pixels import check_same_scale
 from vision.data.split import Split, read_split
 from vision.text import first_few
 
@@ -47,10 +48,9 @@ def load_to_device(source: Source, config: DataConfig, *, device: torch.device) 
     """
     check_background(config.background)
     classes = checked_classes(source.classes, config.name)
-    splits = [
-        read_split(name, images, classes, config)
-        for name, images in (("train", source.train), ("test", source.test))
-    ]
+    given = {"train": source.train, "test": source.test}
+    check_same_scale(given)
+    splits = [read_split(name, images, classes, config) for name, images in given.items()]
     shape, remarks = _common_shape(splits, config)
     total = sum(len(split.images) for split in splits) * shape[0] * shape[1] * shape[2]
     free = min(_free_memory(device), _free_memory(torch.device("cpu")))

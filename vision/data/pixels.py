@@ -5,6 +5,8 @@
 ['train: float pixels in [0, 1] are scaled to 0 to 255', 'train: pixels (N, H, W, C) become (N, C, H, W)']
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -39,6 +41,25 @@ def checked_images(images: Images, classes: tuple[str, ...], split: str) -> tupl
     pixels, made_planes = _channels_first(pixels, split)
     remarks = (*made_bytes, *made_planes, *_many_channels(pixels))
     return Images(pixels, labels), [f"{split}: {text}" for text in remarks]
+
+
+def check_same_scale(splits: Mapping[str, Images]) -> None:
+    """Raise a ValueError if the floats of one split are in [0, 1] and those of another are not."""
+    highest = {name: _highest_float(images.pixels, name) for name, images in splits.items()}
+    unit = {name: high is not None and 0 < high <= 1 for name, high in highest.items()}
+    if any(unit.values()) and (wide := [name for name, high in highest.items() if (high or 0) > 1]):
+        narrow = next(name for name in unit if unit[name])
+        raise ValueError(
+            f"float pixels must have one scale: those of {narrow} are in [0, 1], "
+            f"and those of {wide[0]} go up to {highest[wide[0]]:g}"
+        )
+
+
+def _highest_float(values: object, split: str) -> float | None:
+    if isinstance(values, EncodedImages):
+        return None
+    pixels = _tensor(values, f"{split}: {WANTED}")
+    return float(pixels.max()) if pixels.dtype.is_floating_point and pixels.numel() else None
 
 
 def image_batch(values: object, named: str) -> Tensor:
@@ -112,6 +133,11 @@ def _channels_first(pixels: Tensor, split: str) -> tuple[Tensor, list[str]]:
     if pixels.ndim != 4 or 0 in pixels.shape:
         raise ValueError(f"{split}: {WANTED}; got the shape {tuple(pixels.shape)}")
     rows, cols, last = pixels.shape[1:]
+    if rows == cols != last and rows <= MOST_CHANNELS and last in (1, 3):
+        raise ValueError(
+            f"{split}: {WANTED}; "
+            f"got the shape {tuple(pixels.shape)}, which may be (N, C, H, W) or (N, H, W, C)"
+        )
     if rows > MOST_CHANNELS and (last <= MOST_CHANNELS or rows == cols != last):
         return pixels.permute(0, 3, 1, 2).contiguous(), ["pixels (N, H, W, C) become (N, C, H, W)"]
     return pixels, []
