@@ -3,7 +3,6 @@
 >>> opposite_trends(samples.first, samples.second, first_leads=True)  # doctest: +SKIP
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,16 +46,17 @@ def opposite_trends(
         first_leads: Whether the first model is the better one.
         seed: Seed of the draws.
     """
-    sign = 1 if first_leads else -1
-    gaps = (first - second) * sign
-    one, other = ((1 - table).clip(lower=MIN_ERROR).map(math.log) for table in (first, second))
-    ratios = (other - one) * sign
-    if gaps.shape[1] < 2:
+    sizes = first.columns.to_numpy(dtype=float)
+    if len(sizes) < 2:
         return None
-    trends = [_trend(table, seed) for table in (gaps, ratios)]
+    sign = 1 if first_leads else -1
+    one, other = (table.to_numpy(dtype=float) for table in (first, second))
+    gaps = (one - other) * sign
+    ratios = (np.log((1 - other).clip(min=MIN_ERROR)) - np.log((1 - one).clip(min=MIN_ERROR))) * sign
+    trends = [_trend(sizes, values, seed) for values in (gaps, ratios)]
     if trends[0] * trends[1] >= 0:
         return None
-    sizes, gap, ratio = gaps.columns.tolist(), gaps.mean().to_numpy(), np.exp(ratios.mean().to_numpy())
+    gap, ratio = np.nanmean(gaps, axis=0), np.exp(np.nanmean(ratios, axis=0))
     return OppositeTrends(
         sizes=(int(sizes[0]), int(sizes[-1])),
         gap=(float(gap[0]), float(gap[-1])),
@@ -65,12 +65,12 @@ def opposite_trends(
     )
 
 
-def _trend(values: pd.DataFrame, seed: int) -> int:
-    """Return the sign of the slope over log size, or 0 where it is not significant."""
-    logs = np.log(values.columns.to_numpy(dtype=float))
+def _trend(sizes: np.ndarray, values: np.ndarray, seed: int) -> int:
+    """Return the sign of the slope of values (seeds, J) over log size, or 0 where it is not significant."""
+    logs = np.log(sizes)
     weights = (logs - logs.mean()) / ((logs - logs.mean()) ** 2).sum()
-    drawn = wild_bootstrap(values.to_numpy(), DRAWS, np.random.default_rng(seed)) @ weights
-    slope = float(values.mean().to_numpy() @ weights)
+    drawn = wild_bootstrap(values, DRAWS, np.random.default_rng(seed)) @ weights
+    slope = float(np.nanmean(values, axis=0) @ weights)
     low, high = slope + percentile_interval(drawn)
     # Without noise, a constant distance still varies by rounding.
     return int(np.sign(slope)) if low * high > 0 and abs(slope) > 1e-9 else 0

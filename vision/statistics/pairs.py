@@ -44,7 +44,16 @@ def paired_runs(
         ValueError: A column or label is missing, or first is second. Or the runs are of several data sets,
             equal runs have different results, or a pair has different subsets or test images.
     """
-    return pairs_of(runs_of_two(records, first, second, metric=metric), first, second, metric=metric)
+    runs = runs_of_two(records, first, second, metric=metric)
+    check_same_images(runs, first, second)
+    pairs = _merged(runs, first, second, [metric, "error"])
+    pairs = pairs.assign(
+        first=pairs[metric],
+        second=pairs[f"{metric}_other"],
+        difference=pairs[metric] - pairs[f"{metric}_other"],
+        log_ratio=np.log(pairs["error"] / pairs["error_other"]),
+    )
+    return pairs[PAIR_COLUMNS].sort_values(RUN_KEYS, ignore_index=True)
 
 
 def runs_of_two(records: pd.DataFrame, first: str, second: str, *, metric: str) -> pd.DataFrame:
@@ -58,19 +67,31 @@ def runs_of_two(records: pd.DataFrame, first: str, second: str, *, metric: str) 
     return runs_of(records, (first, second), metric)
 
 
-def pairs_of(runs: pd.DataFrame, first: str, second: str, *, metric: str) -> pd.DataFrame:
-    """Return `paired_runs` of the runs that `runs_of_two` returns."""
-    runs = runs[[name for name in (*RUN_KEYS, "label", metric, "error", *SAME_IN_PAIR) if name in runs]]
-    one, other = (runs[runs["label"] == label] for label in (first, second))
-    pairs = one.merge(other, on=RUN_KEYS, suffixes=("", "_other"))
-    _check_same_images(pairs, first, second)
-    pairs = pairs.assign(
-        first=pairs[metric],
-        second=pairs[f"{metric}_other"],
-        difference=pairs[metric] - pairs[f"{metric}_other"],
-        log_ratio=np.log(pairs["error"] / pairs["error_other"]),
-    )
-    return pairs[PAIR_COLUMNS].sort_values(RUN_KEYS, ignore_index=True)
+def check_same_images(runs: pd.DataFrame, first: str, second: str) -> None:
+    """Refuse runs of two models of which a pair was trained or tested on different images.
+
+    Args:
+        runs: As `runs_of_two` returns them.
+        first: Label of a model.
+        second: Label of another.
+
+    Raises:
+        ValueError: With the pair, and the setting to change.
+    """
+    names = [name for name in SAME_IN_PAIR if name in runs]
+    pairs = _merged(runs, first, second, names) if names else runs
+    for name in names:
+        what, settings = SAME_IN_PAIR[name]
+        columns = [name, f"{name}_other"]
+        known = pairs.dropna(subset=columns)
+        different = known[known[columns[0]] != known[columns[1]]]
+        if len(different):
+            run = different.iloc[0]
+            one, other = (str(run[column])[:8] for column in columns)
+            raise ValueError(
+                f"the runs of {first!r} and {second!r} at {run['train_size']:,} images with seed "
+                f"{run['seed']} were {what}, {name} {one} and {other}; a pair needs the same {settings}"
+            )
 
 
 def paired_differences(
@@ -111,17 +132,7 @@ def paired_differences(
     return pd.DataFrame(rows, columns=["train_size", "n", "mean", "low", "high", "p"])
 
 
-def _check_same_images(pairs: pd.DataFrame, first: str, second: str) -> None:
-    for name, (what, settings) in SAME_IN_PAIR.items():
-        columns = [name, f"{name}_other"]
-        if not set(columns) <= set(pairs):
-            continue
-        known = pairs.dropna(subset=columns)
-        different = known[known[columns[0]] != known[columns[1]]]
-        if len(different):
-            run = different.iloc[0]
-            one, other = (str(run[column])[:8] for column in columns)
-            raise ValueError(
-                f"the runs of {first!r} and {second!r} at {run['train_size']:,} images with seed "
-                f"{run['seed']} were {what}, {name} {one} and {other}; a pair needs the same {settings}"
-            )
+def _merged(runs: pd.DataFrame, first: str, second: str, columns: list[str]) -> pd.DataFrame:
+    """Return one row per pair, with some columns of both runs; those of the second end in "_other"."""
+    one, other = (runs.loc[runs["label"] == label, [*RUN_KEYS, *columns]] for label in (first, second))
+    return one.merge(other, on=RUN_KEYS, suffixes=("", "_other"))

@@ -41,6 +41,8 @@ def drop_duplicate_runs(records: pd.DataFrame, keys: Sequence[str], metric: str)
     Raises:
         ValueError: Rows with the same keys differ in the metric.
     """
+    if not records.duplicated(list(keys)).any():
+        return records
     different = records.drop_duplicates([*keys, metric])
     repeated = different[different.duplicated(list(keys), keep=False)]
     if len(repeated):

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from vision.statistics.columns import RUN_KEYS
 from vision.statistics.leads import Lead, mean_lead
-from vision.statistics.pairs import pairs_of, runs_of_two
+from vision.statistics.pairs import check_same_images, runs_of_two
 from vision.statistics.records import MIN_ERROR
 from vision.statistics.resampling import pivot_by_seed, wild_bootstrap
 
@@ -53,13 +52,15 @@ class Samples:
         self, draws: int, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the log ratio of the mean errors (J), its standard errors (J), and draws of it (D, J)."""
-        errors = [(1 - table).clip(lower=MIN_ERROR) for table in (self.first, self.second)]
-        means = [table.mean() for table in errors]
-        one, other = (table / mean for table, mean in zip(errors, means, strict=True))
+        accuracies = (table.to_numpy(dtype=float) for table in (self.first, self.second))
+        errors = [(1 - values).clip(min=MIN_ERROR) for values in accuracies]
+        means = [np.nanmean(values, axis=0) for values in errors]
+        one, other = (values / mean for values, mean in zip(errors, means, strict=True))
         tables = (one - other,) if self.paired else (one, -other)
-        drawn = sum(wild_bootstrap(table.to_numpy(), draws, generator) for table in tables)
-        variance = sum(table.sem() ** 2 for table in tables)
-        ratio = np.log((means[0] / means[1]).to_numpy(dtype=float))
+        drawn = sum(wild_bootstrap(table, draws, generator) for table in tables)
+        counts = [(~np.isnan(table)).sum(axis=0) for table in tables]
+        variance = sum(np.nanvar(table, axis=0, ddof=1) / n for table, n in zip(tables, counts, strict=True))
+        ratio = np.log(means[0] / means[1])
         return ratio, np.sqrt(np.asarray(variance, dtype=float)), ratio + drawn
 
 
@@ -70,25 +71,31 @@ def samples_of(records: pd.DataFrame, first: str, second: str, *, metric: str = 
         ValueError: As `paired_runs`, or no size has two pairs, nor two runs of each model.
     """
     runs = runs_of_two(records, first, second, metric=metric)
-    pairs = pairs_of(runs, first, second, metric=metric)
-    of_label = [runs[runs["label"] == label] for label in (first, second)]
-    one_sizes, other_sizes = ({int(size) for size in table["train_size"]} for table in of_label)
-    shared = sorted(one_sizes & other_sizes)
-    paired = bool((pairs.groupby("train_size").size() >= MIN_RUNS).any())
+    check_same_images(runs, first, second)
+    table = pivot_by_seed(runs, ["label", "train_size"], metric)
+    one, other = (_of_model(table, label) for label in (first, second))
+    shared = [int(size) for size in one.columns.intersection(other.columns)]
+    one, other = one[shared], other[shared]
+    pairs = one.notna() & other.notna()
+    paired = bool((pairs.sum() >= MIN_RUNS).any())
     if paired:
-        tables = [pivot_by_seed(pairs, ["train_size"], name) for name in ("first", "second")]
-    else:
-        tables = [pivot_by_seed(table[[*RUN_KEYS, metric]], ["train_size"], metric) for table in of_label]
-    kept = [size for size in shared if all(_count(table, size) >= MIN_RUNS for table in tables)]
+        one, other = one.where(pairs), other.where(pairs)
+    runs_at = np.minimum(one.count().to_numpy(), other.count().to_numpy())
+    kept = [size for size, runs in zip(shared, runs_at.tolist(), strict=True) if runs >= MIN_RUNS]
     if not kept:
         raise ValueError(
             f"no training-set size has two runs of {first!r} and of {second!r}, so nothing can be tested; "
             "run more seeds"
         )
     left_out = tuple(size for size in shared if size not in kept)
-    one, other = (table[kept].dropna(how="all") for table in tables)
+    one, other = (table[kept].dropna(how="all") for table in (one, other))
     return Samples(one, other, paired, left_out)
 
 
-def _count(table: pd.DataFrame, size: int) -> int:
-    return int(table[size].count()) if size in table else 0
+def _of_model(table: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Return the columns of a model, one per size; none if its runs have no metric."""
+    return (
+        table.loc[:, table.columns.get_level_values("label") == label]
+        .droplevel("label", axis=1)
+        .sort_index(axis=1)
+    )
