@@ -17,6 +17,7 @@ from vision import results
 from vision.cli.output_paths import check_folder
 from vision.cli.stderr import tell
 from vision.cli.train.hydra_errors import answer_in_one_sentence, sentence
+from vision.cli.train.hydra_mode import know_mode
 from vision.cli.train.launchers.needs import check_plugins
 from vision.cli.train.old_names import accept_old_names, current_overrides
 from vision.cli.train.path_arguments import quoted_paths
@@ -47,6 +48,7 @@ def train(arguments: Sequence[str]) -> int:
     _register_plugins()
     accept_old_names()
     refuse_other_targets()
+    know_mode()
     answer_in_one_sentence()
     _find_modules_here()
     sys.argv = ["vision", *arguments]
