@@ -13,6 +13,7 @@ from vision.statistics.distributions import t_test
 from vision.statistics.intervals import CONFIDENCE
 from vision.statistics.leads import LEVEL, holm
 from vision.statistics.records import runs_of
+from vision.statistics.resampling import pivot_by_seed
 
 RANKING_COLUMNS = ["train_size", "models", "best", "mean", "n", "hsd", "not_significantly_behind"]
 
@@ -44,7 +45,7 @@ def ranking(records: pd.DataFrame, *, metric: str = "test_accuracy") -> pd.DataF
     for size, group in runs.groupby("train_size"):
         means = group.groupby("label")[metric].mean().sort_values(ascending=False)
         labels = [str(label) for label in means.index]
-        seeds = group.pivot_table(index=["seed", "subset_seed"], columns="label", values=metric, dropna=False)
+        seeds = pivot_by_seed(group, ["label"], metric)
         blocks = seeds.dropna()[list(means.index)].to_numpy()
         row = (int(cast("float", size)), len(labels), labels[0], float(means.iloc[0]))
         rows.append((*row, len(blocks), _tukey_hsd(blocks)))
