@@ -1,12 +1,19 @@
-"""Small runs on real digits, shared by the tests of training, results and the command."""
+"""Commands in a process that has imported torch, and small runs on real digits, for all tests."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from commands import Done
 
 from vision.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 
+if TYPE_CHECKING:
+    from command_server import CommandServer
+
 TESTS = Path(__file__).parent
+SERVER: "pytest.StashKey[CommandServer]" = pytest.StashKey()
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
@@ -33,3 +40,32 @@ def small_run(tmp_path: Path, digits: DataConfig) -> RunConfig:
         output_dir=str(tmp_path / "outputs"),
         sweep="test",
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Fork the process of the commands after the imports, and before a test changes what it inherits."""
+    if session.config.option.collectonly:
+        return
+    if any({"vision", "program"} & set(getattr(item, "fixturenames", ())) for item in session.items):
+        from command_server import CommandServer
+
+        session.config.stash[SERVER] = CommandServer()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End that process, also where no test has used it: it would be waited for."""
+    if server := session.config.stash.get(SERVER, None):
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def vision(pytestconfig: pytest.Config) -> Callable[..., Done]:
+    """Run a command in a folder, with further variables in its environment."""
+    return pytestconfig.stash[SERVER].run
+
+
+@pytest.fixture(scope="session")
+def program(pytestconfig: pytest.Config) -> Callable[..., Done]:
+    """Run `vision` or `python -c` in a folder, as a process of its own that need not import torch again."""
+    return pytestconfig.stash[SERVER].run_program

@@ -1,34 +1,10 @@
-"""Commands as a user runs them: each in its own folder, outside the process of the tests."""
+"""A sweep as a user runs it, shared by the tests of the commands that read it."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_server import CommandServer
 from commands import DIVERGING, TINY, Done
-
-SERVER = pytest.StashKey[CommandServer]()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtestloop(session: pytest.Session) -> None:
-    """Fork the process of the commands after the imports, and before a test changes what it inherits."""
-    if session.config.option.collectonly:
-        return
-    if any("vision" in getattr(item, "fixturenames", ()) for item in session.items):
-        session.config.stash[SERVER] = CommandServer()
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """End that process, also where no test has used it: it would be waited for."""
-    if server := session.config.stash.get(SERVER, None):
-        server.close()
-
-
-@pytest.fixture(scope="session")
-def vision(pytestconfig: pytest.Config) -> Callable[..., Done]:
-    """Run a command in a folder, with further variables in its environment."""
-    return pytestconfig.stash[SERVER].run
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,11 @@
 import json
 import re
 import shlex
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import Done
 
 FILES = sorted((Path(__file__).parents[2] / "conf" / "experiment").glob("[!_]*.yaml"))
 # A part of each experiment's grid: settings at either end, one size, one seed.
@@ -36,7 +36,7 @@ def commands(file: Path) -> list[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
+def outcomes(tmp_path_factory: pytest.TempPathFactory, program: Callable[..., Done]) -> dict[str, list]:
     """Run a part of each experiment and its plots in one process; return status and output of each."""
     folder = tmp_path_factory.mktemp("experiments")
     lines = []
@@ -53,10 +53,10 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list]:
                     w.replace("outputs/", "outputs/tiny/").replace("cifar10-jpeg", "digits") for w in line
                 ]
                 lines.append([file.stem, [w.replace("data_size-cifar10", "data_size-digits") for w in plot]])
-    script = """
-import contextlib, io, json, sys
+    script = f"""
+import contextlib, io, json
 from vision.cli import main
-for name, line in json.loads(sys.argv[1]):
+for name, line in json.loads({json.dumps(lines)!r}):
     said, status = io.StringIO(), 0
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
         try:
@@ -65,8 +65,7 @@ for name, line in json.loads(sys.argv[1]):
             status = stop.code
     print(json.dumps([name, line, status, said.getvalue()]))
 """
-    command = [sys.executable, "-c", script, json.dumps(lines)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280)
+    done = program(folder, "python", "-c", script)
     assert done.returncode == 0, done.stderr
     results: dict[str, list] = {}
     for name, *rest in map(json.loads, done.stdout.splitlines()):

@@ -4,15 +4,13 @@ They run one after the other in a folder with two small data sets of one's own. 
 """
 
 import csv
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from code_blocks import ROOT, Block, blocks, commands
-from commands import VISION
+from commands import Done
 from PIL import Image
 
 import vision
@@ -32,24 +30,16 @@ def write_class(folder: Path, brightness: int, *, count: int, mode: str) -> None
         Image.fromarray(pixels).convert(mode).save(folder / f"{number:02}.{('png', 'jpg')[number % 2]}")
 
 
-def run_block(block: Block, folder: Path) -> str:
+def run_block(program: Callable[..., Done], block: Block, folder: Path) -> str:
     """Run a block in a folder, as a user does, and return what it prints."""
     printed = ""
-    for words in commands(block) if not block.language else [[sys.executable, "-c", block.text]]:
+    for words in commands(block) if not block.language else [["python", "-c", block.text]]:
         if words[0] == "pip":
             continue  # test_shell_blocks.py looks at what is installed
         more = STEPS if words[:2] == ["vision", "train"] else []
-        program = [str(VISION), *words[1:]] if words[0] == "vision" else words
-        done = subprocess.run(
-            [*program, *more],
-            cwd=folder,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert done.returncode == 0, f"{words}\n{done.stdout}"
-        printed += done.stdout
+        done = program(folder, *words, *more)
+        assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
+        printed += done.stdout + done.stderr
     return printed
 
 
@@ -65,9 +55,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def after_readme(folder: Path) -> str:
+def after_readme(folder: Path, program: Callable[..., Done]) -> str:
     """What the blocks of README print."""
-    return "".join(run_block(block, folder) for block in blocks(ROOT / "README.md", "## Your own images"))
+    page = blocks(ROOT / "README.md", "## Your own images")
+    return "".join(run_block(program, block, folder) for block in page)
 
 
 def test_readme_trains_predicts_exports_and_fine_tunes(folder, after_readme):
@@ -84,15 +75,15 @@ def test_readme_trains_predicts_exports_and_fine_tunes(folder, after_readme):
     assert "bright" in after_readme.splitlines()  # of scan.png, by the code in Python
 
 
-def test_the_page_on_reuse_runs_as_it_stands(folder, after_readme):
+def test_the_page_on_reuse_runs_as_it_stands(folder, program, after_readme):
     (folder / "cnn.onnx").unlink()
-    printed = "".join(run_block(block, folder) for block in blocks(ROOT / "docs" / "reuse.md"))
+    printed = "".join(run_block(program, block, folder) for block in blocks(ROOT / "docs" / "reuse.md"))
     assert {"cnn.onnx", "cnn.pt2", "tuned"} <= {path.name for path in folder.iterdir()}
     assert any(line.startswith("white ") for line in printed.splitlines())  # by the second project's model
     assert vision.load(folder / "tuned").class_names == ("black", "white")
 
 
-def test_the_page_on_data_shows_the_folder(folder):
+def test_the_page_on_data_shows_the_folder(folder, program):
     first, *_ = commands(blocks(ROOT / "docs" / "data.md")[0])
-    printed = run_block(Block("", " ".join(first)), folder)
+    printed = run_block(program, Block("", " ".join(first)), folder)
     assert "48 training images, 12 test images" in printed

@@ -5,15 +5,15 @@ import json
 import re
 import shlex
 import shutil
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from commands import Done
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_parts"
-VISION = [sys.executable, "-m", "vision"]
 MOST_LINES = 20
 
 
@@ -24,21 +24,15 @@ def commands() -> list[list[str]]:
     ]
 
 
-def vision(folder: Path, *words: str) -> str:
-    done = subprocess.run(
-        [*VISION, *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory, program: Callable[..., Done]) -> Path:
     """A copy of the example in which the README's commands have been run, each run with 4 steps."""
     folder = tmp_path_factory.mktemp("own") / "parts"
     shutil.copytree(EXAMPLE, folder, ignore=lambda *_: ["outputs", "__pycache__"])
     for words in commands():
-        vision(folder, *words, *(["training.steps=4", "training.threads=1"] if words[0] == "train" else []))
+        more = ["training.steps=4", "training.threads=1"] if words[0] == "train" else []
+        done = program(folder, "vision", *words, *more)
+        assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
 
@@ -98,7 +92,7 @@ def test_the_callback_has_written_a_line_for_each_validation(trained):
 
 
 @pytest.mark.slow
-def test_a_saved_model_with_own_parts_loads_where_their_modules_are_imported(trained):
+def test_a_saved_model_with_own_parts_loads_where_their_modules_are_imported(trained, program):
     code = """
 import sys
 import timm, torch, vision
@@ -116,7 +110,7 @@ import my_model, my_mixer, my_field
 for label in ("mine", "axial", "knight"):
     load(label)
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=trained, capture_output=True, text=True)
+    done = program(trained, "python", "-c", code)
     assert done.returncode == 0, done.stderr
     refused, *loaded = done.stdout.splitlines()
     assert "import my_field first" in refused
