@@ -132,6 +132,23 @@ record = vision.run(
 trained = vision.load(record["folder"])
 assert trained.predict("images/light/0.png").name == "light", record["test_accuracy"]
 """
+# Each command runs in a copy of a process that has imported torch, and tells its status, output and errors.
+COMMANDS_ALONE = """
+import json, os, sys
+from pathlib import Path
+from vision.cli import main
+for command in json.loads(sys.argv[1]):
+    child = os.fork()
+    if not child:
+        for name, number in (("out", 1), ("err", 2)):
+            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        status = main(command.split())
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(json.dumps([command, status, Path("out").read_text(), Path("err").read_text()]), flush=True)
+"""
 RUN, RECORD = "outputs/runs", "outputs/runs/field_cnn/n40/s0"
 MISSING = {
     "train debug=tiny": "hydra-core",
@@ -164,11 +181,16 @@ def test_models_training_and_prediction_need_torch_torchvision_and_timm_alone(wh
 
     done = run("python", "-W", "error", "-c", LIBRARY)
     assert done.returncode == 0, done.stderr
-    for command, package in MISSING.items():
-        done = run("vision", *command.split())
-        name = command.split()[0]
-        assert (done.returncode, done.stdout) == (2, ""), done
-        (said,) = done.stderr.splitlines()
+    done = run("vision", "models")
+    assert (done.returncode, done.stdout) == (2, "") and len(done.stderr.splitlines()) == 1, done
+    done = run("python", "-c", f"import torch{COMMANDS_ALONE}", json.dumps(list(MISSING)))
+    assert done.returncode == 0, done.stderr
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [command for command, *_ in told] == list(MISSING)
+    for command, status, printed, errors in told:
+        name, package = command.split()[0], MISSING[command]
+        assert (status, printed) == (2, ""), (command, printed, errors)
+        (said,) = errors.splitlines()
         assert said.startswith(f"vision {name}: ") and "needs" in said, said
         assert said.endswith((f"pip install {package}", f"pip install '{package}'")), said
 
