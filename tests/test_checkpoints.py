@@ -22,7 +22,7 @@ from vision.config import AugmentConfig, DataConfig, RunConfig
 from vision.config.data_checks import POLICIES
 from vision.experiment import run
 
-STEPS = 800
+STEPS = 500
 RECIPE = ("data=digits", "model=vit", "model.kwargs.params=20000", "train_size=200", "training.threads=1")
 RECIPE += (
     "+model.kwargs.depth=1",
