@@ -12,8 +12,9 @@ demo: $(READY)  # from nothing to accuracy curves on digits, about 3 minutes on 
 	$(BIN)/vision plot outputs/demo
 	$(BIN)/vision report outputs/demo
 
+# Three processes for 2 cores: the slow tests also wait, for runs to be killed and for launchers.
 test: $(READY)  # the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-fast: $(READY)  # the test suite without its slow tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
