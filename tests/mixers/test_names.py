@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from mixer_cases import DIM, GRID
@@ -30,6 +31,7 @@ def test_every_mixer_has_a_model_in_timms_registry():
     assert set.union(*mixers) == set(mixer_names()) and all(len(names) == 1 for names in mixers)
 
 
+@pytest.mark.slow
 def test_every_mixer_has_a_file_of_settings():
     store_schema()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):

@@ -99,6 +99,7 @@ def test_sizes_whose_runs_cannot_be_paired_are_named(tmp_path):
     assert independent in apart.findings[0] and "gain" in {one.name for one in apart.figures}
 
 
+@pytest.mark.slow
 def test_runs_without_a_test_accuracy_are_left_out_and_named(tmp_path, capsys):
     table = records(models=("CNN", "ViT", "MLP"))
     table.loc[table["label"].eq("CNN") & table["seed"].eq(0), "test_accuracy"] = np.nan

@@ -16,6 +16,7 @@ from vision.report.read_sweep import read_sweep
 from vision.results.checksums import seal
 
 
+@pytest.mark.slow
 def test_how_it_was_measured_is_what_the_records_say(sweep):
     words = " ".join(Page(render(make_page(read_sweep(sweep)))).words)
     record = json.loads((sweep / "CNN" / "n60" / "s0" / results.RESULT).read_text())

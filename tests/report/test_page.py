@@ -104,6 +104,7 @@ def test_the_pair_that_is_asked_for_comes_first(tmp_path):
             report(tmp_path, table, pair=wrong)
 
 
+@pytest.mark.slow
 def test_the_figure_of_errors_gives_the_formulas_of_its_laws(two_models):
     assert "ScalingFit(" not in two_models and re.search(r"CNN: error a n\^?", two_models)
 
@@ -118,6 +119,7 @@ def test_one_file_that_loads_nothing_and_refers_to_what_it_has(written):
     assert {link.removeprefix("#") for link in page.links if link.startswith("#")} <= set(page.ids)
 
 
+@pytest.mark.slow
 def test_every_run_is_linked_from_where_the_page_lies(written, sweep, tmp_path):
     links = [link for link in Page(written.path.read_text()).links if link[0] != "#"]
     assert len(links) == 8
@@ -174,6 +176,7 @@ def test_2000_runs_stay_below_5_megabytes(tmp_path):
     assert len(text) < 5e6 and page.words.count("a" * 10) == 2000
 
 
+@pytest.mark.slow
 def test_the_runs_are_not_changed_by_reading(written):
     assert written.before == written.after
 
