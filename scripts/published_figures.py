@@ -46,7 +46,13 @@ FIGURES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "study-cifar10-jpeg": (("steps.csv", "epochs.csv"), ["--panel", "training.steps,training.epochs"]),
 }
 # Folder -> the table of its runs, the models to compare first, and the figures of its page to keep.
-PAGES = {"comparison-cifar10-jpeg": ("60k.csv", "plain CNN,ViT", ("gain", "accuracy", "kernel-share", "corruptions"))}
+PAGES = {
+    "comparison-cifar10-jpeg": (
+        "60k.csv",
+        "plain CNN,ViT",
+        ("gain", "accuracy", "kernel-share", "corruptions"),
+    )
+}
 
 
 def draw(folder: Path, tables: tuple[str, ...], options: list[str]) -> int:
