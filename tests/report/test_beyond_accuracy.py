@@ -12,6 +12,7 @@ from vision.report.beyond_accuracy import beyond_accuracy
 from vision.report.measures import SCORE, measures
 from vision.report.page import write_report
 from vision.report.read_sweep import read_sweep
+from vision.report.section import Section
 from vision.statistics import compare_models
 
 
@@ -66,14 +67,20 @@ def test_measures_are_compared_as_the_accuracy_is(evaluated):
 def test_runs_that_were_not_evaluated_are_counted(evaluated, tmp_path):
     file = results.evaluation_file(evaluated, "occlusion")
     whole = pd.read_csv(file)
+    largest = whole["train_size"].max()
+    left_out = whole["folder"] == "CNN/n60/s0", whole["train_size"] == largest
+    sections: list[Section] = []
     try:
-        whole[whole["folder"] != "CNN/n60/s0"].to_csv(file, index=False)
-        section = beyond_accuracy(read_sweep(evaluated))
+        for rows in left_out:
+            whole[~rows].to_csv(file, index=False)
+            sections.append(beyond_accuracy(read_sweep(evaluated)))
     finally:
         whole.to_csv(file, index=False)
-    assert section.warnings == [
-        "1 run has no relative accuracy under occlusion and is left out of it; run `vision evaluate` again."
-    ]
+    ends = " left out of it; run `vision evaluate` again."
+    runs = whole[left_out[1]]["folder"].nunique()
+    assert sections[0].warnings == [f"1 run has no relative accuracy under occlusion and is{ends}"]
+    assert sections[1].warnings == [f"{runs} runs have no relative accuracy under occlusion and are{ends}"]
+    assert all("occlusion" in [figure.name for figure in section.figures] for section in sections)
     assert np.isfinite(whole["accuracy"]).all()
 
 

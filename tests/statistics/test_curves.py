@@ -146,7 +146,7 @@ def test_the_choice_depends_on_validation_alone():
         choose_by_validation(searched().assign(seed_of=1), ["seed_of"], by=by)
     with pytest.raises(ValueError, match="train_size cannot be chosen and be an axis"):
         choose_by_validation(searched(), ["train_size"], by=by)
-    with pytest.raises(ValueError, match=r"no run has a val_accuracy; .*data.val_fraction"):
+    with pytest.raises(ValueError, match=r"no run has a value of val_accuracy; .*data.val_fraction"):
         choose_by_validation(searched().assign(val_accuracy=np.nan), ["training.lr"], by=by)
 
 

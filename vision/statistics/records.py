@@ -40,10 +40,8 @@ def check_metric(records: pd.DataFrame, metric: str) -> None:
         raise ValueError(f"metric must be a column such as {', '.join(shares)}; got {metric!r}")
     values = records[metric]
     if not values.notna().any():
-        raise ValueError(
-            f"no run has a {metric}; a validation accuracy needs validation images, "
-            "set data.val_fraction above 0"
-        )
+        hint = "; it needs validation images, set data.val_fraction above 0" if "val_" in metric else ""
+        raise ValueError(f"no run has a value of {metric}{hint}")
     if not (pd.api.types.is_numeric_dtype(values) and bool(values.dropna().between(0, 1).all())):
         known: list[object] = [value for value in values.tolist() if pd.notna(value)]
         wrong = [value for value in known if not isinstance(value, int | float) or not 0 <= value <= 1]

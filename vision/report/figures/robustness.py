@@ -41,7 +41,8 @@ def corruptions(sweep: Sweep, tables: Tables) -> NamedFigure:
 
 def corruption_kinds(sweep: Sweep, tables: Tables) -> NamedFigure:
     """Accuracy by corruption, at the largest training-set size."""
-    table, size = tables["corruptions"], sweep.sizes[-1]
+    table = tables["corruptions"]
+    size = _ends(table)[-1]
     rows = table[(table["kind"] != UNCHANGED) & (table["train_size"] == size)]
     means = rows.groupby([*RUN, "kind"], dropna=False)["accuracy"].mean().reset_index()
     named = means.assign(kind=means["kind"].str.replace("_", " "), data=sweep.data)
@@ -54,7 +55,7 @@ def corruption_kinds(sweep: Sweep, tables: Tables) -> NamedFigure:
 def shuffled_patches(sweep: Sweep, tables: Tables) -> NamedFigure:
     """Accuracy by the side of shuffled patches."""
     table = tables["shuffled_patches"]
-    curves = _by_level(sweep, table[table["kind"] != UNCHANGED], "accuracy")
+    curves = _by_level(table[table["kind"] != UNCHANGED], "accuracy")
     title, level = f"Accuracy with shuffled patches on {sweep.data}", "side of a patch in pixels"
     figure = draw_curves(sweep, curves, table, title, panel="size", x="level", xlabel=level)
     return NamedFigure("shuffled-patches", figure, wording.SHUFFLED_FIGURE)
@@ -63,7 +64,7 @@ def shuffled_patches(sweep: Sweep, tables: Tables) -> NamedFigure:
 def translations(sweep: Sweep, tables: Tables) -> NamedFigure:
     """Consistency by the distance of a shift."""
     table = tables["translations"]
-    curves = _by_level(sweep, table, "consistency")
+    curves = _by_level(table, "consistency")
     options: dict[str, Any] = {"panel": "size", "x": "level", "xlabel": "shift in pixels"}
     title = f"Consistency under shifts on {sweep.data}"
     figure = draw_curves(sweep, curves, table, title, metric="same class", **options)
@@ -73,7 +74,7 @@ def translations(sweep: Sweep, tables: Tables) -> NamedFigure:
 def occlusion(sweep: Sweep, tables: Tables) -> NamedFigure:
     """Accuracy by the share of the image that is hidden."""
     table = tables["occlusion"]
-    curves = _by_level(sweep, table, "accuracy")
+    curves = _by_level(table, "accuracy")
     title, level = f"Accuracy under occlusion on {sweep.data}", "share of the image that is hidden"
     figure = draw_curves(sweep, curves, table, title, panel="size", x="level", xlabel=level)
     return NamedFigure("occlusion", figure, wording.OCCLUSION_FIGURE)
@@ -95,7 +96,7 @@ def calibration(sweep: Sweep, tables: Tables) -> NamedFigure:
 def reliability_diagram(sweep: Sweep, tables: Tables) -> NamedFigure:
     """Accuracy against confidence, at the smallest and the largest training-set size."""
     table = tables["calibration"]
-    bins = reliability(table[table["train_size"].isin(_ends(sweep))])
+    bins = reliability(table[table["train_size"].isin(_ends(table))])
     figure = plots.plot_reliability(
         bins,
         title=f"Confidence and accuracy on {sweep.data}",
@@ -137,15 +138,16 @@ def _probe(sweep: Sweep, name: str, table: pd.DataFrame) -> NamedFigure:
     return NamedFigure(name, figure, wording.PROBE_FIGURE)
 
 
-def _by_level(sweep: Sweep, table: pd.DataFrame, score: str) -> pd.DataFrame:
+def _by_level(table: pd.DataFrame, score: str) -> pd.DataFrame:
     """Return curves of a score against the level of a change, at the smallest and the largest size."""
     parts: list[pd.DataFrame] = []
-    for size in _ends(sweep):
+    for size in _ends(table):
         rows = table[table["train_size"] == size][[*RUN, "level", score]]
         named = rows.assign(size=f"{size:,} training images")
         parts.append(accuracy_curves(named, x="level", panel="size", metric=score))
     return pd.concat(parts, ignore_index=True)
 
 
-def _ends(sweep: Sweep) -> list[int]:
-    return sorted({sweep.sizes[0], sweep.sizes[-1]})
+def _ends(table: pd.DataFrame) -> list[int]:
+    """Return the smallest and the largest training-set size that is evaluated."""
+    return sorted({int(table["train_size"].min()), int(table["train_size"].max())})
