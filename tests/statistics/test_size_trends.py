@@ -54,6 +54,16 @@ def test_models_keep_their_order_and_unfinished_sizes_and_seeds_are_left_out():
     assert partial.last.mean == pytest.approx(scores[:2, 2].mean())
 
 
+def test_a_size_whose_seeds_miss_other_sizes_is_left_out():
+    scores = np.random.default_rng(4).uniform(size=(6, len(SIZES)))
+    table = runs("ViT", scores)
+    largest, smallest = table["train_size"] == SIZES[-1], table["train_size"] == SIZES[0]
+    late = table["seed"].isin([4, 5])
+    [trend] = size_trends(table[~(largest & ~late) & ~(smallest & late)], metric="share")
+    assert (trend.sizes, trend.seeds) == (SIZES[:3], 4)
+    assert trend.first.mean == pytest.approx(scores[:4, 0].mean())
+
+
 def test_seeds_of_other_subsets_are_told_apart():
     scores = np.random.default_rng(3).uniform(size=(4, len(SIZES)))
     table = runs("ViT", scores)

@@ -48,8 +48,8 @@ def size_trends(records: pd.DataFrame, *, metric: str) -> list[SizeTrend]:
     """Return the trend of each model that has two sizes and two seeds, in the order of the records.
 
     A line is fitted to each seed by least squares. Seeds draw their own images, so their slopes are
-    independent, and the interval is the 95% t interval of their mean. Sizes with a single seed are left out
-    first, then seeds without a run at one of the other sizes.
+    independent, and the interval is the 95% t interval of their mean. Each seed needs a run at every size:
+    sizes with the fewest seeds, and seeds without the other sizes, are left out so that most runs stay.
 
     Args:
         records: One row per run, with columns label, train_size, seed and the metric; subset_seed also
@@ -63,8 +63,7 @@ def size_trends(records: pd.DataFrame, *, metric: str) -> list[SizeTrend]:
 def _trend(label: str, runs: pd.DataFrame, metric: str) -> SizeTrend | None:
     keys = [name for name in ("seed", "subset_seed") if name in runs]
     runs = runs.assign(**{name: runs[name].map(str) for name in keys})  # an unknown subset is one, too
-    scores = runs.pivot_table(index=keys, columns="train_size", values=metric)
-    scores = scores.loc[:, scores.count() > 1].dropna()
+    scores = _complete(runs.pivot_table(index=keys, columns="train_size", values=metric))
     if min(scores.shape) < 2:
         return None
     sizes, values = scores.columns.to_numpy(dtype=float), scores.to_numpy(dtype=float)
@@ -78,6 +77,14 @@ def _trend(label: str, runs: pd.DataFrame, metric: str) -> SizeTrend | None:
         slope=_estimate(slopes),
         seeds=len(values),
     )
+
+
+def _complete(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the seeds that have a score at each of the sizes with at least some number of seeds."""
+    counts = scores.count()
+    choices = [scores.loc[:, counts >= least].dropna() for least in sorted(set(counts[counts > 1].tolist()))]
+    enough = [choice for choice in choices if min(choice.shape) > 1]
+    return max(enough, key=lambda choice: choice.size, default=scores.iloc[:0])
 
 
 def _estimate(values: np.ndarray) -> Estimate:
