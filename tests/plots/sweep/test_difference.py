@@ -76,7 +76,9 @@ def test_several_second_models_have_a_line_each():
 
 
 def test_a_gain_of_one_run_is_hollow_and_has_no_band():
-    (panel,) = plot_difference(one_run(gains()), first="CNN", second="ViT", title="t").axes
+    figure = plot_difference(one_run(gains()), first="CNN", second="ViT", title="t")
+    (panel,) = figure.axes
+    assert legend_texts(figure) == ["interval contains 0, or a single pair of runs"]
     (hollow,) = (one for one in panel.get_lines() if one.get_label() == "_hollow")
     assert not bands(panel) and x_of(hollow).tolist() == list(SIZES)
 

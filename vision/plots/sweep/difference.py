@@ -90,7 +90,9 @@ def plot_difference(
         draw_crossing(panel, crossing)
     ends = {panel: _ends(tables, styles)}
     beside = label_width(list(tables)) <= WIDEST * WIDTH and place_end_labels(ends)
-    handles = _legend(styles, first, [] if beside else by_last_value(ends, list(tables)), crossings)
+    others = [] if beside else by_last_value(ends, list(tables))
+    all_known = all(bool(table["low"].notna().all()) for table in tables.values())
+    handles = _legend(styles, first, others, crossings, all_known=all_known)
     legend_above(body, handles)
     names = [str(handle.get_label()) for handle in handles]
     figure.set_figheight(figure.get_figheight() + legend_height(names, WIDTH))
@@ -161,10 +163,11 @@ def _ahead(
 
 
 def _legend(
-    styles: LineStyles, first: str, others: list[str], crossings: Sequence[Interval]
+    styles: LineStyles, first: str, others: list[str], crossings: Sequence[Interval], *, all_known: bool
 ) -> list[Line2D | Patch]:
     lines = [Line2D([], [], label=as_label(f"{first} over {name}"), **styles[name]) for name in others]
-    hollow = Line2D([], [], label="interval contains 0", ls="none", marker="o", mfc=PAPER, color=MUTED)
+    meaning = "interval contains 0" if all_known else "interval contains 0, or a single pair of runs"
+    hollow = Line2D([], [], label=meaning, ls="none", marker="o", mfc=PAPER, color=MUTED)
     return [*lines, hollow, *map(crossing_handle, crossings)]
 
 
