@@ -48,8 +48,8 @@ def size_trends(records: pd.DataFrame, *, metric: str) -> list[SizeTrend]:
     """Return the trend of each model that has two sizes and two seeds, in the order of the records.
 
     A line is fitted to each seed by least squares. Seeds draw their own images, so their slopes are
-    independent, and the interval is the 95% t interval of their mean. Each seed needs a run at every size:
-    sizes with the fewest seeds, and seeds without the other sizes, are left out so that most runs stay.
+    independent, and the interval is the 95% t interval of their mean. Each seed needs a run at every size.
+    Sizes with few seeds, and seeds without the other sizes, are left out such that most runs stay.
 
     Args:
         records: One row per run, with columns label, train_size, seed and the metric; subset_seed also
