@@ -73,7 +73,7 @@ def _serve(pipe: Connection, callers_end: Connection) -> None:
             pipe.send(function(*arguments))
             os.environ.clear()
             os.environ.update(unchanged)
-    shared_worker().close()
+    _end_workers()
 
 
 def run(arguments: Sequence[str]) -> Done:
@@ -118,4 +118,13 @@ def _run_in_copy(function: Callable[[Sequence[str]], Done], arguments: Sequence[
 def _answer(pipe: Connection, function: Callable[[Sequence[str]], Done], arguments: Sequence[str]) -> None:
     shared_worker.cache_clear()  # it answers the process of which this is a copy
     pipe.send(function(arguments))
+    _end_workers()
+
+
+def _end_workers() -> None:
+    """End the processes that commands keep for the next one: joblib's would be waited for 5 minutes."""
     shared_worker().close()
+    if "joblib" in sys.modules:
+        from joblib.externals.loky import get_reusable_executor
+
+        get_reusable_executor().shutdown(kill_workers=True)
