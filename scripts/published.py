@@ -18,8 +18,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from publishing.runs import Runs
 
 from vision import results
-from vision.report.beyond_accuracy import beyond_accuracy
-from vision.report.inside_models import inside_models
+from vision.report.beyond_accuracy import measure_answers
+from vision.report.inside_models import inside_measures
+from vision.report.measures import measures
 from vision.report.read_sweep import read_sweep
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "outputs" / "published"
@@ -52,7 +53,11 @@ def page(folder: Path, template: str = TEMPLATE) -> str:
     def evaluations(name: str, *pair: str) -> dict[str, list[str]]:
         """Return the sentences about what `vision evaluate` measured, by the section of the report."""
         sweep = read_sweep(folder / name, pair=pair)
-        return {section.name: section.findings for section in (inside_models(sweep), beyond_accuracy(sweep))}
+        inside = inside_measures(sweep, sweep.evaluations)
+        return {
+            "inside": [answer for measure in inside for answer in measure.answers],
+            "beyond": measure_answers(sweep, measures(sweep, sweep.evaluations)),
+        }
 
     def check(claim: bool) -> str:
         if not claim:

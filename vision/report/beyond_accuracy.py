@@ -26,13 +26,14 @@ def beyond_accuracy(sweep: Sweep) -> Section:
     with skip_on_error("section on robustness and calibration", section.warnings):
         found = measures(sweep, sweep.evaluations)
         section.warnings.extend(wording.not_evaluated(one.name, one.missing) for one in found if one.missing)
-        section.findings.extend(_findings(sweep, found))
+        section.findings.extend(measure_answers(sweep, found))
         section.figures.extend(draw_evaluations(FIGURES, sweep, section.warnings))
         return replace(section, table=_table(found))
     return section
 
 
-def _findings(sweep: Sweep, found: list[Measure]) -> list[str]:
+def measure_answers(sweep: Sweep, found: list[Measure]) -> list[str]:
+    """Return a sentence on each measure, about the two models that a page compares first."""
     pair = sweep.pair or next(((sweep.first, other) for other in sweep.others), None)
     compared = [(one.name, one.comparisons.get(pair)) for one in found] if pair else []
     return [wording.measure_answer(name, comparison) for name, comparison in compared if comparison]
