@@ -11,7 +11,7 @@ Traceback (most recent call last):
 TypeError: half has no argument numbr; did you mean number?
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache, wraps
 from inspect import Signature, isclass, signature
@@ -63,6 +63,18 @@ def unknown_argument(function: Callable[..., object], given: Iterable[str]) -> s
     return _unknown(signature(function), given)
 
 
+def no_argument(unknown: str, known: Collection[str], *, most: int = 3) -> str:
+    """Return that there is no such argument, and the nearest of those that there are, or all of them.
+
+    >>> no_argument("cutof", ["n", "cutoff"])
+    'has no argument cutof; did you mean cutoff?'
+    """
+    near = " or ".join(get_close_matches(unknown, known, most))
+    return f"has no argument {unknown}; " + (
+        f"did you mean {near}?" if near else f"it has {', '.join(known)}"
+    )
+
+
 def check_type(name: str, value: object, hint: object) -> None:
     """Raise a ValueError that calls a value by its name, unless its type is that of an annotation."""
     if not _fits(value, hint):
@@ -110,12 +122,8 @@ def _unknown(parameters: Signature, given: Iterable[str]) -> str | None:
     known = {name: each for name, each in parameters.parameters.items() if name != "self"}
     if any(each.kind is each.VAR_KEYWORD for each in known.values()):
         return None
-    for unknown in (name for name in given if name not in known):
-        near = " or ".join(get_close_matches(unknown, known))
-        return f"has no argument {unknown}; " + (
-            f"did you mean {near}?" if near else f"it has {', '.join(known)}"
-        )
-    return None
+    unknown = next((name for name in given if name not in known), None)
+    return None if unknown is None else no_argument(unknown, known)
 
 
 @cache

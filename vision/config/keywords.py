@@ -3,10 +3,10 @@
 import warnings
 from collections.abc import Callable, Container
 from dataclasses import fields
-from difflib import get_close_matches
 from functools import wraps
 from typing import Any, TypeVar
 
+from vision.argument_types import no_argument
 from vision.config.renamed import RENAMED
 
 T = TypeVar("T")
@@ -41,9 +41,7 @@ def _present_name(kind: type[Any], group: str, name: str, given: Container[str])
     prefix = f"{group}." if group else ""
     present = RENAMED.get(prefix + name, "").removeprefix(prefix)
     if not present:
-        near = get_close_matches(name, known, 1)
-        hint = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(known)}"
-        raise TypeError(f"{kind.__name__} has no argument {name}{hint}")
+        raise TypeError(f"{kind.__name__} {no_argument(name, known, most=1)}")
     if present in given:
         raise TypeError(f"{kind.__name__}: {name} is the old name of {present}; give {present} only")
     warnings.warn(f"{kind.__name__}: {name} is now {present}", DeprecationWarning, stacklevel=4)
