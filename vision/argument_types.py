@@ -150,7 +150,8 @@ def _fits(value: Any, hint: Any) -> bool:
     if kind is Sequence or kind is list:
         return _fits_tuple(value, (*parts, Ellipsis))
     if kind is dict:
-        return isinstance(value, Mapping)
+        values = cast("Mapping[Any, Any]", value).values() if isinstance(value, Mapping) else None
+        return values is not None and all(_fits(each, parts[1]) for each in values if parts)
     testable = isclass(kind) and kind not in (Any, object) and not getattr(kind, "_is_protocol", False)
     return not testable or isinstance(value, kind)
 

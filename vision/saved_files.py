@@ -4,8 +4,10 @@
 'model.safetensors'
 """
 
+import errno
 import hashlib
 import json
+import stat
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -67,8 +69,16 @@ def download(model: str, file: str) -> Path:
     return Path(hub.hf_hub_download(name, file, revision=revision or None))
 
 
+def check_regular(path: Path) -> None:
+    """Raise an OSError if a path is a device or a pipe, which one could read forever, or if it is missing."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a folder raises an error of its own
+        raise OSError(errno.EINVAL, "it is a device or a pipe", str(path))
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file."""
+    check_regular(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -103,6 +113,7 @@ def _check_weights(weights: Path) -> None:
     if not result.exists():
         return
     try:
+        check_regular(result)
         expected = json.loads(result.read_text()).get(FILES, {}).get(weights.name)
     except (OSError, ValueError, AttributeError) as error:
         raise ValueError(

@@ -1,6 +1,7 @@
 """Altered, cut, copied and misplaced records are named, and the others are used."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from written_runs import sealed, write_run, write_sealed_run
 
 from vision import results
+from vision.results.checksums import SEAL, seal
 
 
 @pytest.fixture
@@ -71,6 +73,42 @@ def test_a_result_that_is_no_record_is_named(sweep, contents, message):
     assert results.status(sweep)["damaged"] == ["CNN/n60/s1"]
     with pytest.warns(UserWarning, match="left out"):
         assert len(results.collect(sweep)) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"test_accuracy": "0.9"}, "test_accuracy must be a number, got '0.9'"),
+        ({"test_accuracy": 9.0}, "test_accuracy must be from 0 to 1, got 9.0"),
+        ({"train_accuracy": float("nan")}, "train_accuracy must be from 0 to 1, got nan"),
+        ({"test_loss": float("inf")}, "test_loss must be a finite number, got inf"),
+        ({"params": 10**400}, "params must be a smaller number"),
+        ({"train_size": -5}, "train_size must be at least 1, got -5"),
+        ({"seed": [1]}, "seed must be an integer, got [1]"),
+        ({"label": None}, "label must be a string, got None"),
+        ({"label": "\x1b[31mred"}, "label must be a name without control characters"),
+        ({"settings": [1]}, "settings must be a dict, got [1]"),
+        ({"versions": None}, "versions must be a dict, got None"),
+        ({"versions": {"torch": {}}}, "versions must be a dict"),
+        ({"classes": 7}, "classes must be [a string, ...], got 7"),
+        ({"files_sha256": 5}, "files_sha256 must be a dict, got 5"),
+    ],
+)
+def test_a_record_with_a_value_of_another_kind_is_left_out(sweep, values, message):
+    path = sweep / "CNN/n60/s1/result.json"
+    record = {name: value for name, value in json.loads(path.read_text()).items() if name != SEAL}
+    path.write_text(json.dumps(seal(record | values)))
+    assert message in problems_of(sweep, "CNN/n60/s1")
+    assert results.status(sweep)["damaged"] == ["CNN/n60/s1"]
+    with pytest.warns(UserWarning, match="left out"):
+        assert len(results.collect(sweep)) == 1
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(sweep):
+    for path in (sweep / "CNN/n60/s0" / results.PREDICTIONS, sweep / "CNN/n60/s1/result.json"):
+        path.unlink()
+        os.mkfifo(path)
+        assert "it is a device or a pipe" in problems_of(sweep, str(path.parent.relative_to(sweep)))
 
 
 def test_an_altered_or_missing_file_is_named(sweep):

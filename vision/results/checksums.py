@@ -13,6 +13,7 @@ from pathlib import Path
 from vision.dynamic import JsonObject
 from vision.results.files import OF_ATTEMPTS, OURS, RESULT, read_json, write_json
 from vision.results.record import REQUIRED, check_version
+from vision.results.record_values import check_values
 from vision.saved_files import FILES, sha256
 
 SEALED_SINCE = 4  # record_version: earlier records have no checksums
@@ -35,7 +36,7 @@ def read_result(folder: Path) -> JsonObject:
     """Read the record of a finished run, and verify its own checksum, but not those of its files.
 
     Raises:
-        ValueError: it cannot be read, is of a later version, or was altered.
+        ValueError: it cannot be read, is of a later version, was altered, or has a value of a wrong type.
     """
     path = folder / RESULT
     record = read_json(path)
@@ -45,6 +46,7 @@ def read_result(folder: Path) -> JsonObject:
     check_version(path, version)
     if (version >= SEALED_SINCE or SEAL in record) and not is_sealed(record):
         raise ValueError(f"{path} was altered: its {SEAL} belongs to other contents")
+    check_values(record, where=str(path))
     return record
 
 

@@ -14,6 +14,7 @@ from typing import cast
 
 from vision.dynamic import JsonObject
 from vision.saved_files import RESULT as RESULT
+from vision.saved_files import check_regular
 
 FAILURE, CONFIG = "failure.json", "config.yaml"
 METRICS, PREDICTIONS, LABELS = "metrics.jsonl", "test_predictions.npy", "test_labels.npy"
@@ -59,6 +60,7 @@ def read_json(path: Path, *needed: str, remove: str = "its folder") -> JsonObjec
     """
     remedy = f"remove {remove} and rerun the sweep"
     try:
+        check_regular(path)
         record = json.loads(path.read_text())
     except FileNotFoundError:
         raise

@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import cast
 
 from vision.dynamic import JsonObject
@@ -20,5 +21,7 @@ def unreadable_images(record: JsonObject) -> str:
     if not isinstance(summary, Mapping):  # a record of an earlier version
         return ""
     kinds: JsonObject = cast(JsonObject, summary).get("skipped") or {}
-    skipped = kinds.get(UNREADABLE)
-    return f"{skipped['count']:,} {UNREADABLE}: {first_few(skipped['names'], MOST_NAMES)}" if skipped else ""
+    with suppress(AttributeError, KeyError, TypeError, ValueError):  # a record that somebody has changed
+        if skipped := kinds.get(UNREADABLE):
+            return f"{skipped['count']:,} {UNREADABLE}: {first_few(skipped['names'], MOST_NAMES)}"
+    return ""
