@@ -34,7 +34,7 @@ def check_images(run: RunConfig, shape: tuple[int, int, int], device: torch.devi
 def check_recipe(run: RunConfig, inputs: Inputs) -> None:
     """Refuse augmentation, metrics, an optimizer or a schedule with which no step can be made."""
     channels, classes = inputs.source.train.shape[0], len(inputs.source.classes)
-    mean, std = run.data.mean or [0.5] * channels, run.data.std or [0.5] * channels
+    mean, std = ([0.5] * channels if given is None else given for given in (run.data.mean, run.data.std))
     batches = replace(inputs, mean=mean, std=std).train_batches(run.training.batch_size, seed=0)
     policy = run.data.augment.policy
     own = policy is not None and ":" in policy

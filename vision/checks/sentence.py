@@ -17,7 +17,16 @@ def in_a_sentence(failure: str) -> Generator[None]:
     """Turn an error of the user's code, or of a library, into a ValueError that begins with `failure`."""
     try:
         yield
-    except (ValueError, OSError):
+    except OSError:
         raise
     except Exception as error:
+        if isinstance(error, ValueError) and _is_ours(error):  # it names the setting
+            raise
         raise ValueError(f"{failure}: {type(error).__name__}: {one_line(error, most=300)}") from error
+
+
+def _is_ours(error: BaseException) -> bool:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith("vision.")

@@ -67,6 +67,8 @@ BOUNDS = {
     "training.batch_size": Bounds(1),  # the memory of the device is its upper bound
     "training.accumulation_steps": Bounds(1),  # and the batch that of this
     "training.momentum": FRACTION,
+    "training.optimizer_options.eps": Bounds(0, 1),
+    "training.schedule_options.decay_rate": Bounds(0, 100),
     "training.lr": Bounds(1e-12, 1e30),
     "training.layer_decay": Bounds(0.001, 1),
     "training.weight_decay": Bounds(1e-12, 1000, zero=True),

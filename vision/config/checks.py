@@ -31,6 +31,8 @@ def check(config: RunConfig) -> None:
     for name in ("output_dir", "sweep"):
         _check_path(name, settings[name])
     _check_path("model.label", config.model.label or config.model.name)
+    if "://" in config.output_dir:
+        raise ValueError(f"output_dir must be a folder of a file system here, got {config.output_dir!r}")
     _check_sweep(config.sweep, config.output_dir)
     check_model(config.model)
     check_training(config.training)

@@ -7,6 +7,7 @@ CHANNELS = ("auto", "1", "3")
 ON_ERROR = ("raise", "skip")
 ON_CONSTANT = ("error", "warn")
 VAL_FROM = ("subset", "rest")
+WITHOUT_DATASET = ("digits", "far_marker", "image_folder", "parquet")
 POLICIES = ("randaugment", "trivialaugment", "autoaugment")
 
 
@@ -18,5 +19,7 @@ def check_data(data: DataConfig) -> None:
     require_choice("data.val_from", data.val_from, VAL_FROM)
     if data.augment.policy is not None and ":" not in data.augment.policy:
         require_choice("data.augment.policy", data.augment.policy, POLICIES)
+    if data.dataset is not None and data.source in WITHOUT_DATASET:
+        raise ValueError(f"data.dataset must be null for data.source={data.source}, got {data.dataset!r}")
     if (data.mean is None) != (data.std is None):
         raise ValueError(f"give both data.mean and data.std or neither, got {data.mean} and {data.std}")

@@ -15,6 +15,7 @@ def check_training(training: TrainingConfig) -> None:
     """Raise a ValueError that names the first wrong setting of the training; see also `check_bounds`."""
     _check_budget(training)
     _check_choices(training)
+    _check_least_rate(training)
     if training.accumulation_steps > training.batch_size:
         raise ValueError(
             f"training.accumulation_steps={training.accumulation_steps} parts need at least as many images "
@@ -32,6 +33,14 @@ def _check_budget(training: TrainingConfig) -> None:
         raise ValueError(
             f"training.min_steps={training.min_steps} belongs to a budget in epochs; set it to null, "
             "or give training.epochs and set training.steps to null"
+        )
+
+
+def _check_least_rate(training: TrainingConfig) -> None:
+    least = training.schedule_options.get("min_lr")
+    if isinstance(least, int | float) and not 0 <= least <= training.lr:
+        raise ValueError(
+            f"training.schedule_options.min_lr must be from 0 to training.lr={training.lr}, got {least}"
         )
 
 

@@ -50,7 +50,7 @@ def create_optimizer(model: nn.Module, config: TrainingConfig, device: torch.dev
             layer_decay=config.layer_decay,
             **arguments,
         )
-    except (TypeError, AssertionError, ImportError, RuntimeError, ValueError) as error:
+    except Exception as error:  # whatever an optimizer raises at an option
         unknown = unknown_argument(get_optimizer_class(config.optimizer), config.optimizer_options)
         reason = f"it {unknown}" if unknown else error
         raise ValueError(
@@ -68,6 +68,11 @@ def _momentum(config: TrainingConfig) -> Arguments:
         raise ValueError(
             f"training.momentum must be null for training.optimizer={config.optimizer}, which has none, "
             f"got {config.momentum}"
+        )
+    if "momentum" in config.optimizer_options:
+        raise ValueError(
+            f"give training.momentum={config.momentum} or training.optimizer_options.momentum="
+            f"{config.optimizer_options['momentum']}, not both"
         )
     # timm's sgd has Nesterov's momentum, which cannot be 0.
     without = {"nesterov": False} if config.optimizer == "sgd" and config.momentum == 0 else {}

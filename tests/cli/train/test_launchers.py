@@ -103,16 +103,20 @@ def test_slurm_is_asked_before_the_sweep(tmp_path, vision):
     {
         ("hydra/launcher=gpu",): "found no GPU in CUDA_VISIBLE_DEVICES or by nvidia-smi; give",
         ("hydra/launcher=gpu", "hydra.launcher.gpus=[0]", "hydra.launcher.per_gpu=0"): (
-            "hydra.launcher.per_gpu must be an integer from 1, got 0"
+            "hydra.launcher.per_gpu must be an integer from 1 to 1024, got 0"
         ),
         ("hydra/launcher=gpu", "hydra.launcher.gpus=[0]", "hydra.launcher.memory_gb=0"): (
             "hydra.launcher.memory_gb must be a number above 0, got 0"
         ),
         ("hydra/launcher=gpu", "hydra.launcher.gpus=5"): "gpus must be a list of GPUs, such as [0,1], got 5",
         ("hydra/launcher=gpu", "hydra.launcher.gpus=[0]", "hydra.launcher.per_gpu=abc"): (
-            "hydra.launcher.per_gpu must be an integer from 1, got abc"
+            "hydra.launcher.per_gpu must be an integer from 1 to 1024, got abc"
         ),
-        ("hydra/launcher=local", "hydra.launcher.n_jobs=0"): "n_jobs must be an integer other than 0, got 0",
+        (
+            "hydra/launcher=local",
+            "hydra.launcher.n_jobs=0",
+        ): "from -1024 to 1024 other than 0, got 0",
+        ("hydra/launcher=local", "hydra.launcher.n_jobs=1000000"): "hydra.launcher.n_jobs must be an integer",
         ("hydra/launcher=ray", "hydra.launcher.num_cpus=-1"): "num_cpus must be a number above 0, got -1",
         ("hydra/launcher=ray", "hydra.launcher.num_gpus=abc"): "num_gpus must be a number from 0, got abc",
         ("hydra/launcher=ray", "hydra.launcher.num_cpus=1000"): "hydra.launcher.num_cpus=1000 is more than",

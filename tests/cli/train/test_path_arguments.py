@@ -47,6 +47,18 @@ def test_paths_that_hydra_reads_stay_and_others_are_quoted(tmp_path, monkeypatch
         r"output_dir='d/it\'s'",
     ]
     assert quoted_paths(["output_dir=~/runs"]) == ["output_dir=/home/me/runs"]
+    none = ["output_dir=null", "-m", "model.init_from=null"]
+    assert quoted_paths(none) == none, "it is no folder of that name"
+
+
+def test_a_path_in_a_file_may_begin_with_the_home_folder(tmp_path, vision):
+    (tmp_path / "mine/experiment").mkdir(parents=True)
+    settings = "output_dir: ~/runs\ndata: {root: ~/photos}\nmodel: {init_from: ~}\nsweep: ~x"
+    (tmp_path / "mine/experiment/at_home.yaml").write_text(f"# @package _global_\n{settings}\n")
+    words = ["train", "--cfg", "job", "experiment=at_home", "--config-dir", "mine"]
+    printed = vision(tmp_path, *words, HOME="/home/me").stdout.splitlines()
+    assert {"output_dir: /home/me/runs", "  root: /home/me/photos", "sweep: ~x"} <= set(printed)
+    assert "  init_from: null" in printed, "as YAML reads a ~ alone"
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from vision.config import setting_types
 Result = TypeVar("Result")
 DEBUG = "VISION_DEBUG"  # environment variable: show tracebacks
 NAME = re.compile(r"[+~]{0,2}\w+([./@:]\w+)*")
+NO_FOLDER = "provider=hydra.searchpath in .*, path=(.*) is not available"  # Hydra's warning
 KINDS = {"Integer": "an integer", "Float": "a number"}
 DETAILS = re.compile(r"^\s*(full_key|reference_type|object_type)[:=] ?(.*)$", re.MULTILINE)
 # OmegaConf's message about a value, and what the value should be.
@@ -59,6 +60,8 @@ def sentence(error: BaseException) -> str:
     """Return an error of Hydra or OmegaConf as one sentence, and the text of any other."""
     if isinstance(error, OverrideParseException):
         return _cannot_be_read(error)
+    if found := re.match(NO_FOLDER, str(error)):
+        return f"hydra.searchpath must name folders that exist, got {found[1]}"
     if not isinstance(error, HydraException | OmegaConfBaseException):
         return str(error)
     text = f"{error}\n{error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else ''}"

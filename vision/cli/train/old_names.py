@@ -20,6 +20,7 @@ from omegaconf import OmegaConf
 from vision.cli.stderr import tell
 from vision.cli.train.flags import check_flag
 from vision.cli.train.missing import mark_missing
+from vision.cli.train.path_arguments import with_home
 from vision.cli.train.progress import SWEEP
 from vision.config import DISTANCE, OLD_DISTANCE, RENAMED
 from vision.dynamic import JsonObject
@@ -63,6 +64,8 @@ class FileConfigSource(_FileConfigSource):
     def load_config(self, config_path: str) -> ConfigResult:
         """Read a file; its settings have their present names, and those that must be given are marked.
 
+        A ~ that begins a path becomes the home folder.
+
         Raises:
             ValueError: a setting is given under two names, or as a number instead of true or false.
         """
@@ -75,7 +78,8 @@ class FileConfigSource(_FileConfigSource):
         renamed = _renamed(leaves)
         for name, value in leaves.items():
             check_flag(renamed.get(name, name), value)
-        current = cast(JsonObject, mark_missing(_rename_keys(tree, package, renamed)))
+        renewed = with_home(_rename_keys(tree, package, renamed), package)
+        current = cast(JsonObject, mark_missing(renewed))
         if current != tree:
             result.config = OmegaConf.create(current)
         return result

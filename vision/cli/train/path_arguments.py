@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -34,6 +35,18 @@ def quoted(text: str) -> str:
     return "'" + re.sub(r"(\\*)('|\Z)", _escaped, text) + "'"
 
 
+def with_home(tree: object, name: str) -> object:
+    """Return the contents of a YAML file with the home folder in the place of a ~ that begins a path.
+
+    >>> with_home({"root": "~/photos"}, "data") == {"root": os.path.expanduser("~/photos")}
+    True
+    """
+    if isinstance(tree, dict):
+        settings = cast(dict[object, object], tree).items()
+        return {key: with_home(value, f"{name}.{key}" if name else str(key)) for key, value in settings}
+    return os.path.expanduser(tree) if isinstance(tree, str) and name in PATHS else tree
+
+
 def _escaped(found: re.Match[str]) -> str:
     """Return the backslashes before a quote or the end twice, and the quote after one more."""
     return 2 * found[1] + ("\\'" if found[2] else "")
@@ -45,7 +58,7 @@ def _quoted(argument: str, sweeping: bool) -> str:
         return argument
     if value.startswith("~"):
         value = os.path.expanduser(value)
-    if "$" in value or not value:  # an interpolation
+    if "$" in value or value.lower() in ("", "null"):  # an interpolation, or no path at all
         return f"{name}={value}"
     return f"{name}={value}" if _reads(f"{name}={value}", value, sweeping) else f"{name}={quoted(value)}"
 

@@ -3,7 +3,7 @@
 >>> check_number_of_runs(overrides)  # doctest: +SKIP
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from math import ceil
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 
 from vision import results
 from vision.cli.train.sweep_runs import SweepRun
+from vision.config import RunConfig
 
 MOST_RUNS = 100_000
 
@@ -21,6 +22,8 @@ def check_number_of_runs(overrides: Sequence[Override]) -> None:
     for override in overrides:
         sweep = override.value()
         if isinstance(sweep, RangeSweep):
+            if not sweep.step:
+                raise ValueError(f"a range must have a step other than 0, got {override.input_line}")
             length = ceil((float(sweep.stop or 0) - float(sweep.start or 0)) / float(sweep.step))
             runs *= max(0, length)
         elif isinstance(sweep, ChoiceSweep):
@@ -40,6 +43,17 @@ def check_train_sizes(runs: Sequence[SweepRun], arguments: Sequence[str]) -> Non
             f"data sets with different data.train_sizes cannot share one sweep over them, got {sizes[0]!r} "
             f"and {sizes[1]!r}; give train_size=..., or one data set at a time"
         )
+
+
+def check_starts(runs: Iterable[RunConfig], planned: Collection[Path] = ()) -> None:
+    """Refuse a run that starts with the weights of a run of its sweep that is neither there nor planned."""
+    for run in runs:
+        start, sweep = Path(run.model.init_from or ""), Path(run.output_dir) / run.sweep
+        if start.is_relative_to(sweep) and not start.exists() and start not in planned:
+            raise ValueError(
+                f"model.init_from={start} does not exist, and is not a run of this command; train it first, "
+                "or in the same sweep"
+            )
 
 
 def without_repeats(runs: Sequence[SweepRun]) -> list[SweepRun]:

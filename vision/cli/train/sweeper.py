@@ -4,7 +4,7 @@ Chosen in conf/train.yaml as hydra/sweeper: resuming.
 """
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import cast
@@ -30,7 +30,12 @@ from vision.cli.train.launchers.settings import check_settings, check_with_slurm
 from vision.cli.train.progress import announce
 from vision.cli.train.run_order import group_by_shared_data, longest_first
 from vision.cli.train.schema import to_run_config
-from vision.cli.train.sweep_checks import check_number_of_runs, check_train_sizes, without_repeats
+from vision.cli.train.sweep_checks import (
+    check_number_of_runs,
+    check_starts,
+    check_train_sizes,
+    without_repeats,
+)
 from vision.cli.train.sweep_runs import FinishedData, SweepRun, SweepRuns
 from vision.cli.train.worker import CallFailed, shared_worker
 from vision.config import RunConfig, check
@@ -88,8 +93,11 @@ class ResumingSweeper(Sweeper):
         overrides = self._begin(arguments)
         check_number_of_runs(overrides)
         composed = self._runs(overrides)
+        if not composed:  # a glob that fits no file
+            raise ValueError(f"a sweep must have a run, got none from {' '.join(arguments)}")
         check_train_sizes(composed, arguments)
         runs = SweepRuns(without_repeats(composed))
+        check_starts([run.config for run in runs.to_do()], {run.folder for run in runs.all})
         self._check(runs.to_do(), runs.finished_data())
         runs.write_plan()
         announce([run.folder for run in runs.all], finished=runs.finished, failed=runs.failed_before)
@@ -103,6 +111,8 @@ class ResumingSweeper(Sweeper):
         size = self.max_batch_size
         if size is not None and not (type(size) is int and size > 0):
             raise ValueError(f"hydra.sweeper.max_batch_size must be an integer from 1, got {size}")
+        if not isinstance(cast(object, self._params), Mapping):
+            raise ValueError(f"hydra.sweeper.params must be a dictionary of settings, got {self._params}")
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         return parser.parse_overrides(
             [*(f"{name}={value}" for name, value in self._params.items()), *arguments]

@@ -5,24 +5,28 @@ vision train -m experiment=data_size data=digits
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from vision import results
 from vision.cli.output_paths import check_folder
 from vision.cli.stderr import tell
-from vision.cli.train.hydra_errors import answer_in_one_sentence, sentence
+from vision.cli.train.hydra_errors import NO_FOLDER, answer_in_one_sentence, sentence
 from vision.cli.train.hydra_mode import know_mode
 from vision.cli.train.launchers.needs import check_plugins
 from vision.cli.train.old_names import accept_old_names, current_overrides
 from vision.cli.train.path_arguments import quoted_paths
 from vision.cli.train.progress import Progress
 from vision.cli.train.schema import conf_folder, store_schema, to_run_config
+from vision.cli.train.sweep_checks import check_starts
 from vision.cli.train.targets import refuse_other_targets
 from vision.cli.train.words import check_words, flags_last
 from vision.config import this_process_of_run
@@ -50,12 +54,13 @@ def train(arguments: Sequence[str]) -> int:
     refuse_other_targets()
     know_mode()
     answer_in_one_sentence()
+    warnings.filterwarnings("error", NO_FOLDER, UserWarning)
     _find_modules_here()
     sys.argv = ["vision", *arguments]
     try:
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(_run)()
-    except ValueError as error:  # Hydra's own flags, used against each other
-        tell(f"vision train: {error}")
+    except (ValueError, HydraException, OmegaConfBaseException) as error:  # of a flag, such as --help
+        tell(f"vision train: {sentence(error)}")
         return 2
     except KeyboardInterrupt:
         tell("vision train: interrupted; the same command continues with what is left")
@@ -124,6 +129,7 @@ def _run(composed: DictConfig) -> str:
         if config.retry_failed:
             results.set_aside_damaged(results.run_folder(config))
         if results.load_finished(results.run_folder(config), config) is None:
+            check_starts([config])
             check_runs([config])
     except (ValueError, OSError, results.DiskFull) as error:
         if this_process_of_run().rank == 0:

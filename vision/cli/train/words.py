@@ -16,6 +16,7 @@ from hydra.errors import HydraException
 
 from vision.cli.train.flags import check_flag
 from vision.cli.train.hydra_errors import sentence
+from vision.config import flatten
 
 GROUPS = {"data": "digits", "model": "vit", "training": "epochs", "experiment": "demo", "debug": "tiny"}
 CAN_BE_LEFT_OUT = ("experiment", "debug")
@@ -63,7 +64,8 @@ def check_words(words: list[str], *, many: bool) -> None:
             raise ValueError(sentence(error)) from error
         for value in _values(override, many=many):
             _check_group(override.key_or_group, value)
-            check_flag(override.key_or_group, value)
+            for name, leaf in flatten({override.key_or_group: value}):
+                check_flag(name, leaf)
 
 
 def _overrides(words: list[str]) -> list[str]:

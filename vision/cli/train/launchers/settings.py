@@ -2,7 +2,7 @@
 
 >>> check_settings({"per_gpu": 0})
 Traceback (most recent call last):
-ValueError: hydra.launcher.per_gpu must be an integer from 1, got 0
+ValueError: hydra.launcher.per_gpu must be an integer from 1 to 1024, got 0
 """
 
 import subprocess
@@ -19,6 +19,7 @@ INTEGERS = {
     **{"n_jobs": -1024, "per_gpu": 1, "timeout_min": 1, "max_num_timeout": 0, "signal_delay_s": 0},
     **{"array_parallelism": 1, "nodes": 1, "tasks_per_node": 1, "cpus_per_task": 1, "gpus_per_node": 0},
 }
+MOST = {"n_jobs": 1024, "per_gpu": 1024}  # of the others: a million
 POSITIVE, FROM_ZERO = ("memory_gb", "num_cpus", "mem_gb"), ("num_gpus",)
 OPTIONAL = ("gpus", "per_gpu", "num_gpus", "gpus_per_node", "mem_gb", "cpus_per_task", "tasks_per_node")
 # What sbatch calls those on which a cluster may decide.
@@ -70,9 +71,9 @@ def _wanted(name: str, value: object) -> str:
     if value is None and name in OPTIONAL:
         return ""
     if name in INTEGERS:
-        least = INTEGERS[name]
-        is_right = type(value) is int and value >= least and (least >= 0 or value != 0)
-        words = f"an integer from {least}" if least >= 0 else "an integer other than 0"
+        least, most = INTEGERS[name], MOST.get(name, 10**6)
+        is_right = type(value) is int and least <= value <= most and (least >= 0 or value != 0)
+        words = f"an integer from {least} to {most}{'' if least >= 0 else ' other than 0'}"
         return "" if is_right else words
     if name in POSITIVE:
         return "" if _is_number(value) and value > 0 else "a number above 0"
