@@ -11,7 +11,7 @@ import pytest
 from commands import TINY, VISION
 from environment import make_environment
 
-from vision.cli.main import COMMANDS
+from vision.cli.commands import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 

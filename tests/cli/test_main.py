@@ -7,7 +7,8 @@ import subprocess
 import pytest
 from commands import VISION
 
-from vision.cli.main import COMMANDS, main
+from vision.cli.commands import COMMANDS
+from vision.cli.main import main
 
 
 def test_the_installed_command_lists_every_subcommand():

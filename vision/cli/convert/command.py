@@ -8,10 +8,9 @@ import argparse
 from pathlib import Path
 from typing import Literal
 
+from vision.cli.convert.image_counts import COMPARED, FITTED
 from vision.cli.model_arguments import ModelChoice, add_images, add_model, check_input_size
 from vision.cli.output_paths import check_folder
-
-MOST_IMAGES = 8  # to compare on
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     to = "attention: a CNN, exactly; convolution: the nearest CNN of a ViT (default: %(default)s)"
     parser.add_argument("--to", choices=("attention", "convolution"), default="attention", help=to)
-    add_images(parser, "compare on", MOST_IMAGES)
+    add_images(parser, "compare on", f"{COMPARED}, or {FITTED} with --to convolution")
     heads = "one head per kernel position, or as few as the kernel's rank needs (default: %(default)s)"
     parser.add_argument("--heads", choices=("kernel", "min"), default="kernel", help=heads)
     pooling = "max pools as exact hard attention, or as a softmax (default: %(default)s)"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vision.cli.console import print_line
-from vision.cli.convert.command import MOST_IMAGES
+from vision.cli.convert.image_counts import COMPARED
 from vision.cli.convert.measure import Measurements, measure, summary_of
 from vision.cli.convert.table import print_comparison, write_layers
 from vision.cli.images import NOISE_IMAGES, SEED, image_files, noise, normalize, picture, read_images
@@ -35,7 +35,7 @@ def convert_to_attention(
     out: Path | None,
 ) -> int:
     """Print how the converted model compares with the original; write it and its fields to `out`."""
-    files = None if data is None else image_files(data, MOST_IMAGES)
+    files = None if data is None else image_files(data, COMPARED)
     source, model, weights = build_with_weights(choice)
     dtype = getattr(torch, precision)
     model = model.to(dtype).eval()

@@ -15,6 +15,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from vision.cli.console import console, print_line
+from vision.cli.convert.image_counts import FITTED
 from vision.cli.images import SEED, image_files, noise, normalize, read_images
 from vision.cli.model_arguments import ModelChoice
 from vision.cli.run_data import is_run, run_inputs
@@ -24,7 +25,6 @@ from vision.convert.convolution_summary import ConvolutionModel, KernelSize
 from vision.convert.nearest_registry import save_nearest_cnn
 from vision.models.sources import ModelSource
 
-CALIBRATION_IMAGES = 512  # of a run's training images
 NOISE_IMAGES = 64
 BATCH = 256
 
@@ -99,13 +99,13 @@ def _images(run: Path, model: nn.Module, data: Path | None, shape: tuple[int, ..
     """Return the images of a run, those of a folder, or noise."""
     if data is None and is_run(run):
         inputs = run_inputs(run)
-        chosen = inputs.subset.train[:CALIBRATION_IMAGES]
+        chosen = inputs.subset.train[:FITTED]
         calibration = torch.cat([x for x, _ in inputs.eval_batches(inputs.source.train, chosen)])
         test = list(inputs.eval_batches(inputs.test))
         text = f"{len(calibration)} training images and {len(inputs.test)} test images of the run"
         return Images(calibration, test, text)
     if data is not None:
-        calibration = normalize(read_images(image_files(data, CALIBRATION_IMAGES), shape), model)
+        calibration = normalize(read_images(image_files(data, FITTED), shape), model)
         return Images(calibration, [(calibration, None)], f"the same {len(calibration)} images of {data}")
     calibration = noise(shape, NOISE_IMAGES)
     text = f"the same {NOISE_IMAGES} images of noise (seed {SEED}), which say little about photographs"

@@ -68,19 +68,6 @@ def train(arguments: Sequence[str]) -> int:
     return 0
 
 
-def complete(arguments: Sequence[str]) -> int:
-    """Complete a command line in the shell: subcommands here, the settings of train through Hydra."""
-    from vision.cli.main import COMMANDS
-
-    line = os.environ.get("COMP_LINE", "")
-    words = line.split()
-    if "query=bash" in arguments and (len(words) < 2 or words[1] != "train"):
-        print(*COMMANDS)
-        return 0
-    os.environ["COMP_LINE"] = line.replace(" train", "", 1)
-    return train(arguments)
-
-
 def _refuse_sweep_of_processes(arguments: Sequence[str]) -> None:
     count = this_process_of_run().count
     if count > 1 and any(argument in MULTIRUN for argument in arguments):
