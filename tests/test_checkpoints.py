@@ -198,6 +198,7 @@ def test_images_that_are_read_from_the_disk_continue_to_the_bit(config, tmp_path
     assert_continues(replace(config, data=data, train_size=40))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "recipe",
     [

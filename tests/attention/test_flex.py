@@ -23,6 +23,7 @@ def test_flex_equals_the_reference(form):
     assert_same(got, with_gradients((q, k, v), field, bias, backend="reference"), 5e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["none", "per_offset", "dense"])
 @pytest.mark.parametrize("name", ["3x3", "padded", "masked0"])
 @pytest.mark.filterwarnings("ignore:.*flex_attention called without torch.compile.*")

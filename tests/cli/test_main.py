@@ -56,6 +56,7 @@ def test_plot_and_status_of_a_missing_folder_are_errors(tmp_path, vision):
     assert refused.returncode == 2 and "there is no file" in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_reader_that_stops_reading_gets_no_error(tmp_path):
     for arguments in (["train", "--help"], ["models", "x*"]):
         process = subprocess.Popen(

@@ -27,6 +27,7 @@ def read(file: Path) -> DataConfig:
         ).data
 
 
+@pytest.mark.slow
 def test_there_is_one_for_each_data_set():
     names = (
         "cifair10 cifair100 cifar10 cifar100 cifar10_jpeg digits eurosat far_marker fashion_mnist flowers102 "

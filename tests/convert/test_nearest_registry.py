@@ -18,6 +18,7 @@ OURS: dict[str, Any] = {"img_size": 16, "patch_size": 4, "embed_dim": 16, "depth
 TIMMS: dict[str, Any] = {**OURS, "embed_dim": 24, "num_heads": 3, "img_size": 32, "patch_size": 8}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel_size", [3, "full"])
 @pytest.mark.parametrize(("vit", "arguments"), [("field_vit", OURS), ("vit_tiny_patch16_224", TIMMS)])
 def test_a_saved_model_is_read_by_timm_with_the_same_logits(tmp_path, vit, arguments, kernel_size):

@@ -98,6 +98,7 @@ def test_the_number_of_heads_comes_from_the_file(tmp_path):
     assert {row["name"]: row["heads"] for row in rows} == counts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heads", ["kernel", "min"])
 @pytest.mark.parametrize("name", ["resnet10t", "torchvision/squeezenet1_1", "field_cnn"])
 def test_a_name_is_enough_to_rebuild(tmp_path, name, heads):

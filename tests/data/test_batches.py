@@ -111,6 +111,7 @@ def test_evaluation_is_in_order_and_whole(digits):
     assert not collect(eval_batches(digits.test, torch.tensor([], dtype=torch.int64), batch_size=2, **PLAIN))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("img_size", [None, 12])
 @pytest.mark.parametrize("workers", [0, 2])
 def test_streamed_and_resident_images_give_the_same_batches(folder, workers, img_size):

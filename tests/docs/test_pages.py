@@ -16,6 +16,7 @@ WITH_CODE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
 def test_its_python_runs(page: Path) -> None:
     names = {"__name__": "page"}

@@ -16,6 +16,7 @@ NOT_RESULTS = re.compile(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_a_page_is_what_its_records_say(folder):
     assert (folder / "README.md").read_text() == page(folder), "run python scripts/published.py"

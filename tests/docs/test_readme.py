@@ -34,6 +34,7 @@ def test_its_links_exist():
         assert (ROOT / path).exists(), path
 
 
+@pytest.mark.slow
 def test_its_result_is_that_of_the_published_records():
     assert with_result(README) == README, "run python scripts/published.py"
     assert "| plain CNN |" in README and "95% interval" in README

@@ -37,6 +37,7 @@ def hydra_config() -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "words"), COMMANDS)
 def test_every_command_exists(page: Path, words: list[str], hydra_config: None) -> None:
     if words[0] in LAUNCHERS:

@@ -227,6 +227,7 @@ def test_patience_without_validation_images_is_refused(small_run):
         run(config)
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_run_at_the_size_is_refused_before_any_work(small_run):
     small_run.model = ModelConfig(name="inception_v3")
     small_run.data.img_size = 32

@@ -36,6 +36,7 @@ def resnet():
     return model, vision.as_attention(model, 32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "layer", [None, "conv1", "layer1", "layer2.0.conv1", "layer3.0.downsample", "layer3"]
 )

@@ -2,6 +2,7 @@
 
 from itertools import product
 
+import pytest
 import torch
 from mixer_cases import CASES, GRID, Case, each_case, gradients, make, tokens
 from torch import Tensor
@@ -32,6 +33,7 @@ def test_shape_and_dtype_are_kept_and_everything_gets_a_gradient(case):
             assert parameter.grad.any() or (1 in (grid.rows, grid.cols) and "weight_hh" in name), name
 
 
+@pytest.mark.slow
 @each_case
 def test_gradients_are_those_of_finite_differences(case):
     grid = Grid(2, 3) if case.mixer == "recurrent" else Grid(3, 4)  # its steps are many small products

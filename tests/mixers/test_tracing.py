@@ -62,6 +62,7 @@ def test_a_traced_or_exported_mixer_gives_the_same(case):
                 torch.testing.assert_close(traced(given), mixer(given), rtol=0, atol=1e-6, msg=message)
 
 
+@pytest.mark.slow
 @each_traced
 def test_a_compiled_mixer_gives_the_same_forward_and_backward(case):
     torch.compiler.reset()  # or earlier cases use up the limit of recompilations

@@ -58,6 +58,7 @@ def small(name: str, options: dict[str, Any], **more: Any) -> Any:
     return build(name, **{**SMALL, "dynamic_img_size": True, **options, **more}).eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), IN_EAGER_MODE, ids=str)
 def test_another_size_is_as_built_for_it(name, options):
     model = small(name, options)

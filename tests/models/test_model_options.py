@@ -56,6 +56,7 @@ def refused(name: str, option: str) -> Any:
     return pytest.raises(ValueError, match=REFUSED[name, option])
 
 
+@pytest.mark.slow
 @each
 @pytest.mark.parametrize("pool", ["avg", "max", "avgmax"])
 def test_every_pool_is_built_and_set(name, pool):
@@ -71,6 +72,7 @@ def test_every_pool_is_built_and_set(name, pool):
     assert kept(IMAGES).shape == (2, 3) and kept.num_classes == 3
 
 
+@pytest.mark.slow
 @each
 def test_without_a_pool_features_are_returned_as_they_are(name):
     model = model_of(name)
@@ -127,6 +129,7 @@ def test_images_and_patches_that_are_not_square(name):
             assert model_of(name, **changes)(images).shape == (2, 5)
 
 
+@pytest.mark.slow
 @each
 def test_sizes_change_in_place(name):
     for option, sizes, images in (
@@ -143,6 +146,7 @@ def test_sizes_change_in_place(name):
             assert model(images).shape == (2, 5)
 
 
+@pytest.mark.slow
 @each
 @pytest.mark.parametrize("size", [0, "16", (8, 8, 8), True])
 def test_what_is_no_size_is_refused(name, size):

@@ -28,6 +28,7 @@ def test_ours_are_in_timms_registry():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "img_size"),
     [

@@ -124,6 +124,7 @@ def test_other_channels_keep_the_answer_to_equal_channels(tmp_path, caplog, name
     )
 
 
+@pytest.mark.slow
 @each_model
 @pytest.mark.parametrize("img_size", [24, (8, 16), (28, 12)])
 def test_a_saved_model_loads_for_any_size(tmp_path, name, options, img_size):

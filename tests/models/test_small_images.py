@@ -14,6 +14,7 @@ from vision.patches import PatchEmbed, pair, patch_grid
 PADDED = {"dynamic_img_size": True, "dynamic_img_pad": True}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "img_size", "expected"),
     [

@@ -16,6 +16,7 @@ def test_params_narrows_the_stem_of_a_small_resnet_with_its_first_stage(params):
     assert model.conv1.out_channels - arguments["channels"][0] in (0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18_small", "resnet50", "convnext_atto"])
 @pytest.mark.parametrize("params", [60_000, 210_000])
 def test_params_solves_for_the_stages_of_timms_cnns_in_their_proportion(name, params):

@@ -107,6 +107,7 @@ def test_a_saved_and_loaded_model_is_bitwise_equal(name, tmp_path):
         assert torch.equal(other.forward_features(images()), model.forward_features(images()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BACKBONES)
 def test_widths_found_for_a_number_of_parameters_hold_for_another_head(name, tmp_path):
     arguments = complete_arguments(name, img_size=8, in_chans=1, num_classes=10, params=20_000)

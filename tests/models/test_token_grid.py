@@ -65,6 +65,7 @@ def test_few_tokens_are_said():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "arguments", "side", "grid"),
     [

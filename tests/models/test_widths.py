@@ -9,6 +9,7 @@ from vision.models.widths import Widths, fit_widths
 BACKBONES = [name for name in our_models() if name.startswith("field_")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BACKBONES)
 @pytest.mark.parametrize(
     ("params", "images"),

@@ -56,6 +56,7 @@ def figure_of(name: str) -> Figure:
     return every_figure()[name]()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", every_figure())
 def test_long_names_stay_inside_and_cover_no_panel(name):
     with without_glyph_warnings():
@@ -79,6 +80,7 @@ def texts_of(figure: Figure) -> list[Text]:
     return [one for one in shown if figure.bbox.overlaps(one.get_window_extent())]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", every_figure())
 def test_a_figure_is_a_column_wide_its_text_can_be_read_on_a_phone_and_lies_inside(name):
     figure = figure_of(name)

@@ -130,6 +130,7 @@ def test_a_file_where_a_folder_must_be_is_refused_before_the_work(tmp_path, caps
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["report", "plot"])
 def test_a_file_where_a_folder_must_be_is_refused_without_traceback(tmp_path, capsys, command):
     records().to_csv(tmp_path / "runs.csv", index=False)

@@ -24,6 +24,7 @@ def test_the_t_test_is_that_of_one_sample():
     assert distributions.standard_error(VALUES) == pytest.approx(stats.sem(VALUES), rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("freedom", [1, 1.5, 4, 30, 2000])
 @pytest.mark.parametrize("level", [0.05, 0.001])
 def test_a_lead_is_found_with_the_power_that_was_asked_for(freedom, level):

@@ -67,6 +67,7 @@ def cut_and_continued(config: TrainingConfig, **options: Any) -> tuple[nn.Module
     return whole, fit(other, batches(CUT), config, resume=states[0], **common).model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixer", mixer_names())
 def test_every_mixer_continues_to_the_bit(mixer):
     whole, continued = cut_and_continued(TrainingConfig(precision="float32"), mixer=mixer)

@@ -102,6 +102,7 @@ def test_the_folder_holds_the_model_its_table_and_its_figure(capsys, tmp_path, p
     assert (out / "model.safetensors").read_bytes() == model
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_used_and_a_wrong_one_refused(capsys, tmp_path):
     model = timm.create_model("resnet10t", num_classes=4).eval()
     torch.save({"state_dict": model.state_dict()}, tmp_path / "w.pth")
