@@ -182,8 +182,7 @@ def nearest_cnn(pretrained: bool = False, **kwargs: Any) -> "nn.Module":
     from vision.convert.nearest_registry import adapt_weights, build_nearest_cnn
 
     build: Any = build_nearest_cnn
-    features = {"out_indices": 3, "feature_cls": "getter"}
-    options: Arguments = {"feature_cfg": features, "pretrained_filter_fn": adapt_weights}
+    options: Arguments = {"feature_cfg": _features(kwargs), "pretrained_filter_fn": adapt_weights}
     return build_model_with_cfg(build, "nearest_cnn", pretrained, **options, **kwargs)
 
 
@@ -192,9 +191,13 @@ def _backbone(name: str, mixer: str, pretrained: bool, kwargs: "Arguments", **de
     from vision.models.resizing import checkpoint_filter_fn
 
     arguments: Arguments = {"mixer": mixer, **defaults, **kwargs}
-    features = {"out_indices": 3, "feature_cls": "getter"}
-    options: Arguments = {"feature_cfg": features, "pretrained_filter_fn": checkpoint_filter_fn}
+    options: Arguments = {"feature_cfg": _features(kwargs), "pretrained_filter_fn": checkpoint_filter_fn}
     return build_model_with_cfg(Backbone, name, pretrained, **options, **arguments)
+
+
+def _features(kwargs: "Arguments") -> "Arguments":
+    """Return timm's feature_cfg: the last three blocks, as of timm's ViTs, or as many as there are."""
+    return {"out_indices": min(3, max(1, kwargs.get("depth", 3))), "feature_cls": "getter"}
 
 
 def _of_any_size(name: str, kwargs: "Arguments") -> "Arguments":

@@ -1,6 +1,7 @@
 """`vision predict` and `vision export` on a run's folder."""
 
 import csv
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -49,9 +50,18 @@ def test_what_cannot_be_read_is_named_and_the_others_are_classified(trained, sca
     assert "broken.png is not an image that can be read" in shown.err and "a.png: " in shown.out
 
 
+def test_a_name_that_is_not_unicode_is_in_the_table_as_it_is(trained, scans, tmp_path):
+    shutil.copy(scans / "a.png", os.fsencode(scans) + b"/\xff.png")
+    (scans / "paper.pdf").write_text("Pillow writes this format, and reads none")
+    table = tmp_path / "predictions.csv"
+    assert main(["predict", trained, str(scans), "--top", "1", "--csv", str(table)]) == 0
+    assert b"/\xff.png,1," in table.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["predict", "{run}", "{scans}", "--csv", "{scans}/a.png"], "--csv must be a table, such as"),
         (["predict", "{run}", "gone.png"], "gone.png does not exist; give image files or folders"),
         (["predict", "{run}", "{empty}"], "has no image in it; looked for .jpg, .png"),
         (["predict", "{run}", "{scans}", "--top", "0"], "--top must be at least 1, got 0"),

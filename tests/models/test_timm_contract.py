@@ -46,6 +46,12 @@ def test_device_and_dtype_reach_every_tensor(name):
         assert {p.device.type for p in small(name, **drop).parameters()} == {"meta"}
 
 
+@pytest.mark.parametrize("name", our_models())
+def test_a_batch_may_be_empty(name):
+    sizes: dict[str, Any] = {"in_chans": 1} if name in OURS and name not in BACKBONES else SMALL
+    assert build(name, **sizes).eval()(images(0)).shape == (0, 10)
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_a_new_head_keeps_device_dtype_mode_and_what_is_frozen(name):
     model = small(name).to(torch.float64).requires_grad_(False)
@@ -143,6 +149,15 @@ def test_a_feature_extractor_holds_only_the_blocks_that_it_needs(name):
     maps = small(name).forward_intermediates(images(), [0, 1], intermediates_only=True)
     for one, other in zip(extractor(images()), maps, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("name", [*BACKBONES, "nearest_cnn"])
+@pytest.mark.parametrize(("depth", "levels"), [(1, [0]), (2, [0, 1]), (5, [2, 3, 4])])
+def test_features_are_by_default_those_of_the_last_three_blocks(name, depth, levels):
+    sizes = {**SMALL, "depth": depth}
+    extractor = build(name, features_only=True, **sizes)
+    assert extractor.feature_info.module_name() == [f"blocks.{level}" for level in levels]
+    assert len(extractor(images())) == len(levels)
 
 
 @pytest.mark.parametrize("name", BACKBONES)

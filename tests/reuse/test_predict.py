@@ -1,8 +1,10 @@
 """`vision.load`: a model predicts what it predicted in its run's test, whatever an image is given as."""
 
+import copy
 import json
 import pickle
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -97,6 +99,18 @@ def test_the_transform_makes_grey_or_colour_of_any_image(photo_run, mode):
         assert torch.equal(found, trained.transform(image.convert(as_mode)))
 
 
+@pytest.mark.parametrize("changes", [{}, {"in_chans": 1}, {"img_size": (12, 20)}], ids=str)
+def test_the_transform_reads_an_image_as_the_run_did(photo_run, photos, changes: dict[str, Any]):
+    trained = vision.load(photo_run, **changes)
+    for name in ("00", "01", "02", "03", "04"):  # 16 bits, transparent, dark, grey, colour
+        file = next(photos.rglob(f"{name}.png"))
+        wanted = trained.prepare(next(trained.reading.read(file)))
+        with Image.open(file) as image:
+            found = trained.transform(image)
+        level = 1 / 255 / min(trained.config["std"])
+        torch.testing.assert_close(found, wanted, rtol=0, atol=1.01 * level)
+
+
 class _Hub:
     """The methods of huggingface_hub.HfApi that a push calls; a file goes where a download would put it."""
 
@@ -137,6 +151,44 @@ def test_a_loaded_model_saved_again_by_timm_keeps_its_names(trained, tmp_path):
     assert vision.load(tmp_path).class_names == CLASSES
 
 
+@pytest.fixture
+def cnn_folder(tmp_path) -> Path:
+    """A CNN with batch norm, for images of any size; its folder."""
+    model = timm.create_model("plain_cnn", channels=(4, 6, 8))
+    images: dict[str, Any] = {"input_size": (3, 8, 8), "mean": (0.3, 0.5, 0.7), "std": (0.5,) * 3}
+    save_model(model, tmp_path / "cnn", arguments={"channels": [4, 6, 8]}, **images)
+    return tmp_path / "cnn"
+
+
+def test_a_model_saved_again_is_for_the_images_that_it_was_loaded_for(cnn_folder, tmp_path):
+    loaded = vision.load(cnn_folder, img_size=(20, 12), in_chans=1)
+    save_for_hf(loaded.model, str(tmp_path / "again"), safe_serialization=True)
+    again = vision.load(tmp_path / "again")
+    assert again.config == loaded.config and again.config["input_size"] == (1, 20, 12)
+    image = np.random.default_rng(0).integers(0, 256, (33, 27), np.uint8)
+    assert again.predict(image) == loaded.predict(image)
+
+
+def test_how_images_are_read_can_be_saved_again_too(trained, photos, tmp_path):
+    config = {"label_names": ["hell", "dunkel"], "decoding": asdict(trained.reading)}
+    save_for_hf(trained.model, str(tmp_path), safe_serialization=True, model_config=config)
+    again = vision.load(tmp_path)
+    assert again.reading == trained.reading and again.class_names == ("hell", "dunkel")
+    deep = photos / "bright" / "00.png"
+    assert again.predict(deep).probabilities == trained.predict(deep).probabilities
+
+
+def test_a_model_in_training_predicts_in_evaluation_mode(cnn_folder):
+    trained = vision.load(cnn_folder)
+    image = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    expected, before = trained.predict(image), copy.deepcopy(trained.model.state_dict())
+    model: Any = trained.model.train()
+    model.stages[0].eval()
+    assert trained.predict(image) == expected
+    assert [stage.training for stage in model.stages] == [False, True, True]
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
 def test_other_channels_sizes_and_classes(photo_run, trained):
     other = vision.load(photo_run, in_chans=1, img_size=12, num_classes=5)
     assert other.config["input_size"] == (1, 12, 12) and len(other.class_names) == 5
@@ -149,6 +201,9 @@ def test_a_model_of_timm_gets_timms_transform_and_names_of_imagenet(tmp_path):
     save_for_hf(model, str(tmp_path), safe_serialization=True)
     loaded = vision.load(f"local-dir:{tmp_path}")
     assert loaded.class_names[281] == "tabby, tabby cat"
+    save_for_hf(timm.create_model("test_resnet", num_classes=10), str(tmp_path / "ten"))
+    new_head = vision.load(f"local-dir:{tmp_path / 'ten'}", num_classes=1000)
+    assert new_head.class_names[281] == "class 281"
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 180, 3), np.uint8))
     with torch.no_grad():
         expected = model(loaded.transform(image)[None]).softmax(1)[0]
@@ -169,6 +224,7 @@ def test_what_is_no_image_is_one_sentence(trained, photos, tmp_path):
     text.write_text("not an image")
     for wrong, message in (
         (text, r"notes\.png is not an image that can be read: cannot identify"),
+        (photos, r"image .* is a folder; give the paths of its images, or use `vision predict`"),
         (tmp_path / "gone.png", r"gone\.png does not exist; give a path, a PIL image, an array or a tensor"),
         (object(), "image 0 must be a path, a PIL image, an array or a tensor.*, got object"),
         ([np.zeros((8, 8, 3), np.uint8), 7], "image 1 must be a path, .* got int"),
@@ -186,7 +242,11 @@ def test_what_is_no_image_is_one_sentence(trained, photos, tmp_path):
 def test_images_of_many_channels_are_not_taken_for_a_batch(photo_run):
     six = vision.load(photo_run, in_chans=6)
     image = np.random.default_rng(0).integers(0, 256, (6, 9, 7), np.uint8)
-    assert six.predict(image) == six.predict(image[None])[0]
+    expected = six.predict(image)
+    assert six.predict(image[None]) == [expected]
+    last = np.moveaxis(image, 0, -1)
+    assert six.predict(last) == expected and six.predict(last[None]) == [expected]
+    assert six.predict(torch.from_numpy(last.copy())) == expected
     with pytest.raises(ValueError, match=r"image 0 must be \(H, W\), .* got the shape \(7, 9, 7\)"):
         six.predict(image[[0, *range(6)]])
 
@@ -226,11 +286,8 @@ def test_a_batch_without_images_is_refused(trained, photos):
         trained.predict(photos / "bright" / "04.png", batch_size=0)
 
 
-def test_a_cnn_is_loaded_for_images_of_any_size(tmp_path):
-    model = timm.create_model("plain_cnn", channels=(4, 6, 8))
-    images: dict[str, Any] = {"input_size": (3, 8, 8), "mean": (0.5,) * 3, "std": (0.5,) * 3}
-    save_model(model, tmp_path, arguments={"channels": [4, 6, 8]}, **images)
-    loaded = vision.load(tmp_path, img_size=(20, 12))
+def test_a_cnn_is_loaded_for_images_of_any_size(cnn_folder):
+    loaded = vision.load(cnn_folder, img_size=(20, 12))
     assert loaded.config["input_size"] == (3, 20, 12)
     assert loaded.prepare(torch.zeros(3, 9, 9, dtype=torch.uint8)).shape == (3, 20, 12)
 

@@ -47,7 +47,7 @@ def predict(run: str, images: list[Path], top: int, table: Path | None, device: 
     if top < 1:
         raise ValueError(f"--top must be at least 1, got {top}")
     if table is not None:
-        check_file("--csv", table)
+        _check_table(table)
     files = find_images(images)
     from vision.reuse import load
 
@@ -66,6 +66,14 @@ def predict(run: str, images: list[Path], top: int, table: Path | None, device: 
     return 1 if broken else 0
 
 
+def _check_table(table: Path) -> None:
+    from PIL import Image
+
+    check_file("--csv", table)
+    if table.suffix.lower() in Image.registered_extensions():
+        raise ValueError(f"--csv must be a table, such as predictions.csv, got the name of an image: {table}")
+
+
 def find_images(paths: Sequence[Path]) -> list[Path]:
     """Return image files, and those below folders by their names' endings; hidden ones are left out.
 
@@ -74,7 +82,7 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
     """
     from PIL import Image
 
-    endings = set(Image.registered_extensions())
+    endings = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     files: list[Path] = []
     for path in paths:
         if not path.exists():
@@ -122,7 +130,8 @@ def _with_progress(items: Iterable[T], total: int) -> Iterator[T]:
 
 def _write(path: Path, rows: Sequence[Row]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
+    # Names of files that are not UTF-8 keep their bytes.
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         writer.writerow(("image", "rank", "class", "probability"))
         writer.writerows(rows)

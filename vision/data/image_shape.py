@@ -33,15 +33,20 @@ def to_channels(images: Tensor, channels: int) -> Tensor:
 
 def resize(images: Tensor, img_size: int) -> Tensor:
     """uint8 (..., C, H, W) -> uint8 (..., C, img_size, img_size): the central square, antialiased."""
-    height, width = images.shape[-2:]
-    side = min(height, width)
-    if height == width == img_size:
+    if images.shape[-2:] == (img_size, img_size):
         return images
-    top, left = (height - side) // 2, (width - side) // 2
-    square = images[..., top : top + side, left : left + side]
+    square = central_square(images)
     batch = square.reshape(-1, *square.shape[-3:]).contiguous()
     resized = F.interpolate(batch, size=(img_size, img_size), mode="bilinear", antialias=True)
     return resized.view(*images.shape[:-2], img_size, img_size)
+
+
+def central_square(images: Tensor) -> Tensor:
+    """(..., H, W) -> (..., S, S): the largest square around the centre."""
+    height, width = images.shape[-2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return images[..., top : top + side, left : left + side]
 
 
 def fit(images: Tensor, height: int, width: int) -> Tensor:

@@ -47,8 +47,9 @@ def unpatchify(patches: Tensor, grid: Grid, patch_size: Size) -> Tensor:
             f"patches must be (B, {grid.size}, C * {rows * cols}) for {grid} and {patch_size=}, "
             f"got shape {tuple(patches.shape)}"
         )
-    x = patches.reshape(batch, grid.rows, grid.cols, -1, rows, cols)
-    return x.permute(0, 3, 1, 4, 2, 5).reshape(batch, -1, grid.rows * rows, grid.cols * cols)
+    channels = width // (rows * cols)
+    x = patches.reshape(batch, grid.rows, grid.cols, channels, rows, cols)
+    return x.permute(0, 3, 1, 4, 2, 5).reshape(batch, channels, grid.rows * rows, grid.cols * cols)
 
 
 def tokens_to_images(x: Tensor, grid: Grid) -> Tensor:

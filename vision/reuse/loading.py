@@ -12,7 +12,6 @@ import timm
 import torch
 from timm.data import imagenet_info
 from timm.data.config import resolve_data_config  # pyright: ignore[reportUnknownVariableType]
-from torch import nn
 
 from vision.argument_types import checked
 from vision.data.inputs import per_channel
@@ -47,9 +46,10 @@ def load(name: str | Path, *, device: torch.device | str = "cpu", **changes: Any
         )
     changes = {key: value for key, value in changes.items() if value is not None}  # as timm
     saved = read_saved(name)
-    model = load_model(name, **_of_constructor(saved, changes)).eval().to(device)
-    names = _class_names(saved, cast(TimmModel, model).num_classes)
-    return TrainedModel(model, names, _data_config(saved, model, changes), reading_of(saved.decoding))
+    model: Any = load_model(name, **_of_constructor(saved, changes)).eval().to(device)
+    names, config = _class_names(saved, model.num_classes), _data_config(saved, model, changes)
+    model.pretrained_cfg = {**model.pretrained_cfg, **config}  # kept when timm saves the model again
+    return TrainedModel(model, names, config, reading_of(saved.decoding))
 
 
 def _check_device(device: torch.device | str) -> None:
@@ -77,16 +77,17 @@ def _class_names(saved: SavedModel, num_classes: int) -> tuple[str, ...]:
     if len(names) == num_classes:
         return names
     known: Any = imagenet_info  # its types are partly unknown
-    subset = None if run.is_file() or names else known.infer_imagenet_subset({"num_classes": num_classes})
+    own_head = not names and not run.is_file() and num_classes == saved.num_classes
+    subset = known.infer_imagenet_subset({"num_classes": num_classes}) if own_head else None
     if subset is not None:
         info = known.ImageNetInfo(subset)
         return tuple(info.index_to_description(index) for index in range(num_classes))
     return tuple(f"class {index}" for index in range(num_classes))
 
 
-def _data_config(saved: SavedModel, model: nn.Module, changes: Arguments) -> JsonObject:
+def _data_config(saved: SavedModel, model: TimmModel, changes: Arguments) -> JsonObject:
     """Return timm's data config of a model, for the channels and the size that it was built with."""
-    config = JsonObject(cast(Any, resolve_data_config)(pretrained_cfg=cast(TimmModel, model).pretrained_cfg))
+    config = JsonObject(cast(Any, resolve_data_config)(pretrained_cfg=model.pretrained_cfg))
     channels, side = changes.get("in_chans", config["input_size"][0]), changes.get("img_size")
     side = config["input_size"][1:] if side is None else side
     config["input_size"] = (channels, *((side, side) if isinstance(side, int) else side))

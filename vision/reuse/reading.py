@@ -68,6 +68,10 @@ class Reading:
             raise ValueError(f"image {number} must be {KINDS}, got {type(item).__name__}")
 
     def _decoded(self, path: str | Path) -> Tensor:
+        if Path(path).is_dir():
+            raise ValueError(
+                f"image {path} is a folder; give the paths of its images, or use `vision predict`"
+            )
         if not Path(path).is_file():
             raise ValueError(f"image {path} does not exist; give {KINDS}")
         try:
@@ -90,16 +94,26 @@ def reading_of(decoding: JsonObject) -> Reading:
 
 
 def _one_or_batch(item: Any, number: int, channels: int) -> object:
-    """Return an array, with a leading axis if `image_batch` would take its channels for images."""
-    shape = tuple(getattr(item, "shape", ()))
+    """Return an array, with a leading axis if `image_batch` would take its channels for images.
+
+    Channels that are more than usual and come last come first, if the model takes as many.
+    """
+    shape = _shape_of(item)
+    if channels > MOST_CHANNELS and len(shape) in (3, 4) and shape[-1] == channels != shape[-3]:
+        item = item.movedim(-1, -3) if isinstance(item, Tensor) else np.moveaxis(np.asarray(item), -1, -3)
+        shape = _shape_of(item)
     if len(shape) != 3 or min(shape[0], shape[2]) <= MOST_CHANNELS:
         return item
     if shape[0] != channels:
         raise ValueError(
-            f"image {number} must be (H, W), (C, H, W) or (H, W, C), got the shape {shape}; a batch of grey "
-            "images is (N, 1, H, W)"
+            f"image {number} must be (H, W), (C, H, W) or (H, W, C) with C={channels}, got the shape "
+            f"{shape}; a batch of grey images is (N, 1, H, W)"
         )
     return item[None]
+
+
+def _shape_of(item: Any) -> tuple[int, ...]:
+    return tuple(getattr(item, "shape", ()))
 
 
 def as_array(pixels: Tensor) -> NDArray[np.uint8]:

@@ -20,13 +20,12 @@ from torchvision.transforms import Compose  # pyright: ignore[reportMissingTypeS
 
 from vision.argument_types import checked
 from vision.data.augmentation import Normalize
-from vision.data.image_shape import fit, to_channels
+from vision.data.image_shape import central_square, fit, to_channels
 from vision.dynamic import JsonObject
+from vision.models.modes import evaluating
 from vision.models.saved import EVALUATION
 from vision.reuse.prediction import Prediction, ranked
 from vision.reuse.reading import Reading, as_array, is_several
-
-MODES = {1: "L", 3: "RGB"}  # of Pillow, by the number of channels
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +48,13 @@ class TrainedModel:
     def transform(self) -> Callable[[Image.Image], Tensor]:
         """timm's transform for evaluation: a PIL image -> (C, H, W), for a data loader of your own.
 
-        The image becomes grey or colour, as the model needs. It is resized with Pillow. `predict` resizes as
-        training did, which may differ by one level of 256.
+        The image is read and cropped as in training, and becomes grey or colour, as the model needs. It is
+        resized with Pillow. `predict` resizes as training did, which may differ by one level of 256.
         """
         transform = cast(Any, create_transform)(**self.config, is_training=False)
-        mode = MODES.get(self.config["input_size"][0])
-        return Compose([partial(Image.Image.convert, mode=mode), transform]) if mode else transform
+        channels = self.config["input_size"][0]
+        read = partial(_read, self.reading, channels, square=self._evaluates_as_a_run)
+        return Compose([read, transform]) if channels in (1, 3) else transform
 
     @overload
     def predict(
@@ -114,21 +114,33 @@ class TrainedModel:
         if len(image) != channels and {len(image), channels} != {1, 3}:
             raise ValueError(f"the model takes images of {channels} channels, got one of {len(image)}")
         image = to_channels(image, channels)
-        if channels not in (1, 3) or all(self.config[key] == value for key, value in EVALUATION.items()):
+        if channels not in (1, 3) or self._evaluates_as_a_run:
             normalize = Normalize(list(self.config["mean"]), list(self.config["std"]))
             return normalize(fit(image, height, width)[None])[0]
         return self.transform(Image.fromarray(as_array(image)))
 
+    @property
+    def _evaluates_as_a_run(self) -> bool:
+        return all(self.config[key] == value for key, value in EVALUATION.items())
+
     @torch.no_grad()
     def classify(self, images: Sequence[Tensor], *, top: int | None = None) -> list[Prediction]:
-        """Classify images (C, H, W) that `prepare` returned, together."""
+        """Classify images (C, H, W) that `prepare` returned, together, in evaluation mode."""
         if not images:
             return []
         weight = next(self.model.parameters())
-        logits: Tensor = self.model(torch.stack(list(images)).to(weight))
+        with evaluating(self.model):
+            logits: Tensor = self.model(torch.stack(list(images)).to(weight))
         if logits.shape[1:] != (len(self.class_names),):
             raise ValueError(
                 f"a model predicts with a number for each class, got {tuple(logits.shape[1:])} for "
                 f"{len(self.class_names)} classes; load it with num_classes and a global_pool"
             )
         return [ranked(each, self.class_names, top=top) for each in logits.float().softmax(dim=1).cpu()]
+
+
+def _read(reading: Reading, channels: int, image: Image.Image, *, square: bool) -> Image.Image:
+    """Return an image as it is read for training, in grey (1) or in colour (3), or its central square."""
+    (pixels,) = reading.read(image)
+    pixels = to_channels(pixels, channels)
+    return Image.fromarray(as_array(central_square(pixels) if square else pixels))

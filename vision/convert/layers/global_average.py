@@ -34,7 +34,7 @@ class OnTokens(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, C) or (B, C, *size) -> (B, N_query, C_out)."""
         if self.size is not None:
-            x = x.transpose(1, 2).reshape(x.shape[0], -1, *self.size)
+            x = x.transpose(1, 2).reshape(x.shape[0], x.shape[2], *self.size)
         return tokens_of(self.layer(x))
 
 
