@@ -103,7 +103,7 @@ def write_report(
             save(one.figure, figures / one.name)
     page = make_page(sweep, drawn, failures, sections=sections, linked_from=out.parent if links else None)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(render(page), encoding="utf-8")
+    out.write_text(render(page), encoding="utf-8", errors="backslashreplace")
     return page
 
 

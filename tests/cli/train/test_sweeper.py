@@ -37,7 +37,7 @@ def test_failed_runs_are_run_again_only_when_asked(sweep, vision):
     again = vision(sweep, "train", "-m", *TINY, *DIVERGING)
     assert (
         again.returncode == 1
-        and "2 failed before (retry_failed=true runs them again), 0 to do" in again.stderr
+        and "2 failed before or damaged (retry_failed=true runs them again), 0 to do" in again.stderr
     )
     assert (json.loads(path.read_text())["time"], path.stat().st_ino) == first
     retried = vision(sweep, "train", "-m", *TINY, *DIVERGING, "retry_failed=true")
@@ -147,8 +147,11 @@ def test_altered_runs_are_named_and_made_again_on_request(tmp_path, vision):
     assert altered.returncode == 1 and "model.safetensors was altered" in altered.stdout
     result = runs / "s0/result.json"
     result.write_text(result.read_text().replace('"test_accuracy": 0.', '"test_accuracy": 0.9', 1))
-    refused = vision(tmp_path, *sweep)
-    assert refused.returncode == 2 and "s0/result.json was altered" in refused.stderr
+    others = vision(tmp_path, *sweep[:-1], "seed=0,1,2")
+    assert others.returncode == 1 and "CNN n=20 seed=2: test accuracy" in others.stderr, "the others go on"
+    *_, named, summary = others.stderr.splitlines()
+    assert "s0/result.json was altered" in named and named.endswith("; retry_failed=true runs it again")
+    assert summary.startswith("2 of 3 runs finished")
     again = vision(tmp_path, *sweep, "retry_failed=true")
     assert again.returncode == 0 and again.stderr.count("run again: ") == 2, again.stderr
     assert weights.read_bytes() == first

@@ -24,7 +24,7 @@ SECONDS_BETWEEN_LINES, SECONDS_BEFORE_BAR = 10.0, 1.0
 def announce(folders: Sequence[Path], *, finished: int, failed: int) -> None:
     """Print how many runs a sweep has to do, and pass it on to its runs."""
     total = len(folders)
-    again = f"{failed} failed before (retry_failed=true runs them again), " if failed else ""
+    again = f"{failed} failed before or damaged (retry_failed=true runs them again), " if failed else ""
     to_do = total - finished - failed
     tell(f"{total} runs, {finished} finished before, {again}{to_do} to do")
     pass_on(folders, before=finished + failed, total=total)

@@ -26,7 +26,8 @@ class SweepRun:
     def __init__(self, overrides: Sequence[str], config: RunConfig) -> None:
         self.overrides, self.config = overrides, config
         self.folder = results.run_folder(config)
-        self.is_done = False  # finished, failed, or given up
+        self.is_done = False  # finished, failed, damaged, or given up
+        self.damage = ""  # what is wrong with its record, if it is finished
         self.work = 0.0  # multiply-adds of the training, once it is known
         self.data_fingerprint = ""  # of the images with which it was finished
 
@@ -36,11 +37,10 @@ class SweepRuns:
 
     Attributes:
         all: each run once.
-        failed_before: how many failed before and are not run again.
+        failed_before: how many failed before, or are damaged, and are not run again.
 
     Raises:
         ConfigMismatch: a folder holds a finished run of another config.
-        ValueError: a finished run is damaged.
     """
 
     def __init__(self, runs: Sequence[SweepRun]) -> None:
@@ -53,17 +53,16 @@ class SweepRuns:
             if run.config.retry_failed:
                 for problem in results.set_aside_damaged(run.folder):
                     tell(f"run again: {problem}")
-            record = results.load_finished(run.folder, run.config)
-            finished = record is not None
-            run.data_fingerprint = str(record.get("data_fingerprint", "")) if record else ""
+            finished = self._load(run)
             failed = not finished and not run.config.retry_failed and self._has_failed(run)
+            failed = failed or bool(run.damage)
             run.is_done = finished or failed
             self.failed_before += failed
 
     @property
     def finished(self) -> int:
         """How many are finished, whoever did them."""
-        return sum((run.folder / results.RESULT).exists() for run in self.all)
+        return sum(self._is_finished(run) for run in self.all)
 
     def finished_data(self) -> list[FinishedData]:
         """Return the data, their fingerprint and one folder of finished runs, each data set once."""
@@ -127,13 +126,30 @@ class SweepRuns:
         """Return a line for each run that is not finished, with the reason."""
         lines = [f"vision train: stopped: {self._why_stopped}"] if self._why_stopped else []
         for run in self.all:
-            if (run.folder / results.RESULT).exists():
+            if self._is_finished(run):
                 continue
-            if self._has_failed(run):
+            if run.damage:
+                lines.append(f"damaged: {run.damage}; retry_failed=true runs it again")
+            elif self._has_failed(run):
                 lines.append(f"failed: {run.folder}: {results.why_failed(run.folder)}")
             elif not self._why_stopped:
                 lines.append(f"missing: {run.folder}: it ended without a result; the same command retries it")
         return lines
+
+    def _load(self, run: SweepRun) -> bool:
+        """Note what is known of a run, and return whether it is finished and sound."""
+        try:
+            record = results.load_finished(run.folder, run.config)
+        except results.ConfigMismatch:
+            raise
+        except ValueError as error:
+            run.damage = str(error)
+            return False
+        run.data_fingerprint = str(record.get("data_fingerprint", "")) if record else ""
+        return record is not None
+
+    def _is_finished(self, run: SweepRun) -> bool:
+        return (run.folder / results.RESULT).exists() and not run.damage
 
     def _is_done(self, run: SweepRun) -> bool:
         launched = self._launches[run.folder]

@@ -90,6 +90,8 @@ class OptunaSweeper(ResumingSweeper):
         tried = [run for parameters in ends(space) for run in self._runs_of(parameters, "trial")]
         finished = [run for trial in search.finished for run in self._runs_in(search, trial)]
         before = SweepRuns(without_repeats(finished))
+        if damage := next((run.damage for run in before.all if run.damage), ""):
+            raise ValueError(f"{damage}; retry_failed=true runs it again")
         if config.retry_failed:
             search.retry_failed()
         to_do = search.left(self._n_trials) + len(search.running)
