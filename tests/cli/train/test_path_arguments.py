@@ -48,7 +48,7 @@ def test_paths_that_hydra_reads_stay_and_others_are_quoted(tmp_path, monkeypatch
     ]
     assert quoted_paths(["output_dir=~/runs"]) == ["output_dir=/home/me/runs"]
     none = ["output_dir=null", "-m", "model.init_from=null"]
-    assert quoted_paths(none) == none, "it is no folder of that name"
+    assert quoted_paths(none) == none, "not a folder of that name"
 
 
 def test_a_path_in_a_file_may_begin_with_the_home_folder(tmp_path, vision):
