@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from commands import Done
+from PIL import Image
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_parts"
 MOST_LINES = 20
@@ -115,6 +116,24 @@ for label in ("mine", "axial", "knight"):
     refused, *loaded = done.stdout.splitlines()
     assert "import my_field first" in refused
     assert loaded == [f"{label} (1, 3)" for label in ("mine", "axial", "knight")]
+
+
+@pytest.mark.slow
+def test_commands_take_models_with_own_parts_by_their_modules(trained, program):
+    image, pixels = trained / "image.png", torch.arange(0, 256, 2, dtype=torch.uint8).view(8, 16)
+    Image.fromarray(pixels.numpy()).save(image)
+    for label, module in (("mine", "my_model"), ("axial", "my_mixer"), ("knight", "my_field")):
+        words = ["predict", f"outputs/runs/{label}/n200/s0", "image.png"]
+        refused = program(trained, "vision", *words)
+        assert refused.returncode == 2 and refused.stderr.count("\n") == 1 and "import" in refused.stderr
+        done = program(trained, "vision", *words, "--module", module)
+        assert done.returncode == 0, done.stderr
+        assert re.match(r"image.png: \w+ 0\.\d{3}", done.stdout)
+    more = ["--module", "my_model", "--module", "my_mixer", "--module", "my_field", "--images", "50"]
+    done = program(trained, "vision", "evaluate", "outputs/runs", "--with", "calibration", *more)
+    assert done.returncode == 0, done.stdout + done.stderr
+    absent = program(trained, "vision", *words, "--module", "my_absent")
+    assert absent.returncode == 2 and "--module must be a module that Python can import" in absent.stderr
 
 
 WRONG = {

@@ -16,6 +16,7 @@ from importlib.metadata import version
 
 from vision.cli.commands import COMMANDS
 from vision.cli.imports import without_garbage_collection
+from vision.cli.own_modules import COMMANDS_WITH_MODELS, add_module_argument, import_own_modules
 from vision.cli.stderr import tell
 
 COMPLETION = ("-sc", "--shell-completion")
@@ -55,6 +56,7 @@ def _run(command: str, words: list[str]) -> int:
     options = vars(_parser(command).parse_args(words))
     command = options.pop("command")
     with without_garbage_collection():
+        import_own_modules(options.pop("modules", None) or ())
         run = getattr(import_module(f"vision.cli.{command}"), command)
     return run(**options)
 
@@ -74,4 +76,6 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
             with without_garbage_collection():
                 module = import_module(f"vision.cli.{name}")
             module.add_arguments(subparser)
+            if name in COMMANDS_WITH_MODELS:
+                add_module_argument(subparser)
     return parser

@@ -3,7 +3,6 @@
 vision train -m experiment=data_size data=digits
 """
 
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vision import results
 from vision.cli.output_paths import check_folder
+from vision.cli.own_modules import find_modules_here
 from vision.cli.stderr import tell
 from vision.cli.train.hydra_errors import NO_FOLDER, answer_in_one_sentence, sentence
 from vision.cli.train.hydra_mode import know_mode
@@ -55,7 +55,7 @@ def train(arguments: Sequence[str]) -> int:
     know_mode()
     answer_in_one_sentence()
     warnings.filterwarnings("error", NO_FOLDER, UserWarning)
-    _find_modules_here()
+    find_modules_here()
     sys.argv = ["vision", *arguments]
     try:
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(_run)()
@@ -77,16 +77,6 @@ def _refuse_sweep_of_processes(arguments: Sequence[str]) -> None:
         )
 
 
-def _find_modules_here() -> None:
-    """Let Python find the user's modules, data.module and model.module, in the current folder.
-
-    It comes last, in the processes of a launcher too, so that no file there stands in for a library.
-    """
-    os.environ["PYTHONSAFEPATH"] = "1"
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
-
-
 def _register_plugins() -> None:
     plugins = Plugins.instance()
     from hydra_plugins._vision import GpuLauncher, OptunaSweeper, RayLauncher, ResumingSweeper
@@ -106,7 +96,7 @@ def _run(composed: DictConfig) -> str:
     """Run one job; returns why a sweep has to stop, or nothing."""
     from vision.cli.train.run_job import check_runs, run_here, run_in_worker
 
-    _find_modules_here()  # in a launcher's process, which may not have the path of the command
+    find_modules_here()  # in a launcher's process, which may not have the path of the command
     try:
         config = results.with_checksum(to_run_config(composed))
         progress = Progress(config)
