@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 from small_models import build
 from torch import nn
 
+from vision.mixers import register_mixer, registry
 from vision.models import load_model, our_models, save_model
 from vision.patches import Grid
 from vision.positions import resize
@@ -242,6 +243,75 @@ def test_rectangular_patches_of_an_unknown_file_are_refused():
         ValueError, match="patch_size of the checkpoint is not known: its patches hold 96 values"
     ):
         loaded(model, img_size=32)
+
+
+class Normed(nn.Module):
+    """A mixer with buffers: running statistics that are saved, and a table for its grid that is not."""
+
+    table: torch.Tensor
+
+    def __init__(self, dim: int, grid: Grid, *, device=None, dtype=None) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(dim, device=device, dtype=dtype)
+        self.register_buffer("table", torch.ones(grid.size, 1, device=device, dtype=dtype), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm((x * self.table).transpose(1, 2)).transpose(1, 2)
+
+
+class OneGrid(nn.Module):
+    """A mixer with a weight for each pair of tokens, as in an MLP-Mixer."""
+
+    def __init__(self, dim: int, grid: Grid, *, device=None, dtype=None) -> None:
+        super().__init__()
+        self.proj = nn.Linear(grid.size, grid.size, device=device, dtype=dtype)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.proj(x.transpose(1, 2)).transpose(1, 2)
+
+
+@pytest.fixture
+def own_mixers(monkeypatch):
+    monkeypatch.setattr("vision.mixers.registry._mixers", dict(registry._mixers))
+    register_mixer("normed")(Normed)
+    register_mixer("one grid")(OneGrid)
+
+
+def test_running_statistics_of_an_own_mixer_are_kept(own_mixers, tmp_path):
+    arguments = {**SMALL, "mixer": "normed"}
+    model = build("field_cnn", **arguments)
+    for _ in range(3):
+        model(3 * torch.randn(8, 3, 16, 16) + 1)
+    wide, images = torch.randn(2, 3, 16, 24), {"input_size": (3, 16, 16), "mean": (0.5,), "std": (0.5,)}
+    save_model(model, tmp_path, arguments=arguments, **images)
+    loaded = load_model(tmp_path, img_size=(16, 24)).eval()
+    before = {key: value.clone() for key, value in model.state_dict().items() if "running" in key}
+    model.eval().set_input_size((16, 24))
+    for other in (loaded, model):
+        assert len(before) == 4 and all(torch.equal(other.state_dict()[key], before[key]) for key in before)
+    assert torch.equal(loaded(wide), model(wide))
+
+
+def test_a_weight_for_one_grid_is_refused_in_a_sentence(own_mixers, tmp_path):
+    arguments, images = {**SMALL, "mixer": "one grid"}, torch.randn(2, 3, 16, 16)
+    model = build("field_cnn", **arguments).eval()
+    save_model(model, tmp_path, arguments=arguments, input_size=(3, 16, 16), mean=(0.5,), std=(0.5,))
+    before = model(images)
+    message = r"mixer.proj.weight is for one size of images: its shape \(16, 16\) would become \(24, 24\)"
+    with pytest.raises(ValueError, match=message):
+        model.set_input_size((16, 24))
+    with pytest.raises(ValueError, match=message):
+        load_model(tmp_path, img_size=(16, 24))
+    assert torch.equal(model(images), before)
+    assert load_model(tmp_path, in_chans=1).eval()(images[:, :1]).shape == (2, 5)
+
+
+def test_a_head_of_ones_own_stays_when_the_size_changes():
+    model = build("field_vit", **SMALL)
+    model.head = nn.Sequential(nn.ReLU(), nn.Linear(16, 7))
+    head = model.head
+    model.set_input_size(img_size=32)
+    assert model.head is head and model(torch.randn(2, 3, 32, 32)).shape == (2, 7)
 
 
 def test_timm_finds_the_present_size():

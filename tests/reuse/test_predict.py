@@ -14,6 +14,7 @@ import pytest
 import timm
 import torch
 from PIL import Image
+from timm.data.constants import IMAGENET_DEFAULT_MEAN
 from timm.models import push_to_hf_hub, save_for_hf
 
 import vision
@@ -203,6 +204,8 @@ def test_a_model_of_timm_gets_timms_transform_and_names_of_imagenet(tmp_path):
     assert loaded.class_names[281] == "tabby, tabby cat"
     save_for_hf(timm.create_model("test_resnet", num_classes=10), str(tmp_path / "ten"))
     new_head = vision.load(f"local-dir:{tmp_path / 'ten'}", num_classes=1000)
+    (tmp_path / "ten" / "config.json").write_text('{"architecture": "test_resnet", "num_classes": 10}')
+    assert vision.load(tmp_path / "ten").config["mean"] == IMAGENET_DEFAULT_MEAN
     assert new_head.class_names[281] == "class 281"
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 180, 3), np.uint8))
     with torch.no_grad():
@@ -303,6 +306,11 @@ def test_what_is_no_model_is_one_sentence(photo_run, tmp_path):
     (tmp_path / "s0" / "config.json").write_text("{}")
     (tmp_path / "s0" / "model.safetensors").touch()
     with pytest.raises(ValueError, match=r"config\.json is not a config that timm has written"):
+        vision.load(tmp_path / "s0")
+    (tmp_path / "s0" / "config.json").write_text('{"architecture": "my_net", "num_classes": 2}')
+    with pytest.raises(
+        ValueError, match=r"'my_net', which is not in timm's registry; for one of your own, im"
+    ):
         vision.load(tmp_path / "s0")
     with pytest.raises(
         ValueError, match=r"nowhere does not exist; give the folder of a finished run, local-dir"

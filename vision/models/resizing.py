@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from math import isqrt
 from typing import TYPE_CHECKING, cast
 
+import torch
 from timm.layers.patch_embed import resample_patch_embed
 from timm.models._manipulate import adapt_input_conv
 from torch import Tensor, nn
@@ -89,17 +90,19 @@ def weights_for(
 def give_weights(source: nn.Module, target: nn.Module) -> None:
     """Make the weights of `target` those of `source`: shared where nothing changes, otherwise resized.
 
+    The head of the target stays.
+
     Args:
         source: a backbone.
         target: one with the same arguments, except for its images and patches.
 
     Raises:
-        ValueError: as in `weights_for`.
+        ValueError: as in `weights_for`, or a module of one's own has weights for one grid.
     """
     done: list[str] = []
     modules = cast(Iterator[tuple[str, nn.Module]], source.named_modules())
     for name, old in modules:
-        if name.startswith(tuple(done)):  # inside a module that was resized
+        if name.startswith((HEAD.rstrip("."), *done)):  # or inside a module that was resized
             continue
         own = target.get_submodule(name)
         if isinstance(old, Resizable) and isinstance(own, Resizable):
@@ -110,8 +113,21 @@ def give_weights(source: nn.Module, target: nn.Module) -> None:
             give_stem(old, own)
             done.append(f"{name}.")
         else:
-            for leaf, weight in old.named_parameters(recurse=False):
-                setattr(own, leaf, weight)
+            _give_tensors(name, old, own)
+
+
+def _give_tensors(name: str, source: nn.Module, target: nn.Module) -> None:
+    """Make the parameters, and the buffers that are saved, of one module those of another."""
+    saved = source.state_dict().keys()
+    buffers = ((leaf, tensor) for leaf, tensor in source.named_buffers(recurse=False) if leaf in saved)
+    for leaf, tensor in (*source.named_parameters(recurse=False), *buffers):
+        shape: torch.Size = getattr(target, leaf).shape
+        if shape != tensor.shape:
+            raise ValueError(
+                f"{name}.{leaf} is for one size of images: its shape {tuple(tensor.shape)} would become "
+                f"{tuple(shape)}; train a model for that size"
+            )
+        setattr(target, leaf, tensor)
 
 
 def give_stem(source: Stem, target: Stem) -> None:

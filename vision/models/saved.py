@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import timm
 import torch
-from timm.models import save_for_hf  # pyright: ignore[reportUnknownVariableType]
+from timm.models import PretrainedCfg, save_for_hf  # pyright: ignore[reportUnknownVariableType]
 from timm.models._hub import load_model_config_from_path  # pyright: ignore[reportUnknownVariableType]
 from torch import nn
 
@@ -32,6 +32,8 @@ from vision.text import one_line
 
 # How the images of a run are evaluated, in timm's words: their central square, resized.
 EVALUATION = {"crop_pct": 1.0, "crop_mode": "center", "interpolation": "bilinear"}
+_DEFAULTS = PretrainedCfg()
+_IMAGES = {"mean": _DEFAULTS.mean, "std": _DEFAULTS.std, "input_size": _DEFAULTS.input_size}
 
 
 @dataclass(frozen=True)
@@ -144,8 +146,14 @@ def load_model(name: str | Path, **changes: Any) -> nn.Module:
     """
     check_bounds(**changes)
     check_img_size(changes.get("img_size"))
+    saved = read_saved(name)
+    if not timm.is_model(saved.name):
+        raise ValueError(
+            f"the model in {name} is {saved.name!r}, which is not in timm's registry; for one of your own, "
+            "import its module first"
+        )
     try:
-        return _load(read_saved(name), changes)
+        return _load(saved, changes)
     except (RuntimeError, TypeError) as error:
         if not changes:
             raise
@@ -166,7 +174,7 @@ def _timm_config(file: Path) -> tuple[JsonObject, str, Arguments]:
     """Return timm's pretrained_cfg, the name and the arguments in a config.json."""
     try:
         config, name, arguments = cast(Any, load_model_config_from_path)(file.parent)
-        return {"num_classes": 1000, **config}, name, arguments or {}
+        return {"num_classes": 1000, **_IMAGES, **config}, name, arguments or {}
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file} is not a config that timm has written: {error!r}") from error
 

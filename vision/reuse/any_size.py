@@ -17,6 +17,8 @@ from vision.patches import pair
 from vision.reuse.trained_model import TrainedModel
 from vision.text import first_line
 
+OTHERWISE = "leave out the dynamic size, or load the model with another img_size"
+
 
 def for_any_size(trained: TrainedModel) -> TrainedModel:
     """Return the model for images of any size; a backbone is built again, with dynamic_img_size.
@@ -29,13 +31,14 @@ def for_any_size(trained: TrainedModel) -> TrainedModel:
         raise ValueError("a recurrence is exported step by step, for one size; leave out the dynamic size")
     if isinstance(model, Backbone):
         arguments: Arguments = {**model.arguments, "dynamic_img_size": True}
-        other = Backbone(**arguments, **model.like()).eval()
         try:
+            other = Backbone(**arguments, **model.like()).eval()
             other.load_state_dict(model.state_dict())
+        except ValueError as error:
+            raise ValueError(f"{error}; {OTHERWISE}") from error
         except RuntimeError as error:  # its layers are others than its arguments say
             raise ValueError(
-                "a model made from another one is for the grid that it was made for; leave out the "
-                "dynamic size"
+                f"a model made from another one is for the grid that it was made for; {OTHERWISE}"
             ) from error
         return replace(trained, model=other)
     size = other_size(trained.config["input_size"], sides(model))
@@ -44,8 +47,8 @@ def for_any_size(trained: TrainedModel) -> TrainedModel:
             model(torch.zeros(1, *size))
     except Exception as error:
         raise ValueError(
-            f"{type(model).__name__} takes only images of {trained.config['input_size']}; leave out the "
-            f"dynamic size, or load it with another img_size ({first_line(error)})"
+            f"{type(model).__name__} takes only images of {trained.config['input_size']}; {OTHERWISE} "
+            f"({first_line(error)})"
         ) from error
     return trained
 
