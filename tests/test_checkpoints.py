@@ -88,7 +88,7 @@ def test_a_run_that_is_killed_and_then_terminated_ends_as_if_never_cut(tmp_path)
 def kept(config: RunConfig, at: int) -> results.Checkpoint:
     """Cut a run after as many steps, with its state on the disk."""
 
-    class Cut(BaseException):
+    class Cut(KeyboardInterrupt):
         pass
 
     def progress(line: dict) -> None:

@@ -32,6 +32,15 @@ def one_line(error: object, *, most: int | None = None) -> str:
     return " ".join(str(error).split())[:most]
 
 
+def type_and_text(error: BaseException) -> str:
+    """Return what Python prints of an error: its type and its text, if it can give one."""
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except Exception:  # of the __str__ of somebody's own class
+        return name
+
+
 def short_name(setting: str) -> str:
     """Return the last part of a dotted name: "lr" for "training.lr"."""
     return setting.rpartition(".")[2]

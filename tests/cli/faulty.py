@@ -41,7 +41,30 @@ def fill_disk() -> None:
             pass
 
 
+class Untold(Exception):
+    """An error that cannot give a text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def raise_in_a_run(error: BaseException) -> None:
+    """Raise an error once a run goes on."""
+    if Path("outputs").exists():
+        raise error
+
+
+def lose_lock() -> None:
+    """Give the lock of the run's attempt another token."""
+    for lock in Path("outputs").rglob("loses_lock/*/*.partial-*/lock.json"):
+        lock.write_text(lock.read_text().replace('"token": "', '"token": "another-'))
+
+
 FAULTS = {
+    "interrupts": lambda: raise_in_a_run(KeyboardInterrupt()),
+    "untold": lambda: raise_in_a_run(Untold()),
+    "loses_lock": lose_lock,
+    "leaves": lambda: os.chdir("/"),
     "exits": lambda: os._exit(3),
     "exits_well": lambda: sys.exit(0),
     "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),

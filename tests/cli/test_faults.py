@@ -78,6 +78,18 @@ def test_a_run_that_ends_its_process_fails_alone(folder, vision, weights_alone, 
     assert (folder / SWEEP / "works/n20/s0/model.safetensors").read_bytes() == weights_alone
 
 
+def test_a_run_that_misuses_its_process_ends_alone(folder, vision):
+    hows = ["interrupts", "untold", "loses_lock", "leaves", "works"]
+    sweep = ["train", "-m", *FAULTY, f"+model.kwargs.how={','.join(hows)}"]
+    done = vision(folder, *sweep, VISION_SILENT_SECONDS="2")
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    finished = {path.parts[-4] for path in folder.rglob("result.json")}
+    assert finished - {"loses_lock"} == {"leaves", "works"}, done.stderr
+    assert f"failed: {SWEEP}/interrupts/n20/s0: KeyboardInterrupt: \n" in done.stderr
+    assert f"failed: {SWEEP}/untold/n20/s0: Untold\n" in done.stderr
+    assert "loses_lock/n20/s0 was taken over by another process" in done.stderr, "and not waited for"
+
+
 def test_two_processes_share_a_sweep(tmp_path):
     sweep = [*CNN, "seed=range(10)", "training.steps=150"]
     processes = [start(tmp_path, *sweep) for _ in range(2)]

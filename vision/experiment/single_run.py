@@ -97,7 +97,8 @@ def _run(
         return {**finished, "folder": str(folder), "skipped": True}
     start = start or find_start(config.model)
     results.write_plan(Path(config.output_dir) / config.sweep, [folder])
-    with results.atomic_run_folder(folder, config) as attempt, open_loggers(config) as loggers:
+    place = folder.absolute()  # a model or callback may change the current folder
+    with results.atomic_run_folder(place, config) as attempt, open_loggers(config) as loggers:
 
         def pass_on(progress: JsonObject) -> None:
             attempt.check()
@@ -107,7 +108,7 @@ def _run(
             if on_progress:
                 on_progress(progress)
 
-        with RunCheckpoint(config, folder) as checkpoint:
+        with RunCheckpoint(config, place) as checkpoint:
             state = checkpoint.read()
             tell({"state": state})
             record = _train_and_score(

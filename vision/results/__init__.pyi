@@ -13,6 +13,7 @@ from .claim import Watch as Watch
 from .claim import attempts as attempts
 from .claim import claim_run as claim_run
 from .claim import in_progress as in_progress
+from .claim import read_holder as read_holder
 from .claim import silent_seconds as silent_seconds
 from .clean import leftovers as leftovers
 from .convergence import late_loss_fall as late_loss_fall

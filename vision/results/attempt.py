@@ -4,6 +4,7 @@
 ...     write_result(attempt.folder, record)
 """
 
+import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -25,7 +26,7 @@ from vision.results.identity import load_finished
 def atomic_run_folder(folder: Path, config: RunConfig, watch: Watch | None = None) -> Generator[Claim]:
     """Hold a run, and give its attempt's folder the name of the run when the block ends.
 
-    If the block raises an error or SystemExit, the folder holds the traceback in failure.json and no result.
+    If the block raises an error, or SystemExit, the folder holds the traceback in failure.json and no result.
     A finished run that another process put there in the meantime is kept, and this one is removed. Files of
     a failed run that this package did not write are kept.
 
@@ -46,7 +47,9 @@ def atomic_run_folder(folder: Path, config: RunConfig, watch: Watch | None = Non
             _put_in_place(held.folder, folder)
         except (RunInProgress, DiskFull):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if _is_interrupt(error):
+                raise
             if is_full(error):
                 raise DiskFull(f"no space left on the disk of {folder}") from error
             _record(held, folder, error)
@@ -65,6 +68,12 @@ def adopt_finished(folder: Path, watch: Watch | None = None) -> None:
             except (ValueError, OSError):
                 continue  # not whole; the next claim removes it
             _put_in_place(attempt, folder)
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """Return whether an error is Ctrl-C, which a process that computes runs for another one ignores."""
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    return isinstance(error, GeneratorExit) or (isinstance(error, KeyboardInterrupt) and not ignored)
 
 
 def _record(held: Claim, folder: Path, error: BaseException) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vision.dynamic import JsonObject
 from vision.results.files import METRICS, RESERVED
+from vision.text import type_and_text
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 METRICS_SHARE = 2**16  # bytes of the reserved room that metrics.jsonl may use at a time
@@ -62,7 +63,7 @@ def release(folder: Path) -> None:
 
 def is_full(error: BaseException) -> bool:
     """Return whether an error comes from a full disk; safetensors raises one of its own."""
-    return (isinstance(error, OSError) and error.errno in FULL) or "StorageFull" in str(error)
+    return (isinstance(error, OSError) and error.errno in FULL) or "StorageFull" in type_and_text(error)
 
 
 def existing_path(folder: Path) -> Path:

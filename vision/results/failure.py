@@ -10,6 +10,7 @@ from pathlib import Path
 from vision.dynamic import JsonObject
 from vision.provenance import now, provenance
 from vision.results.files import FAILURE, read_json, write_json
+from vision.text import type_and_text
 
 
 class RunDied(RuntimeError):
@@ -39,7 +40,7 @@ def write_failure(folder: Path, error: BaseException) -> None:
     details = {name: getattr(error, name) for name in ("exit_status", "step", "lr") if hasattr(error, name)}
     record = {
         "status": "failed",
-        "error": f"{type(error).__name__}: {error}",
+        "error": type_and_text(error),
         **details,
         "time": now(),
         "traceback": "".join(traceback.format_exception(error)),

@@ -7,14 +7,16 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from vision import results
 from vision.cli.imports import without_garbage_collection
 from vision.cli.stderr import tell
 from vision.cli.train.progress import Progress
-from vision.cli.train.worker import INTERRUPTED, CallFailed, shared_worker
+from vision.cli.train.worker import INTERRUPTED, CallFailed, Worker, shared_worker
 from vision.config import DataConfig, RunConfig
 from vision.dynamic import JsonObject
+from vision.text import type_and_text
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -63,8 +65,10 @@ def run_here(config: RunConfig, progress: Progress) -> int:
         except (results.FailedBefore, results.DiskFull) as error:
             progress.line(str(error))
             return 1
-        except (Exception, SystemExit) as error:
-            progress.fail(f"{type(error).__name__}: {error}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            progress.fail(type_and_text(error))
             _debug("".join(traceback.format_exception(error)))
             return 1
 
@@ -93,7 +97,16 @@ def run_in_worker(config: RunConfig, progress: Progress) -> str:
     except (CallFailed, ValueError, OSError) as error:
         progress.fail(str(error) if isinstance(error, CallFailed) else f"{type(error).__name__}: {error}")
         _debug(error.details if isinstance(error, CallFailed) else "")
+    finally:
+        _end_if_it_holds(worker, results.run_folder(config))
     return ""
+
+
+def _end_if_it_holds(worker: Worker, folder: Path) -> None:
+    """End a worker that has left an attempt behind, which would count as alive for as long as it lives."""
+    holders = [results.read_holder(attempt) for attempt in results.attempts(folder)]
+    if any(holder and holder.pid == worker.pid and holder.is_alive() for holder in holders):
+        worker.close()
 
 
 def _record_death(config: RunConfig, progress: Progress, died: results.RunDied) -> str:

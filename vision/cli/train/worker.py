@@ -26,6 +26,7 @@ from typing import TypeVar
 
 from vision.dynamic import JsonObject
 from vision.results import RunDied
+from vision.text import type_and_text
 
 Result = TypeVar("Result")
 SECONDS_BETWEEN_REPORTS, SECONDS_BETWEEN_LOOKS = 0.5, 1.0
@@ -76,6 +77,11 @@ class Worker:
         except (KeyboardInterrupt, SystemExit):  # by a signal: it was asked to end, perhaps by Slurm
             self.close()
             raise
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the process; None if there is none."""
+        return None if self._process is None else self._process.pid
 
     def close(self) -> None:
         """End the process, whatever it does; a run keeps its state first."""
@@ -147,15 +153,15 @@ def serve(end: int) -> None:
     while True:
         try:
             folder, sys.path[:], function, arguments, reports = pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):
             return
         os.chdir(folder)
         try:
             extra = (_Reporter(pipe),) if reports else ()
             answer = ("returned", function(*arguments, *extra))
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # KeyboardInterrupt too, as Ctrl-C is ignored here
             answer = ("raised", _sendable(error))
-        with suppress(BrokenPipeError):  # the caller has died, and this process ends with the next call
+        with suppress(OSError):  # the caller has died, and this process ends with the next call
             pipe.send(answer)
 
 
@@ -185,7 +191,7 @@ def _sendable(error: BaseException) -> BaseException:
     if type(error).__module__.startswith("vision.results") or type(error) in (ValueError, FileNotFoundError):
         with suppress(Exception):
             return pickle.loads(pickle.dumps(error))
-    return CallFailed(f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error)))
+    return CallFailed(type_and_text(error), "".join(traceback.format_exception(error)))
 
 
 def _how_it_ended(status: int) -> str:
