@@ -1,6 +1,7 @@
 """The end of an attempt: finished, failed, cut, or without room."""
 
 import errno
+import pickle
 import subprocess
 import sys
 
@@ -58,8 +59,6 @@ with results.atomic_run_folder(results.run_folder(config), config) as attempt:
         "record_version": 4, "config_sha256": results.fingerprint(config)})
     os._exit(9)
 """
-    import pickle
-
     killed = subprocess.run([sys.executable, "-c", code, pickle.dumps(small_run).hex()])
     assert killed.returncode == 9 and not folder.exists()
     results.adopt_finished(folder)
@@ -85,6 +84,52 @@ def test_room_is_reserved_before_training_and_given_back(small_run):
         results.release(attempt.folder)
         sealed(attempt.folder, small_run)
     assert not (folder / RESERVED).exists()
+
+
+IN_A_FILE_SYSTEM_OF_40_FILES = """
+import pickle, sys
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from vision import results
+from vision.results.verification import verify_run
+
+config = pickle.loads(bytes.fromhex(sys.argv[1]))
+folder = results.run_folder(config)
+with results.atomic_run_folder(folder, config) as attempt:
+    results.reserve(attempt.folder, 1000)
+    try:
+        for number in count():
+            Path(str(number)).touch()
+    except OSError:
+        pass
+    results.append_metrics(attempt.folder, {"step": 1})
+    results.release(attempt.folder)
+    for name in (results.PREDICTIONS, results.LABELS, results.LOGITS, "model.safetensors"):
+        (attempt.folder / name).touch()
+    results.write_result(attempt.folder, {"label": "CNN", "train_size": 60, "seed": 0, "record_version": 4})
+print(verify_run(folder))
+with suppress(OSError):
+    for number in count(number):
+        Path(str(number)).touch()
+try:
+    results.check_room(folder, 1, "it")
+except results.DiskFull as error:
+    print(error)
+"""
+
+
+def test_a_file_system_full_of_files_loses_no_training(small_run):
+    small_run.output_dir = "out"
+    mount = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    mounted = "mount -t tmpfs -o size=9m,nr_inodes=40 none /mnt && cd /mnt"
+    if subprocess.run([*mount, mounted], capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    command = [*mount, f'{mounted} && exec "$0" -c "$@"', sys.executable, IN_A_FILE_SYSTEM_OF_40_FILES]
+    done = subprocess.run([*command, pickle.dumps(small_run).hex()], capture_output=True, text=True)
+    sound, full = done.stdout.splitlines() or [done.stderr, ""]
+    assert sound == "[]" and full.startswith("no space left on the disk of /mnt/out"), done.stderr
+    assert "for more files" in full
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path):

@@ -11,10 +11,11 @@ import tempfile
 from pathlib import Path
 
 from vision.dynamic import JsonObject
-from vision.results.files import METRICS, RESERVED
+from vision.results.files import METRICS, RESERVED, RESERVED_FILES
 from vision.text import type_and_text
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+FILES = 10  # those of a run, one of them under a temporary name too
 METRICS_SHARE = 2**16  # bytes of the reserved room that metrics.jsonl may use at a time
 
 
@@ -25,6 +26,8 @@ class DiskFull(RuntimeError):
 def reserve(folder: Path, size: int) -> None:
     """Take `size` bytes for the files of the run in `folder`, until `release` gives them back.
 
+    As many empty files are made, because a file system or a quota may also be full of files.
+
     Raises:
         DiskFull: there is no such room.
     """
@@ -34,8 +37,11 @@ def reserve(folder: Path, size: int) -> None:
         with (folder / RESERVED).open("wb") as file:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, size)
+        (folder / RESERVED_FILES).mkdir(exist_ok=True)
+        for number in range(FILES):
+            (folder / RESERVED_FILES / str(number)).touch()
     except OSError as error:
-        (folder / RESERVED).unlink(missing_ok=True)
+        release(folder)
         if error.errno in FULL:
             raise DiskFull(_sentence(folder, size, shutil.disk_usage(folder).free)) from error
         # A file system that cannot reserve: the check above is what there is.
@@ -52,13 +58,17 @@ def append_metrics(folder: Path, record: JsonObject) -> None:
         if error.errno not in FULL or not reserved.exists():
             raise
         os.truncate(reserved, max(0, reserved.stat().st_size - METRICS_SHARE))
-        os.truncate(folder / METRICS, written)  # a part of the line may have been written
+        if (folder / METRICS).exists():
+            os.truncate(folder / METRICS, written)  # a part of the line may have been written
+        else:
+            (folder / RESERVED_FILES / "0").unlink(missing_ok=True)
         _append(folder / METRICS, line)
 
 
 def release(folder: Path) -> None:
     """Give back what `reserve` took."""
     (folder / RESERVED).unlink(missing_ok=True)
+    shutil.rmtree(folder / RESERVED_FILES, ignore_errors=True)
 
 
 def is_full(error: BaseException) -> bool:
@@ -91,10 +101,11 @@ def check_room(folder: Path, size: int, what: str) -> None:
     """Refuse to begin what the disk of `folder` has no room for.
 
     Raises:
-        DiskFull: less than `size` bytes are free.
+        DiskFull: less than `size` bytes, or fewer files than those of one run, are free.
     """
     existing = existing_path(folder)
-    if size > (free := shutil.disk_usage(existing).free):
+    counts = os.statvfs(existing)  # no count of files: they are not limited
+    if size > (free := shutil.disk_usage(existing).free) or (counts.f_files and counts.f_favail < FILES):
         raise DiskFull(_sentence(existing, size, free, what))
 
 
@@ -104,6 +115,8 @@ def _append(path: Path, text: str) -> None:
 
 
 def _sentence(folder: Path, size: int, free: int, what: str = "the run's files") -> str:
+    if size <= free:
+        return f"no space left on the disk of {folder} for more files; {_megabytes(free)} are free"
     return (
         f"no space left on the disk of {folder}: {what} need about {_megabytes(size)}, and "
         f"{_megabytes(free)} are free"

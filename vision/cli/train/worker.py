@@ -17,13 +17,16 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TypeVar
 
+import vision
 from vision.dynamic import JsonObject
 from vision.results import RunDied
 from vision.text import type_and_text
@@ -32,6 +35,7 @@ Result = TypeVar("Result")
 SECONDS_BETWEEN_REPORTS, SECONDS_BETWEEN_LOOKS = 0.5, 1.0
 SECONDS_FOR_STATE = 30.0
 OF_A_STEP = {"step", "steps", "epoch"}
+_python_format = warnings.formatwarning
 INTERRUPTED = (-signal.SIGINT, -signal.SIGTERM)
 
 
@@ -149,6 +153,7 @@ def serve(end: int) -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     faulthandler.enable()
+    warnings.formatwarning = _formatted
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     while True:
         try:
@@ -184,6 +189,15 @@ def _end_with(parent: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)  # a run keeps its state first
     time.sleep(SECONDS_FOR_STATE)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _formatted(
+    message: Warning | str, category: type[Warning], file: str, line: int, code: str | None = None
+) -> str:
+    """Format a warning as Python does, but one of this package as its sentence alone."""
+    if Path(file).is_relative_to(Path(vision.__file__).parent):
+        return f"{message}\n"
+    return _python_format(message, category, file, line, code)
 
 
 def _sendable(error: BaseException) -> BaseException:
