@@ -105,7 +105,7 @@ with results.atomic_run_folder(folder, config) as attempt:
         pass
     results.append_metrics(attempt.folder, {"step": 1})
     results.release(attempt.folder)
-    for name in (results.PREDICTIONS, results.LABELS, results.LOGITS, "model.safetensors"):
+    for name in (results.PREDICTIONS, results.LOGITS, "model.safetensors", "config.json"):
         (attempt.folder / name).touch()
     results.write_result(attempt.folder, {"label": "CNN", "train_size": 60, "seed": 0, "record_version": 4})
 print(verify_run(folder))

@@ -22,9 +22,7 @@ LOGITS = "test_logits.npy"
 HEADS, HEADS_AT_START = "heads", "heads_at_start"  # what a line of metrics.jsonl has with log_inside
 WEIGHTS, MODEL = "model.safetensors", "config.json"  # written by vision.models.save_model
 LOCK, RESERVED, RESERVED_FILES, PROGRESS = "lock.json", "reserved", "reserved.files", "progress.json"
-OF_ATTEMPTS = frozenset(
-    (LOCK, RESERVED, RESERVED_FILES, PROGRESS)
-)  # only in the folder of a run that goes on
+OF_ATTEMPTS = frozenset((LOCK, RESERVED, RESERVED_FILES, PROGRESS))  # only while a run goes on
 OURS = OF_ATTEMPTS.union((RESULT, FAILURE, CONFIG, METRICS, PREDICTIONS, LABELS, LOGITS, WEIGHTS, MODEL))
 TEMPORARY = ".writing-"
 
