@@ -1,6 +1,7 @@
 """With training.log_inside a run tells how its heads change; the training stays the same."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import timm
@@ -8,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from vision import results
+from vision.cli import main
 from vision.data import load_inputs
 from vision.experiment import run
 from vision.inspection import measure_heads
@@ -42,6 +44,21 @@ def test_the_last_line_measures_the_saved_model_and_step_0_the_new_one(gated):
     for name in ("distance", "row", "col", "width", "gate"):
         assert last[name].to_numpy() == pytest.approx(saved[name].to_numpy(), abs=1e-5), name
     assert abs(last["row"] - start.reset_index(drop=True)["row"]).max() > 1e-3, "the heads did not move"
+
+
+def test_a_table_of_records_next_to_its_distances_says_the_same(gated, tmp_path):
+    run(replace(gated, training=replace(gated.training, log_inside=True)))
+    sweep, out = Path(gated.output_dir, gated.sweep), tmp_path / "published"
+    assert main(["plot", str(sweep), "--out", str(out)]) == 0
+    records = results.collect(sweep)
+    heads = results.head_curves(sweep, records)
+    means = heads.groupby("step")["distance"].mean()
+    written = results.head_distances(out / "records.csv", results.read_records(out / "records.csv"))
+    assert written["distance"].tolist() == pytest.approx(means.tolist(), abs=1e-12)
+    assert written["step"].tolist() == [0, 2, 4, 6] and set(written["folder"]) == {"gated/n60/s0"}
+
+    (sweep / "gated/n60/s0/metrics.jsonl").unlink()
+    assert results.head_distances(sweep, records).empty
 
 
 def test_logging_changes_neither_the_training_nor_which_run_it_is(gated):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -67,3 +68,36 @@ def test_a_sweep_without_these_evaluations_has_no_section(table_of_runs):
     for name in ("kernel_share", "nearest_cnn"):
         results.evaluation_file(table_of_runs.parent, name).unlink()
     assert not inside_models(read_sweep(table_of_runs))
+
+
+def test_how_a_field_opens(table_of_runs):
+    """Training adds 2 pixels to the distance at 100 images, and 1 more for each doubling."""
+    runs = pd.read_csv(table_of_runs)
+    vit = runs[runs["label"] == "ViT"]
+    doublings = vit["train_size"].map({100: 0, 200: 1, 400: 2})
+    start = 4.0 + vit["seed"] / 10
+    steps = [
+        vit.assign(step=step, distance=start + part * (2 + doublings)) for step, part in ((0, 0), (8, 1))
+    ]
+    pd.concat(steps[::-1]).to_csv(table_of_runs.with_name(results.DISTANCES), index=False)
+    sweep = read_sweep(table_of_runs)
+    section = inside_models(sweep)
+    assert not section.warnings
+    assert [figure.name for figure in section.figures][:2] == ["heads", "distance"]
+    assert section.findings[0] == (
+        "What training adds to the attention distance of the ViT grows from +2.00 pixels at 100 images to "
+        "+4.00 pixels at 400. That is +1.00 pixels for each doubling "
+        "(95% interval +1.00 to +1.00, 3 seeds)."
+    )
+    after = section.figures[1].figure.axes[1]
+    assert after.get_title() == "after training" or "after training" in {t.get_text() for t in after.texts}
+    heights = [np.asarray(line.get_ydata()) for line in after.lines]
+    [line] = [height for height in heights if len(height) == 3]
+    assert line == pytest.approx([6.1, 7.1, 8.1])
+
+
+def test_a_wrong_file_of_distances_is_named_and_left_out(table_of_runs):
+    file = table_of_runs.with_name(results.DISTANCES)
+    file.write_text("label,step\nViT,0\n")
+    section = inside_models(read_sweep(table_of_runs))
+    assert any(str(file) in text and "distance" in text for text in section.warnings), section.warnings

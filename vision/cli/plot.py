@@ -93,7 +93,7 @@ def plot(
     figures = _draw(
         *(out, curves, scores), title=title, notes=notes, **axes, metric=metric, xlabel=xlabel, apart=apart
     )
-    for file in (*figures, *_write(out, curves, records if states else None)):
+    for file in (*figures, *_write(out, curves, records if states else None, source)):
         print_line(f"wrote {file}")
     return 0
 
@@ -165,8 +165,8 @@ def _draw(
     return save(figure, out / "accuracy")
 
 
-def _write(out: Path, curves: pd.DataFrame, records: pd.DataFrame | None) -> list[Path]:
-    """Write the tables; no records if they came from a file."""
+def _write(out: Path, curves: pd.DataFrame, records: pd.DataFrame | None, sweep: Path) -> list[Path]:
+    """Write the tables; no records if they came from a file, and distances if the runs recorded some."""
     files = [out / CURVES]
     results.write_csv(curves, files[0])
     if records is not None:
@@ -174,4 +174,18 @@ def _write(out: Path, curves: pd.DataFrame, records: pd.DataFrame | None) -> lis
         flat = results.flat_table(records)
         results.write_csv(flat, files[1])
         flat.to_parquet(files[2], index=False)
+        files += _write_distances(out, sweep, records)
     return files
+
+
+def _write_distances(out: Path, sweep: Path, records: pd.DataFrame) -> list[Path]:
+    """Write the attention distances of the runs that recorded some; a file that cannot be read is named."""
+    try:
+        distances = results.head_distances(sweep, records)
+    except ValueError as error:
+        print_line(f"{results.DISTANCES} is left out: {error}")
+        return []
+    if distances.empty:
+        return []
+    results.write_csv(distances, out / results.DISTANCES)
+    return [out / results.DISTANCES]

@@ -10,13 +10,22 @@ from dataclasses import dataclass
 import pandas as pd
 
 from vision.report.exclusions import skip_on_error
+from vision.report.figures import distances
 from vision.report.figures.evaluation_curves import draw_evaluations
 from vision.report.figures.inside import FIGURES
+from vision.report.figures.named_figure import NamedFigure
 from vision.report.measures import SCORE
 from vision.report.section import Section
 from vision.report.sweep import Sweep
 from vision.report.wording import inside as wording
-from vision.statistics import SizeTrend, attention_of_runs, kept_by_kernel, size_trends, with_score
+from vision.statistics import (
+    SizeTrend,
+    attention_of_runs,
+    distance_ends,
+    kept_by_kernel,
+    size_trends,
+    with_score,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +34,9 @@ class InsideMeasure:
 
     Attributes:
         name: what it is.
-        evaluation: the evaluation that it comes from.
+        evaluation: the evaluation that it comes from, or log_inside.
         records: the runs that have it, with the column SCORE.
-        is_share: whether it is a share, rather than a number of tokens.
+        is_share: whether it is a share, rather than a number of tokens or pixels.
         answers: a sentence for each model with a trend over the sizes.
     """
 
@@ -44,8 +53,18 @@ def inside_models(sweep: Sweep) -> Section:
     with skip_on_error("section on the inside of models", section.warnings):
         tables = sweep.evaluations
         section.findings.extend(text for one in inside_measures(sweep, tables) for text in one.answers)
+        section.figures.extend(draw_distances(sweep, section.warnings))
         section.figures.extend(draw_evaluations(FIGURES, sweep, section.warnings))
     return section
+
+
+def draw_distances(sweep: Sweep, failures: list[str]) -> list[NamedFigure]:
+    """Draw the figures of a sweep that recorded attention distances; add a sentence for each that fails."""
+    figures: list[NamedFigure] = []
+    for draw in distances.FIGURES if len(sweep.distances) else ():
+        with skip_on_error(f"figure '{draw.__name__}'", failures):
+            figures.append(draw(sweep))
+    return figures
 
 
 def inside_measures(sweep: Sweep, tables: Mapping[str, pd.DataFrame]) -> list[InsideMeasure]:
@@ -59,6 +78,10 @@ def inside_measures(sweep: Sweep, tables: Mapping[str, pd.DataFrame]) -> list[In
         answers = [text(name, trend) for trend in size_trends(records, metric=SCORE)]
         found.append(InsideMeasure(name, evaluation, records, share, answers))
 
+    if len(sweep.distances):
+        ends = distance_ends(sweep.distances)
+        added = ends["last"] - ends["first"]
+        add("attention distance", "log_inside", added, wording.distance_change, share=False)
     if "kernel_share" in tables:
         means = attention_of_runs(tables["kernel_share"])
         add("kernel share", "kernel_share", means["kernel"], wording.share_change, share=True)

@@ -110,6 +110,13 @@ class Sweep:
         return {name: table for name, table in tables.items() if len(table)}
 
     @cached_property
+    def distances(self) -> pd.DataFrame:
+        """Attention distances of the runs that recorded them in training. Reading may raise a ValueError."""
+        if "folder" not in self.records:
+            return pd.DataFrame()
+        return results.head_distances(self.source, self.records)
+
+    @cached_property
     def ranking(self) -> pd.DataFrame:
         """The best model at each size, and those that are not significantly behind."""
         return ranking(self.compared)

@@ -48,6 +48,8 @@ from .files import PREDICTIONS as PREDICTIONS
 from .files import RESULT as RESULT
 from .files import WEIGHTS as WEIGHTS
 from .files import write_json as write_json
+from .head_distances import DISTANCES as DISTANCES
+from .head_distances import head_distances as head_distances
 from .identity import NON_IDENTIFYING as NON_IDENTIFYING
 from .identity import ConfigMismatch as ConfigMismatch
 from .identity import fingerprint as fingerprint

@@ -15,7 +15,7 @@ from vision.results.record import REQUIRED
 
 
 def learning_curves(sweep: Path | str, records: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for each validation: label, train_size, seed, step, lr, losses, val_accuracy.
+    """Return one row per validation: folder, label, train_size, seed, step, lr, losses, val_accuracy.
 
     Args:
         sweep: the folder that `records` was collected from.
@@ -40,7 +40,7 @@ def head_curves(sweep: Path | str, records: pd.DataFrame) -> pd.DataFrame:
         records: the runs whose curves to read; those without such a log have no rows.
 
     Returns:
-        Columns label, train_size, seed, step and those of `vision.inspection.measure_heads`.
+        Columns folder, label, train_size, seed, step and those of `vision.inspection.measure_heads`.
 
     Raises:
         FileNotFoundError: a run has no metrics.jsonl.
@@ -59,7 +59,7 @@ def _validations(sweep: Path | str, records: pd.DataFrame) -> Iterator[tuple[Jso
     """Yield which run it is, and a line of its metrics.jsonl."""
     for run in records[["folder", *REQUIRED]].to_dict("records"):
         for step in _steps(Path(sweep) / run["folder"] / METRICS):
-            yield {name: run[name] for name in REQUIRED}, step
+            yield {name: run[name] for name in ("folder", *REQUIRED)}, step
 
 
 def _steps(path: Path) -> list[JsonObject]:

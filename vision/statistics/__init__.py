@@ -13,6 +13,7 @@ from vision.statistics.data_equivalence import data_equivalence as data_equivale
 from vision.statistics.evaluations import UNCHANGED as UNCHANGED
 from vision.statistics.evaluations import attention_of_runs as attention_of_runs
 from vision.statistics.evaluations import calibration_errors as calibration_errors
+from vision.statistics.evaluations import distance_ends as distance_ends
 from vision.statistics.evaluations import kept_by_kernel as kept_by_kernel
 from vision.statistics.evaluations import mean_scores as mean_scores
 from vision.statistics.evaluations import reliability as reliability

@@ -44,6 +44,15 @@ def attention_of_runs(table: pd.DataFrame) -> pd.DataFrame:
     return means.assign(**{name: means[name].clip(0, 1) for name in shares})
 
 
+def distance_ends(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the attention distance before training (first) and after it (last), by the folder of the run.
+
+    Args:
+        table: One row per run and step, with columns folder, step and distance; step 0 is before training.
+    """
+    return table.sort_values("step").groupby("folder")["distance"].agg(["first", "last"])
+
+
 def kept_by_kernel(table: pd.DataFrame) -> dict[int, pd.Series]:
     """Return what the nearest CNN keeps of each run, by its folder, for each side of the kernels.
 

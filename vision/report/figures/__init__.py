@@ -19,7 +19,6 @@ FIGURES: dict[str, Callable[[Sweep], NamedFigure | None]] = {
     "field-map": fields.field_map,
     "overfit": training.train_test_gap,
     "steps": training.learning_curves,
-    "heads": training.head_curves,
     "cost": training.cost,
     "confusion": predictions.confusion,
     "classes": predictions.classes,

@@ -67,26 +67,3 @@ def cost(sweep: Sweep) -> NamedFigure | None:
         all_lines=all_lines(sweep),
     )
     return NamedFigure("cost", figure, captions.COST_FIGURE)
-
-
-def head_curves(sweep: Sweep) -> NamedFigure | None:
-    """The heads' attention distance during training; None where it was not logged."""
-    if not sweep.is_folder:
-        return None
-    records = best_runs(sweep)
-    records = records[~records["folder"].isin(sweep.missing_files.get(results.METRICS, []))]
-    heads = results.head_curves(sweep.source, records)
-    if heads.empty or heads["distance"].isna().all():
-        return None
-    each_run = ["label", "train_size", "seed", "step"]
-    distances = heads.groupby(each_run, sort=False)["distance"].mean().reset_index().dropna()
-    measured = records[records["label"].isin(distances["label"])]
-    figure = plots.plot_learning_curves(
-        distances,
-        title=f"Attention distance during training on {sweep.data}",
-        notes=notes_of(sweep, accuracy_curves(measured), measured, interval="mean"),
-        metric="distance",
-        line="train_size",
-        panel="label",
-    )
-    return NamedFigure("heads", figure, captions.HEADS_FIGURE)

@@ -14,10 +14,6 @@ OVERFIT_FIGURE = (
     "Two low curves mean underfitting: too little capacity or training."
 )
 STEPS_FIGURE = "Accuracy on the validation images by optimizer step: was the budget large enough?"
-HEADS_FIGURE = (
-    "Distance in pixels between a query and the keys it attends to, averaged over heads and layers. "
-    "It starts at step 0, before training. A convolution has a fixed distance and is not shown."
-)
 COST_FIGURE = "Accuracy with the most training images against the cost of a model."
 CONFUSION_FIGURE = "How the images of each true class were classified, in percent."
 CLASSES_FIGURE = "Test accuracy of each class."

@@ -22,6 +22,14 @@ CAPTION = (
     "place of each attention layer, fitted to the layer's output without training. "
     "Each model and measure is tested separately."
 )
+HEADS_FIGURE = (
+    "Distance in pixels between a query and the keys it attends to, averaged over heads and layers. "
+    "It starts at step 0, before training. A convolution has a fixed distance and is not shown."
+)
+DISTANCE_FIGURE = (
+    "Distance in pixels between a query and the keys it attends to, averaged over heads and layers, "
+    "of new and of trained models."
+)
 SHARE_FIGURE = (
     "Shares of the variance of attention weights: a kernel of relative offsets, absolute position, and "
     "content. They add to 1."
@@ -51,6 +59,12 @@ def kept_change(name: str, trend: SizeTrend) -> str:
     return _change(trend, f"What the {name} keeps of {the(trend.label)}", percent, points, " points")
 
 
+def distance_change(name: str, trend: SizeTrend) -> str:
+    """Return how what training adds to a distance in pixels, with this name, changes with the images."""
+    what = f"What training adds to the {name} of {the(trend.label)}"
+    return _change(trend, what, _added_pixels, _signed, " pixels")
+
+
 def _change(
     trend: SizeTrend, what: str, value: Callable[[float], str], change: Callable[[float], str], unit: str
 ) -> str:
@@ -70,6 +84,10 @@ def _change(
 
 def _tokens(radius: float) -> str:
     return f"{radius:.2f} tokens"
+
+
+def _added_pixels(distance: float) -> str:
+    return f"{distance:+.2f} pixels"
 
 
 def _signed(radius: float) -> str:
