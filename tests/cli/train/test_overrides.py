@@ -93,6 +93,8 @@ def test_one_sentence_and_nothing_written(line, tmp_path, vision):
     {
         "data: {augment: {flip: 2}}": "data.augment.flip must be true or false, got 2",
         "training: {compile: 0.5}": "training.compile must be true or false, got 0.5",
+        "x: !!python/object/apply:os.system [touch outputs]": "could not determine a constructor for the tag",
+        "training: {lr: 1": "expected ',' or '}', but got",
         "save_logits: 3": "save_logits must be true or false, got 3",
         "hydra: {sweeper: {params: {training.compile: 4}}}": "training.compile must be true or false, got 4",
         "training: {optimizer: sgd, optimizer_options: {nesterov: 1}}": "nesterov must be true or false",

@@ -62,6 +62,9 @@ WRONG = {
     "model=cnn sweep=../../x": ["sweep must be the name of a folder below output_dir", "got '../../x'"],
     "model=cnn sweep=/tmp/x": ["sweep must be the name of a folder below output_dir"],
     "+hydra.callbacks.x._target_=os.getcwd": ["hydra.callbacks.x._target_ must not be os.getcwd"],
+    # These are reached through a module of Hydra, or are imported there.
+    "+hydra.callbacks.x._target_=hydra.experimental.callbacks.logging.os.getcwd": ["_target_ must not be"],
+    "+hydra.callbacks.x._target_=hydra.experimental.callbacks.Path": ["_target_ must not be hydra.exp"],
     "-m model=cnn hydra.launcher._target_=os.getcwd": ["hydra.launcher._target_ must not be os.getcwd"],
     "model=cnn output_dir=/proc/outputs": ["output_dir must be a folder that can be written to"],
 }

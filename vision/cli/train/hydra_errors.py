@@ -14,9 +14,11 @@ from typing import TypeVar, get_args, get_origin
 import hydra._internal.utils as hydra_internals
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from vision.cli.stderr import tell
 from vision.config import setting_types
+from vision.text import one_line
 
 Result = TypeVar("Result")
 DEBUG = "VISION_DEBUG"  # environment variable: show tracebacks
@@ -63,7 +65,7 @@ def sentence(error: BaseException) -> str:
     if found := re.match(NO_FOLDER, str(error)):
         return f"hydra.searchpath must name folders that exist, got {found[1]}"
     if not isinstance(error, HydraException | OmegaConfBaseException):
-        return str(error)
+        return one_line(error) if isinstance(error, YAMLError) else str(error)
     text = f"{error}\n{error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else ''}"
     details = dict(DETAILS.findall(text))
     name, message = details.get("full_key", ""), DETAILS.sub("", text).partition("Config search path:")[0]

@@ -7,6 +7,7 @@ ValueError: hydra.callbacks.x._target_ must not be os.system: a config may call 
 
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any, cast
 
 from hydra._internal.hydra import Hydra
@@ -20,6 +21,7 @@ ALLOWED = (
     *("hydra._internal.core_plugins.", "hydra._internal.launcher."),
     *("hydra.experimental.callbacks.", "hydra_plugins."),
 )
+PACKAGES = ("hydra", "hydra_plugins", "vision")  # in which what may be called is defined
 CALLED = ("_target_", "()")  # Hydra's key, and that of Python's logging configs
 LOGGING = ("logging.", "colorlog.")
 
@@ -40,11 +42,23 @@ def check_targets(config: JsonObject) -> None:
     more = tuple(filter(None, os.environ.get(ALLOWED_TARGETS, "").split(",")))
     for setting, target in _targets(config, ""):
         is_logging = setting.startswith("hydra.") and "_logging." in setting and target.startswith(LOGGING)
-        if not (target.startswith(ALLOWED) or target in more or is_logging):
+        if not (_is_of_hydra(target) or target in more or is_logging):
             raise ValueError(
                 f"{setting} must not be {target}: a config may call Hydra and its plugins only; "
                 f"{ALLOWED_TARGETS} can name more, joined by commas"
             )
+
+
+def _is_of_hydra(target: str) -> bool:
+    """Return whether a name is that of a class that Hydra, a plugin or this package defines."""
+    module, _, name = target.rpartition(".")
+    if not target.startswith(ALLOWED):
+        return False
+    try:
+        found = getattr(import_module(module), name, None)
+    except ImportError:
+        return False
+    return isinstance(found, type) and found.__module__.partition(".")[0] in PACKAGES
 
 
 def _compose_checked(self: Hydra, *arguments: Any, **named: Any) -> DictConfig:
