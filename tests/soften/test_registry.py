@@ -125,6 +125,19 @@ def test_a_softened_backbone_changes_its_size_in_place_and_keeps_its_weights():
         model.set_input_size(16, patch_size=4)
 
 
+@pytest.mark.filterwarnings("ignore:.*searchsorted.*non-contiguous.*:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*non-tuple sequence for multidimensional.*:UserWarning")
+@pytest.mark.parametrize("img_size", [(8, 8), (16, 8)])
+@pytest.mark.parametrize(("cnn", "pos_embed"), [("field_cnn", "learned"), ("field_vit", "relative")])
+def test_its_positions_are_resized_when_it_is_loaded(cnn, pos_embed, img_size, tmp_path):
+    arguments = {"cnn": cnn, "img_size": 8, "patch_size": 2, "in_chans": 1, "pos_embed": pos_embed, **CNN}
+    model: Any = timm.create_model("softened_cnn", **arguments).eval()
+    save_model(model, tmp_path, arguments=arguments, input_size=(1, 8, 8), mean=(0.5,), std=(0.5,))
+    other, images = load_model(tmp_path, img_size=img_size).eval(), torch.randn(2, 1, *img_size)
+    model.set_input_size(img_size)
+    assert torch.equal(other(images), model(images))
+
+
 @pytest.mark.slow
 @each_cnn
 def test_it_runs_in_onnx_runtime_with_equal_outputs(cnn, tmp_path):

@@ -9,6 +9,7 @@ torch.Size([1, 64, 16])
 """
 
 from collections.abc import Iterator
+from copy import deepcopy
 from math import isqrt
 from typing import TYPE_CHECKING, cast
 
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from vision.dynamic import Arguments, JsonObject
 from vision.models.conv_stem import ConvStem
 from vision.patches import PatchEmbed, Size, Stem, pair
-from vision.positions.resizing import Resizable, parameter_like
+from vision.positions.resizing import Resizable, parameter_like, resize
 
 if TYPE_CHECKING:
     from vision.models.backbone import Backbone
@@ -85,6 +86,29 @@ def weights_for(
     source.load_state_dict(weights, assign=True)
     give_weights(source, target)
     return target.state_dict() | head
+
+
+def resized_positions(
+    model: nn.Module, state: dict[str, Tensor], *, img_size: Size | list[int]
+) -> dict[str, Tensor]:
+    """Return the positions in the weights of a checkpoint, on the grid of a model made from a backbone.
+
+    Args:
+        model: the model to get the weights, with the backbone's `set_input_size`.
+        state: a state_dict of a model with the same arguments but for the size of its images.
+        img_size: height and width in pixels that it was built for.
+    """
+    modules = cast(Iterator[tuple[str, nn.Module]], model.named_modules())
+    positions = {name: part for name, part in modules if isinstance(part, Resizable)}
+    if not positions or pair(img_size) == pair(cast("Backbone", model).arguments["img_size"]):
+        return {}
+    source, resized = deepcopy(model), dict[str, Tensor]()
+    cast("Backbone", source).set_input_size(pair(img_size))
+    for name, own in positions.items():
+        old, start = source.get_submodule(name), f"{name}."
+        old.load_state_dict({k.removeprefix(start): v for k, v in state.items() if k.startswith(start)})
+        resized |= {f"{start}{key}": value for key, value in resize(old, own.grid).state_dict().items()}
+    return resized
 
 
 def give_weights(source: nn.Module, target: nn.Module) -> None:

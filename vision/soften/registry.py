@@ -19,7 +19,7 @@ from vision.argument_types import checked
 from vision.convert import as_attention
 from vision.dynamic import Arguments
 from vision.models import check_name, complete_derived, create_base, load_model
-from vision.models.resizing import give_weights
+from vision.models.resizing import give_weights, resized_positions
 from vision.models.saved import read_saved
 from vision.models.timm_model import TimmModel
 from vision.patches import Size
@@ -131,7 +131,7 @@ def timm_options(
     own = {"first_conv": first_conv, "classifier": config.classifier, "pool_size": config.pool_size}
     options: Arguments = {
         "pretrained_cfg_overlay": {**own, **(pretrained_cfg_overlay or {})},
-        "pretrained_filter_fn": _adapt_channels,
+        "pretrained_filter_fn": _adapt_weights,
     }
     if arguments.get("features_only") and arguments.get("feature_cls", "getter") == "getter":
         options["feature_cls"] = _Features
@@ -146,8 +146,8 @@ class _Features(FeatureGetterNet):
         super().__init__(model, min(5, levels) if out_indices == _DEFAULT_LEVELS else out_indices, **options)
 
 
-def _adapt_channels(state: dict[str, torch.Tensor], model: nn.Module) -> dict[str, torch.Tensor]:
-    """Return the weights of a checkpoint for other channels: the first kernel, its queries and keys."""
+def _adapt_weights(state: dict[str, torch.Tensor], model: nn.Module) -> dict[str, torch.Tensor]:
+    """Return the weights of a checkpoint for other channels, in its first layer, and another grid."""
     timm_model = cast(TimmModel, model)
     config, wanted = timm_model.pretrained_cfg, timm_model.in_chans
     channels = config["input_size"][0]
@@ -165,7 +165,8 @@ def _adapt_channels(state: dict[str, torch.Tensor], model: nn.Module) -> dict[st
             f"a softened CNN keeps its patches: weights for {' x '.join(map(str, kernel.shape[2:]))} pixels "
             f"do not fit {' x '.join(map(str, own.shape[2:]))}"
         )
-    return state
+    given: Arguments = getattr(model, "pretrained_model_args", {})
+    return state | resized_positions(model, state, img_size=given.get("img_size") or config["input_size"][1:])
 
 
 def complete_softened_cnn(**arguments: Any) -> Arguments:
@@ -177,7 +178,7 @@ def _convert_and_soften(cnn: nn.Module, *, shape: tuple[int, ...], **options: An
     """Convert a CNN for images (C, H, W) and soften it; `softened` keeps the options for `start_from`."""
     model: Any = soften(as_attention(cnn.eval(), shape), **options)
     model.softened = {"shape": shape, **options}
-    model._traits = {"first_conv": None}  # timm's loader leaves it to `_adapt_channels`
+    model._traits = {"first_conv": None}  # timm's loader leaves it to `_adapt_weights`
     return model.train()
 
 
