@@ -61,6 +61,12 @@ def test_a_wrong_target_is_refused_before_any_work(trained, target, format, mess
         export(trained, target, format=format)
 
 
+def test_a_model_of_another_dtype_is_refused(photo_run, tmp_path):
+    other = vision.load(photo_run, dtype=torch.bfloat16)
+    with pytest.raises(ValueError, match=r"takes float32 images, got a model of torch.bfloat16 on cpu; tr"):
+        export(other, tmp_path / "m.onnx")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("format", ["onnx", "torch"])
 def test_a_cnn_is_exported_for_images_of_any_size(photo_config, tmp_path, format):

@@ -59,11 +59,17 @@ def export(
         dynamic_size: accept images of other heights and widths too.
 
     Raises:
-        ValueError: the format is unknown, the path is a folder, the model cannot be exported, or the file
-            would differ from the model. Nothing is written then.
+        ValueError: the format is unknown, the path is a folder, or the model is not in float32 on the CPU. Or
+            it cannot be exported, or the file would differ from the model. Nothing is written then.
         ModuleNotFoundError: ONNX is not installed.
     """
     check_target(path, format)
+    weight = next(trained.model.parameters())
+    if (weight.dtype, weight.device.type) != (torch.float32, "cpu"):
+        raise ValueError(
+            f"a file takes float32 images, got a model of {weight.dtype} on {weight.device}; "
+            'trained.model.to("cpu", torch.float32) brings it there'
+        )
     path = Path(path)
     trained = for_any_size(trained) if dynamic_size else trained
     model, shape = trained.model.eval(), trained.config["input_size"]
