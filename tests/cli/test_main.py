@@ -3,12 +3,15 @@
 import re
 import signal
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from commands import VISION
 
 from vision.cli.commands import COMMANDS
 from vision.cli.main import main
+from vision.experiment import run
 
 
 def test_the_installed_command_lists_every_subcommand():
@@ -67,3 +70,17 @@ def test_a_reader_that_stops_reading_gets_no_error(tmp_path):
         assert process.stderr.read() == ""
         process.stderr.close()
         assert process.wait() in (128 + signal.SIGPIPE, 1)  # 1 is rich's
+
+
+@pytest.mark.slow
+def test_a_package_that_only_a_part_of_the_work_needs_is_named_in_one_line(small_run):
+    folder = run(small_run)["folder"]
+    for command, package, pip in (
+        (["plot", str(Path(folder).parents[2])], "pyarrow", "pyarrow"),
+        (["train", "debug=tiny", f"output_dir={folder}/new"], "sklearn", "scikit-learn"),
+    ):
+        absent = f"import sys; sys.modules[{package!r}] = sys.modules['{package}.datasets'] = None"
+        code = f"{absent}; from vision.cli import main; sys.exit(main({command}))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        wanted = f"vision {command[0]}: needs the package {pip}, which is not installed: pip install {pip}\n"
+        assert (done.returncode, done.stderr) == (2, wanted)

@@ -20,7 +20,8 @@ def in_a_sentence(failure: str) -> Generator[None]:
     except OSError:
         raise
     except Exception as error:
-        if isinstance(error, ValueError) and _is_ours(error):  # it names the setting
+        # It names the setting, or a package that the command then names with how to install it.
+        if isinstance(error, ValueError | ModuleNotFoundError) and _is_ours(error):
             raise
         raise ValueError(f"{failure}: {type(error).__name__}: {one_line(error, most=300)}") from error
 

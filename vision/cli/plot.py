@@ -5,6 +5,7 @@ vision plot outputs/data_size-digits
 
 import argparse
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
@@ -167,6 +168,7 @@ def _draw(
 
 def _write(out: Path, curves: pd.DataFrame, records: pd.DataFrame | None, sweep: Path) -> list[Path]:
     """Write the tables; no records if they came from a file, and distances if the runs recorded some."""
+    import_module("pyarrow")  # whose absence pandas states in many lines, after the work is done
     files = [out / CURVES]
     results.write_csv(curves, files[0])
     if records is not None:

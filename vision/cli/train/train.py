@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from vision import results
+from vision.cli.missing_packages import advice
 from vision.cli.output_paths import check_folder
 from vision.cli.own_modules import find_modules_here
 from vision.cli.stderr import tell
@@ -111,6 +112,11 @@ def _run(composed: DictConfig) -> str:
     except (ValueError, OSError, results.DiskFull) as error:
         if this_process_of_run().rank == 0:
             tell(f"vision train: {sentence(error)}")
+        raise SystemExit(2) from error
+    except ModuleNotFoundError as error:  # before Hydra adds a line to it
+        if error.name is None or error.name.partition(".")[0] == "vision":
+            raise
+        tell(f"vision train: {advice(error.name)}")
         raise SystemExit(2) from error
     with progress:
         status = run_here(config, progress)
