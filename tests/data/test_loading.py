@@ -265,7 +265,7 @@ def test_many_channels_are_said(monkeypatch):
 @pytest.mark.parametrize(
     ("pixels", "message"),
     [
-        (PLANES.float() / 128 - 1, r"got float32 from -1 to 0\.99.*: scale them to 0 to 255"),
+        (PLANES.float() / 128 - 1, r"got float32 from -1 to 0\.99.*: scale them to integers from 0 to 255"),
         (PLANES.int() * 16, "got int32 from 0 to 4080: scale them"),
         (PLANES.float() / 3, "got float32 from 0 to 85: scale them"),
         (PLANES.float().log(), "got float32 from -inf"),

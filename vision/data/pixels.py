@@ -122,8 +122,8 @@ def _bytes(pixels: Tensor, split: str) -> tuple[Tensor, list[str]]:
     ):
         return pixels.to(torch.uint8), [f"{given} pixels from 0 to 255 become uint8"]
     raise ValueError(
-        f"{split}: {WANTED}; got {given} from {low:g} to {high:g}: scale them to 0 to 255, "
-        "before any normalization"
+        f"{split}: {WANTED}; got {given} from {low:g} to {high:g}: scale them to integers "
+        "from 0 to 255, before any normalization"
     )
 
 
