@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from publishing.distances import Distances
 from publishing.runs import Runs
 
 from vision import results
@@ -59,12 +60,16 @@ def page(folder: Path, template: str = TEMPLATE) -> str:
             "beyond": measure_answers(sweep, measures(sweep, sweep.evaluations)),
         }
 
+    def distances(name: str) -> Distances:
+        return Distances(read_sweep(folder / name))
+
     def check(claim: bool) -> str:
         if not claim:
             raise ValueError(f"a claim of {folder.name}/{template} is not true of its records")
         return ""
 
-    return wrap(environment.get_template(template).render(read=read, evaluations=evaluations, check=check))
+    functions = {"read": read, "evaluations": evaluations, "distances": distances, "check": check}
+    return wrap(environment.get_template(template).render(functions))
 
 
 def with_result(readme: str) -> str:

@@ -1,0 +1,42 @@
+"""How far the heads of a published sweep attend before and after training, as text.
+
+>>> Distances(sweep).row("ViT", [100, 200])  # doctest: +SKIP
+'| ViT | 16.53 ± 0.02 | 16.56 ± 0.03 | 16.64 ± 0.09 |'
+"""
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from vision.report.sweep import Sweep
+from vision.statistics import distance_ends
+from vision.statistics.intervals import interval_of
+
+
+class Distances:
+    """Attention distances in pixels, averaged over the heads of each run."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        runs = sweep.records.set_index("folder")[["label", "train_size"]]
+        self.ends = distance_ends(sweep.distances).join(runs)
+
+    @property
+    def labels(self) -> list[str]:
+        """The models that attend, in the order of their names."""
+        return sorted(self.ends["label"].unique())
+
+    def row(self, label: str, sizes: Sequence[int]) -> str:
+        """Return a row of a Markdown table: the distance before training, and after it with each size."""
+        runs = self.ends[self.ends["label"] == label]
+        after = [runs.loc[runs["train_size"] == size, "last"] for size in sizes]
+        return f"| {label} | {' | '.join(map(_text, [runs['first'], *after]))} |"
+
+
+def _text(values: pd.Series) -> str:
+    """Return "16.53 ± 0.02", the mean and half of the 95% t interval."""
+    if values.empty:
+        return ""
+    low, high = interval_of(values.to_numpy())
+    half = (high - low) / 2
+    return f"{values.mean():.2f}" if math.isnan(half) else f"{values.mean():.2f} ± {half:.2f}"
