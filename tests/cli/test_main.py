@@ -40,6 +40,7 @@ def test_completion_knows_subcommands_and_settings(tmp_path, vision):
     )
     offered = vision(tmp_path, "-sc", "query=bash", COMP_LINE="vision train model=").stdout
     assert "model=vit" in offered and "model=cnn" in offered
+    assert vision(tmp_path, "train", "-sc", "query=bash").stdout.startswith("train status")
     script = vision(tmp_path, "-sc", "install=bash").stdout
     assert "complete -o nospace" in script and script.strip().endswith("vision")
 

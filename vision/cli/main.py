@@ -45,14 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(command: str, words: list[str]) -> int:
+    of_hydra = words[1:] if command == "train" else words
+    if of_hydra and of_hydra[0] in COMPLETION:
+        from vision.cli.completion import complete
+
+        return complete(of_hydra)
     if command == "train":  # its arguments are Hydra's
         from vision.cli.train.train import train
 
         return train(words[1:])
-    if command in COMPLETION:
-        from vision.cli.completion import complete
-
-        return complete(words)
     options = vars(_parser(command).parse_args(words))
     command = options.pop("command")
     with without_garbage_collection():
