@@ -7,6 +7,7 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from vision.report.sweep import Sweep
@@ -31,6 +32,12 @@ class Distances:
         runs = self.ends[self.ends["label"] == label]
         after = [runs.loc[runs["train_size"] == size, "last"] for size in sizes]
         return f"| {label} | {' | '.join(map(_text, [runs['first'], *after]))} |"
+
+    def uniform(self, side: int, patch: int) -> str:
+        """Return the distance of uniform attention over `side` x `side` patches of so many pixels."""
+        rows, cols = np.divmod(np.arange(side**2), side)
+        apart = np.hypot(rows[:, None] - rows, cols[:, None] - cols)
+        return f"{patch * apart.mean():.2f}"
 
 
 def _text(values: pd.Series) -> str:
