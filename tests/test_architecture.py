@@ -130,3 +130,13 @@ def test_import_vision_loads_no_heavy_library():
     code = f"import sys, vision; print(sorted({unwanted} & set(sys.modules)))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+def test_no_name_that_is_imported_on_first_use_is_that_of_its_module():
+    """Whoever imports the module first would get it in place of the name."""
+    stubs = list(PACKAGE.rglob("__init__.pyi"))
+    assert stubs
+    for stub in stubs:
+        for node in ast.parse(stub.read_text()).body:
+            if isinstance(node, ast.ImportFrom) and node.module:
+                assert node.module.partition(".")[0] not in {alias.name for alias in node.names}, stub

@@ -197,7 +197,9 @@ def _backbone(name: str, mixer: str, pretrained: bool, kwargs: "Arguments", **de
 
 def _features(kwargs: "Arguments") -> "Arguments":
     """Return timm's feature_cfg: the last three blocks, as of timm's ViTs, or as many as there are."""
-    return {"out_indices": min(3, max(1, kwargs.get("depth", 3))), "feature_cls": "getter"}
+    depth = kwargs.get("depth")
+    blocks = depth if isinstance(depth, int) and depth > 0 else 3  # the constructor refuses others
+    return {"out_indices": min(3, blocks), "feature_cls": "getter"}
 
 
 def _of_any_size(name: str, kwargs: "Arguments") -> "Arguments":

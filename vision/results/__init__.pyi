@@ -27,6 +27,8 @@ from .disk import check_writable as check_writable
 from .disk import existing_path as existing_path
 from .disk import release as release
 from .disk import reserve as reserve
+from .distances import DISTANCES as DISTANCES
+from .distances import head_distances as head_distances
 from .evaluations import EVALUATIONS as EVALUATIONS
 from .evaluations import EvaluationTable as EvaluationTable
 from .evaluations import WritingEvaluations as WritingEvaluations
@@ -48,8 +50,6 @@ from .files import PREDICTIONS as PREDICTIONS
 from .files import RESULT as RESULT
 from .files import WEIGHTS as WEIGHTS
 from .files import write_json as write_json
-from .head_distances import DISTANCES as DISTANCES
-from .head_distances import head_distances as head_distances
 from .identity import NON_IDENTIFYING as NON_IDENTIFYING
 from .identity import ConfigMismatch as ConfigMismatch
 from .identity import fingerprint as fingerprint
