@@ -51,7 +51,8 @@ PAGES = {
         "60k.csv",
         "plain CNN,ViT",
         ("gain", "accuracy", "kernel-share", "corruptions"),
-    )
+    ),
+    "learned_field-cifar10-jpeg": ("records.csv", "CNN,ViT", ("heads", "distance", "accuracy")),
 }
 
 

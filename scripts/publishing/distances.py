@@ -19,7 +19,7 @@ class Distances:
     """Attention distances in pixels, averaged over the heads of each run."""
 
     def __init__(self, sweep: Sweep) -> None:
-        runs = sweep.records.set_index("folder")[["label", "train_size"]]
+        runs = sweep.records.set_index("folder")[["label", "train_size", "seed"]]
         self.ends = distance_ends(sweep.distances).join(runs)
 
     @property
@@ -31,13 +31,18 @@ class Distances:
         """Return a row of a Markdown table: the distance before training, and after it with each size."""
         runs = self.ends[self.ends["label"] == label]
         after = [runs.loc[runs["train_size"] == size, "last"] for size in sizes]
-        return f"| {label} | {' | '.join(map(_text, [runs['first'], *after]))} |"
+        before = runs.groupby("seed")["first"].mean()  # a seed starts nearly the same for each size
+        return f"| {label} | {' | '.join(map(_text, [before, *after]))} |"
 
-    def uniform(self, side: int, patch: int) -> str:
+    def after(self, label: str) -> float:
+        """Return the mean distance after training, over sizes and seeds."""
+        return float(self.ends.loc[self.ends["label"] == label, "last"].mean())
+
+    def uniform(self, side: int, patch: int) -> float:
         """Return the distance of uniform attention over `side` x `side` patches of so many pixels."""
         rows, cols = np.divmod(np.arange(side**2), side)
         apart = np.hypot(rows[:, None] - rows, cols[:, None] - cols)
-        return f"{patch * apart.mean():.2f}"
+        return patch * float(apart.mean())
 
 
 def _text(values: pd.Series) -> str:
