@@ -59,7 +59,9 @@ def test_the_page_and_the_figure_refuse_it_with_one_sentence(tmp_path, capsys):
 
 
 def test_runs_of_this_suite_have_no_unknown_columns():
-    of_runs = (path for path in PUBLISHED.rglob("*.csv") if path.name != "curves.csv")
+    of_runs = (
+        path for path in PUBLISHED.rglob("*.csv") if path.name not in ("curves.csv", results.DISTANCES)
+    )
     tables = [path for path in of_runs if path.parent.name != EVALUATIONS]
     assert len(tables) > 8
     for path in tables:
