@@ -20,7 +20,7 @@ from publishing.runs import Runs
 
 from vision import results
 from vision.report.beyond_accuracy import measure_answers
-from vision.report.inside_models import inside_measures
+from vision.report.inside_models import inside_measures, inside_tables
 from vision.report.measures import measures
 from vision.report.read_sweep import read_sweep
 
@@ -54,7 +54,7 @@ def page(folder: Path, template: str = TEMPLATE) -> str:
     def evaluations(name: str, *pair: str) -> dict[str, list[str]]:
         """Return the sentences about what `vision evaluate` measured, by the section of the report."""
         sweep = read_sweep(folder / name, pair=pair)
-        inside = inside_measures(sweep, sweep.evaluations)
+        inside = inside_measures(sweep, inside_tables(sweep))
         return {
             "inside": [answer for measure in inside for answer in measure.answers],
             "beyond": measure_answers(sweep, measures(sweep, sweep.evaluations)),

@@ -64,7 +64,7 @@ def unknown_argument(function: Callable[..., object], given: Iterable[str]) -> s
 
 
 def no_argument(unknown: str, known: Collection[str], *, most: int = 3) -> str:
-    """Return that there is no such argument, and the nearest of those that there are, or all of them.
+    """Return what to say of an argument that does not exist: the nearest that do exist, or all of them.
 
     >>> no_argument("cutof", ["n", "cutoff"])
     'has no argument cutof; did you mean cutoff?'

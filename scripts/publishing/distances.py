@@ -4,12 +4,12 @@
 '| ViT | 16.53 ± 0.02 | 16.56 ± 0.03 | 16.64 ± 0.09 |'
 """
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+from publishing.means import plus_minus
 from vision.report.sweep import Sweep
 from vision.statistics import distance_ends
 from vision.statistics.intervals import interval_of
@@ -49,6 +49,4 @@ def _text(values: pd.Series) -> str:
     """Return "16.53 ± 0.02", the mean and half of the 95% t interval."""
     if values.empty:
         return ""
-    low, high = interval_of(values.to_numpy())
-    half = (high - low) / 2
-    return f"{values.mean():.2f}" if math.isnan(half) else f"{values.mean():.2f} ± {half:.2f}"
+    return plus_minus(values.mean(), *interval_of(values.to_numpy()), digits=2)

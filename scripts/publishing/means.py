@@ -37,8 +37,7 @@ class Means(Selection):
         """Return a mean accuracy with half of its 95% interval, such as "35.4 ± 1.3"; of one run, "35.4"."""
         point = self._points("test_accuracy")[label, size]
         mean, low, high = (100 * point[name] for name in ("mean", "low", "high"))
-        half = max(high - mean, mean - low)
-        return f"{mean:.1f}" if math.isnan(half) else f"{mean:.1f} ± {half:.1f}"
+        return plus_minus(mean, low, high, digits=1)
 
     def gain(self, label: str, first: int, last: int) -> str:
         """Return how much a mean rises from one size to another, in points."""
@@ -90,3 +89,9 @@ class Means(Selection):
     def _curves(self, metric: str) -> Points:
         rows: list[dict[Any, Any]] = accuracy_curves(self.records, metric=metric).to_dict("records")
         return {(str(row["label"]), int(row["train_size"])): row for row in rows}
+
+
+def plus_minus(mean: float, low: float, high: float, *, digits: int) -> str:
+    """Return a mean with half of its interval, such as "35.4 ± 1.3"; without an interval, "35.4"."""
+    half = max(high - mean, mean - low)
+    return f"{mean:.{digits}f}" if math.isnan(half) else f"{mean:.{digits}f} ± {half:.{digits}f}"

@@ -101,3 +101,5 @@ def test_a_wrong_file_of_distances_is_named_and_left_out(table_of_runs):
     file.write_text("label,step\nViT,0\n")
     section = inside_models(read_sweep(table_of_runs))
     assert any(str(file) in text and "distance" in text for text in section.warnings), section.warnings
+    assert [figure.name for figure in section.figures] == ["kernel-share", "kernel-width", "nearest-cnn"]
+    assert len(section.findings) == 4

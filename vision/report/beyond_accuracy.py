@@ -27,7 +27,7 @@ def beyond_accuracy(sweep: Sweep) -> Section:
         found = measures(sweep, sweep.evaluations)
         section.warnings.extend(wording.not_evaluated(one.name, one.missing) for one in found if one.missing)
         section.findings.extend(measure_answers(sweep, found))
-        section.figures.extend(draw_evaluations(FIGURES, sweep, section.warnings))
+        section.figures.extend(draw_evaluations(FIGURES, sweep, sweep.evaluations, section.warnings))
         return replace(section, table=_table(found))
     return section
 

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from vision.report.exclusions import skip_on_error
-from vision.report.figures import distances
 from vision.report.figures.evaluation_curves import draw_evaluations
 from vision.report.figures.inside import FIGURES
-from vision.report.figures.named_figure import NamedFigure
 from vision.report.measures import SCORE
 from vision.report.section import Section
 from vision.report.sweep import Sweep
@@ -51,20 +49,22 @@ def inside_models(sweep: Sweep) -> Section:
     """Return the section of a sweep; it is empty without the evaluations, and a part that fails is named."""
     section = Section("inside", wording.TITLE, wording.CAPTION)
     with skip_on_error("section on the inside of models", section.warnings):
-        tables = sweep.evaluations
+        tables: Mapping[str, pd.DataFrame] = sweep.evaluations
+        with skip_on_error("attention distances", section.warnings):
+            tables = inside_tables(sweep)
         section.findings.extend(text for one in inside_measures(sweep, tables) for text in one.answers)
-        section.figures.extend(draw_distances(sweep, section.warnings))
-        section.figures.extend(draw_evaluations(FIGURES, sweep, section.warnings))
+        section.figures.extend(draw_evaluations(FIGURES, sweep, tables, section.warnings))
     return section
 
 
-def draw_distances(sweep: Sweep, failures: list[str]) -> list[NamedFigure]:
-    """Draw the figures of a sweep that recorded attention distances; add a sentence for each that fails."""
-    figures: list[NamedFigure] = []
-    for draw in distances.FIGURES if len(sweep.distances) else ():
-        with skip_on_error(f"figure '{draw.__name__}'", failures):
-            figures.append(draw(sweep))
-    return figures
+def inside_tables(sweep: Sweep) -> Mapping[str, pd.DataFrame]:
+    """Return the evaluations of a sweep and, as log_inside, the distances that its runs recorded, if any.
+
+    Raises:
+        ValueError: a file cannot be read.
+    """
+    distances = sweep.distances
+    return sweep.evaluations | ({"log_inside": distances} if len(distances) else {})
 
 
 def inside_measures(sweep: Sweep, tables: Mapping[str, pd.DataFrame]) -> list[InsideMeasure]:
@@ -78,8 +78,8 @@ def inside_measures(sweep: Sweep, tables: Mapping[str, pd.DataFrame]) -> list[In
         answers = [text(name, trend) for trend in size_trends(records, metric=SCORE)]
         found.append(InsideMeasure(name, evaluation, records, share, answers))
 
-    if len(sweep.distances):
-        ends = distance_ends(sweep.distances)
+    if "log_inside" in tables:
+        ends = distance_ends(tables["log_inside"])
         added = ends["last"] - ends["first"]
         add("attention distance", "log_inside", added, wording.distance_change, share=False)
     if "kernel_share" in tables:

@@ -20,13 +20,15 @@ Tables = Mapping[str, pd.DataFrame]
 Drawings = Mapping[str, Sequence[Callable[[Sweep, Tables], NamedFigure]]]  # by evaluation
 
 
-def draw_evaluations(drawings: Drawings, sweep: Sweep, failures: list[str]) -> list[NamedFigure]:
-    """Draw the figures of the evaluations that a sweep has; add a sentence for each that fails."""
+def draw_evaluations(
+    drawings: Drawings, sweep: Sweep, tables: Tables, failures: list[str]
+) -> list[NamedFigure]:
+    """Draw the figures of the evaluations that have a table; add a sentence for each that fails."""
     figures: list[NamedFigure] = []
     for evaluation, draws in drawings.items():
-        for draw in draws if evaluation in sweep.evaluations else ():
+        for draw in draws if evaluation in tables else ():
             with skip_on_error(f"figure '{draw.__name__}'", failures):
-                figures.append(draw(sweep, sweep.evaluations))
+                figures.append(draw(sweep, tables))
     return figures
 
 

@@ -4,6 +4,7 @@
 'kernel-share'
 """
 
+from vision.report.figures.distances import before_and_after, during_training
 from vision.report.figures.evaluation_curves import Drawings, Tables, curves_by_size, draw_curves
 from vision.report.figures.named_figure import NamedFigure
 from vision.report.sweep import Sweep
@@ -47,6 +48,7 @@ def nearest_cnn(sweep: Sweep, tables: Tables) -> NamedFigure:
 
 # By evaluation, in the order of the page.
 FIGURES: Drawings = {
+    "log_inside": (during_training, before_and_after),
     "kernel_share": (kernel_share, kernel_width),
     "nearest_cnn": (nearest_cnn,),
 }
