@@ -167,3 +167,18 @@ def test_too_few_sizes_are_an_error():
         scaling_fit(three, "A", law="cubic")
     with pytest.raises(ValueError, match="no runs of B; the records have runs of A"):
         scaling_fit(three, "B")
+
+
+def test_runs_without_errors_have_no_law_and_equal_errors_no_slope():
+    """All test images of digits are soon right; the log of no error is not a point of a law."""
+    rows = [
+        ("A", size, seed, error) for size, error in ((100, 0.2), (200, 0.1), (400, 0.0)) for seed in (0, 1)
+    ]
+    runs = pd.DataFrame(rows, columns=["label", "train_size", "seed", "error"])
+    runs = runs.assign(test_accuracy=1 - runs["error"])
+    with pytest.raises(ValueError, match="a law needs errors, but no run of 'A' makes one at 400 images"):
+        scaling_fit(runs, "A")
+    one_error = runs.assign(test_accuracy=runs["test_accuracy"].where(runs.index != 5, 0.999))
+    assert scaling_fit(one_error, "A").sizes == (100, 200, 400)
+    fit = scaling_fit(runs.assign(test_accuracy=0.1), "A")
+    assert fit.values_text == "a = 0.9 (0.9 to 0.9), b = 0 (0 to 0)"

@@ -13,7 +13,7 @@ import pandas as pd
 from vision.statistics.holdout import predict_largest, predicts
 from vision.statistics.intervals import percentile_interval
 from vision.statistics.laws import LAWS, Law, fit_law, fit_many
-from vision.statistics.records import runs_of
+from vision.statistics.records import MIN_ERROR, runs_of
 from vision.statistics.resampling import pivot_by_seed, wild_bootstrap
 from vision.statistics.scaling_law_fit import ScalingFit, logs
 
@@ -56,12 +56,14 @@ def scaling_fit(
         seed: Seed of the draws.
 
     Raises:
-        ValueError: A column, the label or the law is missing, or there are too few sizes.
+        ValueError: A column, the label or the law is missing, there are too few sizes, or no run of a size
+            makes an error.
     """
     if law is not None and law not in LAWS:
         raise ValueError(f"law must be one of {', '.join(LAWS)}, got {law!r}")
     errors = pivot_by_seed(runs_of(records, (label,), metric), ["train_size"])
     _check_sizes([int(size) for size in errors.columns], label, law)
+    _check_errors(errors, label)
     points = _points(errors, draws, seed)
     holdout = _predict_largest(points, law)
     return _fit(label, LAWS[law or _choose(holdout, points)], points, holdout)
@@ -102,6 +104,13 @@ def _check_sizes(sizes: list[int], label: str, law: str | None) -> None:
         raise ValueError(
             f"a fit needs {least} training-set sizes or more, got {len(sizes)} of {label!r}: {sizes}"
         )
+
+
+def _check_errors(errors: pd.DataFrame, label: str) -> None:
+    """Refuse sizes without any error, whose logarithm is that of MIN_ERROR and fits no law."""
+    if perfect := [int(size) for size in errors.columns[errors.max() <= MIN_ERROR]]:
+        at = ", ".join(f"{size:,}" for size in perfect)
+        raise ValueError(f"a law needs errors, but no run of {label!r} makes one at {at} images")
 
 
 def _points(errors: pd.DataFrame, draws: int, seed: int) -> _Points:

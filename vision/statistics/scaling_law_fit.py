@@ -9,6 +9,8 @@ from vision.statistics.holdout import predicts
 from vision.statistics.intervals import percentile_interval
 from vision.statistics.laws import LAWS
 
+ROUNDING = 1e-9
+
 
 @dataclass(frozen=True, slots=True)
 class ScalingFit:
@@ -56,8 +58,8 @@ class ScalingFit:
     def values_text(self) -> str:
         """The parameters with their intervals, such as "a = 0.9 (0.8 to 1)"."""
         return ", ".join(
-            f"{name} = {value:.3g}"
-            + (f" ({self.low[name]:.3g} to {self.high[name]:.3g})" if self.low else "")
+            f"{name} = {_text(value)}"
+            + (f" ({_text(self.low[name])} to {_text(self.high[name])})" if self.low else "")
             for name, value in self.parameters.items()
         )
 
@@ -75,6 +77,11 @@ class ScalingFit:
             return nothing, nothing
         low, high = np.exp(percentile_interval(LAWS[self.law].log_error(logs(sizes), self._drawn.T)))
         return low, high
+
+
+def _text(value: float) -> str:
+    """Return a parameter with three digits; 0 where it is rounding, as the slope of equal errors is."""
+    return f"{0.0 if abs(value) < ROUNDING else value:.3g}"
 
 
 def logs(sizes: Sequence[float] | np.ndarray) -> np.ndarray:
