@@ -131,4 +131,6 @@
   const scaled = [accuracy, error].filter((figure) => figure?.querySelector(".view[data-scale=linear]"));
   if (gain && scaled.length > 1) addSwitches(scaled);
   else for (const figure of scaled) addSwitches([figure]);
+  const more = document.getElementById("more");
+  if (more) more.hidden = !more.nextElementSibling.querySelector("figure"); // errors may have been all of it
 }

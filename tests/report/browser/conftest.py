@@ -41,6 +41,16 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def without_more(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page without training accuracy, so with no figure below the first two, and with long names."""
+    folder = tmp_path_factory.mktemp("few")
+    table = records(models=("convnext_atto.a_name_without_a_space", "vit_tiny.another_name_without_one"))
+    table.drop(columns="train_accuracy").to_csv(folder / "runs.csv", index=False)
+    write_report(folder / "runs.csv", folder / "report.html")
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
     if not (CHROMIUM and DRIVER):
         pytest.skip("needs Debian's packages chromium and chromium-driver, as .ci/run has them")

@@ -109,6 +109,30 @@ def test_on_a_phone_verdicts_are_cards_and_a_wide_table_keeps_its_first_column(b
     assert first.rect["x"] == pytest.approx(box.rect["x"], abs=2) and second.rect["x"] < first.rect["x"] + 100
 
 
+def test_on_a_phone_no_number_is_broken_and_a_long_name_is(browser, page, without_more):
+    for shown, table in ((page, "equivalence"), (without_more, "scores")):
+        look(browser, shown, width=PHONE)
+        lines = browser.execute_script(
+            """
+            return [...document.querySelectorAll(`#${arguments[0]} tbody td:first-child`)].map((cell) => {
+                const words = document.createRange();
+                words.selectNodeContents(cell);
+                return [words.getClientRects().length, cell.offsetWidth];
+            });
+            """,
+            table,
+        )
+        rows, widths = zip(*lines, strict=True)
+        assert (set(rows) == {1}) == (shown == page) and max(widths) < PHONE / 2
+
+
+def test_no_heading_stands_above_nothing(browser, page, without_more):
+    for shown, has_more in ((page, True), (without_more, False)):
+        look(browser, shown)
+        assert browser.find_element("id", "more").is_displayed() == has_more
+        assert bool(browser.find_elements("css selector", ".figures figure")) == has_more
+
+
 def test_on_a_desk_no_row_of_figures_is_half_empty(browser, real):
     look(browser, real)
     boxes = browser.execute_script(
