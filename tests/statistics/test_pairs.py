@@ -76,8 +76,13 @@ def test_runs_that_form_no_pair_are_refused():
     ):
         paired_runs(other, "A", "B")
     tested = runs.assign(n_test=np.where(runs["label"] == "B", 100, 10_000))
-    with pytest.raises(ValueError, match=r"tested on different images, n_test 10000 and 100; a pair needs"):
+    with pytest.raises(ValueError, match=r"tested on different images, n_test 10000 and 100; a comparison"):
         paired_runs(tested, "A", "B")
+    unknown = tested.assign(n_test=tested["n_test"].where(tested.index > 0))  # numbers are then not integers
+    with pytest.raises(
+        ValueError, match=r"at 100 images with seed 1 were tested on .*, n_test 10000 and 100;"
+    ):
+        paired_runs(unknown, "A", "B")
     fewer = runs.assign(n_train=np.where(runs["label"] == "B", 90, 100))
     with pytest.raises(
         ValueError, match=r"trained on different images, n_train 100 and 90; .*data\.val_from"
@@ -87,5 +92,12 @@ def test_runs_that_form_no_pair_are_refused():
         paired_runs(runs, "A", "A")
     apart = runs.assign(subset_seed=np.where(runs["label"] == "B", runs["seed"] + 100, runs["seed"]))
     assert len(paired_runs(apart, "A", "B")) == 0
+    both_fold_sizes = apart["seed"] % 2 + 1000
+    assert len(paired_runs(apart.assign(n_test=both_fold_sizes), "A", "B")) == 0
+    independent = tested.assign(subset_seed=apart["subset_seed"])
+    with pytest.raises(
+        ValueError, match="'A' and 'B' at 100 images were tested on different images, n_test 10000 and 100"
+    ):
+        paired_runs(independent, "A", "B")
     with pytest.raises(ValueError, match="no run of 'A' has the same size, seed and subset as a run of 'B'"):
         paired_differences(apart, "A", "B")

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from vision.report.wording.models import best_model
 from vision.statistics import ranking
 
 
@@ -94,3 +95,12 @@ def test_a_row_a_size_and_one_model_alone():
     ]
     with pytest.raises(ValueError, match="missing are seed"):
         ranking(runs.drop(columns="seed"))
+
+
+def test_models_on_different_test_images_are_not_tested_against_each_other():
+    runs = sweep(np.random.default_rng(0), {"A": 0.5, "B": 0.4})
+    same, other = runs.assign(n_test=1000), runs.assign(n_test=np.where(runs["label"] == "A", 1000, 2000))
+    assert ranking(same).iloc[0]["n"] == 3 and ranking(same).iloc[0]["not_significantly_behind"] == ()
+    (row,) = ranking(other).to_dict("records")
+    assert row["best"] == "A" and row["n"] == 0 and np.isnan(row["hsd"])
+    assert "no seed has the same images for all models" in " ".join(best_model(row, models=2))

@@ -3,6 +3,7 @@
 >>> paired_differences(records, "CNN", "ViT")  # doctest: +SKIP
 """
 
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -19,6 +20,7 @@ SAME_IN_PAIR = {
     "n_train": ("trained on different images", "data.val_fraction and data.val_from"),
     "n_test": ("tested on different images", "data and data.test_size"),
 }
+NUMBERS = ("n_train", "n_test")
 PAIR_COLUMNS = [*RUN_KEYS, "first", "second", "difference", "log_ratio"]
 
 
@@ -70,6 +72,8 @@ def runs_of_two(records: pd.DataFrame, first: str, second: str, *, metric: str) 
 def check_same_images(runs: pd.DataFrame, first: str, second: str) -> None:
     """Refuse runs of two models of which a pair was trained or tested on different images.
 
+    Without any pair, the numbers of images must agree at each size.
+
     Args:
         runs: As `runs_of_two` returns them.
         first: Label of a model.
@@ -79,19 +83,29 @@ def check_same_images(runs: pd.DataFrame, first: str, second: str) -> None:
         ValueError: With the pair, and the setting to change.
     """
     names = [name for name in SAME_IN_PAIR if name in runs]
-    pairs = _merged(runs, first, second, names) if names else runs
+    keys, pairs = RUN_KEYS, _merged(runs, first, second, names)
+    if not len(pairs):  # independent runs have subsets of their own
+        keys, names = ["train_size"], [name for name in names if name in NUMBERS]
+        pairs = _merged(runs, first, second, names, on=keys)
     for name in names:
         what, settings = SAME_IN_PAIR[name]
         columns = [name, f"{name}_other"]
         known = pairs.dropna(subset=columns)
-        different = known[known[columns[0]] != known[columns[1]]]
+        equal = known[columns[0]] == known[columns[1]]
+        different = known[~equal.groupby([known[key] for key in keys], dropna=False).transform("any")]
         if len(different):
-            run = different.iloc[0]
-            one, other = (str(run[column])[:8] for column in columns)
+            one, other = (_short(different[column].iloc[0]) for column in columns)
+            seed = f" with seed {different['seed'].iloc[0]}" if "seed" in different else ""
             raise ValueError(
-                f"the runs of {first!r} and {second!r} at {run['train_size']:,} images with seed "
-                f"{run['seed']} were {what}, {name} {one} and {other}; a pair needs the same {settings}"
+                f"the runs of {first!r} and {second!r} at {different['train_size'].iloc[0]:,} images{seed} "
+                f"were {what}, {name} {one} and {other}; a comparison needs the same {settings}"
             )
+
+
+def same_images(runs: pd.DataFrame) -> bool:
+    """Return whether all runs of a size, seed and subset were trained and tested on the same images."""
+    names = [name for name in SAME_IN_PAIR if name in runs]
+    return not names or bool((runs.groupby(RUN_KEYS, dropna=False)[names].nunique() <= 1).all(axis=None))
 
 
 def paired_differences(
@@ -132,7 +146,15 @@ def paired_differences(
     return pd.DataFrame(rows, columns=["train_size", "n", "mean", "low", "high", "p"])
 
 
-def _merged(runs: pd.DataFrame, first: str, second: str, columns: list[str]) -> pd.DataFrame:
+def _merged(
+    runs: pd.DataFrame, first: str, second: str, columns: list[str], *, on: Sequence[str] = RUN_KEYS
+) -> pd.DataFrame:
     """Return one row per pair, with some columns of both runs; those of the second end in "_other"."""
-    one, other = (runs.loc[runs["label"] == label, [*RUN_KEYS, *columns]] for label in (first, second))
-    return one.merge(other, on=RUN_KEYS, suffixes=("", "_other"))
+    names = [*on, *columns]
+    one, other = (runs.loc[runs["label"] == label, names].drop_duplicates() for label in (first, second))
+    return one.merge(other, on=list(on), suffixes=("", "_other"))
+
+
+def _short(value: object) -> str:
+    """Return a number of images without a fraction, or the first letters of a hash."""
+    return f"{value:.0f}" if isinstance(value, float) else str(value)[:8]

@@ -12,6 +12,7 @@ import pandas as pd
 from vision.statistics.distributions import t_test
 from vision.statistics.intervals import CONFIDENCE
 from vision.statistics.leads import LEVEL, holm
+from vision.statistics.pairs import same_images
 from vision.statistics.records import runs_of
 from vision.statistics.resampling import pivot_by_seed
 
@@ -25,16 +26,16 @@ def ranking(records: pd.DataFrame, *, metric: str = "test_accuracy") -> pd.DataF
     significant difference with seeds as blocks, and the paired t test against the best. Tukey's test accounts
     for the choice of the best; the t test for models that differ in variance. The sizes of a model are tested
     together, by Holm's procedure, as `compare_models` does. Each size is tested on the seeds that all its
-    models have. With fewer than two such seeds nothing is tested.
+    models have. With fewer than two such seeds, or with other images, nothing is tested.
 
     Args:
         records: One row per run; see `vision.statistics.records`.
         metric: An accuracy in [0, 1].
 
     Returns:
-        Columns train_size, models (number with runs), best (label), mean (of the best), n (common seeds), hsd
-        and not_significantly_behind (labels, best first). hsd is Tukey's difference of this size alone, NaN
-        if not tested.
+        Columns train_size, models (number with runs), best (label), mean (of the best), n (common seeds
+        with the same images), hsd and not_significantly_behind (labels, best first). hsd is Tukey's
+        difference of this size alone, NaN if not tested.
 
     Raises:
         ValueError: A column is missing, or the runs are of several data sets.
@@ -47,6 +48,8 @@ def ranking(records: pd.DataFrame, *, metric: str = "test_accuracy") -> pd.DataF
         labels = [str(label) for label in means.index]
         seeds = pivot_by_seed(group, ["label"], metric)
         blocks = seeds.dropna()[list(means.index)].to_numpy()
+        if not same_images(group):
+            blocks = blocks[:0]
         row = (int(cast("float", size)), len(labels), labels[0], float(means.iloc[0]))
         rows.append((*row, len(blocks), _tukey_hsd(blocks)))
         behind[row[0]] = dict(zip(labels, _p_behind(blocks), strict=True))

@@ -93,7 +93,7 @@ def accuracy_cell(accuracy: float, low: float, high: float, n: float) -> str:
 
 def _not_behind(row: TableRow, others: int) -> str:
     if row["n"] < 2:
-        why = "no seed is common to all models" if row["n"] == 0 else "there is one common seed"
+        why = "no seed has the same images for all models" if row["n"] == 0 else "there is one common seed"
         return f"This is not tested: {why}."
     near: Sequence[str] = row["not_significantly_behind"]
     if not near:
