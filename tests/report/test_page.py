@@ -12,6 +12,8 @@ from pages import Page, content, report, write_csv
 from vision import results
 from vision.cli import main
 from vision.report import write_report
+from vision.report.figures import draw_figures
+from vision.report.read_sweep import read_sweep
 
 
 @pytest.fixture(scope="module")
@@ -189,3 +191,22 @@ def test_runs_that_are_all_or_nothing_are_shown_as_runs(tmp_path):
     (accuracy,) = (one for one in page.figures if one.name == "accuracy")
     assert accuracy.caption.startswith("Test accuracy of each run.")
     assert "median (thin line) over seeds" in accuracy.svg.replace("\n", " ")
+
+
+def test_runs_without_common_seeds_are_nowhere_called_pairs(tmp_path):
+    table = records()
+    page = content(tmp_path, table.assign(seed=table["seed"] + 10 * table["label"].eq("ViT")))
+    (differences,) = (one for one in page.tables if one.name == "differences")
+    assert differences.title == "Differences" and "Welch's t test" in differences.caption
+    (gain,) = (one for one in draw_figures(read_sweep(tmp_path / "runs.csv"))[0] if one.name == "gain")
+    assert "same subset and seed" not in gain.caption and "Welch's interval" in gain.caption
+    (paired,) = (one for one in content(tmp_path, table).tables if one.name == "differences")
+    assert paired.title == "Paired differences" and "Welch" not in paired.caption
+
+
+def test_a_finding_about_the_smallest_size_names_it(tmp_path):
+    """Of six sentences on the ends the answer has three, and the findings the rest."""
+    page = content(tmp_path, records(models=("A", "B", "C", "D"), cross=False))
+    assert page.answer.startswith("At 50 images")
+    said = [one for one in page.findings if "significantly behind" in one]
+    assert said and all(re.match(r"At (50|1,000) images", one) for one in said)

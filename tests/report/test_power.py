@@ -12,6 +12,7 @@ from vision.report.findings import findings, headline, warnings
 from vision.report.read_sweep import read_sweep
 from vision.report.wording.crossings import crossing_sentences, far_apart
 from vision.report.wording.lead import average_lead, lead
+from vision.report.wording.short_answer import short_answer
 from vision.statistics import compare_models
 
 
@@ -48,7 +49,7 @@ def test_models_with_low_training_accuracy_measure_the_budget(tmp_path):
     (said,) = (text for text in warnings(sweep_of(tmp_path, table)) if "Training accuracy" in text)
     assert said == (
         "Training accuracy is below 90% at 1 of 10 points, and lowest for ViT at 1,000 images (63.0%). "
-        "These points measure the budget, not the data."
+        "These points measure the budget or the capacity of the models, not the data alone."
     )
     assert not [text for text in warnings(sweep_of(tmp_path, records())) if "Training accuracy" in text]
 
@@ -68,10 +69,10 @@ def test_a_crossing_between_far_sizes_has_no_place_and_one_between_near_ones_has
     far = compare_models(crossing_table((100, 10_000), (0.4, 0.6), (0.3, 0.7)), "CNN", "ViT")
     assert crossing_sentences(far) == [
         "The CNN is ahead at 100 images.",
-        "The curves cross somewhere between 100 and 10,000 images.",
-        "These sizes are too far apart to say where.",
+        "The curves cross between 100 and 10,000 images, which are too far apart to say where.",
         "From 10,000 images on the ViT is ahead.",
     ]
+    assert short_answer(far) == crossing_sentences(far), "nothing of it is left to the findings"
     near = compare_models(crossing_table((100, 400), (0.4, 0.6), (0.3, 0.7)), "CNN", "ViT")
     first, last = crossing_sentences(near)
     # A straight line between the log ratios log(6 / 7) and log(4 / 3) is 0 at 162 images.
@@ -81,7 +82,12 @@ def test_a_crossing_between_far_sizes_has_no_place_and_one_between_near_ones_has
 
 def test_two_crossings_are_told_as_two():
     sizes, first, second = (100, 200, 400, 800), (0.40, 0.50, 0.60, 0.70), (0.30, 0.55, 0.66, 0.60)
-    said = lead(compare_models(crossing_table(sizes, first, second), "CNN", "ViT"))
+    found = compare_models(crossing_table(sizes, first, second), "CNN", "ViT")
+    said = lead(found)
+    assert short_answer(found)[:2] == [
+        "The lead changes twice.",
+        "The CNN is ahead at 100 and 800 images, the ViT at 200 and 400.",
+    ]
     assert said[0] == "The lead changes twice."
     assert said[1].startswith("The CNN is ahead up to about") and said[2].startswith("Then the ViT is ahead")
     assert said[3] == "From there the CNN is ahead."

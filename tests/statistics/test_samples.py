@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from vision.report.wording.lead import pair_answer
+from vision.report.wording.short_answer import short_answer
 from vision.statistics import compare_models
 
 
@@ -50,12 +51,39 @@ def test_models_without_a_difference_are_identical():
     ]
     runs = pd.DataFrame(rows, columns=["label", "train_size", "seed", "test_accuracy"])
     assert pair_answer(compare_models(runs, "A", "B")).startswith(
-        "A against B: A and B are identical: no pair of runs differs."
+        "A against B: A and B are identical in accuracy: no pair of runs differs."
     )
+    assert short_answer(compare_models(runs, "A", "B")) == [
+        "A and B are identical in accuracy: no pair of runs differs."
+    ]
     one_image = runs["label"].eq("B") & runs["seed"].eq(0) & runs["train_size"].eq(100)
     nearly = runs.assign(test_accuracy=runs["test_accuracy"] + 0.0001 * one_image)
-    assert "identical: no pair of runs differs by more than 0.01 points." in pair_answer(
+    assert "identical in accuracy: no pair of runs differs by more than 0.01 points." in pair_answer(
         compare_models(nearly, "A", "B")
     )
     other = runs.assign(test_accuracy=runs["test_accuracy"] + 0.002 * one_image)
     assert compare_models(other, "A", "B").answer == "open"
+
+
+def test_runs_without_a_partner_are_counted_and_named():
+    """A has seeds 0 to 4 and B seeds 3 to 7, so two pairs of each size are compared."""
+    generator = np.random.default_rng(0)
+    rows = [
+        (label, size, seed, 0.5 + generator.normal(0, 0.01))
+        for label, first in (("A", 0), ("B", 3))
+        for size in (100, 200, 500)
+        for seed in range(first, first + 5)
+    ]
+    runs = pd.DataFrame(rows, columns=["label", "train_size", "seed", "test_accuracy"])
+    found = compare_models(runs, "A", "B")
+    assert found.paired and found.unmatched == (9, 9) and found.by_size[0].runs == (2, 2)
+    assert pair_answer(found).endswith(
+        "Runs without a partner of the same seed and subset are not compared: 9 of A and 9 of B."
+    )
+    more_seeds_of_one = compare_models(runs.query("label == 'A' or seed < 5"), "A", "B")
+    assert more_seeds_of_one.unmatched == (9, 0)
+    assert pair_answer(more_seeds_of_one).endswith("are not compared: 9 of A.")
+    matched = compare_models(runs.query("seed in (3, 4)"), "A", "B")
+    assert matched.unmatched == (0, 0) and pair_answer(matched).endswith("at least 2 pairs of runs.")
+    assert matched.average == found.average
+    assert compare_models(independent(generator, 0.05), "A", "B").unmatched == (0, 0)

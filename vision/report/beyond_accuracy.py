@@ -45,7 +45,7 @@ def _table(found: list[Measure]) -> Table | None:
         for one in measure.comparisons.values():
             mean, low, high = one.average
             cells = [Cell(points(mean), 100 * mean), interval_cell(low, high), lead_cell(one.detectable)]
-            ends = [Cell(ahead_at(one.sizes, one.leaders)), Cell(crossing_cell(one))]
+            ends = [Cell(ahead_at(one)), Cell(crossing_cell(one))]
             rows.append([Cell(measure.name), Cell(" against ".join(one.models)), *cells, *ends])
     if not rows:
         return None

@@ -46,7 +46,7 @@ def findings(sweep: Sweep) -> list[str]:
         details = [*lead(comparison), *lead_details(comparison, runs=not common)]
         items.append(" ".join(text for text in details if text not in answer))
     if len(sweep.labels) > 2:
-        items.append(" ".join(text for text in _best_at_the_ends(sweep) if text not in answer))
+        items.append(" ".join(_best_beyond(sweep, answer)))
     pairs = [pair for pair in _compared_pairs(sweep) if pair != sweep.pair]
     items += [pair_answer(sweep.comparisons[pair], runs=not common) for pair in pairs]
     if sweep.pair is not None and (row := _bounded_equivalence(sweep)):
@@ -97,7 +97,7 @@ def _common_runs(sweep: Sweep) -> list[str]:
 def _answer(sweep: Sweep) -> list[str]:
     if comparison := sweep.pair_comparison:
         return short_answer(comparison)
-    best = _best_at_the_ends(sweep)
+    best = [text for texts in _best_at_the_ends(sweep).values() for text in texts]
     return [best[0], *best[-2:]] if len(best) > MOST else best
 
 
@@ -143,13 +143,20 @@ def _missing_sizes(sweep: Sweep) -> dict[str, list[int]]:
     return {label: sizes for label, sizes in missing.items() if sizes}
 
 
-def _best_at_the_ends(sweep: Sweep) -> list[str]:
-    """Return who leads at the smallest and at the largest size that several models have."""
+def _best_beyond(sweep: Sweep, answer: list[str]) -> Iterator[str]:
+    """Yield what the answer leaves out about the best models, after the size if that is in the answer."""
+    for size, texts in _best_at_the_ends(sweep).items():
+        rest = [text for text in texts if text not in answer]
+        yield from ([f"At {size:,} images:"] if rest and len(rest) < len(texts) else [])
+        yield from rest
+
+
+def _best_at_the_ends(sweep: Sweep) -> dict[int, list[str]]:
+    """Return who leads at the smallest and at the largest size that several models have, by the size."""
     table = sweep.ranking
     table = table[table["models"] >= min(2, int(table["models"].max()))]
     rows: list[TableRow] = table.iloc[[0, -1] if len(table) > 1 else [0]].to_dict("records")
-    sentences = [text for row in rows for text in best_model(row, models=len(sweep.labels))]
-    return sentences
+    return {row["train_size"]: best_model(row, models=len(sweep.labels)) for row in rows}
 
 
 def _bounded_equivalence(sweep: Sweep) -> TableRow | None:

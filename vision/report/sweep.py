@@ -158,6 +158,11 @@ class Sweep:
         """Differences of the first model to each other model by size, also where there is one pair."""
         return {name: table for name, table in self._differences.items() if isinstance(table, pd.DataFrame)}
 
+    def is_paired(self, other: str) -> bool:
+        """Return whether runs of the first model and of another are compared in pairs."""
+        comparison = self.comparisons.get((self.first, other))
+        return comparison is None or comparison.paired
+
     @cached_property
     def not_compared(self) -> dict[str, str]:
         """Models whose runs cannot be compared with those of the first one, and why."""

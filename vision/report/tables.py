@@ -87,8 +87,9 @@ def _differences(sweep: Sweep) -> Table:
             cells = [count_cell(row["train_size"]), gain, ends, p_value(p), lead_cell(least)]
             rows.append([Cell(other), *cells, count_cell(row["n"])])
     heads = ("other model", "images", f"{sweep.first} ahead by", "interval", "p", "detectable", "n")
-    caption = captions.differences_table(sweep.first)
-    return Table("differences", "Paired differences", caption, heads, rows)
+    paired = all(map(sweep.is_paired, sweep.differences))
+    caption = captions.differences_table(sweep.first, paired=paired)
+    return Table("differences", "Paired differences" if paired else "Differences", caption, heads, rows)
 
 
 def _equivalence(sweep: Sweep) -> Table | None:

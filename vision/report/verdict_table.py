@@ -28,6 +28,6 @@ def _row(one: Comparison) -> list[Cell]:
         Cell(points(mean), 100 * mean),
         interval_cell(low, high),
         lead_cell(one.detectable),
-        Cell(ahead_at(one.sizes, one.leaders)),
+        Cell(ahead_at(one)),
         Cell(crossing_cell(one)),
     ]

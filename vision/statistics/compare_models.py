@@ -69,6 +69,7 @@ def compare_models(
         at_size=samples.sizes[-1 - int(changed[::-1].argmax())],
         largest_difference=_largest_difference(samples),
         left_out=samples.left_out,
+        unmatched=samples.unmatched,
         trends=_trends_since_last_crossing(samples, leaders, first),
     )
 

@@ -62,6 +62,8 @@ class Comparison:
         at_size: The size where this probability is largest.
         largest_difference: Largest difference between the runs of a pair; infinite if not paired.
         left_out: Sizes that both models have, but with too few pairs or runs.
+        unmatched: If paired, the number of runs of each model that are not compared, because the other has
+            no run with their size, seed and subset.
         trends: Set where, since the last change of the lead, accuracy gap and error ratio move in opposite
             directions, so that they predict different things.
     """
@@ -78,6 +80,7 @@ class Comparison:
     at_size: int
     largest_difference: float
     left_out: tuple[int, ...]
+    unmatched: tuple[int, int]
     trends: OppositeTrends | None
 
     @property
@@ -89,6 +92,15 @@ class Comparison:
     def leaders(self) -> tuple[str | None, ...]:
         """Label of the model that is significantly ahead at each size, or None."""
         return tuple(one.leader for one in self.by_size)
+
+    @property
+    def led(self) -> dict[str, list[int]]:
+        """The sizes at which each model is significantly ahead, in the order of the smallest; not of none."""
+        led: dict[str, list[int]] = {}
+        for one in self.by_size:
+            if one.leader:
+                led.setdefault(one.leader, []).append(one.train_size)
+        return led
 
     @property
     def answer(self) -> Answer:

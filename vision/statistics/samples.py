@@ -26,12 +26,15 @@ class Samples:
         second: The same of the second model. If paired, it has values where the first has.
         paired: Whether a row of both is the same seed and subset.
         left_out: Sizes that both models have, but with too few pairs or runs.
+        unmatched: If paired, the number of runs of each model at the sizes that are compared, but without a
+            partner.
     """
 
     first: pd.DataFrame
     second: pd.DataFrame
     paired: bool
     left_out: tuple[int, ...]
+    unmatched: tuple[int, int]
 
     @property
     def sizes(self) -> list[int]:
@@ -78,6 +81,7 @@ def samples_of(records: pd.DataFrame, first: str, second: str, *, metric: str = 
     one, other = one[shared], other[shared]
     pairs = one.notna() & other.notna()
     paired = bool((pairs.sum() >= MIN_RUNS).any())
+    before = [table.count() for table in (one, other)]
     if paired:
         one, other = one.where(pairs), other.where(pairs)
     runs_at = np.minimum(one.count().to_numpy(), other.count().to_numpy())
@@ -89,7 +93,10 @@ def samples_of(records: pd.DataFrame, first: str, second: str, *, metric: str = 
         )
     left_out = tuple(size for size in shared if size not in kept)
     one, other = (table[kept].dropna(how="all") for table in (one, other))
-    return Samples(one, other, paired, left_out)
+    first_unmatched, second_unmatched = (
+        int(runs[kept].sum() - table.count().sum()) for runs, table in zip(before, (one, other), strict=True)
+    )
+    return Samples(one, other, paired, left_out, (first_unmatched, second_unmatched))
 
 
 def _of_model(table: pd.DataFrame, label: str) -> pd.DataFrame:

@@ -68,4 +68,6 @@ def gain(sweep: Sweep) -> NamedFigure | None:
         all_lines=all_lines(sweep),
     )
     not_shown = 0 if sweep.pair else len(sweep.differences) - len(tables)
-    return NamedFigure("gain", figure, captions.gain_figure(sweep.first, not_shown=not_shown))
+    paired = all(sweep.is_paired(other) for other in tables)
+    caption = captions.gain_figure(sweep.first, not_shown=not_shown, paired=paired)
+    return NamedFigure("gain", figure, caption)

@@ -49,10 +49,11 @@ def error_figure(*, laws: bool) -> str:
     return f"Test error. On log scales a power law is a straight line.{fitted}"
 
 
-def gain_figure(first: str, *, not_shown: int) -> str:
+def gain_figure(first: str, *, not_shown: int, paired: bool = True) -> str:
     """Return the caption of the differences of the first model to others."""
-    more = f" The table of paired differences has {not_shown} more models." if not_shown else ""
-    return f"Accuracy of {first} minus the other's, for runs with the same subset and seed.{more}"
+    more = f" The table of differences has {not_shown} more models." if not_shown else ""
+    pairs, welch = "for runs with the same subset and seed", "with Welch's interval where runs share no seed"
+    return f"Accuracy of {first} minus the other's, {pairs if paired else welch}.{more}"
 
 
 def shown_models(shown: int, models: int) -> str:
@@ -76,12 +77,13 @@ def verdict_table(*, several: bool) -> str:
     )
 
 
-def differences_table(first: str) -> str:
-    """Return the caption of the table of paired differences."""
+def differences_table(first: str, *, paired: bool = True) -> str:
+    """Return the caption of the table of differences."""
+    welch = "" if paired else "Runs of models that share no seed are compared by Welch's t test. "
     return (
         f"Accuracy of {first} minus the other's, in points: mean and 95% t interval. "
-        "Runs with the same subset and seed are paired. The p values are adjusted for all sizes (Holm). "
-        "Detectable is the smallest lead that is found with a probability of 80%."
+        f"Runs with the same subset and seed are paired. {welch}The p values are adjusted for all sizes "
+        "(Holm). Detectable is the smallest lead that is found with a probability of 80%."
     )
 
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from vision.report.wording.names import sentence, the
 from vision.statistics import Comparison, Crossing
-from vision.text import listing
+from vision.text import listing, sizes
 
 WIDE = 2.5  # ratio of neighbouring sizes from which on interpolation adds to the uncertainty
 FAR = 5.0  # ratio up to which the coverage of the intervals was measured
@@ -30,6 +30,12 @@ def crossing_sentences(comparison: Comparison) -> list[str]:
     return [*sentences, f"From {start} {the(last)} is ahead."]
 
 
+def leaders_by_size(comparison: Comparison) -> str:
+    """Return at which sizes each model leads: "The CNN is ahead at 100 and 5,000 images, the ViT at 500."."""
+    first, *others = (f"{the(name)} {{}}at {sizes(own)}" for name, own in comparison.led.items())
+    return sentence(", ".join([f"{first.format('is ahead ')} images", *(one.format("") for one in others)]))
+
+
 def location(crossing: Crossing) -> str:
     """Return where a crossing is in a few words, such as "about 1,900 (1,200 to 2,700)"."""
     if _has_no_location(crossing):
@@ -38,9 +44,9 @@ def location(crossing: Crossing) -> str:
     return f"about {size} ({low} to {high})"
 
 
-def far_apart(sizes: Sequence[int]) -> list[str]:
+def far_apart(train_sizes: Sequence[int]) -> list[str]:
     """Return a warning where neighbouring sizes are so far apart that much is interpolated."""
-    gaps = [(one, other) for one, other in pairwise(sizes) if other > WIDE * one]
+    gaps = [(one, other) for one, other in pairwise(train_sizes) if other > WIDE * one]
     if not gaps:
         return []
     warnings = [
@@ -65,8 +71,7 @@ def _crossing(crossing: Crossing, then: str) -> list[str]:
     if _has_no_location(crossing):
         return [
             sentence(f"{ahead} at {start:,} images"),
-            f"The curves cross somewhere between {start:,} and {end:,} images.",
-            "These sizes are too far apart to say where.",
+            f"The curves cross between {start:,} and {end:,} images, which are too far apart to say where.",
         ]
     low, high = _two_digits(crossing.low), _two_digits(crossing.high)
     return [

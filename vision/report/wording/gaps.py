@@ -80,7 +80,8 @@ def low_training_accuracy(low: int, of: int, least: float, label: str, size: int
     where = f"all {of}" if low == of else f"{low} of {of}"
     return (
         f"Training accuracy is below 90% at {where} points, and lowest for {label} at {size:,} images "
-        f"({percent(least)}). These points measure the budget, not the data."
+        f"({percent(least)}). These points measure the budget or the capacity of the models, "
+        "not the data alone."
     )
 
 

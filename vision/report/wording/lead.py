@@ -7,7 +7,7 @@
 from vision.report.wording.crossings import crossing_sentences
 from vision.report.wording.names import sentence, the
 from vision.statistics import Comparison, SizeComparison
-from vision.text import points, sizes
+from vision.text import listing, points, sizes
 
 FEW_SIZES = 2  # sizes whose lead is reported with its interval
 TESTED_SEPARATELY = (
@@ -83,14 +83,14 @@ def number_of_runs(comparison: Comparison) -> list[str]:
     where = "Each size has" if len(comparison.sizes) > 1 else "This size has"
     least = min(min(row.runs) for row in comparison.by_size)
     if comparison.paired:
-        return [f"{where} at least {least} pairs of runs."]
+        return [f"{where} at least {least} pairs of runs.", *_unmatched(comparison)]
     return [
         "The models have no seeds in common, so their runs are compared as independent (Welch's t test).",
         f"{where} at least {least} runs of each.",
     ]
 
 
-def undetectable(rows: list[SizeComparison]) -> list[str]:
+def undetectable(rows: list[SizeComparison], where: str = "there") -> list[str]:
     """Return below which size a lead could not have been found at these training-set sizes."""
     known = [min(100 * row.detectable, 100.0) for row in rows if row.detectable == row.detectable]
     if not known:
@@ -98,7 +98,7 @@ def undetectable(rows: list[SizeComparison]) -> list[str]:
     least, most = f"{min(known):.1f}", f"{max(known):.1f}"
     span = least if least == most else f"{least} to {most}"
     by_size = "" if least == most else ", depending on the size,"
-    return [f"Leads below {span} points{by_size} could not have been detected reliably there."]
+    return [f"Leads below {span} points{by_size} could not have been detected reliably {where}."]
 
 
 def _undetected_average(comparison: Comparison) -> list[str]:
@@ -112,7 +112,7 @@ def _identical(comparison: Comparison) -> list[str]:
     first, second = map(the, comparison.models)
     largest = 100 * comparison.largest_difference
     most = f" by more than {largest:.2f} points" if largest else ""
-    return [sentence(f"{first} and {second} are identical: no pair of runs differs{most}")]
+    return [sentence(f"{first} and {second} are identical in accuracy: no pair of runs differs{most}")]
 
 
 def _ahead_everywhere(comparison: Comparison) -> list[str]:
@@ -163,7 +163,7 @@ def _open(comparison: Comparison) -> list[str]:
         ]
     span = f"any size from {rows[0].train_size:,} to {rows[-1].train_size:,} images"
     sentence = f"The difference between {first} and {second} is not significant at {span}."
-    return [sentence, *undetectable(rows), *average_lead(comparison)]
+    return [sentence, *undetectable(rows, "at a single size"), *average_lead(comparison)]
 
 
 def _lead_at(row: SizeComparison, comparison: Comparison, leader: str, *, short: bool = False) -> str:
@@ -181,6 +181,14 @@ def _left_out(comparison: Comparison) -> list[str]:
         return []
     few = "pairs of runs have the same seed and subset" if comparison.paired else "runs of each are there"
     return [f"The models are not compared at {sizes(comparison.left_out)} images: fewer than two {few}."]
+
+
+def _unmatched(comparison: Comparison) -> list[str]:
+    counts = zip(comparison.unmatched, comparison.models, strict=True)
+    runs = [f"{count} of {the(name)}" for count, name in counts if count]
+    if not runs:
+        return []
+    return [f"Runs without a partner of the same seed and subset are not compared: {listing(runs)}."]
 
 
 def _contradictions(comparison: Comparison) -> list[str]:

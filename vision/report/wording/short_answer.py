@@ -4,7 +4,7 @@
 ['The CNN is ahead up to about 1,900 images (95% interval 1,200 to 2,700).', 'From there the ViT is ahead.']
 """
 
-from vision.report.wording.crossings import crossing_sentences
+from vision.report.wording.crossings import crossing_sentences, leaders_by_size
 from vision.report.wording.lead import average_lead, lead
 from vision.statistics import Comparison
 
@@ -16,12 +16,10 @@ def short_answer(comparison: Comparison) -> list[str]:
     found, average = lead(comparison), average_lead(comparison)
     if comparison.answer == "crosses":
         changes = crossing_sentences(comparison)
-        if len(comparison.crossings) > 1:
-            changes = changes[:1]  # their places are in the table of verdicts
-        elif len(changes) > MOST:
-            changes = [*changes[: MOST - 1], changes[-1]]
+        if len(comparison.crossings) > 1:  # their places are in the table of verdicts
+            changes = [changes[0], leaders_by_size(comparison)]
         return [*changes, *average][:MOST]
-    if comparison.answer == "average":
+    if comparison.answer in ("average", "identical"):
         return found[:MOST]
     if comparison.answer == "open":
         return [found[0], *(average or found[1:])][:MOST]

