@@ -78,6 +78,11 @@ class Means(Selection):
         values = self._values(label, size)
         return f"{int((values > SOLVED).sum())} of {len(values)}"
 
+    def highest_unsolved(self) -> str:
+        """Return the highest accuracy in percent of the runs that are not above 90%."""
+        values = self.records["test_accuracy"]
+        return f"{100 * values[values <= SOLVED].max():.0f}"
+
     def lowest(self, label: str, size: int) -> str:
         """Return the lowest accuracy of a run in percent."""
         return f"{100 * self._values(label, size).min():.0f}"

@@ -4,8 +4,9 @@
 '+3.0'
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import product
 
 import pandas as pd
 
@@ -13,7 +14,7 @@ from publishing.means import Means
 from vision.report.wording.lead import average_lead, lead
 from vision.report.wording.short_answer import short_answer
 from vision.statistics import Comparison, compare_models
-from vision.statistics.leads import LEVEL, Lead, mean_lead
+from vision.statistics.leads import LEVEL, Lead, holm, mean_lead
 from vision.text import points
 
 
@@ -57,6 +58,40 @@ class Runs(Means):
         """Return the p value of the average lead."""
         return f"{self._compare(first, second).p:.2g}"
 
+    def leaders_of(self, base: str, others: Sequence[str]) -> dict[str, str | None]:
+        """Return who is significantly ahead on average, a model or each other, adjusted for all (Holm)."""
+        found = {other: self._compare(other, base) for other in others}
+        adjusted = holm([one.p for one in found.values()]).tolist()
+        return {
+            other: (other if one.average.mean > 0 else base) if p < LEVEL else None
+            for (other, one), p in zip(found.items(), adjusted, strict=True)
+        }
+
+    def best_fields_ahead(self, fields: Sequence[int]) -> list[bool]:
+        """Return whether the best field of each kind and size is significantly ahead of the next ones."""
+        kinds = sorted({label.split()[0] for label in self.records["label"]})
+        found: list[bool] = []
+        for kind, size in product(kinds, self.sizes):
+            place = fields.index(int(self.best_field(kind, size)))
+            for other in (place - 1, place + 1):
+                if 0 <= other < len(fields):
+                    names = [f"{kind} {fields[one]}" for one in (place, other)]
+                    found.append(self.leader(names[0], names[1], size) is not None)
+        return found
+
+    def lead_over_mean(self, label: str, first: str, second: str) -> str:
+        """Return the average lead of a model over the mean of two others, with its interval."""
+        return _lead_text(self._over_mean(label, first, second))
+
+    def is_above_mean(self, label: str, first: str, second: str) -> bool:
+        """Return whether a model is on average significantly ahead of the mean of two others."""
+        lead = self._over_mean(label, first, second)
+        return lead.p < LEVEL and lead.mean > 0
+
+    def _over_mean(self, label: str, first: str, second: str) -> Lead:
+        pairs = self._pairs(label, first, second)
+        return mean_lead((pairs[label] - (pairs[first] + pairs[second]) / 2).unstack("train_size"))
+
     def answer(self, first: str, second: str) -> str:
         """Return the answer of the page of this sweep, in its words."""
         return " ".join(lead(self._compare(first, second)))
@@ -81,8 +116,7 @@ class Runs(Means):
 
     def change(self, first: str, second: str, start: int, end: int) -> str:
         """Return how a lead changes from one size to another: "+2.0 points (95% interval -1.0 to +5.0)"."""
-        mean, low, high = self._change(first, second, start, end).estimate
-        return f"{points(mean)} points (95% interval {points(low)} to {points(high)})"
+        return _lead_text(self._change(first, second, start, end))
 
     def change_is_significant(self, first: str, second: str, start: int, end: int) -> bool:
         """Return whether a lead changes significantly from one size to another."""
@@ -93,11 +127,11 @@ class Runs(Means):
         leads = (pairs[first] - pairs[second]).unstack("train_size")
         return mean_lead(pd.DataFrame({end: leads[end] - leads[start]}))
 
-    def _pairs(self, first: str, second: str) -> pd.DataFrame:
+    def _pairs(self, *labels: str) -> pd.DataFrame:
         table = self.records.pivot_table(
             index=["train_size", "seed"], columns="label", values="test_accuracy"
         )
-        return table[[first, second]].dropna()
+        return table[list(labels)].dropna()
 
     def _comparison(self, first: str, second: str) -> Comparison:
         return compare_models(self.records, first, second)
@@ -107,3 +141,8 @@ class Runs(Means):
         if size is None:
             return found.average
         return next(one.lead for one in found.by_size if one.train_size == size)
+
+
+def _lead_text(lead: Lead) -> str:
+    mean, low, high = map(points, lead.estimate)
+    return f"{mean} points (95% interval {low} to {high})"

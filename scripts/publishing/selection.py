@@ -63,6 +63,11 @@ class Selection:
         least, most = self.records[column].min(), self.records[column].max()
         return f"{least:,.0f}" if least == most else f"{least:,.0f} to {most:,.0f}"
 
+    def passes(self, size: int, batch_size: int) -> str:
+        """Return how often the runs of a size have seen each of their training images, such as "711"."""
+        runs = self.records[self.records["train_size"] == size]
+        return f"{(runs['steps'] * batch_size / runs['n_train']).mean():,.0f}"
+
     def about(self, column: str) -> str:
         """Return the mean of a column with two digits, such as "60,000"."""
         mean = float(self.records[column].mean())
