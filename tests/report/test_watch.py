@@ -74,6 +74,9 @@ def test_only_this_machine_reads_the_page_and_nothing_else(tmp_path):
                 get(server.url + path)
         with pytest.raises(HTTPError, match="403"):
             get(server.url, Host="elsewhere.example:80")
+        with pytest.raises(HTTPError, match="403"):
+            get(server.url, Host="elsewhere.example")
+        assert get(server.url, Host="localhost") == get(server.url), "on port 80 browsers leave it out"
         taken = server.server_port
         with pytest.raises(ValueError, match=f"--port must be a free port from 0 to 65535, got {taken}"):
             serve(page, port=taken)
