@@ -62,8 +62,8 @@ class Comparison:
         at_size: The size where this probability is largest.
         largest_difference: Largest difference between the runs of a pair; infinite if not paired.
         left_out: Sizes that both models have, but with too few pairs or runs.
-        unmatched: If paired, the number of runs of each model that are not compared, because the other has
-            no run with their size, seed and subset.
+        unmatched: If paired, the number of runs of each model that are not compared. The other has no run
+            with their size, seed and subset.
         trends: Set where, since the last change of the lead, accuracy gap and error ratio move in opposite
             directions, so that they predict different things.
     """
