@@ -13,6 +13,7 @@ from vision.report.measures import SCORE, measures
 from vision.report.page import write_report
 from vision.report.read_sweep import read_sweep
 from vision.report.section import Section
+from vision.report.wording.robustness import not_evaluated
 from vision.statistics import compare_models
 
 
@@ -90,3 +91,12 @@ def test_without_evaluations_there_is_no_section(tmp_path):
     pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "runs.csv", index=False)
     section = beyond_accuracy(read_sweep(tmp_path / "runs.csv"))
     assert not (section.figures or section.findings or section.warnings or section.table)
+
+
+def test_measures_that_the_same_number_of_runs_lacks_share_a_sentence():
+    names = ["calibration", "few-shot accuracy"]
+    assert not_evaluated(names, 100) == (
+        "100 runs have no score in 2 measures and are left out of them (calibration, few-shot accuracy); "
+        "run `vision evaluate` again."
+    )
+    assert not_evaluated(names, 1).startswith("1 run has no score in 2 measures and is left out of them")

@@ -99,6 +99,11 @@ def test_the_pair_that_is_asked_for_comes_first(tmp_path):
     table = records(models=("CNN", "ViT", "other, longer"))
     page = content(tmp_path, table, pair=["other", " longer", "CNN"])
     assert page.title == "other, longer against CNN on digits"
+    verdicts, differences = (
+        next(one for one in page.tables if one.name == name) for name in ("verdicts", "differences")
+    )
+    assert verdicts.rows[0][0].text == "other, longer against CNN"
+    assert differences.rows[0][0].text == "CNN"
     for wrong in (("CNN",), ("CNN", "CNN"), ("CNN", "MLP")):
         with pytest.raises(
             ValueError, match=r"pair must be two of the models.*the models are CNN, ViT and other, longer"

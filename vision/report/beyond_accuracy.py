@@ -25,7 +25,9 @@ def beyond_accuracy(sweep: Sweep) -> Section:
     section = Section("beyond", wording.TITLE, wording.CAPTION)
     with skip_on_error("section on robustness and calibration", section.warnings):
         found = measures(sweep, sweep.evaluations)
-        section.warnings.extend(wording.not_evaluated(one.name, one.missing) for one in found if one.missing)
+        for runs in dict.fromkeys(one.missing for one in found if one.missing):
+            names = [one.name for one in found if one.missing == runs]
+            section.warnings.append(wording.not_evaluated(names, runs))
         section.findings.extend(measure_answers(sweep, found))
         section.figures.extend(draw_evaluations(FIGURES, sweep, sweep.evaluations, section.warnings))
         return replace(section, table=_table(found))

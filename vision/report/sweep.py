@@ -91,8 +91,9 @@ class Sweep:
 
     @property
     def others(self) -> list[str]:
-        """All other models."""
-        return [label for label in self.labels if label != self.first]
+        """All other models, the second of the pair first."""
+        second = self.pair[1:] if self.pair else ()
+        return [label for label in dict.fromkeys([*second, *self.labels]) if label != self.first]
 
     @cached_property
     def compared(self) -> pd.DataFrame:

@@ -1,8 +1,10 @@
 """What `vision evaluate` measured, in sentences.
 
->>> not_evaluated("calibration", 1)
+>>> not_evaluated(["calibration"], 1)
 '1 run has no calibration and is left out of it; run `vision evaluate` again.'
 """
+
+from collections.abc import Sequence
 
 from vision.report.wording.lead import number_of_runs
 from vision.report.wording.names import sentence
@@ -47,8 +49,9 @@ def measure_answer(name: str, comparison: Comparison) -> str:
     return f"{name[0].upper()}{name[1:]}, {' against '.join(comparison.models)}: {text}"
 
 
-def not_evaluated(name: str, runs: int) -> str:
-    """Return that runs have no score of a measure."""
-    several = f"{runs} runs have" if runs > 1 else "1 run has"
-    verb = "are" if runs > 1 else "is"
-    return sentence(f"{several} no {name} and {verb} left out of it; run `vision evaluate` again")
+def not_evaluated(names: Sequence[str], runs: int) -> str:
+    """Return that runs have no score of one or several measures."""
+    several, verb = (f"{runs} runs have", "are") if runs > 1 else ("1 run has", "is")
+    what, of = (names[0], "it") if len(names) == 1 else (f"score in {len(names)} measures", "them")
+    named = f" ({', '.join(names)})" if len(names) > 1 else ""
+    return sentence(f"{several} no {what} and {verb} left out of {of}{named}; run `vision evaluate` again")
