@@ -108,8 +108,14 @@ def test_glass_reads_pixels_next_to_each_and_keeps_the_border():
 def test_zoom_enlarges_the_centre():
     ramp = torch.arange(9.0).expand(1, 1, 9, 9)
     torch.testing.assert_close(zoom(ramp, 2.0)[0, 0, 0], torch.linspace(2, 6, 9))
-    steps = [zoom(ramp, 1 + 0.01 * step) for step in range(6)]
-    torch.testing.assert_close(blur.zoom_blur(ramp, 1, Draws([0], "test")), (ramp + sum(steps)) / 7)
+
+
+def test_zoom_blur_averages_the_zooms_of_the_authors():
+    ramp = torch.arange(9.0).expand(1, 1, 9, 9)
+    for severity, end in enumerate((1.06, 1.11, 1.16, 1.21, 1.26), 1):
+        factors = np.arange(1, end, 0.01)  # as their code writes it: 7, 12, 16, 21 and 26 factors
+        mean = (ramp + sum(zoom(ramp, float(factor)) for factor in factors)) / (len(factors) + 1)
+        torch.testing.assert_close(blur.zoom_blur(ramp, severity, Draws([0], "test")), mean)
 
 
 def test_plasma_fractal_is_the_diamond_square_algorithm():
