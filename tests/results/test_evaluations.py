@@ -46,12 +46,13 @@ def test_rows_are_kept_and_known_again(tmp_path):
     folder = write_run(sweep, 0, b"first")
     weights = results.weights_of_runs(sweep)[folder]
     table = results.EvaluationTable(sweep, "corruptions")
-    key = {CHECKSUM: weights, "kind": "fog", "level": 1, "images": 50}
+    key = {"folder": folder, CHECKSUM: weights, "kind": "fog", "level": 1, "images": 50}
     assert not table.has(**key)
     table.add([row(folder, weights)])
     again = results.EvaluationTable(sweep, "corruptions")
     assert again.has(**key) and again.has(**{**key, "level": 1.0})
     assert not again.has(**{**key, "level": 2}) and not again.has(**{**key, CHECKSUM: "other"})
+    assert not again.has(**{**key, "folder": "a run with the same weights"})
     again.add([row(folder, weights, level=2, label="=CNN")])
     found = results.read_evaluations(sweep)["corruptions"]
     assert found["level"].tolist() == [1, 2] and found["label"].tolist() == ["CNN", "=CNN"]

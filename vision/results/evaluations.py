@@ -22,7 +22,7 @@ from vision.saved_files import known_sha256
 EVALUATIONS = "evaluations"
 OF_RUN = ("folder", "label", "train_size", "seed", "subset_seed")
 CHECKSUM = "weights_sha256"
-KEY = (CHECKSUM, "kind", "level", "images")
+KEY = ("folder", CHECKSUM, "kind", "level", "images")
 TEXTS = ("folder", "label", "kind", CHECKSUM)  # in which "nan" is a name like others
 LOCK = ".lock"
 

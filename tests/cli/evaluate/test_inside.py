@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -24,20 +25,24 @@ MODELS = {
 }
 
 
+def train(out: Path, label: str, name: str, **options: Any) -> None:
+    run(
+        RunConfig(
+            data=DataConfig(name="digits", source="digits", test_size=60),
+            model=ModelConfig(name=name, label=label, kwargs={"embed_dim": 8, "depth": 2, **options}),
+            training=TrainingConfig(steps=20, batch_size=16, num_evaluations=1, precision="float32"),
+            train_size=40,
+            sweep="small",
+            output_dir=str(out),
+        )
+    )
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("inside")
     for label, (name, options) in MODELS.items():
-        run(
-            RunConfig(
-                data=DataConfig(name="digits", source="digits", test_size=60),
-                model=ModelConfig(name=name, label=label, kwargs={"embed_dim": 8, "depth": 2, **options}),
-                training=TrainingConfig(steps=20, batch_size=16, num_evaluations=1, precision="float32"),
-                train_size=40,
-                sweep="small",
-                output_dir=str(out),
-            )
-        )
+        train(out, label, name, **options)
     assert main(["evaluate", str(out / "small"), *INSIDE]) == 0
     return out / "small"
 
@@ -94,3 +99,17 @@ def test_models_without_attention_are_counted_and_what_is_known_stays(trained, t
     assert "kernel share in %" in shown and "nearest 7 x 7 CNN in %" in shown
     assert "not compared" not in shown
     assert "left out: 1 run with no attention that can be read: CNN/n40/s0 (kernel_share)" in told
+
+
+def test_runs_with_the_same_weights_each_have_rows(trained, tmp_path):
+    """A window that holds the whole grid is attention without a window, and is trained alike."""
+    sweep = shutil.copytree(trained, tmp_path / "small")
+    train(tmp_path, "tiles", "field_window")
+    weights = results.weights_of_runs(sweep)
+    assert weights["tiles/n40/s0"] == weights["ViT/n40/s0"]
+    assert main(["evaluate", str(sweep), "--with", "kernel_share,calibration"]) == 0
+    for name in ("kernel_share", "calibration"):
+        rows = pd.read_csv(results.evaluation_file(sweep, name)).drop(columns="folder")
+        twins = [rows[rows["label"] == label].drop(columns="label") for label in ("ViT", "tiles")]
+        assert len(twins[0]) > 1
+        pd.testing.assert_frame_equal(*(twin.reset_index(drop=True) for twin in twins))

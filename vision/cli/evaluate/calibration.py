@@ -16,7 +16,7 @@ from vision.dynamic import JsonObject, TableRow
 from vision.results.evaluations import CHECKSUM
 from vision.statistics import BINNINGS, calibration_bins
 
-KEY = (CHECKSUM, "kind", "level")
+KEY = ("folder", CHECKSUM, "kind", "level")
 
 
 def evaluate_calibration(sweep: Path, runs: Sequence[FinishedRun]) -> list[str]:
@@ -30,7 +30,7 @@ def evaluate_calibration(sweep: Path, runs: Sequence[FinishedRun]) -> list[str]:
     for run in runs:
         if not (run.path / results.LOGITS).is_file():
             without.append(str(run.row["folder"]))
-        elif not table.has(**{CHECKSUM: run.weights, "kind": BINNINGS[0], "level": 1}):
+        elif not table.has(**run.key, kind=BINNINGS[0], level=1):
             table.add(_bins(sweep, run))
     if runs and len(without) == len(runs):
         raise ValueError(

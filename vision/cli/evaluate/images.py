@@ -20,7 +20,6 @@ from vision.cli.evaluate.models import LoadedRun, load_runs
 from vision.cli.evaluate.probe import Transfer, probe_run, read_transfer
 from vision.cli.evaluate.progress import EvaluationProgress
 from vision.cli.evaluate.runs import FinishedRun
-from vision.results.evaluations import CHECKSUM
 from vision.robustness import AS_THEY_ARE, EVALUATIONS, SEVERITIES, changes, score_changes
 from vision.training import resolve_device
 
@@ -87,9 +86,7 @@ def _score_changes(
     count = len(images.labels)
 
     def is_missing(run: LoadedRun, kind: str, level: float) -> bool:
-        return not table.has(
-            **{CHECKSUM: run.finished.weights, "kind": kind, "level": level, "images": count}
-        )
+        return not table.has(**run.finished.key, kind=kind, level=level, images=count)
 
     everything = [AS_THEY_ARE, *wanted]
     todo = [run for run in runs if any(is_missing(run, one.kind, one.level) for one in everything)]
@@ -122,7 +119,7 @@ def _probe(
     else:
         kind, train, test = inputs.config.name, inputs.source.train, images
     for run in progress.track(runs, name, total=len(runs)):
-        key = {CHECKSUM: run.finished.weights, "kind": kind, "images": len(test.labels)}
+        key = {**run.finished.key, "kind": kind, "images": len(test.labels)}
         own_subset = torch.cat([run.inputs.subset.train, run.inputs.subset.val])
         trained_on = own_subset if name == "probe" else own_subset[:0]
         rows = probe_run(

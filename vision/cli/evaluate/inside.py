@@ -15,7 +15,6 @@ from vision.convert import Calibration
 from vision.convert.convolution_summary import KernelSize
 from vision.inspection import kernel_shares
 from vision.results import EvaluationTable
-from vision.results.evaluations import CHECKSUM
 from vision.robustness import AS_THEY_ARE
 from vision.robustness.scores import scores
 
@@ -61,7 +60,7 @@ def kernel_share_rows(run: LoadedRun, images: ChosenImages, table: EvaluationTab
     """
     pixels = images.pixels[:MOST_IMAGES]
     key = {"kind": "layer", "images": len(pixels)}
-    if table.has(**{CHECKSUM: run.finished.weights, "level": 1, **key}):
+    if table.has(**run.finished.key, **key, level=1):
         return []
     classifier = run.classifier
     heads = kernel_shares(classifier.model, classifier.normalized(pixels), resamples=1).table
@@ -85,7 +84,7 @@ def nearest_cnn_rows(run: LoadedRun, images: ChosenImages, table: EvaluationTabl
     count = len(images.labels)
     wanted = [(AS_THEY_ARE.kind, int(AS_THEY_ARE.level)), *(("kernel", side) for side in sides)]
     rows: Rows = [{"kind": kind, "level": level, "images": count} for kind, level in wanted]
-    todo = [row for row in rows if not table.has(**{CHECKSUM: run.finished.weights}, **row)]
+    todo = [row for row in rows if not table.has(**run.finished.key, **row)]
     if not todo:
         return []
     before = classifier.logits(images.pixels)

@@ -30,6 +30,11 @@ class FinishedRun:
     weights: str
 
     @property
+    def key(self) -> JsonObject:
+        """The columns that tell its rows from those of other runs, and of other weights in its folder."""
+        return {"folder": self.row["folder"], CHECKSUM: self.weights}
+
+    @property
     def columns(self) -> JsonObject:
         """The columns of a table of evaluations that say which run a row is of."""
         of_run = {name: self.row.get(name) for name in OF_RUN}
