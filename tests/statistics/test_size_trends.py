@@ -41,6 +41,12 @@ def test_a_trend_that_all_seeds_share_is_significant():
     assert falls.slope.low < -0.05 < falls.slope.high
 
 
+def test_a_score_that_does_not_change_has_a_slope_of_exactly_0():
+    [trend] = size_trends(runs("static", np.full((3, len(SIZES)), 0.1)), metric="share")
+    assert tuple(trend.slope) == (0, 0, 0) and not trend.is_significant
+    assert not any(map(np.signbit, trend.slope))
+
+
 def test_models_keep_their_order_and_unfinished_sizes_and_seeds_are_left_out():
     scores = np.random.default_rng(2).uniform(size=(3, len(SIZES)))
     cnn = runs("CNN", scores)

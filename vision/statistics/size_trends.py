@@ -40,8 +40,7 @@ class SizeTrend:
     @property
     def is_significant(self) -> bool:
         """Whether the interval of the slope excludes 0."""
-        # Without noise, a constant score still varies by rounding.
-        return self.slope.low * self.slope.high > 0 and abs(self.slope.mean) > ROUNDING
+        return self.slope.low * self.slope.high > 0
 
 
 def size_trends(records: pd.DataFrame, *, metric: str) -> list[SizeTrend]:
@@ -69,6 +68,7 @@ def _trend(label: str, runs: pd.DataFrame, metric: str) -> SizeTrend | None:
     sizes, values = scores.columns.to_numpy(dtype=float), scores.to_numpy(dtype=float)
     doublings = np.log2(sizes) - np.log2(sizes).mean()
     slopes = values @ doublings / (doublings @ doublings)
+    slopes[np.abs(slopes) < ROUNDING] = 0.0  # of a score that does not change
     return SizeTrend(
         label=label,
         sizes=tuple(int(size) for size in sizes),
