@@ -56,7 +56,16 @@ def test_probabilities_of_one_and_float16_logits():
         assert expected_calibration_error(bins) == 0.5
 
 
+def test_the_error_of_logits_that_are_not_finite_is_unknown():
+    logits = np.array([[0.0, 1.0], [np.nan, 0.0]])
+    for binning in ("equal mass", "equal width"):
+        bins = calibration_bins(logits, np.array([1, 0]), binning=binning)
+        assert np.isnan(expected_calibration_error(bins))
+
+
 def test_errors():
+    with pytest.raises(ValueError, match="bins must be at least 1, got 0"):
+        calibration_bins(np.zeros((2, 3)), np.zeros(2, int), bins=0)
     with pytest.raises(ValueError, match="one label for each image, got 2 and 3"):
         calibration_bins(np.zeros((2, 3)), np.zeros(3, int))
     with pytest.raises(ValueError, match="one of equal mass, equal width, got 'equal'"):

@@ -39,10 +39,12 @@ def calibration_bins(
         Columns bin (from 1), images, confidence (mean) and accuracy; bins without images are left out.
 
     Raises:
-        ValueError: there is no image, the binning is unknown, or logits and labels do not fit.
+        ValueError: there is no image or bin, the binning is unknown, or logits and labels do not fit.
     """
     if not len(labels) == len(logits) > 0:
         raise ValueError(f"calibration needs one label for each image, got {len(logits)} and {len(labels)}")
+    if bins < 1:
+        raise ValueError(f"bins must be at least 1, got {bins}")
     if binning not in BINNINGS:
         raise ValueError(f"binning must be one of {', '.join(BINNINGS)}, got {binning!r}")
     probabilities = softmax(logits.astype(np.float64), axis=1)
@@ -59,9 +61,12 @@ def calibration_bins(
 
 
 def expected_calibration_error(bins: pd.DataFrame) -> float:
-    """Return the mean distance between confidence and accuracy over the bins, weighted by their images."""
+    """Return the mean distance between confidence and accuracy over the bins, weighted by their images.
+
+    It is NaN where logits are not finite, so that the confidence of some images is unknown.
+    """
     distance = (bins["confidence"] - bins["accuracy"]).abs()
-    return float((distance * bins["images"]).sum() / bins["images"].sum())
+    return float((distance * bins["images"]).sum(skipna=False) / bins["images"].sum())
 
 
 def _equal_mass(images: int, bins: int) -> NDArray[np.integer]:
@@ -69,5 +74,5 @@ def _equal_mass(images: int, bins: int) -> NDArray[np.integer]:
 
 
 def _equal_width(confidence: NDArray[np.floating], bins: int) -> NDArray[np.integer]:
-    """Number the bins (0, 1/bins], (1/bins, 2/bins] and so on."""
-    return np.ceil(confidence * bins).clip(1, bins).astype(np.int64)
+    """Number the bins (0, 1/bins], (1/bins, 2/bins] and so on; an unknown confidence is in the last one."""
+    return np.ceil(np.nan_to_num(confidence, nan=1.0) * bins).clip(1, bins).astype(np.int64)
