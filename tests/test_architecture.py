@@ -49,7 +49,9 @@ MAY_IMPORT = {
         *("_lazy", "_old_names", "argument_types", "dynamic", "config", "text", "provenance", "saved_files")
     },
     "statistics": set(),
-    "inspection": {"dynamic", "text", "patches", "fields", "attention", "models", "convert", "soften"},
+    "inspection": {
+        *("dynamic", "text", "patches", "fields", "attention", "mixers", "models", "convert", "soften")
+    },
     "robustness": {"dynamic", "patches", "data", "statistics"},
     "reuse": {"argument_types", "dynamic", "data", "models", "patches", "results", "text"},
     "plots": {"text"},

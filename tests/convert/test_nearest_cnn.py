@@ -5,15 +5,17 @@ from typing import Any
 import pytest
 import timm
 import torch
+import torchvision
 from small_models import build, timm_vit, torchvision_vit
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 import vision
 from vision.convert import Calibration, HeadConvolution
 from vision.convert.distillation import logit_error
 from vision.convert.head_maps import head_maps, mean_weights
 from vision.convert.nearest_cnn import kernel_sides
-from vision.inspection import attention_maps, kernel_shares
+from vision.inspection import attention_distance, attention_maps, attention_rollout, kernel_shares
 from vision.patches import Grid
 
 SIZE = {"img_size": 24, "patch_size": 4, "depth": 2, "embed_dim": 32}
@@ -56,6 +58,29 @@ def test_there_and_back_gives_the_kernels_of_the_cnn(name, size):
         assert all((a - b).abs().max() < 1e-12 for a, b in zip(kernels, found, strict=True))
 
 
+def test_there_and_back_gives_a_resnets_kernels_with_the_norms_folded_in():
+    torch.manual_seed(0)
+    cnn = torchvision.models.resnet18().double()
+    cnn(torch.randn(8, 3, 32, 32).double())  # norms that are not the identity
+    back = as_convolution(vision.as_attention(cnn.eval(), 32))
+    modules = dict(cnn.named_modules())
+    names = [name for name, module in modules.items() if isinstance(module, nn.Conv2d)]
+    assert len(names) == 20
+    for name in names:
+        after = name.replace("downsample.0", "downsample.1").replace("conv", "bn")
+        norm, found = modules[after], back.get_submodule(name)
+        weight, bias = fuse_conv_bn_weights(
+            modules[name].weight,
+            None,
+            norm.running_mean,
+            norm.running_var,
+            norm.eps,
+            norm.weight,
+            norm.bias,
+        )
+        assert (found.weight - weight).abs().max() < 1e-12 and (found.bias - bias).abs().max() < 1e-12
+
+
 def test_conv_attention_becomes_the_mixer_convolution():
     model = build("field_cnn_attention", img_size=16, depth=2, mixer_options={"dilation": 2}).double()
     back = as_convolution(model)
@@ -94,6 +119,13 @@ def content_vit(**options):
     with torch.no_grad():
         for block in model.blocks:
             block.mixer.qkv.weight *= 8
+    return model
+
+
+def content_vit_with_nan():
+    model = content_vit()
+    with torch.no_grad():
+        model.blocks[1].mixer.qkv.weight[0, 0] = torch.nan
     return model
 
 
@@ -205,7 +237,7 @@ def test_kernels_of_all_sizes_fit_a_grid_that_is_not_square():
     assert as_convolution(model, x, "full").blocks[0].mixer.weight.shape == (4, 7, 11)
 
 
-@pytest.mark.parametrize("kernel_size", [0, 2, 7, -3, "all", 3.0])
+@pytest.mark.parametrize("kernel_size", [0, 2, 7, -3, "all", 3.0, True])
 def test_a_kernel_that_is_even_or_wider_than_the_grid_is_refused(kernel_size):
     with pytest.raises(ValueError, match=r"odd and at most 6, as the tokens' grid is 6 x 6") as raised:
         as_convolution(content_vit(), images(), kernel_size)
@@ -215,11 +247,26 @@ def test_a_kernel_that_is_even_or_wider_than_the_grid_is_refused(kernel_size):
 @pytest.mark.parametrize(
     ("model", "x", "message"),
     [
-        (lambda: timm.create_model("resnet10t"), images(), "needs a model with attention; ResNet has none"),
+        (lambda: timm.create_model("resnet10t"), images(), "needs attention that it can convert, ResNet has"),
         (content_vit, None, "needs calibration images \\(B, C, H, W\\), got none"),
         (content_vit, torch.zeros(0, 3, 24, 24), "got a tensor of shape \\(0, 3, 24, 24\\)"),
         (content_vit, torch.zeros(2, 3, 32, 32), "Backbone does not run on images \\(3, 32, 32\\)"),
-        (torchvision_vit, torch.zeros(2, 3, 32, 32), "has none that it can convert; it cannot convert"),
+        (torchvision_vit, torch.zeros(2, 3, 32, 32), "that of VisionTransformer are not known: encoder"),
+        (
+            content_vit,
+            torch.full((2, 3, 24, 24), torch.nan),
+            "blocks.0.mixer has numbers that are not finite",
+        ),
+        (
+            content_vit_with_nan,
+            images(2),
+            "blocks.1.mixer has numbers that are not finite; check the model's",
+        ),
+        (
+            lambda: build("pit_ti_224", depths=(1, 1, 1)),
+            torch.zeros(2, 3, 224, 224),
+            "no attention can be converted, transformers.0.blocks.0.attn and 2 more: its tokens are not the",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence(model, x, message):
@@ -236,3 +283,32 @@ def test_how_convolutional_the_result_is():
     }
     shares = kernel_shares(cnn, images(3)).table
     assert shares["content"].abs().max() < 1e-9
+
+
+def test_kernels_of_either_sign_are_kernels_and_have_distances():
+    layer = HeadConvolution(8, Grid(5, 5), num_heads=2, head_dim=4, kernel_size=(3, 3)).double()
+    with torch.no_grad():  # weights by hand: 3/4 of the magnitude one token to the right, 1/4 on the query
+        layer.weight.zero_()
+        layer.weight[0, 1, 2], layer.weight[0, 1, 1] = -0.3, 0.1
+        layer.weight[1, 1, 1] = -2.0
+        layer.gain.uniform_(0.5, 2.0)
+
+    class Patches(nn.Module):
+        grid = Grid(5, 5)
+
+        def __init__(self):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x):
+            return self.layer(x.flatten(2).mT)
+
+    x = torch.randn(3, 8, 5, 5).double()
+    table = kernel_shares(Patches(), x).table
+    assert (table[["kernel_low", "kernel"]] - 1).abs().max().max() < 1e-9
+    assert table["col"].tolist() == pytest.approx([0.75, 0.0], abs=1e-9)
+    distances = attention_distance(Patches(), x)
+    assert set(distances["kind"]) == {"convolution as attention"}
+    # In the last of 5 columns the query alone is left.
+    assert distances["distance"].tolist() == pytest.approx([0.8 * 0.75, 0.0], abs=1e-9)
+    assert attention_rollout(Patches(), x).min() > 0

@@ -106,10 +106,7 @@ class Calibration:
             name for name, module in modules.items() if isinstance(module, (AttentionLayer, ConvAttention))
         ]
         if not fitted and not exact:
-            raise ValueError(
-                f"as_convolution needs a model with attention; {type(model).__name__} has none that it can "
-                f"convert{_others(model)}"
-            )
+            raise ValueError(f"as_convolution needs attention that it can convert, {_what_is_there(model)}")
         if fitted and (images is None or images.ndim != 4 or not len(images)):
             got = "none" if images is None else f"a tensor of shape {tuple(images.shape)}"
             raise ValueError(f"as_convolution needs calibration images (B, C, H, W), got {got}")
@@ -136,11 +133,12 @@ class Calibration:
         undo_as_attention(model, summary)
         for name in self.fitted:
             if (row := self._fit(model, name, kernel_size, ridge)) is None:
-                summary.left.append(left(name, model, "its tokens are not the grid of the patches"))
+                summary.left.append(left(name, model, self._no_grid()))
             else:
                 summary.rows.append(row)
         if not summary.rows:
-            raise ValueError(f"no attention can be converted: {first_few(list(map(str, summary.left)), 1)}")
+            names = first_few([one.name for one in summary.left], 1)
+            raise ValueError(f"no attention can be converted, {names}: {summary.left[0].reason}")
         summary.left += [left(name, model, "its weights are not known") for name in _unknown(model)]
         cast(ConvolutionModel, model).conversion = summary
         if distill_steps and self.images is not None:
@@ -156,6 +154,10 @@ class Calibration:
         theirs, wanted = zip(*inputs_outputs(self.model, name, self.images, self.batch_size), strict=True)
         if self.grid is None or wanted[0].shape[1] != self.grid.size + self.prefix:
             return None
+        if not all(bool(each.isfinite().all()) for each in (*theirs, *wanted)):
+            raise ValueError(
+                f"{name} has numbers that are not finite; check the model's weights and the images"
+            )
         ours = [x for x, _ in inputs_outputs(model, name, self.images, self.batch_size)]
         pairs = list(zip(ours, wanted, strict=True))
         maps, sides = head_maps(original), kernel_sides(kernel_size, self.grid)
@@ -170,6 +172,12 @@ class Calibration:
                 layer, error = other, its
         replace_module(model, name, layer.train(original.training))
         return ConvolutionRow(name, "fitted", f"{sides[0]}x{sides[1]}", layer.num_heads, error)
+
+    def _no_grid(self) -> str:
+        """Return why a layer stays that has maps."""
+        if self.grid is None:
+            return "the model states no grid of its tokens"
+        return f"its tokens are not the {self.grid.rows} x {self.grid.cols} patches"
 
     def _mean(self, name: str, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Return the original's mean weights (H, M, M), and the kernel nearest to those between patches."""
@@ -195,7 +203,7 @@ def kernel_sides(kernel_size: KernelSize, grid: Grid) -> tuple[int, int]:
     """Return the rows and columns of a kernel, or raise a ValueError if it does not fit the grid."""
     if kernel_size == "full":
         return 2 * grid.rows - 1, 2 * grid.cols - 1
-    odd = isinstance(cast(object, kernel_size), int) and kernel_size > 0 and kernel_size % 2 == 1
+    odd = type(kernel_size) is int and kernel_size > 0 and kernel_size % 2 == 1  # True is no size
     if not odd or kernel_size > min(grid.rows, grid.cols):
         raise ValueError(
             f"kernel_size must be odd and at most {min(grid.rows, grid.cols)}, as the tokens' grid is "
@@ -236,6 +244,8 @@ def _unknown(model: nn.Module) -> list[str]:
     ]
 
 
-def _others(model: nn.Module) -> str:
-    names = _unknown(model)
-    return f"; it cannot convert {first_few(names, 1)}" if names else ""
+def _what_is_there(model: nn.Module) -> str:
+    kind, names = type(model).__name__, _unknown(model)
+    if not names:
+        return f"{kind} has none"
+    return f"the weights of that of {kind} are not known: {first_few(names, 1)}"

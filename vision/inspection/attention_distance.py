@@ -12,15 +12,17 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from vision.convert import AttentionLayer
+from vision.convert import AttentionLayer, HeadConvolution
 from vision.inspection.attention_maps import recurrences, watch_attention
 from vision.inspection.attention_watcher import AttentionCall
 from vision.inspection.pixel_distances import ImageSize, NoPositions, PixelDistances, pixel_distances
 from vision.inspection.stated_grids import stated_grids
+from vision.mixers import ConvAttention
 from vision.patches import Grid
 from vision.soften import SoftConvolution
 
 COLUMNS = ["layer", "depth", "head", "distance", "heads", "queries", "keys", "kind"]
+CONVOLUTIONS = (ConvAttention, HeadConvolution)  # besides the layers of `vision.as_attention`
 
 
 def attention_distance(model: nn.Module, images: Tensor) -> pd.DataFrame:
@@ -32,6 +34,7 @@ def attention_distance(model: nn.Module, images: Tensor) -> pd.DataFrame:
     - Token i of n over L pixels is at its centre, (i + 0.5) L / n.
     - A query of a convolution or a pool is at the centre of its window, also where the border cuts it. The
       heads of a 3 x 3 convolution of stride 1 are thus at 0, p and sqrt(2) p, with p = L / n of its input.
+    - The weights of a nearest CNN, which may be negative, count by their magnitude.
     - Class and register tokens and the padding have no position. The weights on the other keys are rescaled
       to sum to 1, and a query without any other key is left out. The queries of a soft convolution count
       by the weight that they leave inside the image.
@@ -119,6 +122,5 @@ def kind_of(module: nn.Module) -> str:
     if isinstance(module, SoftConvolution):
         return "soft convolution"
     if not isinstance(module, AttentionLayer):
-        # The mixer conv_attention has a field with one offset per head.
-        return "convolution as attention" if hasattr(module, "heads") else "attention"
+        return "convolution as attention" if isinstance(module, CONVOLUTIONS) else "attention"
     return ("pooling" if "pool" in module.kind else "convolution") + " as attention"

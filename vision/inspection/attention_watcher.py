@@ -47,6 +47,13 @@ class AttentionCall:
     over_channels: bool = False
     attn_mask: Tensor | None = None
 
+    def magnitudes(self) -> Tensor:
+        """Return the weights without their sign, which only those of the nearest CNN of a ViT have.
+
+        A measure of how much a query reads from each key uses them. Their rows need not sum to 1.
+        """
+        return self.weights().abs()
+
     @property
     def input(self) -> Tensor:
         """The input of a module with a method `attention_map`."""

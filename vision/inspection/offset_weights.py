@@ -97,13 +97,13 @@ def _of_soft(call: AttentionCall, layer: SoftConvolution) -> OffsetWeights:
     queries = field.queries.coordinates() * torch.tensor(layer.stride) + torch.tensor((top, left))
     offsets, rows, cols = _between(queries, field.keys)
     offsets = _inside(offsets, field, len(rows) * len(cols))
-    return OffsetWeights(_rows_to_one(call.weights()), offsets, rows, cols, field.keys.size)
+    return OffsetWeights(_rows_to_one(call.magnitudes()), offsets, rows, cols, field.keys.size)
 
 
 def _of_tokens(call: AttentionCall, model: nn.Module, images: Tensor) -> OffsetWeights:
     if call.over_channels:
         raise NoOffsets(OVER_CHANNELS)
-    weights = call.weights()
+    weights = call.magnitudes()
     if weights.shape[2] == 1:
         raise NoOffsets("it has one query, which has no position on the image")
     if len(weights) != len(images):

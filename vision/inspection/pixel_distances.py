@@ -62,7 +62,7 @@ def _of_tokens(call: AttentionCall, size: ImageSize, batch: int, grids: StatedGr
     """The weights between patches, without prefix tokens."""
     if call.over_channels:
         raise NoPositions(OVER_CHANNELS)
-    weights = call.weights()
+    weights = call.magnitudes()
     if len(weights) != batch:
         raise NoPositions(f"{len(weights) / batch:g} windows per image are folded into its batch")
     if weights.shape[2] == 1:
@@ -100,7 +100,7 @@ def _of_soft(call: AttentionCall, layer: SoftConvolution, size: ImageSize) -> Pi
     rows, cols = layer.padding
     window = Window(layer.kernel_size, layer.stride, ((rows, rows), (cols, cols)), layer.dilation)
     queries, keys = (pixels.to(x.device) for pixels in _window_pixels(window, grid, size))
-    return PixelDistances(call.weights()[..., inside.flatten()], torch.cdist(queries, keys), grid.size)
+    return PixelDistances(call.magnitudes()[..., inside.flatten()], torch.cdist(queries, keys), grid.size)
 
 
 def _grid_of(layer: AttentionLayer, inputs: tuple[int, ...], grids: StatedGrids) -> Grid:

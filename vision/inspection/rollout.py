@@ -189,7 +189,7 @@ def _rollout_layer(call: AttentionCall, batch: int) -> RolloutLayer:
         ValueError: its windows or heads are folded into the batch.
     """
     is_window = isinstance(call.module, AttentionLayer)
-    weights = None if is_window else call.weights()
+    weights = None if is_window else call.magnitudes()
     if len(call.input if weights is None else weights) != batch:
         parts = "heads" if weights is None else "windows"
         raise ValueError(
