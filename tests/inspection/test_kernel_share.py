@@ -130,6 +130,14 @@ def test_the_heads_of_fewest_and_soft_convolutions_are_kernels():
     assert_a_kernel(table, 1e-7)
 
 
+def test_a_maximum_pool_has_the_share_of_its_window():
+    found = kernel_shares(converted(nn.MaxPool2d(2)), torch.randn(400, 3, 8, 8), resamples=20).table
+    # One of 64 keys has weight 1: the variance is 1 - 1/64. The kernel has 1/4 on four: 1/4 - 1/64.
+    assert found["kernel"].tolist() == pytest.approx([15 / 63] * 3, abs=0.01)
+    assert found["position"].tolist() == pytest.approx([0] * 3, abs=0.01)
+    assert found["content"].tolist() == pytest.approx([48 / 63] * 3, abs=0.01)
+
+
 @pytest.mark.parametrize("kernel_size", [3, 5, None])
 def test_static_attention_is_a_kernel(kernel_size):
     options = {"kernel_size": kernel_size, "num_heads": 4}
@@ -208,6 +216,34 @@ def test_shifted_windows_of_swin_without_content_are_a_kernel():
     assert shifted["content"].min() > 0.01
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("nest_tiny", {"img_size": 64}),  # its heads and windows are folded together
+        ("twins_svt_small", {"img_size": 64}),
+        ("hiera_tiny_224", {"embed_dim": 32, "num_heads": 1}),  # its tokens have another order
+        ("mobilevit_xxs", {}),  # its parts are every second token
+    ],
+)
+def test_parts_of_an_image_that_state_no_window_are_not_guessed(name, options):
+    size = 224 if "hiera" in name else 64
+    with pytest.raises(ValueError, match="parts per image are folded into its batch, which are not the wind"):
+        kernel_shares(build(name, **options), torch.randn(2, 3, size, size))
+
+
+def test_every_second_token_is_no_window():
+    """MaxViT's attention over a grid looks like that in windows, with its tokens far apart."""
+    model = build("maxvit_rmlp_pico_rw_256", img_size=64).eval()
+    skipped = kernel_shares(model, torch.randn(2, 3, 64, 64), resamples=1).skipped
+    assert "parts per image" in skipped["stages.0.blocks.0.attn_grid.attn"]
+
+
+def test_attention_that_shows_no_weights_is_named():
+    sizes = {"img_size": 64, "window_size": 4, "embed_dim": 12, "depths": (1,), "num_heads": (3,)}
+    with pytest.raises(ValueError, match=r"none \(layers.0.blocks.0.attn: it computes attention in its own"):
+        kernel_shares(build("swinv2_tiny_window8_256", **sizes), torch.randn(2, 3, 64, 64))
+
+
 def test_tiles_of_ours_count_as_field():
     options = {"num_heads": 2, "window": 3, "shift": 1, "relative_bias": True}
     model = build("field_window", img_size=24, patch_size=4, depth=1, mixer_options=options).double()
@@ -244,3 +280,17 @@ def test_bad_input_is_one_sentence(model, images, message):
     with pytest.raises(ValueError, match=message) as raised:
         kernel_shares(build(model), images)
     assert "\n" not in str(raised.value)
+
+
+def test_weights_that_are_not_finite_and_numbers_below_1_are_refused():
+    model, images = build("field_vit", depth=1), torch.zeros(2, 3, 32, 32)
+    with pytest.raises(ValueError, match="must be at least 1, got batch_size=0, resamples=1000"):
+        kernel_shares(model, images, batch_size=0)
+    with pytest.raises(ValueError, match="must be at least 1, got batch_size=16, resamples=0"):
+        kernel_shares(model, images, resamples=0)
+    with torch.no_grad():
+        model.blocks[0].mixer.qkv.bias[0] = torch.nan
+    with pytest.raises(
+        ValueError, match=r"the attention of blocks\.0\.mixer has weights that are not finite"
+    ):
+        kernel_shares(model, images)

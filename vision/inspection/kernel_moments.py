@@ -49,8 +49,17 @@ class Moments:
         self.squares: list[Tensor] = []  # (B, H) of each minibatch
 
     def add(self, batch: OffsetWeights) -> None:
-        """Add the weights of a minibatch."""
+        """Add the weights of a minibatch.
+
+        Raises:
+            ValueError: they are not finite numbers.
+        """
         weights = batch.weights.cpu()
+        if not weights.isfinite().all():
+            raise ValueError(
+                f"the attention of {self.name} has weights that are not finite; check the model's weights "
+                "and the images"
+            )
         self.total += weights.sum(0)
         self.squares.append(weights.square().sum((2, 3)))
         profile = sum_by_offset(weights, batch.offsets.cpu(), batch.count)

@@ -80,23 +80,26 @@ def kernel_shares(
         seed: of the bootstrap.
 
     Raises:
-        ValueError: there are fewer than two images; the model does not run on images of this size; or it has
-            no attention whose keys have an offset from their query.
+        ValueError: there are fewer than two images; the model does not run on images of this size; it has no
+            attention whose keys have an offset from their query; or weights are not finite.
     """
     if images.ndim != 4 or len(images) < 2:
         raise ValueError(
             "kernel_shares needs images (B, C, H, W), and at least 2, as content is what differs between "
             f"images, got {tuple(images.shape)}"
         )
+    if batch_size < 1 or resamples < 1:
+        raise ValueError(f"batch_size and resamples must be at least 1, got {batch_size=}, {resamples=}")
     skipped = dict.fromkeys(recurrences(model), "a recurrence has no weights")
     moments: dict[str, Moments] = {}
     for call, weights in _watched(model, images, batch_size, skipped):
         moments.setdefault(call.name, Moments(call.name, call.module, weights)).add(weights)
     if not moments:
-        reasons = "; ".join(f"{layer}: {reason}" for layer, reason in list(skipped.items())[:1])
+        reasons = [f" ({layer}: {reason})" for layer, reason in skipped.items()]
+        hint = reasons[0] if reasons else "; convert a CNN with vision.as_attention first"
         raise ValueError(
-            f"kernel_shares needs attention with offsets between query and key, {type(model).__name__} has "
-            f"none{f' ({reasons})' if reasons else ''}; convert a CNN with vision.as_attention first"
+            "kernel_shares needs attention with offsets between query and key, "
+            f"{type(model).__name__} has none{hint}"
         )
     layers = {name: LayerShares(each) for name, each in moments.items()}
     for call, weights in _watched(model, images, batch_size, {}):
@@ -125,7 +128,7 @@ def _watched(
                 skipped[call.name] = str(reason)
 
         try:
-            watch_attention(model, batch, keep)
+            skipped.update(watch_attention(model, batch, keep))
         except Exception as error:
             raise does_not_run(model, images, error) from error
         yield from found

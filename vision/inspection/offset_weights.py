@@ -10,7 +10,6 @@ torch.Size([2, 4, 16, 16])
 """
 
 from dataclasses import dataclass
-from math import isqrt
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +61,7 @@ def offset_weights(call: AttentionCall, model: nn.Module, images: Tensor) -> Off
     - A convolution or a pool has the offsets of its kernel positions, also where the padding copies a token.
     - A soft convolution has the keys of the ring of zeros as well.
     - Windows that are folded into the batch, as Swin's, are further queries, which attend to their window.
+      The module states their sides as window_size.
 
     Raises:
         NoOffsets: its tokens are not those of one grid.
@@ -131,9 +131,13 @@ def _of_folded_windows(weights: Tensor, call: AttentionCall, batch: int) -> Offs
     sides: int | tuple[int, int] | None = getattr(call.module, "window_size", None)
     if isinstance(sides, int):
         sides = (sides, sides)
-    grid = Grid(*sides) if sides and sides[0] * sides[1] == tokens else _square(tokens)
-    if len(weights) % batch or weights.shape[3] != tokens or grid is None:
-        raise NoOffsets(f"{len(weights) / batch:g} parts per image are folded into its batch")
+    grid = Grid(*sides) if sides and sides[0] * sides[1] == tokens == weights.shape[3] else None
+    heads = int(getattr(call.module, "num_heads", weights.shape[1]))
+    if len(weights) % batch or grid is None or heads != weights.shape[1]:
+        raise NoOffsets(
+            f"{len(weights) / batch:g} parts per image are folded into its batch, which are not the windows "
+            "of a stated window_size"
+        )
     offsets, total = relative_offsets(grid)
     offsets = offsets.expand(count, -1, -1)
     if call.attn_mask is not None and call.attn_mask.dtype != torch.bool:
@@ -146,11 +150,6 @@ def _of_folded_windows(weights: Tensor, call: AttentionCall, batch: int) -> Offs
     # (B * windows, H, n, n) -> (B, H, windows * n, n)
     folded = torch.unflatten(weights, 0, (batch, count)).transpose(1, 2).flatten(2, 3)
     return OffsetWeights(_rows_to_one(folded), offsets.flatten(0, 1), rows, cols, count * tokens)
-
-
-def _square(tokens: int) -> Grid | None:
-    side = isqrt(tokens)
-    return Grid(side, side) if side * side == tokens else None
 
 
 def _between(queries: Tensor, keys: Grid) -> tuple[Tensor, Tensor, Tensor]:
