@@ -45,7 +45,7 @@ def read_images(files: Sequence[Path], shape: Sequence[int]) -> Tensor:
     """
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise ValueError(f"--data needs a model of grey or RGB images, got one for {shape} (C, *size)")
-    return torch.stack([_resized(_decoded(file), shape) for file in files])
+    return torch.stack([resized(_decoded(file), shape) for file in files])
 
 
 def normalize(pixels: Tensor, model: nn.Module) -> Tensor:
@@ -74,7 +74,14 @@ def picture(pixels: Tensor | None, shape: Sequence[int]) -> NDArray[np.float32]:
 
     china: NDArray[np.uint8] = load_sample_image("china.jpg")  # pyright: ignore[reportUnknownVariableType]
     photograph = torch.tensor(china).permute(2, 0, 1)
-    return _resized(photograph, (3, *shape[1:])).permute(1, 2, 0).numpy()
+    return resized(photograph, (3, *shape[1:])).permute(1, 2, 0).numpy()
+
+
+def resized(image: Tensor, shape: Sequence[int]) -> Tensor:
+    """uint8 (1 or 3, any height, any width) -> (C, H, W) in [0, 1]."""
+    channels, height, width = shape
+    square = fit(image, height, width).float() / 255
+    return square.mean(0, keepdim=True) if channels == 1 else square.expand(channels, -1, -1)
 
 
 def _per_channel(values: Sequence[float], channels: int) -> Tensor:
@@ -88,10 +95,3 @@ def _decoded(file: Path) -> Tensor:
         return decode(str(file))
     except Exception as error:  # decoders raise nearly anything at a broken file
         raise ValueError(f"image {file} cannot be decoded: {error}") from error
-
-
-def _resized(image: Tensor, shape: Sequence[int]) -> Tensor:
-    """uint8 (1 or 3, any height, any width) -> (C, H, W) in [0, 1]."""
-    channels, height, width = shape
-    square = fit(image, height, width).float() / 255
-    return square.mean(0, keepdim=True) if channels == 1 else square.expand(channels, -1, -1)

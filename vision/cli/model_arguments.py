@@ -36,7 +36,7 @@ def check_input_size(input_size: int | None) -> None:
         raise ValueError(f"--input-size must be from 1 to {LARGEST_INPUT} pixels, got {input_size}")
 
 
-def add_images(parser: argparse.ArgumentParser, purpose: str, most: int | str) -> None:
-    """Add --data, a folder of images."""
-    text = f"images to {purpose}, at most {most} (default: noise)"
+def add_images(parser: argparse.ArgumentParser, purpose: str, most: int | str, *, default: str) -> None:
+    """Add --data, a folder of images, with what is taken without one."""
+    text = f"images to {purpose}, at most {most} (default: {default})"
     parser.add_argument("--data", type=Path, metavar="FOLDER", help=text)

@@ -44,7 +44,10 @@ def test_a_run_is_fitted_on_its_images_and_the_saved_models_have_the_printed_acc
     ]
     assert main(command) == 0
     said = capsys.readouterr().out
-    assert f"accuracy (was {vit['test_accuracy']:.1%})" in said and "training images and 360 test" in said
+    assert (
+        f"accuracy (was {vit['test_accuracy']:.1%})" in said
+        and "training images of the run, scored on its 360 test" in said
+    )
     assert len(re.findall(r"blocks\.[01]\.mixer(?: +\d+\.\d%){3}", said)) == 2
     printed = re.search(r"accuracy \(was .*?\)(?: +(\d+\.\d)%)(?: +(\d+\.\d)%)(?: +(\d+\.\d)%)", said)
     assert printed is not None
@@ -93,14 +96,25 @@ def test_a_name_without_data_is_fitted_on_noise_and_says_so(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["field_vit", "--kernel-size", "3"], "--kernel-size and --distill-steps need --to convolution"),
+        (["field_vit", "--kernel-size", "3"], "--kernel-size needs --to convolution, got --to attention"),
+        (
+            ["field_vit", "--to", "convolution", "--strict"],
+            "--strict needs --to attention, got --to convolution",
+        ),
+        (
+            ["field_vit", "--to", "convolution", "--precision", "float64"],
+            "--precision needs --to attention, got --to convolution",
+        ),
         (["field_vit", "--to", "convolution", "--kernel-size", "4"], "must be odd numbers or"),
         (
             ["field_vit", "--to", "convolution", "--kernel-size", "3,9"],
             "at most 8, as the tokens' grid is 8 x 8",
         ),
         (["field_vit", "--to", "convolution", "--distill-steps", "-1"], "--distill-steps must be 0 or more"),
-        (["resnet10t", "--to", "convolution", "--input-size", "32"], "needs a model with attention; ResNet"),
+        (
+            ["resnet10t", "--to", "convolution", "--input-size", "32"],
+            "needs attention that it can convert, ResNet",
+        ),
     ],
 )
 def test_wrong_options_are_one_sentence(arguments, message, capsys):

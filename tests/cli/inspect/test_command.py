@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from torch import nn
 
 from vision.cli import main
 from vision.cli.images import normalize
-from vision.cli.inspect.models import renormalize_inputs
+from vision.cli.inspect.models import read_inputs, renormalize_inputs
+from vision.cli.model_arguments import ModelChoice
+from vision.cli.run_data import run_inputs
 from vision.config import ModelConfig
 from vision.experiment import run
 
@@ -78,6 +81,22 @@ def test_a_timm_vit_is_looked_at_as_it_is_and_swins_windows_have_a_reason(tmp_pa
     assert "folded into the batch in layers.0.blocks.0.attn; rollout needs" in rollout
 
 
+def test_a_run_is_looked_at_on_its_own_test_images(small_run, capsys):
+    kwargs = {"embed_dim": 16, "depth": 1}
+    folder = run(replace(small_run, model=ModelConfig(name="field_vit", label="ViT", kwargs=kwargs)))[
+        "folder"
+    ]
+    seen = read_inputs(ModelChoice(folder), data=None, most=5, against=None)
+    inputs = run_inputs(Path(folder))
+    (batch,) = inputs.eval_batches(inputs.test.pick(torch.tensor([0, 90, 180, 269, 359])))
+    torch.testing.assert_close(seen.images, batch[0])
+    assert seen.description == "the test split of digits" and seen.pixels is not None
+    record = Path(folder) / "result.json"
+    record.write_text(record.read_text().replace('"digits"', '"digit"'))
+    assert read_inputs(ModelChoice(folder), data=None, most=5, against=None).pixels is None
+    assert "cannot be read, so noise takes their place" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_run_is_named_by_its_label_and_its_learned_heads_are_drawn(tmp_path, small_run, capsys):
     kwargs = {"embed_dim": 16, "depth": 1, "mixer_options": {"num_heads": 4}}
@@ -86,6 +105,7 @@ def test_a_run_is_named_by_its_label_and_its_learned_heads_are_drawn(tmp_path, s
     assert main(["inspect", folder, "--out", str(tmp_path / "seen")]) == 0
     shown = capsys.readouterr().out
     assert "gated (60 images, seed 0): one run on digits, 12 steps, test accuracy" in shown
+    assert "64 images of the test split of digits" in shown
     assert "heads.png" in {path.name for path in (tmp_path / "seen").iterdir()}
 
 

@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     to = "attention: a CNN, exactly; convolution: the nearest CNN of a ViT (default: %(default)s)"
     parser.add_argument("--to", choices=("attention", "convolution"), default="attention", help=to)
-    add_images(parser, "compare on", f"{COMPARED}, or {FITTED} with --to convolution")
+    most = f"{COMPARED}, or {FITTED} with --to convolution"
+    default = "noise; with --to convolution, the images of a run"
+    add_images(parser, "compare on", most, default=default)
     heads = "one head per kernel position, or as few as the kernel's rank needs (default: %(default)s)"
     parser.add_argument("--heads", choices=("kernel", "min"), default="kernel", help=heads)
     pooling = "max pools as exact hard attention, or as a softmax (default: %(default)s)"
@@ -58,7 +60,7 @@ def convert(
 ) -> int:
     """Convert the model `name`, print how it compares with the original, and write it to `out` if given.
 
-    With `to` convolution, heads, pooling, precision and strict have no effect.
+    With `to` convolution, heads, pooling, precision and strict must be the defaults.
 
     Raises:
         ValueError: an option is wrong, weights do not fit, or the model cannot be converted.
@@ -69,8 +71,14 @@ def convert(
         raise ValueError(f"--classes must be 1 or more, got {classes}")
     if out is not None:
         check_folder("--out", out)
-    if to == "attention" and (kernel_size is not None or distill_steps is not None):
-        raise ValueError("--kernel-size and --distill-steps need --to convolution, got --to attention")
+    of_attention = {"--heads": heads != "kernel", "--pooling": pooling != "exact", "--strict": strict}
+    of_attention["--precision"] = precision != "float32"
+    of_convolution = {
+        "--kernel-size": kernel_size is not None,
+        "--distill-steps": distill_steps is not None,
+    }
+    _check_direction(to, "attention", of_attention)
+    _check_direction(to, "convolution", of_convolution)
     if distill_steps is not None and distill_steps < 0:
         raise ValueError(f"--distill-steps must be 0 or more, got {distill_steps}")
     model = ModelChoice(name, checkpoint, pretrained, input_size, classes)
@@ -86,3 +94,10 @@ def convert(
     return convert_to_attention(
         model, data=data, heads=heads, pooling=pooling, precision=precision, strict=strict, out=out
     )
+
+
+def _check_direction(to: str, direction: str, options: dict[str, bool]) -> None:
+    """Raise a ValueError if an option of one direction is given for the other one."""
+    given = [name for name, is_given in options.items() if is_given]
+    if given and to != direction:
+        raise ValueError(f"{given[0]} needs --to {direction}, got --to {to}")

@@ -27,6 +27,7 @@ from vision.models.sources import ModelSource
 
 NOISE_IMAGES = 64
 BATCH = 256
+ERROR = "error: squared, as a share of the variance of the layer's output"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Images:
     Attributes:
         calibration: (B, C, H, W), normalized.
         test: batches of images and, for a run, of their classes.
-        description: what they are.
+        description: what is fitted and scored on which of them.
     """
 
     calibration: Tensor
@@ -88,7 +89,7 @@ def convert_to_convolution(
     }
     layers = _layers(converted)
     _print(choice.name, layers, scores, _score(before, before, images))
-    for line in [weights, f"fitted and scored on {images.description}", *_left(converted)]:
+    for line in [ERROR, weights, images.description, *_left(converted)]:
         print_line(line)
     if out is not None:
         _write(out, source, converted, layers, scores)
@@ -102,13 +103,20 @@ def _images(run: Path, model: nn.Module, data: Path | None, shape: tuple[int, ..
         chosen = inputs.subset.train[:FITTED]
         calibration = torch.cat([x for x, _ in inputs.eval_batches(inputs.source.train, chosen)])
         test = list(inputs.eval_batches(inputs.test))
-        text = f"{len(calibration)} training images and {len(inputs.test)} test images of the run"
+        text = (
+            f"fitted on {len(calibration)} training images of the run, scored on its {len(inputs.test)} test "
+            "images"
+        )
         return Images(calibration, test, text)
     if data is not None:
         calibration = normalize(read_images(image_files(data, FITTED), shape), model)
-        return Images(calibration, [(calibration, None)], f"the same {len(calibration)} images of {data}")
+        text = f"fitted and scored on the same {len(calibration)} images of {data}"
+        return Images(calibration, [(calibration, None)], text)
     calibration = noise(shape, NOISE_IMAGES)
-    text = f"the same {NOISE_IMAGES} images of noise (seed {SEED}), which say little about photographs"
+    text = (
+        f"fitted and scored on the same {NOISE_IMAGES} images of noise (seed {SEED}), which say little about "
+        "photographs"
+    )
     return Images(calibration, [(calibration, None)], text)
 
 
@@ -138,6 +146,7 @@ def _layers(converted: dict[KernelSize, nn.Module]) -> pd.DataFrame:
 def _print(
     name: str, layers: pd.DataFrame, scores: dict[KernelSize, dict[str, float]], before: dict[str, float]
 ) -> None:
+    print_line(f"the nearest CNNs of {name}: error of each layer by kernel size")
     table = Table("layer", *layers.columns, box=SIMPLE_HEAD)
     for layer, errors in layers.iterrows():
         table.add_row(str(layer), *(f"{error:.1%}" for error in errors))
@@ -146,8 +155,6 @@ def _print(
         if key in before:
             label = f"accuracy (was {before[key]:.1%})" if key == "accuracy" else "same class as before"
             table.add_row(label, *(f"{score[key]:.1%}" for score in scores.values()))
-    table.title = f"the nearest CNNs of {name}: error of each layer by kernel size"
-    table.caption = "error: squared, as a share of the variance of the layer's output"
     console().print(table)
 
 

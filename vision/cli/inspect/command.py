@@ -10,13 +10,14 @@ from vision.cli.model_arguments import ModelChoice, add_images, add_model, check
 from vision.cli.output_paths import check_folder
 
 MOST_IMAGES = 64  # CKA compares all of them
+PIPED_WIDTH = 120  # characters
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `vision inspect`."""
     parser.epilog = "example: vision inspect outputs/demo/ViT/n1200/s0 --against outputs/demo/CNN/n1200/s0"
     add_model(parser)
-    add_images(parser, "look at", MOST_IMAGES)
+    add_images(parser, "look at", MOST_IMAGES, default="the test images of a run, or noise")
     against = "a second model to show next to the first, and to compare by CKA"
     parser.add_argument("--against", metavar="NAME", help=against)
     out = "where to write the figures (default: %(default)s)"
@@ -57,6 +58,6 @@ def inspect(
     if shares is not None:
         tables.append(share_table(next(iter(inputs.models)), shares))
     lines = [*inputs.weights, f"{len(inputs.images)} images of {inputs.description}"]
-    console().print(*tables, "\n".join(lines), soft_wrap=True)
+    console(piped_width=PIPED_WIDTH).print(*tables, "\n".join(lines), soft_wrap=True)
     write_figures(inputs, distances, shares, out)
     return 0

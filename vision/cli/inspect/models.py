@@ -12,13 +12,25 @@ import torch
 from torch import Tensor, nn
 
 from vision import inspection
-from vision.cli.images import SEED, image_files, noise, normalize, read_images, spread_indices, statistics
+from vision.cli.images import (
+    SEED,
+    image_files,
+    noise,
+    normalize,
+    read_images,
+    resized,
+    spread_indices,
+    statistics,
+)
 from vision.cli.model_arguments import ModelChoice
+from vision.cli.run_data import is_run, run_inputs
+from vision.cli.stderr import tell
 from vision.cli.weights import build_with_weights
 from vision.convert import CONVERSION, ConversionSummary, as_attention, input_shape, load_converted
 from vision.dynamic import JsonObject
 from vision.provenance import provenance
 from vision.results import RESULT
+from vision.text import one_line
 
 FEW_IMAGES = 8  # for all figures but CKA
 
@@ -63,6 +75,8 @@ def read_inputs(
 ) -> InspectionInputs:
     """Build the models, as attention where they are CNNs, and read up to `most` images.
 
+    Without `data` these are test images of the first model, if it is of a run, and noise otherwise.
+
     Raises:
         ValueError: an option is wrong, or the models do not take the same images.
         FileNotFoundError: a file or folder that an option names does not exist.
@@ -71,7 +85,10 @@ def read_inputs(
     name, input_size = choice.name, choice.input_size
     model, note = _model(choice)
     shape = _shape(model, input_size)
+    description = f"noise (seed {SEED})" if data is None else data.absolute().name
     pixels = None if files is None else read_images(files, shape)
+    if files is None and is_run(Path(name)):
+        pixels, description = _test_images(Path(name), shape, most)
     images = noise(shape, most) if pixels is None else normalize(pixels, model)
     models, weights = {_short_name(name): model}, [_weights(name, note)]
     if against is not None and against != name:
@@ -87,7 +104,6 @@ def read_inputs(
     inspected = {short: _as_attention(one, images[:1], shape) for short, one in models.items()}
     for original, converted in zip(models.values(), inspected.values(), strict=True):
         renormalize_inputs(converted, shape[0], like=model, own=original)
-    description = f"noise (seed {SEED})" if data is None else data.absolute().name
     return InspectionInputs(inspected, images, pixels, weights, description)
 
 
@@ -101,6 +117,18 @@ def renormalize_inputs(model: nn.Module, channels: int, *, like: nn.Module, own:
         return ((inputs[0] * std + mean - own_mean) / own_std, *inputs[1:])
 
     model.register_forward_pre_hook(renormalize)
+
+
+def _test_images(run: Path, shape: tuple[int, ...], most: int) -> tuple[Tensor | None, str]:
+    """Return up to `most` test images of a run in [0, 1] and what they are; None if they cannot be read."""
+    try:
+        inputs = run_inputs(run)
+    except (ValueError, OSError) as error:
+        tell(f"the test images of {run} cannot be read, so noise takes their place: {one_line(error)}")
+        return None, f"noise (seed {SEED})"
+    chosen = inputs.test.pick(torch.tensor(spread_indices(len(inputs.test), most)))
+    pixels = torch.stack([resized(image, shape) for image in chosen.in_memory()])
+    return pixels, f"the test split of {inputs.config.name}"
 
 
 def _model(choice: ModelChoice) -> tuple[nn.Module, str]:

@@ -5,12 +5,12 @@
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
-from rich.table import Table
+from rich.table import Column, Table
 
 from vision import inspection
 from vision.cli.inspect.models import InspectionInputs
 from vision.cli.stderr import tell
-from vision.text import first_few
+from vision.text import first_few, percent
 
 EXACT = 1e-9  # a share this close to 1 is 1, up to rounding
 
@@ -53,19 +53,23 @@ def share_table(name: str, shares: inspection.KernelShares) -> Table:
 
     A layer whose heads are all kernels, such as a converted convolution, has one row.
     """
-    table = Table("layer", "head", "kernel", "95% interval", "position", "content", "width", box=SIMPLE_HEAD)
+    numbers = ("head", "kernel", "95% interval", "position", "content", "width")
+    right = [Column(name, justify="right", no_wrap=True) for name in numbers]
+    table = Table(Column("layer", overflow="fold"), *right, box=SIMPLE_HEAD, pad_edge=False)
     for layer, heads in shares.table.groupby("layer", sort=False):
         if (heads["kernel_low"] > 1 - EXACT).all():
             width = f"{heads['width'].min():.1f} to {heads['width'].max():.1f}"
             table.add_row(str(layer), f"all {len(heads)}", "100%", "exact", "0%", "0%", width)
             continue
         for head in heads.to_dict("records"):
-            interval = f"{head['kernel_low']:.1%} to {head['kernel_high']:.1%}"
-            shown = [f"{head[share]:.1%}" for share in ("kernel", "position", "content")]
+            interval = f"{percent(head['kernel_low'])} to {percent(head['kernel_high'])}"
+            shown = [percent(head[share]) for share in ("kernel", "position", "content")]
             shown.insert(1, interval)
             table.add_row(str(layer), str(head["head"]), *shown, f"{head['width']:.1f}")
     table.title = f"how convolutional the heads of {name} are: shares of the variance of their weights"
-    table.caption = "width: radius in tokens that holds 90% of the kernel"
+    table.caption = (
+        "width: radius in tokens that holds 90% of the kernel; an estimate of a share of 0 may be below 0"
+    )
     return table
 
 
