@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from figure_cases import png
 from matplotlib.patches import Circle, Rectangle
+from matplotlib.text import Text
 
 from vision.plots import plot_kernel_shares
 
@@ -44,3 +45,13 @@ def test_shares_are_stacked_and_each_kernel_is_beside_its_layer():
 def test_an_empty_table_is_refused():
     with pytest.raises(ValueError, match="rows"):
         plot_kernel_shares(table().iloc[:0], {}, title="shares")
+
+
+def test_heads_whose_kernels_are_not_drawn_are_told_of():
+    heads = pd.concat([table().iloc[[0]].assign(head=head) for head in range(12)])
+    kernels = {"a": (np.full((12, 3, 3), 1 / 9), STEPS, STEPS)}
+    figure = plot_kernel_shares(heads, kernels, title="shares", notes="2 images")
+    (drawn,) = (panel for panel in figure.axes if panel.images)
+    assert len(drawn.images) == 9
+    written = " ".join(text.get_text() for text in figure.findobj(Text) if isinstance(text, Text))
+    assert "2 images; kernels of the first 9 heads of a layer" in " ".join(written.split())

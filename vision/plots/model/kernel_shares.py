@@ -26,7 +26,7 @@ from vision.plots.layout.tables import check_table
 COLUMNS = ("layer", "head", "kernel", "position", "content", "kernel_low", "kernel_high", "width")
 SHARES = {"kernel": "kernel of the offset", "position": "absolute position", "content": "content"}
 LAYER_HEIGHT, BARS_WIDTH, KERNEL_WIDTH = 1.5, 3.0, 1.1  # inches
-MOST_KERNELS = 8  # heads of a layer whose kernels are drawn
+MOST_KERNELS = 9  # heads of a layer whose kernels are drawn: all of a 3 x 3 convolution
 QUERY = "#35a7ff"
 
 Kernels = Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
@@ -38,7 +38,8 @@ def plot_kernel_shares(table: pd.DataFrame, kernels: Kernels, *, title: str, not
 
     The line on a bar is the interval of the kernel's share. Above a kernel is its effective width in tokens,
     the radius of the circle, which holds 90% of the kernel's weight. The cross is the query. Each kernel has
-    its own colour scale, from 0 to its largest weight.
+    its own colour scale, from 0 to its largest weight. Of a layer with more than 9 heads, those of the first
+    9 are drawn, which the small print says.
 
     Args:
         table: as in `vision.inspection.kernel_shares`.
@@ -51,7 +52,10 @@ def plot_kernel_shares(table: pd.DataFrame, kernels: Kernels, *, title: str, not
     """
     check_table(table, COLUMNS)
     layers = list(table.groupby("layer", sort=False))
-    drawn = min(MOST_KERNELS, max(len(heads) for _, heads in layers))
+    most = max(len(heads) for _, heads in layers)
+    drawn = min(MOST_KERNELS, most)
+    if most > drawn:
+        notes = "; ".join(filter(None, (notes, f"kernels of the first {drawn} heads of a layer")))
     width = max(WIDTH, BARS_WIDTH + KERNEL_WIDTH * drawn)
     figure, body = new_figure(title, notes, width=width, height=LAYER_HEIGHT * len(layers) + 0.7)
     panels = body.subplots(
