@@ -125,6 +125,21 @@ def test_probe_and_transfer(sweep):
     assert len(table(sweep, "transfer")) == 16
 
 
+@pytest.mark.parametrize(
+    ("transfer", "message"),
+    [
+        (["digits"], "--transfer must name one data set, such as data=digits, got digits"),
+        (["data=nope"], "nope"),
+    ],
+)
+def test_wrong_data_of_transfer_are_refused_before_the_other_evaluations(sweep, capsys, transfer, message):
+    command = ["evaluate", str(sweep), "--with", "occlusion,transfer", "--transfer", *transfer]
+    assert main(command) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert not results.evaluation_file(sweep, "occlusion").exists()
+
+
 def test_fewer_images_are_a_stratified_part_of_the_test_images(sweep):
     assert main(["evaluate", str(sweep), "--with", "translations", "--images", "30"]) == 0
     assert set(table(sweep, "translations")["images"]) == {30}

@@ -17,7 +17,7 @@ from vision import results
 from vision.cli.evaluate.chosen_images import ChosenImages, choose_images
 from vision.cli.evaluate.inside import INSIDE, evaluate_inside
 from vision.cli.evaluate.models import LoadedRun, load_runs
-from vision.cli.evaluate.probe import Transfer, probe_run, read_transfer
+from vision.cli.evaluate.probe import Transfer, TransferImages, probe_run, read_transfer
 from vision.cli.evaluate.progress import EvaluationProgress
 from vision.cli.evaluate.runs import FinishedRun
 from vision.robustness import AS_THEY_ARE, EVALUATIONS, SEVERITIES, changes, score_changes
@@ -60,14 +60,17 @@ def evaluate_images(sweep: Path, runs: Sequence[FinishedRun], options: Options) 
             loaded, failed = load_runs(part, device)
             sentences += failed
             for group in _groups(loaded):
-                images = choose_images(group[0].inputs.test, options.images, setting="--images")
+                inputs = group[0].inputs
+                images = choose_images(inputs.test, options.images, setting="--images")
+                # Read before the first evaluation, so that a wrong setting costs no work.
+                other = read_transfer(transfer, inputs.source.train.shape) if transfer else None
                 for name, table in tables.items():
                     if name in EVALUATIONS:
                         _score_changes(name, group, images, options, table, progress)
                     elif name in INSIDE:
                         evaluate_inside(name, group, images, table, progress)
                     else:
-                        _probe(name, group, images, options, table, transfer, progress)
+                        _probe(name, group, images, options, table, other, progress)
     return sentences
 
 
@@ -107,15 +110,14 @@ def _probe(
     images: ChosenImages,
     options: Options,
     table: results.EvaluationTable,
-    transfer: Transfer | None,
+    other: TransferImages | None,
     progress: EvaluationProgress,
 ) -> None:
     """Fit the linear probes that are not in the table, on their own data or on that of transfer."""
     inputs = runs[0].inputs
-    if name == "transfer" and transfer is not None:
-        source = read_transfer(transfer, inputs.source.train.shape)
-        kind, train = source.name, source.train
-        test = choose_images(source.test, options.images, setting="--images")
+    if name == "transfer" and other is not None:
+        kind, train = other.name, other.train
+        test = choose_images(other.test, options.images, setting="--images")
     else:
         kind, train, test = inputs.config.name, inputs.source.train, images
     for run in progress.track(runs, name, total=len(runs)):
