@@ -251,7 +251,7 @@ def test_a_kernel_that_is_even_or_wider_than_the_grid_is_refused(kernel_size):
         (content_vit, None, "needs calibration images \\(B, C, H, W\\), got none"),
         (content_vit, torch.zeros(0, 3, 24, 24), "got a tensor of shape \\(0, 3, 24, 24\\)"),
         (content_vit, torch.zeros(2, 3, 32, 32), "Backbone does not run on images \\(3, 32, 32\\)"),
-        (torchvision_vit, torch.zeros(2, 3, 32, 32), "that of VisionTransformer are not known: encoder"),
+        (torchvision_vit, torch.zeros(2, 3, 32, 32), "and cannot convert that of VisionTransformer: encoder"),
         (
             content_vit,
             torch.full((2, 3, 24, 24), torch.nan),

@@ -61,6 +61,29 @@ def test_only_a_vit_of_timms_registry_can_be_saved(tmp_path):
         save_nearest_cnn(cnn, tmp_path, ModelSource("torchvision/vit_b_16", {}))
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        (
+            "field_cnn_attention",
+            {"img_size": 16, "depth": 2},
+        ),  # nothing is fitted, the convolutions are exact
+        ("test_vit", {"img_size": 64, "num_classes": 3}),  # images so small get other patches by default
+        ("field_vit", {"img_size": (16, 24), "patch_size": (4, 8), "depth": 1}),
+    ],
+)
+def test_what_the_source_leaves_to_its_defaults_is_saved(tmp_path, name, arguments):
+    model = build(name, **arguments).eval()
+    sides = arguments["img_size"]
+    x = torch.randn(3, 3, *(sides if isinstance(sides, tuple) else (sides, sides)))
+    cnn = vision.as_convolution(model, x, 1)
+    save_nearest_cnn(cnn, tmp_path, ModelSource(name, {**arguments}))
+    with torch.no_grad():
+        torch.testing.assert_close(load_model(tmp_path).eval()(x), cnn.eval()(x), rtol=0, atol=0)
+        loaded = timm.create_model(f"local-dir:{tmp_path}", pretrained=True)
+        torch.testing.assert_close(loaded.eval()(x), cnn(x), rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("channels", [1, 5])
 def test_a_saved_model_loads_for_other_channels_and_refuses_another_size(tmp_path, channels):
     sizes: dict[str, Any] = {"img_size": 16, "patch_size": 4, "depth": 1, "embed_dim": 16}

@@ -214,10 +214,10 @@ def kernel_sides(kernel_size: KernelSize, grid: Grid) -> tuple[int, int]:
 
 def put_head_convolutions(model: nn.Module, kernel_size: KernelSize, grid: Grid) -> nn.Module:
     """Replace each attention layer with linear maps by unfitted position-only heads, in place."""
-    sides = kernel_sides(kernel_size, grid)
     for name, module in named_modules(model).items():
         if (maps := head_maps(module)) is None:
             continue
+        sides = kernel_sides(kernel_size, grid)
         heads, head_dim, dim = maps.values.shape
         layer = HeadConvolution(
             dim,
@@ -248,4 +248,4 @@ def _what_is_there(model: nn.Module) -> str:
     kind, names = type(model).__name__, _unknown(model)
     if not names:
         return f"{kind} has none"
-    return f"the weights of that of {kind} are not known: {first_few(names, 1)}"
+    return f"and cannot convert that of {kind}: {first_few(names, 1)}"

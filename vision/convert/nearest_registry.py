@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from vision.argument_types import checked
-from vision.convert.convolution_summary import ConvolutionModel, KernelSize
-from vision.convert.layers.head_convolution import HeadConvolution
+from vision.convert.convolution_summary import ConvolutionModel, ConvolutionSummary, KernelSize
 from vision.convert.nearest_cnn import put_head_convolutions
+from vision.convert.undo_attention import undo_as_attention
 from vision.dynamic import Arguments, JsonObject
 from vision.models import Backbone, complete_derived, create_base, save_model, token_grid
 from vision.models.resizing import give_stem
@@ -38,7 +38,7 @@ def build_nearest_cnn(
     dtype: torch.dtype | None = None,
     **arguments: Any,
 ) -> nn.Module:
-    """Return the model `vit` with random weights and unfitted position-only heads.
+    """Return the model `vit` with random weights, and convolutions and unfitted heads for its attention.
 
     Args:
         vit: a name in timm's registry.
@@ -51,6 +51,7 @@ def build_nearest_cnn(
     """
     base, _, shape = create_base(vit, **arguments)
     model: Any = base
+    undo_as_attention(model, ConvolutionSummary(kernel_size, images=0))
     if (grid := token_grid(base, shape)) is None:
         raise ValueError(f"vit must be a model that states the grid of its tokens, got {vit!r}")
     put_head_convolutions(model, kernel_size, grid)
@@ -68,11 +69,10 @@ def save_nearest_cnn(model: nn.Module, folder: str | Path, source: ModelSource) 
         source: what the original was built from: a model of timm's registry.
 
     Raises:
-        ValueError: the model has no position-only heads, or was not of timm's registry.
+        ValueError: as `check_source`.
     """
-    heads, timm_model = [m for m in model.modules() if isinstance(m, HeadConvolution)], cast(TimmModel, model)
-    if not heads or not timm.is_model(source.name):
-        raise ValueError(f"only a ViT of timm's registry can be saved as {NAME}, got {source.name!r}")
+    check_source(source)
+    timm_model = cast(TimmModel, model)
     config = timm_model.pretrained_cfg
     overlay: JsonObject = source.arguments.get("pretrained_cfg_overlay", {})
     images = {key: overlay.get(key, config[key]) for key in _IMAGES}
@@ -81,15 +81,22 @@ def save_nearest_cnn(model: nn.Module, folder: str | Path, source: ModelSource) 
     arguments: Arguments = {
         "img_size": size,
         "in_chans": channels,
+        "patch_size": _patch_size(model),
         **given,
         "vit": source.name,
         "kernel_size": cast(ConvolutionModel, model).conversion.kernel_size,
         "num_classes": timm_model.num_classes,
     }
-    built: Arguments = {**arguments, "img_size": _sides(arguments["img_size"])}
+    built = arguments | {name: _sides(arguments[name]) for name in ("img_size", "patch_size")}
     whole: nn.Module = timm.create_model(NAME, **built)
     whole.load_state_dict(model.state_dict())
     save_model(whole, folder, arguments=arguments, **images)
+
+
+def check_source(source: ModelSource) -> None:
+    """Raise a ValueError if the nearest CNN of a model cannot be saved: it is not in timm's registry."""
+    if not timm.is_model(source.name):
+        raise ValueError(f"only a ViT of timm's registry can be saved as {NAME}, got {source.name!r}")
 
 
 def adapt_weights(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
@@ -119,6 +126,12 @@ def adapt_weights(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tenso
 def complete_nearest_cnn(**arguments: Any) -> Arguments:
     """Return the arguments of the nearest CNN together with those of its ViT."""
     return complete_derived(NAME, "vit", "field_vit", OWN_ARGUMENTS, **arguments)
+
+
+def _patch_size(model: nn.Module) -> int | list[int]:
+    stated: Any = model
+    rows, cols = pair(stated.patch_embed.patch_size)
+    return rows if rows == cols else [rows, cols]
 
 
 def _sides(size: object) -> object:

@@ -22,7 +22,7 @@ from vision.cli.run_data import is_run, run_inputs
 from vision.cli.weights import build_with_weights
 from vision.convert import Calibration, ConvolutionSummary, input_shape
 from vision.convert.convolution_summary import ConvolutionModel, KernelSize
-from vision.convert.nearest_registry import save_nearest_cnn
+from vision.convert.nearest_registry import check_source, save_nearest_cnn
 from vision.models.sources import ModelSource
 
 NOISE_IMAGES = 64
@@ -75,6 +75,8 @@ def convert_to_convolution(
             f"--out: {taken[0]} exists and is not empty; nothing was changed, give another folder"
         )
     source, model, weights = build_with_weights(choice)
+    if out is not None:
+        check_source(source)
     model.eval()
     images = _images(Path(choice.name), model, data, input_shape(model, choice.input_size))
     calibration = Calibration(model, images.calibration)

@@ -58,7 +58,8 @@ def share_table(name: str, shares: inspection.KernelShares) -> Table:
     table = Table(Column("layer", overflow="fold"), *right, box=SIMPLE_HEAD, pad_edge=False)
     for layer, heads in shares.table.groupby("layer", sort=False):
         if (heads["kernel_low"] > 1 - EXACT).all():
-            width = f"{heads['width'].min():.1f} to {heads['width'].max():.1f}"
+            ends = dict.fromkeys(f"{end:.1f}" for end in (heads["width"].min(), heads["width"].max()))
+            width = " to ".join(ends)
             table.add_row(str(layer), f"all {len(heads)}", "100%", "exact", "0%", "0%", width)
             continue
         for head in heads.to_dict("records"):
