@@ -11,6 +11,7 @@ import timm
 import torch
 
 from vision.cli import main
+from vision.cli.convert.to_convolution import calibration_images
 from vision.cli.run_data import run_inputs
 from vision.config import ModelConfig
 from vision.convert import HeadConvolution
@@ -83,6 +84,17 @@ def test_the_images_of_a_run_are_read_again_as_it_read_them(vit):
         model, inputs.eval_batches(inputs.test), device=torch.device("cpu"), precision="float32"
     )
     assert scores.accuracy == pytest.approx(vit["test_accuracy"], abs=1e-6)
+
+
+def test_it_is_fitted_on_training_images_of_all_parts(vit):
+    inputs = run_inputs(Path(vit["folder"]))
+    train = inputs.subset.train
+    assert len(train) > 40
+    fitted = calibration_images(inputs, 3)
+    ends = torch.stack([train[0], train[-1]])
+    (batch, _), *_ = inputs.eval_batches(inputs.source.train, ends)
+    assert len(fitted) == 3
+    torch.testing.assert_close(fitted[[0, -1]], batch)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from vision.cli import main
 from vision.cli.run_data import run_inputs
 from vision.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 from vision.convert import as_convolution
+from vision.data import draw_subset
 from vision.experiment import run
 from vision.inspection import kernel_shares
 from vision.models import load_model
@@ -65,6 +66,22 @@ def test_kernel_shares_are_those_of_the_test_images(trained):
         assert found[name].to_dict() == pytest.approx(expected[name].to_dict(), abs=1e-5)
     static = rows_of(trained, "kernel_share", "static")
     assert static["kernel"].tolist() == pytest.approx([1.0, 1.0], abs=1e-6)
+
+
+def test_a_part_of_the_test_images_is_stratified(trained, tmp_path, monkeypatch):
+    sweep = shutil.copytree(trained, tmp_path / "small")
+    results.evaluation_file(sweep, "kernel_share").unlink()
+    monkeypatch.setattr("vision.cli.evaluate.inside.MOST_IMAGES", 20)
+    assert main(["evaluate", str(sweep), "--with", "kernel_share", "--images", "all"]) == 0
+    folder = sweep / "ViT" / "n40" / "s0"
+    inputs = run_inputs(folder)
+    part = draw_subset(inputs.test.labels, 20, seed=0, val_fraction=0).train
+    assert inputs.test.labels[part].bincount().tolist() == [2] * 10
+    images = torch.cat([batch for batch, _ in inputs.eval_batches(inputs.test, part)])
+    expected = kernel_shares(load_model(folder), images, resamples=1).table.groupby("depth")["kernel"].mean()
+    found = rows_of(sweep, "kernel_share", "ViT")
+    assert set(found["images"]) == {20}
+    assert found["kernel"].to_dict() == pytest.approx(expected.to_dict(), abs=1e-5)
 
 
 def test_the_nearest_cnn_is_that_of_training_images(trained):

@@ -16,13 +16,14 @@ from torch import Tensor, nn
 
 from vision.cli.console import console, print_line
 from vision.cli.convert.image_counts import FITTED
-from vision.cli.images import SEED, image_files, noise, normalize, read_images
+from vision.cli.images import SEED, image_files, noise, normalize, read_images, spread_indices
 from vision.cli.model_arguments import ModelChoice
 from vision.cli.run_data import is_run, run_inputs
 from vision.cli.weights import build_with_weights
 from vision.convert import Calibration, ConvolutionSummary, input_shape
 from vision.convert.convolution_summary import ConvolutionModel, KernelSize
 from vision.convert.nearest_registry import check_source, save_nearest_cnn
+from vision.data import Inputs
 from vision.models.sources import ModelSource
 
 NOISE_IMAGES = 64
@@ -58,6 +59,16 @@ def kernel_sizes(text: str) -> list[KernelSize]:
             raise ValueError(f'--kernel-size must be odd numbers or "full", such as 3,5,full, got {text!r}')
         sizes.append("full" if word == "full" else int(word))
     return list(dict.fromkeys(sizes))
+
+
+def calibration_images(inputs: Inputs, most: int = FITTED) -> Tensor:
+    """Return up to `most` training images of a run, normalized.
+
+    They are evenly spaced, as images in a folder are in the order of their classes.
+    """
+    train = inputs.subset.train
+    chosen = train[torch.tensor(spread_indices(len(train), most))]
+    return torch.cat([images for images, _ in inputs.eval_batches(inputs.source.train, chosen)])
 
 
 def convert_to_convolution(
@@ -102,8 +113,7 @@ def _images(run: Path, model: nn.Module, data: Path | None, shape: tuple[int, ..
     """Return the images of a run, those of a folder, or noise."""
     if data is None and is_run(run):
         inputs = run_inputs(run)
-        chosen = inputs.subset.train[:FITTED]
-        calibration = torch.cat([x for x, _ in inputs.eval_batches(inputs.source.train, chosen)])
+        calibration = calibration_images(inputs)
         test = list(inputs.eval_batches(inputs.test))
         text = (
             f"fitted on {len(calibration)} training images of the run, scored on its {len(inputs.test)} test "
