@@ -63,8 +63,13 @@ def data(what: str, settings: list[str], out: Path) -> int:
     return 0
 
 
-def compose_data(what: str, settings: list[str]) -> "DataConfig":
+def compose_data(what: str, settings: list[str], *, argument: str = "DIR_or_CONFIG") -> "DataConfig":
     """Return the settings of a folder, or of a data set of conf/data by its name.
+
+    Args:
+        what: the folder or name.
+        settings: further settings.
+        argument: what messages call `what`.
 
     Raises:
         ValueError: a setting is wrong, or must be given.
@@ -81,7 +86,7 @@ def compose_data(what: str, settings: list[str]) -> "DataConfig":
 
     store_schema()
     accept_old_names()
-    chosen = _chosen(Path(what), what, conf_folder())
+    chosen = _chosen(Path(what), what, conf_folder(), argument)
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(conf_folder()), version_base="1.3"):
@@ -92,7 +97,7 @@ def compose_data(what: str, settings: list[str]) -> "DataConfig":
     return run.data
 
 
-def _chosen(folder: Path, what: str, conf: Path) -> list[str]:
+def _chosen(folder: Path, what: str, conf: Path, argument: str) -> list[str]:
     """Return the settings that choose a folder or a data set."""
     from vision.cli.train.path_arguments import quoted
 
@@ -107,7 +112,7 @@ def _chosen(folder: Path, what: str, conf: Path) -> list[str]:
     known = sorted(path.stem for path in (conf / "data").glob("*.yaml"))
     if what not in known:
         raise FileNotFoundError(
-            f"DIR_or_CONFIG must be a folder, a .yaml file of a folder conf/data, or one of "
+            f"{argument} must be a folder, a .yaml file of a folder conf/data, or one of "
             f"{', '.join(known)}; got {what!r}"
         )
     return [f"data={what}"]

@@ -129,7 +129,7 @@ def test_probe_and_transfer(sweep):
     ("transfer", "message"),
     [
         (["digits"], "--transfer must name one data set, such as data=digits, got digits"),
-        (["data=nope"], "nope"),
+        (["data=nope"], "data of --transfer must be a folder, a .yaml file of a folder conf/data, or one of"),
     ],
 )
 def test_wrong_data_of_transfer_are_refused_before_the_other_evaluations(sweep, capsys, transfer, message):

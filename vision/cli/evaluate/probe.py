@@ -53,7 +53,8 @@ def read_transfer(transfer: Transfer, shape: tuple[int, int, int]) -> TransferIm
         )
     others = [word for word in transfer.settings if word not in chosen]
     size = [f"data.img_size={height}", f"data.channels={channels}"]
-    config = compose_data(chosen[0].removeprefix("data="), [*others, *size])
+    name = chosen[0].removeprefix("data=")
+    config = compose_data(name, [*others, *size], argument="data of --transfer")
     source = load_source(config)
     return TransferImages(config.name, source.train, source.test)
 
