@@ -220,7 +220,6 @@ def test_shifted_windows_of_swin_without_content_are_a_kernel():
     ("name", "options"),
     [
         ("nest_tiny", {"img_size": 64}),  # its heads and windows are folded together
-        ("twins_svt_small", {"img_size": 64}),
         ("hiera_tiny_224", {"embed_dim": 32, "num_heads": 1}),  # its tokens have another order
         ("mobilevit_xxs", {}),  # its parts are every second token
     ],
@@ -231,11 +230,17 @@ def test_parts_of_an_image_that_state_no_window_are_not_guessed(name, options):
         kernel_shares(build(name, **options), torch.randn(2, 3, size, size))
 
 
-def test_every_second_token_is_no_window():
-    """MaxViT's attention over a grid looks like that in windows, with its tokens far apart."""
-    model = build("maxvit_rmlp_pico_rw_256", img_size=64).eval()
-    skipped = kernel_shares(model, torch.randn(2, 3, 64, 64), resamples=1).skipped
-    assert "parts per image" in skipped["stages.0.blocks.0.attn_grid.attn"]
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("maxvit_rmlp_pico_rw_256", "stages.0.blocks.0.attn_grid.attn"),  # tokens far apart, as in a window
+        ("twins_svt_small", "blocks.0.0.attn"),
+    ],
+)
+def test_layers_that_state_no_window_are_left_out_beside_others(name, layer):
+    found = kernel_shares(build(name, img_size=64).eval(), torch.randn(2, 3, 64, 64), resamples=1)
+    assert "parts per image" in found.skipped[layer] and layer not in found.kernels
+    assert len(found.table)
 
 
 def test_attention_that_shows_no_weights_is_named():

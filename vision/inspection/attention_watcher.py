@@ -17,7 +17,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
-from vision.convert import AttentionLayer
+from vision.convert import AttentionLayer, HeadConvolution
 from vision.dynamic import Arguments
 
 OVER_CHANNELS = "it attends over channels, not over tokens"
@@ -48,11 +48,9 @@ class AttentionCall:
     attn_mask: Tensor | None = None
 
     def magnitudes(self) -> Tensor:
-        """Return the weights without their sign, which only those of the nearest CNN of a ViT have.
-
-        A measure of how much a query reads from each key uses them. Their rows need not sum to 1.
-        """
-        return self.weights().abs()
+        """Return how much a query reads from each key: the weights, without the sign of a nearest CNN's."""
+        weights = self.weights()
+        return weights.abs() if isinstance(self.module, HeadConvolution) else weights
 
     @property
     def input(self) -> Tensor:
