@@ -263,7 +263,7 @@ def test_a_kernel_that_is_even_or_wider_than_the_grid_is_refused(kernel_size):
             "blocks.1.mixer has numbers that are not finite; check the model's",
         ),
         (
-            lambda: build("pit_ti_224", depths=(1, 1, 1)),
+            lambda: build("pit_ti_224", depth=(1, 1, 1)),
             torch.zeros(2, 3, 224, 224),
             "no attention can be converted, transformers.0.blocks.0.attn and 2 more: its tokens are not the",
         ),

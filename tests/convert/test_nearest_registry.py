@@ -64,10 +64,7 @@ def test_only_a_vit_of_timms_registry_can_be_saved(tmp_path):
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        (
-            "field_cnn_attention",
-            {"img_size": 16, "depth": 2},
-        ),  # nothing is fitted, the convolutions are exact
+        ("field_cnn_attention", {"img_size": 16, "depth": 2}),  # the convolutions are exact, none is fitted
         ("test_vit", {"img_size": 64, "num_classes": 3}),  # images so small get other patches by default
         ("field_vit", {"img_size": (16, 24), "patch_size": (4, 8), "depth": 1}),
     ],

@@ -77,7 +77,9 @@ def save_nearest_cnn(model: nn.Module, folder: str | Path, source: ModelSource) 
     overlay: JsonObject = source.arguments.get("pretrained_cfg_overlay", {})
     images = {key: overlay.get(key, config[key]) for key in _IMAGES}
     given = {k: v for k, v in source.arguments.items() if k != "pretrained_cfg_overlay"}
-    channels, *size = images["input_size"]
+    channels: int = given.get("in_chans", images["input_size"][0])
+    size = list(_img_size(model))
+    images["input_size"] = (channels, *size)
     arguments: Arguments = {
         "img_size": size,
         "in_chans": channels,
@@ -87,7 +89,8 @@ def save_nearest_cnn(model: nn.Module, folder: str | Path, source: ModelSource) 
         "kernel_size": cast(ConvolutionModel, model).conversion.kernel_size,
         "num_classes": timm_model.num_classes,
     }
-    built = arguments | {name: _sides(arguments[name]) for name in ("img_size", "patch_size")}
+    sides: Arguments = {name: _sides(arguments[name]) for name in ("img_size", "patch_size")}
+    built: Arguments = {**arguments, **sides}
     whole: nn.Module = timm.create_model(NAME, **built)
     whole.load_state_dict(model.state_dict())
     save_model(whole, folder, arguments=arguments, **images)
@@ -106,9 +109,7 @@ def adapt_weights(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tenso
         ValueError: the checkpoint is for images of another size.
     """
     channels, *size = cast(TimmModel, model).pretrained_cfg["input_size"]
-    stated: Any = model
-    ours = isinstance(model, Backbone)
-    own: tuple[int, int] = pair(stated.arguments["img_size"] if ours else stated.patch_embed.img_size)
+    own = _img_size(model)
     if own != tuple(size):
         _refuse_size(own)
     if not isinstance(model, Backbone) or channels == model.in_chans:  # timm adapts its own ViTs
@@ -126,6 +127,11 @@ def adapt_weights(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tenso
 def complete_nearest_cnn(**arguments: Any) -> Arguments:
     """Return the arguments of the nearest CNN together with those of its ViT."""
     return complete_derived(NAME, "vit", "field_vit", OWN_ARGUMENTS, **arguments)
+
+
+def _img_size(model: nn.Module) -> tuple[int, int]:
+    stated: Any = model
+    return pair(model.arguments["img_size"] if isinstance(model, Backbone) else stated.patch_embed.img_size)
 
 
 def _patch_size(model: nn.Module) -> int | list[int]:
