@@ -8,7 +8,7 @@ import torch
 import torchvision
 from small_models import build, timm_vit, torchvision_vit
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 import vision
 from vision.convert import Calibration, HeadConvolution
@@ -63,22 +63,14 @@ def test_there_and_back_gives_a_resnets_kernels_with_the_norms_folded_in():
     cnn = torchvision.models.resnet18().double()
     cnn(torch.randn(8, 3, 32, 32).double())  # norms that are not the identity
     back = as_convolution(vision.as_attention(cnn.eval(), 32))
-    modules = dict(cnn.named_modules())
+    modules: dict[str, Any] = dict(cnn.named_modules())
     names = [name for name, module in modules.items() if isinstance(module, nn.Conv2d)]
     assert len(names) == 20
     for name in names:
         after = name.replace("downsample.0", "downsample.1").replace("conv", "bn")
-        norm, found = modules[after], back.get_submodule(name)
-        weight, bias = fuse_conv_bn_weights(
-            modules[name].weight,
-            None,
-            norm.running_mean,
-            norm.running_var,
-            norm.eps,
-            norm.weight,
-            norm.bias,
-        )
-        assert (found.weight - weight).abs().max() < 1e-12 and (found.bias - bias).abs().max() < 1e-12
+        folded, found = fuse_conv_bn_eval(modules[name], modules[after]), back.get_submodule(name)
+        assert (found.weight - folded.weight).abs().max() < 1e-12
+        assert (found.bias - folded.bias).abs().max() < 1e-12
 
 
 def test_conv_attention_becomes_the_mixer_convolution():

@@ -127,6 +127,6 @@ def test_runs_with_the_same_weights_each_have_rows(trained, tmp_path):
     assert main(["evaluate", str(sweep), "--with", "kernel_share,calibration"]) == 0
     for name in ("kernel_share", "calibration"):
         rows = pd.read_csv(results.evaluation_file(sweep, name)).drop(columns="folder")
-        twins = [rows[rows["label"] == label].drop(columns="label") for label in ("ViT", "tiles")]
-        assert len(twins[0]) > 1
-        pd.testing.assert_frame_equal(*(twin.reset_index(drop=True) for twin in twins))
+        one, other = (rows[rows["label"] == label].drop(columns="label") for label in ("ViT", "tiles"))
+        assert len(one) > 1
+        pd.testing.assert_frame_equal(one.reset_index(drop=True), other.reset_index(drop=True))
