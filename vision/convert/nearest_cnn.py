@@ -203,7 +203,8 @@ def kernel_sides(kernel_size: KernelSize, grid: Grid) -> tuple[int, int]:
     """Return the rows and columns of a kernel, or raise a ValueError if it does not fit the grid."""
     if kernel_size == "full":
         return 2 * grid.rows - 1, 2 * grid.cols - 1
-    odd = type(kernel_size) is int and kernel_size > 0 and kernel_size % 2 == 1  # True is an int to isinstance
+    is_int = type(kernel_size) is int  # not True
+    odd = is_int and kernel_size > 0 and kernel_size % 2 == 1
     if not odd or kernel_size > min(grid.rows, grid.cols):
         raise ValueError(
             f"kernel_size must be odd and at most {min(grid.rows, grid.cols)}, as the tokens' grid is "
