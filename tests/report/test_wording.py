@@ -10,6 +10,8 @@ from vision.report.findings import findings, headline, warnings
 from vision.report.read_sweep import read_sweep
 from vision.report.wording import captions, gaps
 from vision.report.wording.lead import lead
+from vision.report.wording.short_answer import short_answer
+from vision.report.wording.verdicts import crossing_cell
 from vision.statistics import compare_models
 
 MOST_WORDS = 25
@@ -47,6 +49,25 @@ def test_the_answer_reads_as_it_is_meant_to():
     average = r"Averaged over the sizes, the lead of .* is not significant: .* points \(.*\)\."
     assert re.fullmatch(average, others[3])
     assert re.fullmatch(rf"An average lead {below} {reliably}\.", others[4])
+
+
+def test_who_leads_on_average_but_is_behind_somewhere_crosses_at_an_unknown_size():
+    """The second model leads at the smallest size; the noise of two sizes hides the other's lead there."""
+    noise = np.array([-0.1, 0.05, 0.0, -0.05, 0.1])
+    small = 0.0005 * np.arange(5)
+    leads = {100: -0.03 + small, 500: 0.08 + noise, 5000: 0.08 - noise}
+    rows = [
+        (label, size, seed, 0.5 + gain * (label == "CNN"))
+        for label in ("CNN", "ViT")
+        for size, gains in leads.items()
+        for seed, gain in enumerate(gains)
+    ]
+    table = pd.DataFrame(rows, columns=["label", "train_size", "seed", "test_accuracy"])
+    comparison = compare_models(table, "CNN", "ViT")
+    assert comparison.led == {"ViT": [100]} and comparison.leader == "CNN"
+    crosses = "The CNN is ahead on average, so there is a crossing, at a size that the data do not show."
+    assert crosses in lead(comparison) and short_answer(comparison)[-1] == crosses
+    assert crossing_cell(comparison) == "somewhere"
 
 
 def test_points_that_measure_the_budget_are_named(tmp_path):
