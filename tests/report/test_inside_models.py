@@ -9,6 +9,7 @@ import pytest
 from vision import results
 from vision.report.inside_models import inside_models
 from vision.report.read_sweep import read_sweep
+from vision.statistics.leads import mean_lead
 
 SIZES, SEEDS = (100, 200, 400), (0, 1, 2)
 
@@ -52,6 +53,21 @@ def test_trends_and_figures(table_of_runs):
     )
     assert three.startswith("What the nearest 3 x 3 CNN keeps of the ViT falls from 90.1% at 100 images")
     assert seven.startswith("What the nearest 7 x 7 CNN keeps of the ViT is 100.0% at 100 images and 100.0%")
+
+
+def test_a_change_that_is_not_significant_has_the_smallest_that_would_be(table_of_runs):
+    file = results.evaluation_file(table_of_runs.parent, "kernel_share")
+    table = pd.read_csv(file)
+    slopes = table["seed"].map({0: -0.01, 1: 0.0, 2: 0.01})
+    doublings = table["train_size"].map({100: 0, 200: 1, 400: 2})
+    table.assign(kernel=0.5 + slopes * doublings, position=0.2).to_csv(file, index=False)
+    share = inside_models(read_sweep(table_of_runs)).findings[0]
+    least = mean_lead(np.array([[-0.01], [0.0], [0.01]])).detectable()
+    assert share == (
+        "The kernel share of the ViT is 50.0% at 100 images and 50.0% at 400. The change of +0.0 points for "
+        "each doubling is not significant (95% interval -2.5 to +2.5, 3 seeds). "
+        f"Changes below {100 * least:.1f} points could not have been detected reliably."
+    )
 
 
 def test_shares_that_are_estimated_below_0(table_of_runs):

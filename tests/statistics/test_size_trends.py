@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from vision.statistics import size_trends
+from vision.statistics.leads import mean_lead
 
 SIZES = (100, 200, 500, 5000)
 
@@ -32,6 +33,7 @@ def test_the_slope_is_that_of_a_line_over_doublings():
     assert tuple(trend.last[1:]) == pytest.approx((ends.low, ends.high))
     assert (trend.label, trend.sizes, trend.seeds) == ("ViT", SIZES, 5)
     assert trend.is_significant == (stats.ttest_1samp(slopes, 0).pvalue < 0.05)
+    assert trend.detectable == pytest.approx(mean_lead(np.array(slopes)[:, None]).detectable())
 
 
 def test_a_trend_that_all_seeds_share_is_significant():
@@ -44,7 +46,7 @@ def test_a_trend_that_all_seeds_share_is_significant():
 def test_a_score_that_does_not_change_has_a_slope_of_exactly_0():
     [trend] = size_trends(runs("static", np.full((3, len(SIZES)), 0.1)), metric="share")
     assert tuple(trend.slope) == (0, 0, 0) and not trend.is_significant
-    assert not any(map(np.signbit, trend.slope))
+    assert not any(map(np.signbit, trend.slope)) and np.isnan(trend.detectable)
 
 
 def test_models_keep_their_order_and_unfinished_sizes_and_seeds_are_left_out():

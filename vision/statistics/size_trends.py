@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from vision.statistics.distributions import standard_error
 from vision.statistics.intervals import Estimate, interval_of
+from vision.statistics.leads import Lead
 
 ROUNDING = 1e-9
 
@@ -27,6 +29,8 @@ class SizeTrend:
         first: The score at the smallest size.
         last: The score at the largest size.
         slope: Its change when the number of images doubles.
+        detectable: Smallest true slope that is found significant with a probability of 80%; NaN if all seeds
+            have the same.
         seeds: Number of seeds, each of which has a run at every size.
     """
 
@@ -35,6 +39,7 @@ class SizeTrend:
     first: Estimate
     last: Estimate
     slope: Estimate
+    detectable: float
     seeds: int
 
     @property
@@ -69,12 +74,14 @@ def _trend(label: str, runs: pd.DataFrame, metric: str) -> SizeTrend | None:
     doublings = np.log2(sizes) - np.log2(sizes).mean()
     slopes = values @ doublings / (doublings @ doublings)
     slopes[np.abs(slopes) < ROUNDING] = 0.0  # of a score that does not change
+    slope = Lead(float(slopes.mean()), standard_error(slopes), len(slopes) - 1)
     return SizeTrend(
         label=label,
         sizes=tuple(int(size) for size in sizes),
         first=_estimate(values[:, 0]),
         last=_estimate(values[:, -1]),
         slope=_estimate(slopes),
+        detectable=slope.detectable(),
         seeds=len(values),
     )
 

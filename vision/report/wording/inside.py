@@ -2,13 +2,14 @@
 
 >>> from vision.statistics import Estimate
 >>> share = [Estimate(0.30, 0.25, 0.35), Estimate(0.20, 0.18, 0.22), Estimate(-0.02, -0.03, -0.01)]
->>> text = share_change("kernel share", SizeTrend("ViT", (100, 5000), *share, seeds=5))
+>>> text = share_change("kernel share", SizeTrend("ViT", (100, 5000), *share, 0.01, seeds=5))
 >>> for sentence in text.split(". "):
 ...     print(sentence)
 The kernel share of the ViT falls from 30.0% at 100 images to 20.0% at 5,000
 That is -2.0 points for each doubling (95% interval -3.0 to -1.0, 5 seeds).
 """
 
+import math
 from collections.abc import Callable
 
 from vision.report.wording.names import the
@@ -74,12 +75,17 @@ def _change(
     mean, low, high = map(change, trend.slope)
     interval = f"95% interval {low} to {high}, {trend.seeds} seeds"
     if not trend.is_significant:
-        return (
-            f"{what} is {first} and {last}. The change of {mean}{unit} for each doubling is not significant "
-            f"({interval})."
-        )
+        none = f"The change of {mean}{unit} for each doubling is not significant ({interval})."
+        return f"{what} is {first} and {last}. {none}{_undetected(trend, change, unit)}"
     verb = "grows" if trend.slope.mean > 0 else "falls"
     return f"{what} {verb} from {first} to {last}. That is {mean}{unit} for each doubling ({interval})."
+
+
+def _undetected(trend: SizeTrend, change: Callable[[float], str], unit: str) -> str:
+    if math.isnan(trend.detectable):
+        return ""
+    least = change(trend.detectable).removeprefix("+")
+    return f" Changes below {least}{unit} could not have been detected reliably."
 
 
 def _tokens(radius: float) -> str:
