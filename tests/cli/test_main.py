@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from commands import VISION
+from written_runs import write_run
 
+from vision import results
 from vision.cli.commands import COMMANDS
 from vision.cli.main import main
 from vision.experiment import run
@@ -50,6 +52,15 @@ def test_models_lists_ours_with_their_cost_and_timms_by_pattern(tmp_path, vision
     assert "field_vit" in ours and "207,946" in ours
     assert "convnext_atto" in vision(tmp_path, "models", "convnext*").stdout
     assert vision(tmp_path, "models", "zzz").returncode == 2
+
+
+@pytest.mark.parametrize("command", ["status", "verify", "clean", "plot", "report", "evaluate", "compare"])
+def test_the_folder_of_a_run_is_refused_with_that_of_its_sweep(command, small_run, capsys):
+    folder = write_run(small_run)
+    assert main([command, str(folder)]) == 2
+    sweep = Path(small_run.output_dir).absolute() / small_run.sweep
+    assert capsys.readouterr().err.endswith(f"is one run; give the folder of its sweep, {sweep}\n")
+    assert (folder / results.RESULT).is_file()
 
 
 def test_plot_and_status_of_a_missing_folder_are_errors(tmp_path, vision):

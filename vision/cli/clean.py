@@ -27,10 +27,9 @@ def clean(folder: Path, *, dry_run: bool) -> int:
     live.
 
     Raises:
-        FileNotFoundError: there is no such folder.
+        FileNotFoundError: there is no such folder, or it is that of one run.
     """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder.absolute()} is not a folder; give the folder of a sweep")
+    results.check_sweep_folder(folder)
     watch = results.Watch()
     found = results.leftovers(folder, watch)
     if seconds := watch.seconds_left():

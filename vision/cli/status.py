@@ -37,10 +37,7 @@ def status(folder: Path, *, watch: bool = False, every: bool = False) -> int:
     Raises:
         FileNotFoundError: there is no such folder, or no run in it.
     """
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            f"{folder.absolute()} is not a folder; give the folder of a sweep, such as outputs/NAME"
-        )
+    results.check_sweep_folder(folder)
     states = results.status(folder)
     if not any(states.values()):
         raise FileNotFoundError(

@@ -29,8 +29,7 @@ def verify(folder: Path, *, skip_data: bool = False) -> int:
     Raises:
         FileNotFoundError: there is no such folder, or no finished run in it.
     """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder.absolute()} is not a folder; give the folder of a sweep")
+    results.check_sweep_folder(folder)
     total, problems = results.verify(folder)
     if not total:
         raise FileNotFoundError(f"there is no finished run below {folder.absolute()}")

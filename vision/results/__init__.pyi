@@ -74,6 +74,7 @@ from .states import damages as damages
 from .states import progress_of as progress_of
 from .states import runs_not_in_plan as runs_not_in_plan
 from .states import status as status
+from .sweep_folder import check_sweep_folder as check_sweep_folder
 from .table import collect as collect
 from .table import flat_table as flat_table
 from .table import read_records as read_records

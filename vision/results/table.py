@@ -15,6 +15,7 @@ from vision.dynamic import JsonObject
 from vision.results.identity import UNUSED
 from vision.results.index import index
 from vision.results.record import check_version, table_row
+from vision.results.sweep_folder import check_sweep_folder
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a text begins that a spreadsheet would compute
 SEPARATORS = (",", ";", "\t")  # of a CSV's columns
@@ -114,10 +115,7 @@ def _warn(damages: list[str]) -> None:
 
 
 def _collect(sweep: Path) -> tuple[pd.DataFrame, list[str]]:
-    if not sweep.is_dir():
-        raise FileNotFoundError(
-            f"{sweep.absolute()} is not a folder; give the folder of a sweep, such as outputs/NAME"
-        )
+    check_sweep_folder(sweep)
     runs = index(sweep)
     if not runs:
         raise FileNotFoundError(
