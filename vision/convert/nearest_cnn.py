@@ -236,13 +236,19 @@ def put_head_convolutions(model: nn.Module, kernel_size: KernelSize, grid: Grid)
 
 
 def _unknown(model: nn.Module) -> list[str]:
-    """Return the names of attention modules without linear maps."""
-    kinds = (nn.MultiheadAttention,)
+    """Return the names of attention modules that are neither convolutions nor have linear maps."""
+    known = (AttentionLayer, ConvAttention, HeadConvolution)
     return [
         name
         for name, module in named_modules(model).items()
-        if isinstance(module, kinds) or (hasattr(module, "fused_attn") and head_maps(module) is None)
+        if _is_attention(module) and not isinstance(module, known) and head_maps(module) is None
     ]
+
+
+def _is_attention(module: nn.Module) -> bool:
+    """Return whether a module is attention of torch, of timm, or of this suite."""
+    timms_or_ours = ("fused_attn", "attention_map")
+    return isinstance(module, nn.MultiheadAttention) or any(hasattr(module, name) for name in timms_or_ours)
 
 
 def _what_is_there(model: nn.Module) -> str:

@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -19,18 +18,19 @@ from vision.inspection import kernel_shares
 from vision.models import load_model
 
 INSIDE = ["--with", "kernel_share,nearest_cnn"]
-MODELS = {
-    "CNN": ("field_cnn", {}),
-    "ViT": ("field_vit", {}),
-    "static": ("field_static", {"mixer_options": {"kernel_size": 3}}),
-}
+SMALL = {"embed_dim": 8, "depth": 2}
+MODELS = [
+    ModelConfig(name="field_cnn", label="CNN", kwargs=SMALL),
+    ModelConfig(name="field_vit", label="ViT", kwargs=SMALL),
+    ModelConfig(name="field_static", label="static", kwargs={**SMALL, "mixer_options": {"kernel_size": 3}}),
+]
 
 
-def train(out: Path, label: str, name: str, **options: Any) -> None:
+def train(out: Path, model: ModelConfig) -> None:
     run(
         RunConfig(
             data=DataConfig(name="digits", source="digits", test_size=60),
-            model=ModelConfig(name=name, label=label, kwargs={"embed_dim": 8, "depth": 2, **options}),
+            model=model,
             training=TrainingConfig(steps=20, batch_size=16, num_evaluations=1, precision="float32"),
             train_size=40,
             sweep="small",
@@ -42,8 +42,8 @@ def train(out: Path, label: str, name: str, **options: Any) -> None:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("inside")
-    for label, (name, options) in MODELS.items():
-        train(out, label, name, **options)
+    for model in MODELS:
+        train(out, model)
     assert main(["evaluate", str(out / "small"), *INSIDE]) == 0
     return out / "small"
 
@@ -118,10 +118,23 @@ def test_models_without_attention_are_counted_and_what_is_known_stays(trained, t
     assert "left out: 1 run with no attention that can be read: CNN/n40/s0 (kernel_share)" in told
 
 
+def test_a_model_with_attention_that_cannot_be_converted_has_no_nearest_cnn(trained, tmp_path, capsys):
+    sweep = shutil.copytree(trained, tmp_path / "small")
+    softened = ModelConfig(name="softened_cnn", label="softened", kwargs={"cnn": "field_cnn", **SMALL})
+    train(tmp_path, softened)
+    assert main(["evaluate", str(sweep), *INSIDE]) == 0
+    told = capsys.readouterr().err
+    of = "2 runs with no attention, or some that cannot be converted, such as CNN/n40/s0 (nearest_cnn)"
+    assert f"left out: {of}" in told
+    assert "softened" not in set(pd.read_csv(results.evaluation_file(sweep, "nearest_cnn"))["label"])
+    share = rows_of(sweep, "kernel_share", "softened")["kernel"]
+    assert (share < 1).any() and (share > 0.5).all(), "soft kernels are not quite kernels"
+
+
 def test_runs_with_the_same_weights_each_have_rows(trained, tmp_path):
     """A window that holds the whole grid is attention without a window, and is trained alike."""
     sweep = shutil.copytree(trained, tmp_path / "small")
-    train(tmp_path, "tiles", "field_window")
+    train(tmp_path, ModelConfig(name="field_window", label="tiles", kwargs=SMALL))
     weights = results.weights_of_runs(sweep)
     assert weights["tiles/n40/s0"] == weights["ViT/n40/s0"]
     assert main(["evaluate", str(sweep), "--with", "kernel_share,calibration"]) == 0

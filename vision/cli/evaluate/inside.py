@@ -4,7 +4,9 @@
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
+
+from torch import nn
 
 from vision.cli.evaluate.chosen_images import ChosenImages, choose_images
 from vision.cli.evaluate.models import LoadedRun
@@ -12,7 +14,7 @@ from vision.cli.evaluate.progress import EvaluationProgress
 from vision.cli.evaluate.runs import left_out
 from vision.cli.stderr import tell
 from vision.convert import Calibration
-from vision.convert.convolution_summary import KernelSize
+from vision.convert.convolution_summary import ConvolutionModel, KernelSize
 from vision.inspection import kernel_shares
 from vision.results import EvaluationTable
 from vision.robustness import AS_THEY_ARE
@@ -48,7 +50,7 @@ def evaluate_inside(
             without.append(str(run.finished.row["folder"]))
         else:
             table.add({**run.columns, **row} for row in rows)
-    if line := left_out(without, "no attention that can be read"):
+    if line := left_out(without, WITHOUT[name]):
         tell(f"{line} ({name})")
 
 
@@ -77,7 +79,7 @@ def nearest_cnn_rows(run: LoadedRun, images: ChosenImages, table: EvaluationTabl
     Its kernels are fitted on the same training images for every run, whatever it was trained on.
 
     Raises:
-        ValueError: the model has no attention that can be converted.
+        ValueError: the model has no attention, or some that cannot be converted.
     """
     classifier = run.classifier
     fitted = choose_images(run.inputs.source.train, MOST_IMAGES, setting="nearest_cnn")
@@ -92,9 +94,17 @@ def nearest_cnn_rows(run: LoadedRun, images: ChosenImages, table: EvaluationTabl
     before = classifier.logits(images.pixels)
     for row in todo:
         size = sides.get(row["level"])
-        other = classifier if size is None else classifier.with_model(calibration.convert(size))
+        other = classifier if size is None else classifier.with_model(_converted(calibration, size))
         row |= scores(other.logits(images.pixels), before, images.labels)
     return todo
+
+
+def _converted(calibration: Calibration, size: KernelSize) -> nn.Module:
+    """Return the nearest CNN, or raise a ValueError if it is none: some attention stays."""
+    model = calibration.convert(size)
+    if staying := cast(ConvolutionModel, model).conversion.left:
+        raise ValueError(f"{staying[0].name} cannot be converted: {staying[0].reason}")
+    return model
 
 
 def _sides(calibration: Calibration) -> dict[int, KernelSize]:
@@ -110,4 +120,8 @@ def _sides(calibration: Calibration) -> dict[int, KernelSize]:
 INSIDE: dict[str, Callable[[LoadedRun, ChosenImages, EvaluationTable], Rows]] = {
     "kernel_share": kernel_share_rows,
     "nearest_cnn": nearest_cnn_rows,
+}
+WITHOUT = {
+    "kernel_share": "no attention that can be read",
+    "nearest_cnn": "no attention, or some that cannot be converted",
 }

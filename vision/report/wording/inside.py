@@ -85,6 +85,8 @@ def _undetected(trend: SizeTrend, change: Callable[[float], str], unit: str) -> 
     if math.isnan(trend.detectable):
         return ""
     least = change(trend.detectable).removeprefix("+")
+    if not float(least):  # all seeds have the same, up to rounding
+        return ""
     return f" Changes below {least}{unit} could not have been detected reliably."
 
 
