@@ -52,7 +52,11 @@ PAGES = {
         "plain CNN,ViT",
         ("gain", "accuracy", "kernel-share", "corruptions"),
     ),
-    "learned_field-cifar10-jpeg": ("records.csv", "CNN,ViT", ("heads", "distance", "accuracy")),
+    "learned_field-cifar10-jpeg": (
+        "records.csv",
+        "CNN,ViT",
+        ("heads", "distance", "kernel-share", "accuracy"),
+    ),
 }
 
 

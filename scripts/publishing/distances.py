@@ -34,6 +34,10 @@ class Distances:
         before = runs.groupby("seed")["first"].mean()  # a seed starts nearly the same for each size
         return f"| {label} | {' | '.join(map(_text, [before, *after]))} |"
 
+    def before(self, label: str) -> float:
+        """Return the mean distance before training, over sizes and seeds."""
+        return float(self.ends.loc[self.ends["label"] == label, "first"].mean())
+
     def after(self, label: str) -> float:
         """Return the mean distance after training, over sizes and seeds."""
         return float(self.ends.loc[self.ends["label"] == label, "last"].mean())
