@@ -11,7 +11,7 @@ from vision.results.files import RESULT
 
 
 def check_sweep_folder(folder: Path) -> None:
-    """Refuse what is no folder, and the folder of one run.
+    """Refuse what is not a folder, and the folder of one run.
 
     Raises:
         FileNotFoundError: with what to give instead.
