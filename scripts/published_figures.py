@@ -50,7 +50,7 @@ PAGES = {
     "comparison-cifar10-jpeg": (
         "60k.csv",
         "plain CNN,ViT",
-        ("gain", "accuracy", "kernel-share", "corruptions"),
+        ("gain", "accuracy", "cost", "kernel-share", "corruptions"),
     ),
     "learned_field-cifar10-jpeg": (
         "records.csv",

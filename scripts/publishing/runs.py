@@ -11,6 +11,7 @@ from itertools import product
 import pandas as pd
 
 from publishing.means import Means
+from vision.report.wording.crossings import crossing_sentences
 from vision.report.wording.lead import average_lead, lead
 from vision.report.wording.short_answer import short_answer
 from vision.statistics import Comparison, compare_models
@@ -99,6 +100,10 @@ class Runs(Means):
     def short_answer(self, first: str, second: str) -> str:
         """Return the answer in at most three sentences."""
         return " ".join(short_answer(self._compare(first, second)))
+
+    def crossing(self, first: str, second: str) -> str:
+        """Return where the lead changes, in the words of the page."""
+        return " ".join(crossing_sentences(self._compare(first, second)))
 
     def average(self, first: str, second: str) -> str:
         """Return the sentences on the average lead, in the words of the page."""
