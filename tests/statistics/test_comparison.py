@@ -113,7 +113,7 @@ def test_answers_in_words():
     assert min(one.lead.mean for one in ahead.by_size) > 0
     same = compare_models(sweep(generator, first=power(0.4, 0.1), second=power(0.4, 0.1), seeds=2), "A", "B")
     assert same.answer == "open"
-    assert "A and B is not significant at any size from 100 to 10,000 images. Leads" in answer(same)
+    assert "A and B do not differ significantly at any size from 100 to 10,000 images. Leads" in answer(same)
     sign = np.sign(same.average.mean)  # the average is told from the side of the model that has it
     mean, *ends = (sign * value for value in same.average)
     mean, low, high = map(points, (mean, *sorted(ends)))

@@ -165,8 +165,8 @@ def _open(comparison: Comparison) -> list[str]:
             *undetectable(rows),
         ]
     span = f"any size from {rows[0].train_size:,} to {rows[-1].train_size:,} images"
-    sentence = f"The difference between {first} and {second} is not significant at {span}."
-    return [sentence, *undetectable(rows, "at a single size"), *average_lead(comparison)]
+    none = sentence(f"{first} and {second} do not differ significantly at {span}")
+    return [none, *undetectable(rows, "at a single size"), *average_lead(comparison)]
 
 
 def _lead_at(row: SizeComparison, comparison: Comparison, leader: str, *, short: bool = False) -> str:
