@@ -9,6 +9,7 @@ from known_records import records
 from vision.report.findings import findings, headline, warnings
 from vision.report.read_sweep import read_sweep
 from vision.report.wording import captions, gaps
+from vision.report.wording.crossings import leaders_by_size
 from vision.report.wording.lead import lead
 from vision.report.wording.short_answer import short_answer
 from vision.report.wording.verdicts import crossing_cell
@@ -68,6 +69,20 @@ def test_who_leads_on_average_but_is_behind_somewhere_crosses_at_an_unknown_size
     crosses = "The CNN is ahead on average, so there is a crossing, at a size that the data do not show."
     assert crosses in lead(comparison) and short_answer(comparison)[-1] == crosses
     assert crossing_cell(comparison) == "somewhere"
+
+
+def test_leaders_by_size_take_any_name():
+    leads = {100: 0.1, 500: -0.1, 5000: 0.1}
+    names = ("{CNN}", "ViT {0}")
+    rows = [
+        (label, size, seed, 0.5 + seed / 1000 + gain * (label == names[0]) * (1 + seed / 100))
+        for label in names
+        for size, gain in leads.items()
+        for seed in range(5)
+    ]
+    table = pd.DataFrame(rows, columns=["label", "train_size", "seed", "test_accuracy"])
+    found = leaders_by_size(compare_models(table, *names))
+    assert found == "{CNN} is ahead at 100 and 5,000 images, ViT {0} at 500."
 
 
 def test_points_that_measure_the_budget_are_named(tmp_path):

@@ -32,8 +32,9 @@ def crossing_sentences(comparison: Comparison) -> list[str]:
 
 def leaders_by_size(comparison: Comparison) -> str:
     """Return at which sizes each model leads: "The CNN is ahead at 100 and 5,000 images, the ViT at 500."."""
-    first, *others = (f"{the(name)} {{}}at {sizes(own)}" for name, own in comparison.led.items())
-    return sentence(", ".join([f"{first.format('is ahead ')} images", *(one.format("") for one in others)]))
+    (leader, led), *others = comparison.led.items()
+    rest = (f"{the(name)} at {sizes(own)}" for name, own in others)
+    return sentence(", ".join([f"{the(leader)} is ahead at {sizes(led)} images", *rest]))
 
 
 def location(crossing: Crossing) -> str:
