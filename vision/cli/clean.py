@@ -27,7 +27,7 @@ def clean(folder: Path, *, dry_run: bool) -> int:
     live.
 
     Raises:
-        FileNotFoundError: there is no such folder, or it is that of one run.
+        FileNotFoundError: it is not the folder of a sweep.
     """
     results.check_sweep_folder(folder)
     watch = results.Watch()

@@ -35,7 +35,7 @@ def status(folder: Path, *, watch: bool = False, every: bool = False) -> int:
         0 if all runs are finished, otherwise 1.
 
     Raises:
-        FileNotFoundError: there is no such folder, or no run in it.
+        FileNotFoundError: it is not the folder of a sweep, or has no run.
     """
     results.check_sweep_folder(folder)
     states = results.status(folder)

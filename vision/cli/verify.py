@@ -27,7 +27,7 @@ def verify(folder: Path, *, skip_data: bool = False) -> int:
         0 if nothing is, otherwise 1.
 
     Raises:
-        FileNotFoundError: there is no such folder, or no finished run in it.
+        FileNotFoundError: it is not the folder of a sweep, or has no finished run.
     """
     results.check_sweep_folder(folder)
     total, problems = results.verify(folder)

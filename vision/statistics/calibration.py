@@ -39,7 +39,7 @@ def calibration_bins(
         Columns bin (from 1), images, confidence (mean) and accuracy; bins without images are left out.
 
     Raises:
-        ValueError: there is no image or bin, the binning is unknown, or logits and labels do not fit.
+        ValueError: there are no images or no bins, the binning is unknown, or logits and labels do not fit.
     """
     if not len(labels) == len(logits) > 0:
         raise ValueError(f"calibration needs one label for each image, got {len(logits)} and {len(labels)}")

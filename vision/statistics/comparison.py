@@ -103,6 +103,11 @@ class Comparison:
         return led
 
     @property
+    def crosses_somewhere(self) -> bool:
+        """Whether the leader on average is behind at a size, though no change of the lead is located."""
+        return not self.crossings and bool(self.led) and self.leader not in (None, *self.led)
+
+    @property
     def answer(self) -> Answer:
         """Return the answer in a word.
 

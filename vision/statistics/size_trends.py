@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from vision.statistics.distributions import standard_error
 from vision.statistics.intervals import Estimate, interval_of
-from vision.statistics.leads import Lead
+from vision.statistics.leads import mean_lead
 
 ROUNDING = 1e-9
 
@@ -74,14 +73,13 @@ def _trend(label: str, runs: pd.DataFrame, metric: str) -> SizeTrend | None:
     doublings = np.log2(sizes) - np.log2(sizes).mean()
     slopes = values @ doublings / (doublings @ doublings)
     slopes[np.abs(slopes) < ROUNDING] = 0.0  # of a score that does not change
-    slope = Lead(float(slopes.mean()), standard_error(slopes), len(slopes) - 1)
     return SizeTrend(
         label=label,
         sizes=tuple(int(size) for size in sizes),
         first=_estimate(values[:, 0]),
         last=_estimate(values[:, -1]),
         slope=_estimate(slopes),
-        detectable=slope.detectable(),
+        detectable=mean_lead(slopes[:, None]).detectable(),
         seeds=len(values),
     )
 

@@ -71,8 +71,12 @@ def convert(
         raise ValueError(f"--classes must be 1 or more, got {classes}")
     if out is not None:
         check_folder("--out", out)
-    of_attention = {"--heads": heads != "kernel", "--pooling": pooling != "exact", "--strict": strict}
-    of_attention["--precision"] = precision != "float32"
+    of_attention = {
+        "--heads": heads != "kernel",
+        "--pooling": pooling != "exact",
+        "--strict": strict,
+        "--precision": precision != "float32",
+    }
     of_convolution = {
         "--kernel-size": kernel_size is not None,
         "--distill-steps": distill_steps is not None,

@@ -32,6 +32,7 @@ from vision.provenance import provenance
 from vision.results import RESULT
 from vision.text import one_line
 
+NOISE = f"noise (seed {SEED})"
 FEW_IMAGES = 8  # for all figures but CKA
 
 
@@ -85,7 +86,7 @@ def read_inputs(
     name, input_size = choice.name, choice.input_size
     model, note = _model(choice)
     shape = _shape(model, input_size)
-    description = f"noise (seed {SEED})" if data is None else data.absolute().name
+    description = NOISE if data is None else data.absolute().name
     pixels = None if files is None else read_images(files, shape)
     if files is None and is_run(Path(name)):
         pixels, description = _test_images(Path(name), shape, most)
@@ -125,7 +126,7 @@ def _test_images(run: Path, shape: tuple[int, ...], most: int) -> tuple[Tensor |
         inputs = run_inputs(run)
     except (ValueError, OSError) as error:
         tell(f"the test images of {run} cannot be read, so noise takes their place: {one_line(error)}")
-        return None, f"noise (seed {SEED})"
+        return None, NOISE
     chosen = inputs.test.pick(torch.tensor(spread_indices(len(inputs.test), most)))
     pixels = torch.stack([resized(image, shape) for image in chosen.in_memory()])
     return pixels, f"the test split of {inputs.config.name}"

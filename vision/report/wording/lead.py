@@ -137,7 +137,7 @@ def _ahead_somewhere(comparison: Comparison) -> list[str]:
     crossing = "The data neither show nor rule out a crossing."
     if comparison.answer == "not reached":
         crossing = f"A crossing by {comparison.sizes[-1]:,} images is unlikely."
-    if comparison.leader not in (None, leader):
+    if comparison.crosses_somewhere:
         ahead = f"{the(comparison.leader or '')} is ahead on average"
         crossing = sentence(f"{ahead}, so there is a crossing, at a size that the data do not show")
     return [

@@ -22,8 +22,8 @@ def crossing_cell(comparison: Comparison) -> str:
     """Return where the lead changes, or that it does not."""
     if comparison.answer == "crosses":
         return "; ".join(location(crossing) for crossing in comparison.crossings)
-    if comparison.led and comparison.leader not in (None, *comparison.led):
-        return "somewhere"  # the leader on average is behind at some size
+    if comparison.crosses_somewhere:
+        return "somewhere"
     return NO_CROSSING[comparison.answer]
 
 
