@@ -7,7 +7,7 @@ torch.Size([2, 32, 64])
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from timm.layers.attention import Attention
@@ -38,12 +38,30 @@ class HeadMaps:
         return torch.einsum("ohd,hdc->hoc", self.outputs.double(), self.values.double())
 
 
+@runtime_checkable
+class SoftLayer(Protocol):
+    """(B, C, H, W) -> (B, O, H', W'): a `vision.soften.SoftConvolution`, one head per kernel position."""
+
+    weight: Tensor
+    bias: Tensor | None
+    centres: Tensor
+    kernel_size: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    padding: tuple[int, int]
+    ring: tuple[int, int]
+    groups: int
+
+
 def head_maps(module: nn.Module) -> HeadMaps | None:
     """Return the maps of this suite's multi-head mixers and of timm's attention, or None for other modules.
 
-    timm's attention with a norm or a gate before the output is not linear in its values and has none.
+    timm's attention with a norm or a gate before the output is not linear in its values and has none. Nor has
+    a soft convolution with groups, or one whose output has another size than its input.
     """
     layer: Any = module
+    if isinstance(module, SoftLayer):
+        return _of_soft(module)
     if isinstance(module, PositionAttention):
         return _maps(layer.v.weight, layer.v.bias, layer.proj, layer.num_heads)
     timms = type(module) is Attention and isinstance(layer.norm, nn.Identity) and layer.gate is None
@@ -62,6 +80,19 @@ def mean_weights(module: nn.Module, x: Tensor) -> Tensor:
     qkv = torch.unflatten(layer.qkv(x), 2, (3, layer.num_heads, layer.head_dim)).permute(2, 0, 3, 1, 4)
     q, k = layer.q_norm(qkv[0]), layer.k_norm(qkv[1])
     return (q @ k.transpose(-2, -1) * layer.scale).softmax(-1).double().mean(0)
+
+
+def _of_soft(layer: SoftLayer) -> HeadMaps | None:
+    """Return the maps of a soft convolution: each head passes the tokens on to its part of the kernel."""
+    reach = tuple((k - 1) * d for k, d in zip(layer.kernel_size, layer.dilation, strict=True))
+    same_size = layer.stride == (1, 1) and reach == tuple(2 * p for p in layer.padding)
+    if layer.groups > 1 or not same_size or layer.ring != layer.padding:
+        return None
+    outputs = layer.weight.detach().flatten(2).transpose(1, 2)
+    out_dim, heads, dim = outputs.shape
+    identity = torch.eye(dim, dtype=outputs.dtype, device=outputs.device)
+    bias = outputs.new_zeros(out_dim) if layer.bias is None else layer.bias.detach()
+    return HeadMaps(identity.expand(heads, -1, -1), outputs.new_zeros(heads, dim), outputs, bias)
 
 
 def _maps(weight: Tensor, bias: Tensor | None, proj: Any, heads: int) -> HeadMaps:

@@ -26,13 +26,18 @@ from vision.convert.convolution_summary import (
     left,
 )
 from vision.convert.distillation import distill
-from vision.convert.head_maps import head_maps, mean_weights
+from vision.convert.head_maps import SoftLayer, head_maps, mean_weights
 from vision.convert.layers import AttentionLayer
 from vision.convert.layers.head_convolution import HeadConvolution
 from vision.convert.modules import named_modules, replace_module
 from vision.convert.normal_equations import EXACT
 from vision.convert.position_fit import fit_position
-from vision.convert.position_start import start_at_query, start_position
+from vision.convert.position_start import (
+    start_at_centres,
+    start_at_query,
+    start_position,
+    unfitted,
+)
 from vision.convert.undo_attention import undo_as_attention
 from vision.mixers import ConvAttention
 from vision.models import prefix_tokens, token_grid
@@ -59,6 +64,7 @@ def as_convolution(
       map to the output are least-squares fits to the original layer's output over the images. They are solved
       in turn, each in closed form, until the error falls no further. A layer is fitted on the input that the
       converted layers before it give.
+    - A soft convolution becomes an nn.Conv2d, which is such heads folded into one kernel, with zero padding.
     - A layer made by `as_attention`, and the mixer conv_attention, becomes the convolution or pool that it
       is, exactly.
 
@@ -139,7 +145,7 @@ class Calibration:
         if not summary.rows:
             names = first_few([one.name for one in summary.left], 1)
             raise ValueError(f"no attention can be converted, {names}: {summary.left[0].reason}")
-        summary.left += [left(name, model, "its weights are not known") for name in _unknown(model)]
+        summary.left += [left(name, model, _why_unknown(model, name)) for name in _unknown(model)]
         cast(ConvolutionModel, model).conversion = summary
         if distill_steps and self.images is not None:
             distill(model, self.model, self.images, steps=distill_steps)
@@ -151,17 +157,21 @@ class Calibration:
         """Replace one layer in place, given the layers before it; None if its tokens are not the patches."""
         assert self.images is not None
         original = self.model.get_submodule(name)
-        theirs, wanted = zip(*inputs_outputs(self.model, name, self.images, self.batch_size), strict=True)
+        theirs, wanted = self._tokens(self.model, name)
         if self.grid is None or wanted[0].shape[1] != self.grid.size + self.prefix:
             return None
         if not all(bool(each.isfinite().all()) for each in (*theirs, *wanted)):
             raise ValueError(
                 f"{name} has numbers that are not finite; check the model's weights and the images"
             )
-        ours = [x for x, _ in inputs_outputs(model, name, self.images, self.batch_size)]
-        pairs = list(zip(ours, wanted, strict=True))
+        pairs = list(zip(self._tokens(model, name)[0], wanted, strict=True))
         maps, sides = head_maps(original), kernel_sides(kernel_size, self.grid)
         assert maps is not None
+        if isinstance(original, SoftLayer):
+            layer = start_at_centres(maps, original.centres, self.grid, kernel_size=sides)
+            error = fit_position(layer, pairs, ridge)
+            replace_module(model, name, layer.folded().train(original.training))
+            return _fitted(name, layer, error)
         mean, kernel = self._mean(name, theirs)
         layer = start_position(maps, mean, kernel, self.grid, prefix=self.prefix, kernel_size=sides)
         error = fit_position(layer, pairs, ridge)
@@ -171,7 +181,14 @@ class Calibration:
             if (its := fit_position(other, pairs, ridge)) < error:
                 layer, error = other, its
         replace_module(model, name, layer.train(original.training))
-        return ConvolutionRow(name, "fitted", f"{sides[0]}x{sides[1]}", layer.num_heads, error)
+        return _fitted(name, layer, error)
+
+    def _tokens(self, model: nn.Module, name: str) -> tuple[list[Tensor], list[Tensor]]:
+        """Return inputs and outputs (B, P + N, C) of a layer, in minibatches."""
+        assert self.images is not None
+        pairs = inputs_outputs(model, name, self.images, self.batch_size)
+        inputs, outputs = zip(*((_as_tokens(x), _as_tokens(y)) for x, y in pairs), strict=True)
+        return list(inputs), list(outputs)
 
     def _no_grid(self) -> str:
         """Return why a layer stays that has maps."""
@@ -214,25 +231,25 @@ def kernel_sides(kernel_size: KernelSize, grid: Grid) -> tuple[int, int]:
 
 
 def put_head_convolutions(model: nn.Module, kernel_size: KernelSize, grid: Grid) -> nn.Module:
-    """Replace each attention layer with linear maps by unfitted position-only heads, in place."""
+    """Replace each attention layer with linear maps by what `as_convolution` fits, unfitted, in place."""
     for name, module in named_modules(model).items():
         if (maps := head_maps(module)) is None:
             continue
         sides = kernel_sides(kernel_size, grid)
-        heads, head_dim, dim = maps.values.shape
-        layer = HeadConvolution(
-            dim,
-            grid,
-            num_heads=heads,
-            head_dim=head_dim,
-            kernel_size=sides,
-            out_dim=len(maps.outputs),
-            prefix=prefix_tokens(model),
-            device=maps.values.device,
-            dtype=maps.values.dtype,
-        )
-        replace_module(model, name, layer.train(module.training))
+        layer = unfitted(maps, grid, prefix=prefix_tokens(model), kernel_size=sides)
+        placed = layer.folded() if isinstance(module, SoftLayer) else layer
+        replace_module(model, name, placed.train(module.training))
     return model
+
+
+def _fitted(name: str, layer: HeadConvolution, error: float) -> ConvolutionRow:
+    kernel = "x".join(map(str, layer.kernel_size))
+    return ConvolutionRow(name, "fitted", kernel, layer.num_heads, error)
+
+
+def _as_tokens(x: Tensor) -> Tensor:
+    """(B, C, H, W) or (B, N, C) -> (B, N, C)."""
+    return x.flatten(2).transpose(1, 2) if x.ndim == 4 else x
 
 
 def _unknown(model: nn.Module) -> list[str]:
@@ -243,6 +260,12 @@ def _unknown(model: nn.Module) -> list[str]:
         for name, module in named_modules(model).items()
         if _is_attention(module) and not isinstance(module, known) and head_maps(module) is None
     ]
+
+
+def _why_unknown(model: nn.Module, name: str) -> str:
+    if isinstance(model.get_submodule(name), SoftLayer):
+        return "a soft convolution with groups, a stride, or other padding than zeros of half its kernel"
+    return "its weights are not known"
 
 
 def _is_attention(module: nn.Module) -> bool:

@@ -16,17 +16,11 @@ LEAST_MASS = 1e-6  # share of a kernel inside the border below which it is not r
 
 
 @torch.no_grad()
-def start_position(
-    maps: HeadMaps, mean: Tensor, kernel: Tensor, grid: Grid, *, prefix: int, kernel_size: tuple[int, int]
-) -> HeadConvolution:
-    """Return position-only heads with the weights that are nearest to an attention layer's mean weights.
-
-    Static attention in a field of this size has these weights, up to rounding.
+def unfitted(maps: HeadMaps, grid: Grid, *, prefix: int, kernel_size: tuple[int, int]) -> HeadConvolution:
+    """Return position-only heads with the maps of an attention layer and equal weights in each kernel.
 
     Args:
         maps: of the layer's heads.
-        mean: (H, P + N, P + N), the mean attention weights.
-        kernel: (H, 2 rows - 1, 2 cols - 1), nearest to the mean weights between patches.
         grid: of the N patches.
         prefix: number P of class and register tokens before the patches.
         kernel_size: odd rows and columns.
@@ -39,6 +33,23 @@ def start_position(
     )
     layer.v.weight.copy_(maps.values.flatten(0, 1))
     layer.proj.weight.copy_(maps.outputs.flatten(1))
+    return layer
+
+
+@torch.no_grad()
+def start_position(
+    maps: HeadMaps, mean: Tensor, kernel: Tensor, grid: Grid, *, prefix: int, kernel_size: tuple[int, int]
+) -> HeadConvolution:
+    """Return position-only heads with the weights that are nearest to an attention layer's mean weights.
+
+    Static attention in a field of this size has these weights, up to rounding.
+
+    Args:
+        maps, grid, prefix, kernel_size: as in `unfitted`.
+        mean: (H, P + N, P + N), the mean attention weights.
+        kernel: (H, 2 rows - 1, 2 cols - 1), nearest to the mean weights between patches.
+    """
+    layer = unfitted(maps, grid, prefix=prefix, kernel_size=kernel_size)
     kernel = _cut(kernel, grid, kernel_size)
     kept = 1 - mean[:, prefix:, :prefix].sum(-1).mean(1)
     layer.weight.copy_(kernel * kept[:, None, None])
@@ -46,6 +57,24 @@ def start_position(
     if prefix:
         layer.to_prefix.copy_(mean[:, prefix:, :prefix].mean(1))
         layer.prefix_weight.copy_(mean[:, :prefix].transpose(0, 1))
+    return layer
+
+
+@torch.no_grad()
+def start_at_centres(
+    maps: HeadMaps, centres: Tensor, grid: Grid, *, kernel_size: tuple[int, int]
+) -> HeadConvolution:
+    """Return position-only heads that read one token each: the nearest in the kernel to the head's centre.
+
+    Args:
+        maps, grid, kernel_size: as in `unfitted`.
+        centres: (H, 2), row and column relative to the query.
+    """
+    layer = unfitted(maps, grid, prefix=0, kernel_size=kernel_size)
+    middle = centres.new_tensor(kernel_size) // 2
+    rows, cols = (centres.detach().round() + middle).clamp(min=0).minimum(2 * middle).long().unbind(1)
+    layer.weight.zero_()
+    layer.weight[torch.arange(len(centres)), rows, cols] = 1
     return layer
 
 

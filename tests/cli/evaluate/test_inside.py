@@ -121,7 +121,7 @@ def test_models_without_attention_are_counted_and_what_is_known_stays(trained, t
 def test_a_model_with_attention_that_cannot_be_converted_has_no_nearest_cnn(trained, tmp_path, capsys):
     sweep = shutil.copytree(trained, tmp_path / "small")
     softened = ModelConfig(name="softened_cnn", label="softened", kwargs={"cnn": "field_cnn", **SMALL})
-    train(tmp_path, softened)
+    train(tmp_path, softened)  # with a soft patch stem
     assert main(["evaluate", str(sweep), *INSIDE]) == 0
     told = capsys.readouterr().err
     of = "2 runs with no attention, or some that cannot be converted, such as CNN/n40/s0 (nearest_cnn)"
@@ -129,6 +129,15 @@ def test_a_model_with_attention_that_cannot_be_converted_has_no_nearest_cnn(trai
     assert "softened" not in set(pd.read_csv(results.evaluation_file(sweep, "nearest_cnn"))["label"])
     share = rows_of(sweep, "kernel_share", "softened")["kernel"]
     assert (share < 1).any() and (share > 0.5).all(), "soft kernels are not quite kernels"
+
+
+def test_a_softened_cnn_has_a_nearest_cnn(trained, tmp_path):
+    sweep = shutil.copytree(trained, tmp_path / "small")
+    kwargs = {"cnn": "field_cnn", "only": "blocks.*", **SMALL}
+    train(tmp_path, ModelConfig(name="softened_cnn", label="softened", kwargs=kwargs))
+    assert main(["evaluate", str(sweep), "--with", "nearest_cnn"]) == 0
+    rows = rows_of(sweep, "nearest_cnn", "softened")
+    assert (rows["consistency"] > 0.9).all()
 
 
 def test_runs_with_the_same_weights_each_have_rows(trained, tmp_path):
