@@ -14,7 +14,7 @@ import vision
 from vision.convert import Calibration, HeadConvolution
 from vision.convert.distillation import logit_error
 from vision.convert.head_maps import head_maps, mean_weights
-from vision.convert.nearest_cnn import kernel_sides
+from vision.convert.kernel_size import kernel_sides
 from vision.inspection import attention_distance, attention_maps, attention_rollout, kernel_shares
 from vision.patches import Grid
 

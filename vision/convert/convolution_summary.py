@@ -5,14 +5,13 @@
 """
 
 from dataclasses import asdict, dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from torch import nn
 
+from vision.convert.kernel_size import KernelSize
 from vision.convert.summary import Unconverted
 from vision.dynamic import JsonObject
-
-KernelSize = int | Literal["full"]
 
 
 @dataclass

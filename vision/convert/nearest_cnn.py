@@ -18,28 +18,21 @@ from torch import Tensor, nn
 from vision.argument_types import check_type, checked
 from vision.attention.relative_kernel import nearest_kernel, relative_offsets
 from vision.convert.calibration import inputs_outputs
-from vision.convert.convolution_summary import (
-    ConvolutionModel,
-    ConvolutionRow,
-    ConvolutionSummary,
-    KernelSize,
-    left,
-)
+from vision.convert.convolution_summary import ConvolutionModel, ConvolutionRow, ConvolutionSummary, left
 from vision.convert.distillation import distill
 from vision.convert.head_maps import SoftLayer, head_maps, mean_weights
-from vision.convert.layers import AttentionLayer
+from vision.convert.kernel_size import KernelSize, kernel_sides
+from vision.convert.known_attention import exact_attention, fitted_attention, unknown_attention, why_none
 from vision.convert.layers.head_convolution import HeadConvolution
-from vision.convert.modules import named_modules, replace_module
+from vision.convert.modules import replace_module
 from vision.convert.normal_equations import EXACT
 from vision.convert.position_fit import fit_position
 from vision.convert.position_start import (
     start_at_centres,
     start_at_query,
     start_position,
-    unfitted,
 )
 from vision.convert.undo_attention import undo_as_attention
-from vision.mixers import ConvAttention
 from vision.models import prefix_tokens, token_grid
 from vision.models.modes import evaluating
 from vision.patches import Grid
@@ -106,13 +99,9 @@ class Calibration:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         self.model, self.images, self.batch_size = model, images, batch_size
-        modules = named_modules(model)
-        fitted = [name for name, module in modules.items() if head_maps(module) is not None]
-        exact = [
-            name for name, module in modules.items() if isinstance(module, (AttentionLayer, ConvAttention))
-        ]
-        if not fitted and not exact:
-            raise ValueError(f"as_convolution needs attention that it can convert, {_what_is_there(model)}")
+        fitted = fitted_attention(model)
+        if not fitted and not exact_attention(model):
+            raise ValueError(why_none(model))
         if fitted and (images is None or images.ndim != 4 or not len(images)):
             got = "none" if images is None else f"a tensor of shape {tuple(images.shape)}"
             raise ValueError(f"as_convolution needs calibration images (B, C, H, W), got {got}")
@@ -145,7 +134,7 @@ class Calibration:
         if not summary.rows:
             names = first_few([one.name for one in summary.left], 1)
             raise ValueError(f"no attention can be converted, {names}: {summary.left[0].reason}")
-        summary.left += [left(name, model, _why_unknown(model, name)) for name in _unknown(model)]
+        summary.left += unknown_attention(model)
         cast(ConvolutionModel, model).conversion = summary
         if distill_steps and self.images is not None:
             distill(model, self.model, self.images, steps=distill_steps)
@@ -216,32 +205,6 @@ class Calibration:
         return token_grid(self.model, (self.images.shape[1], self.images.shape[2], self.images.shape[3]))
 
 
-def kernel_sides(kernel_size: KernelSize, grid: Grid) -> tuple[int, int]:
-    """Return the rows and columns of a kernel, or raise a ValueError if it does not fit the grid."""
-    if kernel_size == "full":
-        return 2 * grid.rows - 1, 2 * grid.cols - 1
-    is_int = type(kernel_size) is int  # not True
-    odd = is_int and kernel_size > 0 and kernel_size % 2 == 1
-    if not odd or kernel_size > min(grid.rows, grid.cols):
-        raise ValueError(
-            f"kernel_size must be odd and at most {min(grid.rows, grid.cols)}, as the tokens' grid is "
-            f'{grid.rows} x {grid.cols}, or "full", got {kernel_size!r}'
-        )
-    return kernel_size, kernel_size
-
-
-def put_head_convolutions(model: nn.Module, kernel_size: KernelSize, grid: Grid) -> nn.Module:
-    """Replace each attention layer with linear maps by what `as_convolution` fits, unfitted, in place."""
-    for name, module in named_modules(model).items():
-        if (maps := head_maps(module)) is None:
-            continue
-        sides = kernel_sides(kernel_size, grid)
-        layer = unfitted(maps, grid, prefix=prefix_tokens(model), kernel_size=sides)
-        placed = layer.folded() if isinstance(module, SoftLayer) else layer
-        replace_module(model, name, placed.train(module.training))
-    return model
-
-
 def _fitted(name: str, layer: HeadConvolution, error: float) -> ConvolutionRow:
     kernel = "x".join(map(str, layer.kernel_size))
     return ConvolutionRow(name, "fitted", kernel, layer.num_heads, error)
@@ -250,32 +213,3 @@ def _fitted(name: str, layer: HeadConvolution, error: float) -> ConvolutionRow:
 def _as_tokens(x: Tensor) -> Tensor:
     """(B, C, H, W) or (B, N, C) -> (B, N, C)."""
     return x.flatten(2).transpose(1, 2) if x.ndim == 4 else x
-
-
-def _unknown(model: nn.Module) -> list[str]:
-    """Return the names of attention modules that are neither convolutions nor have linear maps."""
-    known = (AttentionLayer, ConvAttention, HeadConvolution)
-    return [
-        name
-        for name, module in named_modules(model).items()
-        if _is_attention(module) and not isinstance(module, known) and head_maps(module) is None
-    ]
-
-
-def _why_unknown(model: nn.Module, name: str) -> str:
-    if isinstance(model.get_submodule(name), SoftLayer):
-        return "a soft convolution with groups, a stride, or other padding than zeros of half its kernel"
-    return "its weights are not known"
-
-
-def _is_attention(module: nn.Module) -> bool:
-    """Return whether a module is attention of torch, of timm, or of this suite."""
-    timms_or_ours = ("fused_attn", "attention_map")
-    return isinstance(module, nn.MultiheadAttention) or any(hasattr(module, name) for name in timms_or_ours)
-
-
-def _what_is_there(model: nn.Module) -> str:
-    kind, names = type(model).__name__, _unknown(model)
-    if not names:
-        return f"{kind} has none"
-    return f"and cannot convert that of {kind}: {first_few(names, 1)}"

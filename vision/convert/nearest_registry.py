@@ -14,15 +14,18 @@ import torch
 from torch import Tensor, nn
 
 from vision.argument_types import checked
-from vision.convert.convolution_summary import ConvolutionModel, ConvolutionSummary, KernelSize
-from vision.convert.nearest_cnn import put_head_convolutions
+from vision.convert.convolution_summary import ConvolutionModel, ConvolutionSummary
+from vision.convert.head_maps import SoftLayer, head_maps
+from vision.convert.kernel_size import KernelSize, kernel_sides
+from vision.convert.modules import named_modules, replace_module
+from vision.convert.position_start import unfitted
 from vision.convert.undo_attention import undo_as_attention
 from vision.dynamic import Arguments, JsonObject
-from vision.models import Backbone, complete_derived, create_base, save_model, token_grid
+from vision.models import Backbone, complete_derived, create_base, prefix_tokens, save_model, token_grid
 from vision.models.resizing import give_stem
 from vision.models.sources import ModelSource
 from vision.models.timm_model import TimmModel
-from vision.patches import pair
+from vision.patches import Grid, pair
 
 NAME = "nearest_cnn"
 OWN_ARGUMENTS = ("vit", "kernel_size")
@@ -54,7 +57,7 @@ def build_nearest_cnn(
     undo_as_attention(model, ConvolutionSummary(kernel_size, images=0))
     if (grid := token_grid(base, shape)) is None:
         raise ValueError(f"vit must be a model that states the grid of its tokens, got {vit!r}")
-    put_head_convolutions(model, kernel_size, grid)
+    _put_unfitted(model, kernel_size, grid)
     if hasattr(model, "set_input_size"):  # that of the ViT would build attention again
         model.set_input_size = _refuse_size
     return model.to(device=device, dtype=dtype)
@@ -149,3 +152,14 @@ def _refuse_size(img_size: object = None, patch_size: object = None) -> None:
         f"the kernels of {NAME} are fitted for one grid, got {img_size=}, {patch_size=}; convert the ViT at "
         "that size"
     )
+
+
+def _put_unfitted(model: nn.Module, kernel_size: KernelSize, grid: Grid) -> None:
+    """Replace each attention layer with linear maps by what `as_convolution` fits, unfitted, in place."""
+    sides = kernel_sides(kernel_size, grid)
+    for name, module in named_modules(model).items():
+        if (maps := head_maps(module)) is None:
+            continue
+        layer = unfitted(maps, grid, prefix=prefix_tokens(model), kernel_size=sides)
+        placed = layer.folded() if isinstance(module, SoftLayer) else layer
+        replace_module(model, name, placed.train(module.training))

@@ -21,7 +21,8 @@ from vision.cli.model_arguments import ModelChoice
 from vision.cli.run_data import is_run, run_inputs
 from vision.cli.weights import build_with_weights
 from vision.convert import Calibration, ConvolutionSummary, input_shape
-from vision.convert.convolution_summary import ConvolutionModel, KernelSize
+from vision.convert.convolution_summary import ConvolutionModel
+from vision.convert.kernel_size import KernelSize
 from vision.convert.nearest_registry import check_source, save_nearest_cnn
 from vision.data import Inputs
 from vision.models.sources import ModelSource

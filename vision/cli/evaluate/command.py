@@ -24,7 +24,7 @@ KINDS = {
     "probe": "few-shot linear probe of the features",
     "kernel_share": "share of attention weights that a kernel of relative offsets explains",
     "nearest_cnn": "accuracy kept by the nearest CNN, by its kernel size",
-    "transfer": "the same on another data set, which --transfer names",
+    "transfer": "few-shot linear probe on another data set, which --transfer names",
 }
 DEFAULT = tuple(name for name in KINDS if name != "transfer")
 

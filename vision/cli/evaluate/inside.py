@@ -14,7 +14,8 @@ from vision.cli.evaluate.progress import EvaluationProgress
 from vision.cli.evaluate.runs import left_out
 from vision.cli.stderr import tell
 from vision.convert import Calibration
-from vision.convert.convolution_summary import ConvolutionModel, KernelSize
+from vision.convert.convolution_summary import ConvolutionModel
+from vision.convert.kernel_size import KernelSize
 from vision.inspection import kernel_shares
 from vision.results import EvaluationTable
 from vision.robustness import AS_THEY_ARE
