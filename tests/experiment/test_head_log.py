@@ -1,5 +1,6 @@
 """With training.log_inside a run tells how its heads change; the training stays the same."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from vision import results
 from vision.cli import main
 from vision.data import load_inputs
 from vision.experiment import run
-from vision.inspection import measure_heads
+from vision.inspection import attention_distance, measure_heads
 
 GATED = {"depth": 2, "embed_dim": 16, "mixer_options": {"num_heads": 4}, "patch_size": 2}
 
@@ -78,3 +79,25 @@ def test_a_model_without_attention_has_no_heads(small_run):
     assert results.head_curves(config.output_dir, records).empty
     lines = results.learning_curves(config.output_dir, records)
     assert len(lines) == config.training.num_evaluations and "heads" not in lines
+
+
+def test_only_the_soft_heads_of_a_softened_cnn_are_measured():
+    """The stem and the pool are attention as well, with fields that do not change."""
+    kwargs = {"cnn": "field_cnn", "only": "blocks.*", "depth": 2, "embed_dim": 16, "img_size": 32}
+    model = timm.create_model("softened_cnn", **kwargs)
+    heads = measure_heads(model, torch.randn(2, 3, 32, 32))
+    assert heads["layer"].tolist() == ["blocks.0.mixer.layer"] * 9 + ["blocks.1.mixer.layer"] * 9
+    whole = attention_distance(model, torch.randn(2, 3, 32, 32))
+    assert set(whole["kind"]) == {"soft convolution", "convolution as attention", "pooling as attention"}
+
+
+def test_distances_of_a_log_that_began_after_the_start_are_read(gated):
+    folder = Path(run(replace(gated, training=replace(gated.training, log_inside=True)))["folder"])
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    for line in lines:
+        line.pop("heads_at_start", None)
+    (folder / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    records = results.collect(gated.output_dir)
+    assert results.head_distances(Path(gated.output_dir), records)["step"].tolist() == [2, 4, 6]
+    report = ["report", str(Path(gated.output_dir, gated.sweep)), "--out", str(folder / "page.html")]
+    assert main(report) == 0

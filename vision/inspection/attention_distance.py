@@ -21,6 +21,7 @@ from vision.mixers import ConvAttention
 from vision.patches import Grid
 from vision.soften import SoftConvolution
 
+AS_ATTENTION = " as attention"  # how the kinds of convolutions and pools end
 COLUMNS = ["layer", "depth", "head", "distance", "heads", "queries", "keys", "kind"]
 CONVOLUTIONS = (ConvAttention, HeadConvolution)  # besides the layers of `vision.as_attention`
 
@@ -122,5 +123,5 @@ def kind_of(module: nn.Module) -> str:
     if isinstance(module, SoftConvolution):
         return "soft convolution"
     if not isinstance(module, AttentionLayer):
-        return "convolution as attention" if isinstance(module, CONVOLUTIONS) else "attention"
-    return ("pooling" if "pool" in module.kind else "convolution") + " as attention"
+        return f"convolution{AS_ATTENTION}" if isinstance(module, CONVOLUTIONS) else "attention"
+    return ("pooling" if "pool" in module.kind else "convolution") + AS_ATTENTION

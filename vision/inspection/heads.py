@@ -9,7 +9,7 @@
 import pandas as pd
 from torch import Tensor, nn
 
-from vision.inspection.attention_distance import attention_distance
+from vision.inspection.attention_distance import AS_ATTENTION, attention_distance
 from vision.inspection.head_positions import head_positions
 
 COLUMNS = ["layer", "head", "distance", "row", "col", "width", "gate"]
@@ -21,13 +21,15 @@ def measure_heads(model: nn.Module, images: Tensor) -> pd.DataFrame:
     The model is left as it was found, and no random number is drawn.
 
     Args:
-        model: any model; one without attention has no rows.
+        model: any model; one without attention has no rows. Convolutions and pools as attention, such as the
+            patch stem of a softened CNN, have none either: their fields are fixed.
         images: (B, C, H, W), over which the distances are averaged.
 
     Returns:
         Columns layer, head, distance in pixels, row and col (the centre relative to the query) and width in
         tokens, and gate. A number is missing where a head has none.
     """
-    distances = attention_distance(model, images)[["layer", "head", "distance"]]
+    distances = attention_distance(model, images)[["layer", "head", "distance", "kind"]]
     table = distances.merge(head_positions(model), on=["layer", "head"], how="outer", sort=False)
-    return table[COLUMNS]
+    fixed = table["kind"].str.endswith(AS_ATTENTION).fillna(False).astype(bool)
+    return table.loc[~fixed, COLUMNS].reset_index(drop=True)

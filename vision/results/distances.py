@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from vision.results.curves import head_curves
-from vision.results.files import HEADS_AT_START, METRICS
+from vision.results.files import HEADS, METRICS
 from vision.results.record import REQUIRED
 from vision.results.table import unquoted
 
@@ -44,7 +44,7 @@ def head_distances(source: Path, records: pd.DataFrame) -> pd.DataFrame:
 def _has_heads(run: Path) -> bool:
     """Return whether a run recorded its heads, without parsing its file: a sweep may have thousands."""
     try:
-        return f'"{HEADS_AT_START}"' in (run / METRICS).read_text()
+        return f'"{HEADS}"' in (run / METRICS).read_text()
     except (FileNotFoundError, UnicodeDecodeError):
         return False
 

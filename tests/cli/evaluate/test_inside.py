@@ -127,8 +127,9 @@ def test_a_model_with_attention_that_cannot_be_converted_has_no_nearest_cnn(trai
     of = "2 runs with no attention, or some that cannot be converted, such as CNN/n40/s0 (nearest_cnn)"
     assert f"left out: {of}" in told
     assert "softened" not in set(pd.read_csv(results.evaluation_file(sweep, "nearest_cnn"))["label"])
-    share = rows_of(sweep, "kernel_share", "softened")["kernel"]
-    assert (share < 1).any() and (share > 0.5).all(), "soft kernels are not quite kernels"
+    rows = rows_of(sweep, "kernel_share", "softened")
+    assert (rows["kernel"] < 1).any() and (rows["kernel"] > 0.5).all(), "soft kernels are not quite kernels"
+    assert rows.index.tolist() == [1, 2, 3] and "pool" not in set(rows["layer"])
 
 
 def test_a_softened_cnn_has_a_nearest_cnn(trained, tmp_path):

@@ -17,6 +17,7 @@ from vision.convert import Calibration
 from vision.convert.convolution_summary import ConvolutionModel
 from vision.convert.kernel_size import KernelSize
 from vision.inspection import kernel_shares
+from vision.inspection.attention_distance import AS_ATTENTION
 from vision.results import EvaluationTable
 from vision.robustness import AS_THEY_ARE
 from vision.robustness.scores import scores
@@ -58,6 +59,9 @@ def evaluate_inside(
 def kernel_share_rows(run: LoadedRun, images: ChosenImages, table: EvaluationTable) -> Rows:
     """Return a row per layer with attention: the shares and the effective width, averaged over its heads.
 
+    Convolutions and pools as attention, such as the patch stem of a softened CNN, are kernels whatever the
+    model has learned. They count only where there is nothing else.
+
     Raises:
         ValueError: the model has no attention with offsets between query and key.
     """
@@ -69,8 +73,10 @@ def kernel_share_rows(run: LoadedRun, images: ChosenImages, table: EvaluationTab
         return []
     classifier = run.classifier
     heads = kernel_shares(classifier.model, classifier.normalized(pixels), resamples=1).table
-    layers = heads.groupby(["depth", "layer"])[["kernel", "position", "content", "width"]].mean()
-    rows = layers.reset_index().rename(columns={"depth": "level"}).to_dict("records")
+    fixed = heads["kind"].str.endswith(AS_ATTENTION)
+    heads = heads if fixed.all() else heads[~fixed]
+    layers = heads.groupby("layer", sort=False)[["kernel", "position", "content", "width"]].mean()
+    rows = layers.reset_index().assign(level=range(1, len(layers) + 1)).to_dict("records")
     return [{**key, **{str(name): value for name, value in row.items()}} for row in rows]
 
 

@@ -25,7 +25,7 @@ CAPTION = (
 )
 HEADS_FIGURE = (
     "Distance in pixels between a query and the keys it attends to, averaged over heads and layers. "
-    "It starts at step 0, before training. A convolution has a fixed distance and is not shown."
+    "It starts at step 0, before training. Convolutions have fixed distances and are left out."
 )
 DISTANCE_FIGURE = (
     "Distance in pixels between a query and the keys it attends to, averaged over heads and layers, "
