@@ -7,7 +7,7 @@ torch.Size([2, 32, 64])
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast
 
 import torch
 from timm.layers.attention import Attention
@@ -38,7 +38,6 @@ class HeadMaps:
         return torch.einsum("ohd,hdc->hoc", self.outputs.double(), self.values.double())
 
 
-@runtime_checkable
 class SoftLayer(Protocol):
     """(B, C, H, W) -> (B, O, H', W'): a `vision.soften.SoftConvolution`, one head per kernel position."""
 
@@ -53,6 +52,15 @@ class SoftLayer(Protocol):
     groups: int
 
 
+def as_soft(module: nn.Module) -> SoftLayer | None:
+    """Return the module if it is a soft convolution, else None.
+
+    Since Python 3.12, isinstance with a protocol does not see the parameters of an nn.Module.
+    """
+    soft = all(hasattr(module, name) for name in ("weight", "centres", "ring", "groups"))
+    return cast(SoftLayer, module) if soft else None
+
+
 def head_maps(module: nn.Module) -> HeadMaps | None:
     """Return the maps of this suite's multi-head mixers and of timm's attention, or None for other modules.
 
@@ -60,8 +68,8 @@ def head_maps(module: nn.Module) -> HeadMaps | None:
     a soft convolution with groups, or one whose output has another size than its input.
     """
     layer: Any = module
-    if isinstance(module, SoftLayer):
-        return _of_soft(module)
+    if (soft := as_soft(module)) is not None:
+        return _of_soft(soft)
     if isinstance(module, PositionAttention):
         return _maps(layer.v.weight, layer.v.bias, layer.proj, layer.num_heads)
     timms = type(module) is Attention and isinstance(layer.norm, nn.Identity) and layer.gate is None

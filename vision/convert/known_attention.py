@@ -8,7 +8,7 @@
 from torch import nn
 
 from vision.convert.convolution_summary import left
-from vision.convert.head_maps import SoftLayer, head_maps
+from vision.convert.head_maps import as_soft, head_maps
 from vision.convert.layers import AttentionLayer
 from vision.convert.layers.head_convolution import HeadConvolution
 from vision.convert.modules import named_modules
@@ -40,11 +40,14 @@ def unknown_attention(model: nn.Module) -> list[Unconverted]:
 
 def why_none(model: nn.Module) -> str:
     """Return why a model without fitted and exact attention cannot be converted."""
-    kind, names = type(model).__name__, [one.name for one in unknown_attention(model)]
-    if not names:
+    kind, there = type(model).__name__, unknown_attention(model)
+    if not there:
         return f"as_convolution needs attention that it can convert, {kind} has none"
-    there = first_few(names, 1)
-    return f"as_convolution needs attention that it can convert, and cannot convert that of {kind}: {there}"
+    names = first_few([one.name or "the model" for one in there], 1)
+    return (
+        f"as_convolution needs attention that it can convert, and cannot convert that of {kind}: {names}, "
+        f"{there[0].reason}"
+    )
 
 
 def _is_attention(module: nn.Module) -> bool:
@@ -54,6 +57,6 @@ def _is_attention(module: nn.Module) -> bool:
 
 
 def _reason(module: nn.Module) -> str:
-    if isinstance(module, SoftLayer):
+    if as_soft(module) is not None:
         return "a soft convolution with groups, a stride, or other padding than zeros of half its kernel"
     return "its weights are not known"
