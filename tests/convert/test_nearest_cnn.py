@@ -213,6 +213,33 @@ def test_distillation_comes_closer_to_the_logits():
     assert taught.conversion.distill_steps == 40
 
 
+def test_distillation_keeps_a_fit_that_it_would_make_worse():
+    model = build("field_static", **SIZE)
+    plain, taught = (as_convolution(model, images(4), "full", distill_steps=steps) for steps in (0, 3))
+    before, after = taught.conversion.logit_errors
+    assert before == after == pytest.approx(logit_error(plain, model, images(4)), abs=1e-9)
+    assert torch.equal(plain.blocks[0].mixer.weight, taught.blocks[0].mixer.weight)
+    assert plain.conversion.logit_errors is None
+
+
+def test_a_convolution_in_two_positions_comes_back_in_both():
+    conv = nn.Conv2d(3, 3, 3, padding=1)
+    cnn = nn.Sequential(conv, nn.ReLU(), conv)
+    back = as_convolution(vision.as_attention(cnn, 8))
+    assert type(back[0]) is nn.Conv2d and back[0] is back[2]
+    assert difference(cnn, back, images(2, 8)) < 1e-6
+
+
+def test_attention_in_two_positions_stays_with_the_reason():
+    model = content_vit(depth=3)
+    model.blocks[1].mixer = model.blocks[0].mixer
+    cnn = as_convolution(model, images(4))
+    assert [row.name for row in cnn.conversion.rows] == ["blocks.2.mixer"]
+    assert [(one.name, one.reason) for one in cnn.conversion.left] == [
+        ("blocks.0.mixer", "it runs 2 times for an image")
+    ]
+
+
 def test_the_original_is_not_changed_and_minibatches_do_not_matter():
     model, x = content_vit(), images(12)
     before = {name: value.clone() for name, value in model.state_dict().items()}

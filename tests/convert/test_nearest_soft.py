@@ -94,3 +94,30 @@ def test_the_layers_of_a_softened_resnet_stay_as_it_states_no_grid():
     reasons = {one.name: one.reason for one in cnn.conversion.left}
     assert reasons["layer4.0.conv2"] == "the model states no grid of its tokens"
     assert reasons.keys() == softened_layers(model).keys()
+
+
+def test_a_saved_one_loads_for_images_of_other_channels(tmp_path):
+    cnn, _ = fitted(softened(), 3, images(4))
+    save_nearest_cnn(cnn, tmp_path, ModelSource("softened_cnn", SOFTENED))
+    grey = load_model(tmp_path, in_chans=1).eval()
+    x = torch.randn(2, 1, 24, 24)
+    with torch.no_grad():  # timm sums the weights of the colours
+        torch.testing.assert_close(grey(x), cnn.eval()(x.expand(-1, 3, -1, -1)), rtol=1e-4, atol=1e-5)
+
+
+def test_one_that_states_no_grid_is_not_saved(tmp_path):
+    model = build("softened_cnn", cnn="resnet10t", img_size=32, only="layer4.*")
+    cnn = vision.as_convolution(model, torch.randn(2, 3, 32, 32))
+    with pytest.raises(ValueError, match="states the grid of its tokens can be saved, got ResNet"):
+        save_nearest_cnn(cnn, tmp_path, ModelSource("softened_cnn", {}))
+
+
+def test_a_stride_is_refused_with_the_reason():
+    strided = vision.soften.soften(vision.as_attention(nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1)), 8))
+    with pytest.raises(ValueError, match="that of Sequential: 0, a soft convolution with groups"):
+        vision.as_convolution(strided, torch.randn(2, 3, 8, 8))
+
+
+def test_fewer_equations_than_unknowns_need_no_ridge():
+    cnn: Any = vision.as_convolution(softened(), images(1), "full", ridge=0.0)
+    assert all(row.error < 1e-3 for row in cnn.conversion.rows)

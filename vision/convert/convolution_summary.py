@@ -50,6 +50,8 @@ class ConvolutionSummary:
         distill_steps: as given.
         rows: the attention layers that were replaced.
         left: attention that stays, with the reason.
+        logit_errors: mean squared difference of the logits on the images, before and after the distillation;
+            None without one. The errors of the rows are those before it.
     """
 
     kernel_size: KernelSize
@@ -57,6 +59,7 @@ class ConvolutionSummary:
     distill_steps: int = 0
     rows: list[ConvolutionRow] = field(default_factory=list[ConvolutionRow])
     left: list[Unconverted] = field(default_factory=list[Unconverted])
+    logit_errors: tuple[float, float] | None = None
 
     def as_dict(self) -> JsonObject:
         """Return plain numbers, strings, lists and dicts."""

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from vision.argument_types import check_type, checked
 from vision.attention.relative_kernel import nearest_kernel, relative_offsets
-from vision.convert.calibration import inputs_outputs
+from vision.convert.calibration import as_tokens, inputs_outputs, output_tokens
 from vision.convert.convolution_summary import ConvolutionModel, ConvolutionRow, ConvolutionSummary, left
 from vision.convert.distillation import distill
-from vision.convert.head_maps import SoftLayer, head_maps, mean_weights
+from vision.convert.head_maps import as_soft, head_maps, mean_weights
 from vision.convert.kernel_size import KernelSize, kernel_sides
 from vision.convert.known_attention import exact_attention, fitted_attention, unknown_attention, why_none
 from vision.convert.layers.head_convolution import HeadConvolution
@@ -73,7 +73,8 @@ def as_convolution(
         batch_size: images in a minibatch.
         ridge: pull towards the kernel nearest to the attention weights and the original's map to the output,
             relative to the equations.
-        distill_steps: further steps of training on the images, towards the model's logits.
+        distill_steps: further steps of training on the images, towards the model's logits. Where they end
+            further from them, the fit is kept.
 
     Raises:
         ValueError: the model has no attention that can be converted; there are no images, or the model does
@@ -107,6 +108,7 @@ class Calibration:
             raise ValueError(f"as_convolution needs calibration images (B, C, H, W), got {got}")
         self.fitted, self.prefix = fitted, prefix_tokens(model)
         self.grid = self._grid()
+        self._staying = self._reasons()
         self._means: dict[str, tuple[Tensor, Tensor]] = {}
 
     def check(self, kernel_size: KernelSize) -> None:
@@ -126,29 +128,23 @@ class Calibration:
             kernel_size, 0 if self.images is None else len(self.images), distill_steps
         )
         undo_as_attention(model, summary)
-        for name in self.fitted:
-            if (row := self._fit(model, name, kernel_size, ridge)) is None:
-                summary.left.append(left(name, model, self._no_grid()))
-            else:
-                summary.rows.append(row)
+        summary.left += [left(name, model, reason) for name, reason in self._staying.items()]
+        fitted = [name for name in self.fitted if name not in self._staying]
+        summary.rows += [self._fit(model, name, kernel_size, ridge) for name in fitted]
         if not summary.rows:
-            names = first_few([one.name for one in summary.left], 1)
+            names = first_few([one.name or "the model" for one in summary.left], 1)
             raise ValueError(f"no attention can be converted, {names}: {summary.left[0].reason}")
         summary.left += unknown_attention(model)
         cast(ConvolutionModel, model).conversion = summary
         if distill_steps and self.images is not None:
-            distill(model, self.model, self.images, steps=distill_steps)
+            summary.logit_errors = distill(model, self.model, self.images, steps=distill_steps)
         return model
 
-    def _fit(
-        self, model: nn.Module, name: str, kernel_size: KernelSize, ridge: float
-    ) -> ConvolutionRow | None:
-        """Replace one layer in place, given the layers before it; None if its tokens are not the patches."""
-        assert self.images is not None
+    def _fit(self, model: nn.Module, name: str, kernel_size: KernelSize, ridge: float) -> ConvolutionRow:
+        """Replace one layer in place, given the layers before it."""
+        assert self.grid is not None
         original = self.model.get_submodule(name)
         theirs, wanted = self._tokens(self.model, name)
-        if self.grid is None or wanted[0].shape[1] != self.grid.size + self.prefix:
-            return None
         if not all(bool(each.isfinite().all()) for each in (*theirs, *wanted)):
             raise ValueError(
                 f"{name} has numbers that are not finite; check the model's weights and the images"
@@ -156,8 +152,8 @@ class Calibration:
         pairs = list(zip(self._tokens(model, name)[0], wanted, strict=True))
         maps, sides = head_maps(original), kernel_sides(kernel_size, self.grid)
         assert maps is not None
-        if isinstance(original, SoftLayer):
-            layer = start_at_centres(maps, original.centres, self.grid, kernel_size=sides)
+        if (soft := as_soft(original)) is not None:
+            layer = start_at_centres(maps, soft.centres, self.grid, kernel_size=sides)
             error = fit_position(layer, pairs, ridge)
             replace_module(model, name, layer.folded().train(original.training))
             return _fitted(name, layer, error)
@@ -176,14 +172,22 @@ class Calibration:
         """Return inputs and outputs (B, P + N, C) of a layer, in minibatches."""
         assert self.images is not None
         pairs = inputs_outputs(model, name, self.images, self.batch_size)
-        inputs, outputs = zip(*((_as_tokens(x), _as_tokens(y)) for x, y in pairs), strict=True)
+        inputs, outputs = zip(*((as_tokens(x), as_tokens(y)) for x, y in pairs), strict=True)
         return list(inputs), list(outputs)
 
-    def _no_grid(self) -> str:
-        """Return why a layer stays that has maps."""
+    def _reasons(self) -> dict[str, str]:
+        """Return the layers with maps that stay, and why."""
+        if self.images is None or not self.fitted:
+            return {}
         if self.grid is None:
-            return "the model states no grid of its tokens"
-        return f"its tokens are not the {self.grid.rows} x {self.grid.cols} patches"
+            return dict.fromkeys(self.fitted, "the model states no grid of its tokens")
+        reasons: dict[str, str] = {}
+        for name, tokens in output_tokens(self.model, self.fitted, self.images[:1]).items():
+            if len(tokens) != 1:
+                reasons[name] = f"it runs {len(tokens)} times for an image"
+            elif tokens[0] != self.grid.size + self.prefix:
+                reasons[name] = f"its tokens are not the {self.grid.rows} x {self.grid.cols} patches"
+        return reasons
 
     def _mean(self, name: str, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Return the original's mean weights (H, M, M), and the kernel nearest to those between patches."""
@@ -208,8 +212,3 @@ class Calibration:
 def _fitted(name: str, layer: HeadConvolution, error: float) -> ConvolutionRow:
     kernel = "x".join(map(str, layer.kernel_size))
     return ConvolutionRow(name, "fitted", kernel, layer.num_heads, error)
-
-
-def _as_tokens(x: Tensor) -> Tensor:
-    """(B, C, H, W) or (B, N, C) -> (B, N, C)."""
-    return x.flatten(2).transpose(1, 2) if x.ndim == 4 else x

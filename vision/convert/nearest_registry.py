@@ -11,17 +11,26 @@ from typing import Any, cast
 
 import timm
 import torch
+from timm.models._manipulate import adapt_input_conv
 from torch import Tensor, nn
 
 from vision.argument_types import checked
 from vision.convert.convolution_summary import ConvolutionModel, ConvolutionSummary
-from vision.convert.head_maps import SoftLayer, head_maps
+from vision.convert.head_maps import as_soft, head_maps
 from vision.convert.kernel_size import KernelSize, kernel_sides
 from vision.convert.modules import named_modules, replace_module
 from vision.convert.position_start import unfitted
 from vision.convert.undo_attention import undo_as_attention
 from vision.dynamic import Arguments, JsonObject
-from vision.models import Backbone, complete_derived, create_base, prefix_tokens, save_model, token_grid
+from vision.models import (
+    Backbone,
+    complete_derived,
+    create_base,
+    prefix_tokens,
+    save_model,
+    stated_grid,
+    token_grid,
+)
 from vision.models.resizing import give_stem
 from vision.models.sources import ModelSource
 from vision.models.timm_model import TimmModel
@@ -74,7 +83,7 @@ def save_nearest_cnn(model: nn.Module, folder: str | Path, source: ModelSource) 
     Raises:
         ValueError: as `check_source`.
     """
-    check_source(source)
+    check_source(source, model)
     timm_model = cast(TimmModel, model)
     config = timm_model.pretrained_cfg
     overlay: JsonObject = source.arguments.get("pretrained_cfg_overlay", {})
@@ -99,10 +108,16 @@ def save_nearest_cnn(model: nn.Module, folder: str | Path, source: ModelSource) 
     save_model(whole, folder, arguments=arguments, **images)
 
 
-def check_source(source: ModelSource) -> None:
-    """Raise a ValueError if the nearest CNN of a model cannot be saved: it is not in timm's registry."""
+def check_source(source: ModelSource, model: nn.Module) -> None:
+    """Raise a ValueError if the nearest CNN of a model cannot be saved.
+
+    It is not in timm's registry, or it does not state the grid of its tokens.
+    """
     if not timm.is_model(source.name):
         raise ValueError(f"only a ViT of timm's registry can be saved as {NAME}, got {source.name!r}")
+    if stated_grid(model) is None:
+        kind = type(model).__name__
+        raise ValueError(f"only a model that states the grid of its tokens can be saved, got {kind}")
 
 
 def adapt_weights(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
@@ -117,7 +132,10 @@ def adapt_weights(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tenso
         _refuse_size(own)
     if not isinstance(model, Backbone) or channels == model.in_chans:  # timm adapts its own ViTs
         return state
-    name = "patch_embed."
+    name, kernel = "patch_embed.", "patch_embed.layer.weight"
+    if kernel in state:  # a converted stem, which is one convolution
+        weight = adapt_input_conv(model.in_chans, state[kernel], base_chans=channels)
+        return {**state, kernel: weight}
     stem = type(model.patch_embed)(
         own, model.arguments["patch_size"], channels, model.embed_dim, device="meta"
     )
@@ -161,5 +179,5 @@ def _put_unfitted(model: nn.Module, kernel_size: KernelSize, grid: Grid) -> None
         if (maps := head_maps(module)) is None:
             continue
         layer = unfitted(maps, grid, prefix=prefix_tokens(model), kernel_size=sides)
-        placed = layer.folded() if isinstance(module, SoftLayer) else layer
+        placed = layer if as_soft(module) is None else layer.folded()
         replace_module(model, name, placed.train(module.training))

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -13,7 +13,9 @@ from vision.convert.calibration import LayerProducts
 from vision.convert.layers.head_convolution import HeadConvolution
 from vision.patches import Grid
 
-_cholesky = cast(Callable[[Tensor], Tensor], torch.linalg.cholesky)  # pyright: ignore[reportUnknownMemberType]
+_linalg = cast(Any, torch.linalg)
+_cholesky: Callable[[Tensor], tuple[Tensor, Tensor]] = _linalg.cholesky_ex
+_pseudo_inverse: Callable[..., Tensor] = _linalg.pinv
 EXACT = 1e-12  # a squared error below this share of the variance is rounding
 
 
@@ -56,7 +58,10 @@ def ridge_step(gram: Tensor, residual: Tensor, ridge: float) -> Tensor:
     """Solve (gram + ridge * its mean diagonal) @ step = residual: (D, D) and (D, K) -> (D, K)."""
     scale = gram.diagonal().mean().clamp(min=torch.finfo(torch.float64).tiny)
     damped = gram + ridge * scale * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    return torch.cholesky_solve(residual, _cholesky(damped))
+    factor, failed = _cholesky(damped)
+    if bool(failed):  # fewer equations than unknowns, and no ridge: the smallest step
+        return _pseudo_inverse(damped, hermitian=True) @ residual
+    return torch.cholesky_solve(residual, factor)
 
 
 def equations_of_patches(products: LayerProducts, layer: HeadConvolution) -> NormalEquations:

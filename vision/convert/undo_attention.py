@@ -13,7 +13,7 @@ from torch import nn
 
 from vision.convert.convolution_summary import ConvolutionRow, ConvolutionSummary, left
 from vision.convert.layers import AttentionLayer
-from vision.convert.modules import named_modules, replace_module
+from vision.convert.modules import named_modules, replace_everywhere
 from vision.convert.summary import Converted
 from vision.mixers import ConvAttention, Convolution
 
@@ -32,7 +32,7 @@ def undo_as_attention(model: nn.Module, summary: ConvolutionSummary) -> None:
             continue
         if not name:
             raise ValueError(f"the model is a single {type(module).__name__}; call its to_conv()")
-        replace_module(model, name, plain.train(module.training))
+        replace_everywhere(model, module, plain.train(module.training))
         kernel = "x".join(map(str, getattr(module, "kernel_size", ())))
         heads = (
             module.num_heads if isinstance(module, AttentionLayer) else len(cast(ConvAttention, module).heads)

@@ -88,7 +88,7 @@ def convert_to_convolution(
         )
     source, model, weights = build_with_weights(choice)
     if out is not None:
-        check_source(source)
+        check_source(source, model)
     model.eval()
     images = _images(Path(choice.name), model, data, input_shape(model, choice.input_size))
     calibration = Calibration(model, images.calibration)
@@ -103,7 +103,7 @@ def convert_to_convolution(
     }
     layers = _layers(converted)
     _print(choice.name, layers, scores, _score(before, before, images))
-    for line in [ERROR, weights, images.description, *_left(converted)]:
+    for line in [ERROR, weights, images.description, *_distilled(converted), *_left(converted)]:
         print_line(line)
     if out is not None:
         _write(out, source, converted, layers, scores)
@@ -169,6 +169,18 @@ def _print(
             label = f"accuracy (was {before[key]:.1%})" if key == "accuracy" else "same class as before"
             table.add_row(label, *(f"{score[key]:.1%}" for score in scores.values()))
     console().print(table)
+
+
+def _distilled(converted: dict[KernelSize, nn.Module]) -> list[str]:
+    lines: list[str] = []
+    for size, one in converted.items():
+        summary = _summary(one)
+        if summary.logit_errors is None:
+            continue
+        before, after = summary.logit_errors
+        what = f"from {before:.3g} to {after:.3g}" if after < before else f"{before:.3g}, the fit is kept"
+        lines.append(f"{_label(size)}, {summary.distill_steps} steps of training: squared logit error {what}")
+    return [*lines, "the errors of the layers are those before the training"] if lines else []
 
 
 def _left(converted: dict[KernelSize, nn.Module]) -> list[str]:
