@@ -21,8 +21,10 @@ from publishing.runs import Runs
 from vision import results
 from vision.report.beyond_accuracy import measure_answers
 from vision.report.inside_models import inside_measures, inside_tables
-from vision.report.measures import measures
+from vision.report.measures import SCORE, measures
 from vision.report.read_sweep import read_sweep
+from vision.report.wording.inside import share_change
+from vision.statistics import size_trends
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "outputs" / "published"
 TEMPLATE = "README.template.md"
@@ -52,12 +54,21 @@ def page(folder: Path, template: str = TEMPLATE) -> str:
         return Runs(results.read_records(folder / name))
 
     def evaluations(name: str, *pair: str) -> dict[str, list[str]]:
-        """Return the sentences about what `vision evaluate` measured, by the section of the report."""
+        """Return the sentences about what `vision evaluate` measured, by the section of the report.
+
+        "trends" is how each measure beyond accuracy changes with the number of images.
+        """
         sweep = read_sweep(folder / name, pair=pair)
         inside = inside_measures(sweep, inside_tables(sweep))
+        beyond = measures(sweep, sweep.evaluations)
         return {
             "inside": [answer for measure in inside for answer in measure.answers],
-            "beyond": measure_answers(sweep, measures(sweep, sweep.evaluations)),
+            "beyond": measure_answers(sweep, beyond),
+            "trends": [
+                share_change(measure.name, trend)
+                for measure in beyond
+                for trend in size_trends(measure.records, metric=SCORE)
+            ],
         }
 
     def distances(name: str) -> Distances:

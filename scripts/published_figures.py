@@ -47,6 +47,7 @@ FIGURES: dict[str, tuple[tuple[str, ...], list[str]]] = {
 }
 # Folder -> the table of its runs, the models to compare first, and the figures of its page to keep.
 PAGES = {
+    "features-cifar10-jpeg": ("records.csv", "plain CNN,ViT", ("probe", "transfer", "accuracy")),
     "comparison-cifar10-jpeg": (
         "60k.csv",
         "plain CNN,ViT",
