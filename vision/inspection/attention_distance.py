@@ -21,7 +21,7 @@ from vision.mixers import ConvAttention
 from vision.patches import Grid
 from vision.soften import SoftConvolution
 
-AS_ATTENTION = " as attention"  # how the kinds of convolutions and pools end
+_AS_ATTENTION = " as attention"
 COLUMNS = ["layer", "depth", "head", "distance", "heads", "queries", "keys", "kind"]
 CONVOLUTIONS = (ConvAttention, HeadConvolution)  # besides the layers of `vision.as_attention`
 
@@ -118,10 +118,15 @@ def _mean_distance(layout: PixelDistances, *, each_query: bool) -> list[float]:
     return [float(mean) for mean in (weighted / total).nanmean((0, 2))]
 
 
+def is_fixed(kinds: pd.Series) -> pd.Series:
+    """Return which kinds are convolutions and pools as attention, whose fields do not change."""
+    return kinds.str.endswith(_AS_ATTENTION).eq(True)
+
+
 def kind_of(module: nn.Module) -> str:
     """Return what an attention module is: attention, soft convolution, or another layer as attention."""
     if isinstance(module, SoftConvolution):
         return "soft convolution"
     if not isinstance(module, AttentionLayer):
-        return f"convolution{AS_ATTENTION}" if isinstance(module, CONVOLUTIONS) else "attention"
-    return ("pooling" if "pool" in module.kind else "convolution") + AS_ATTENTION
+        return f"convolution{_AS_ATTENTION}" if isinstance(module, CONVOLUTIONS) else "attention"
+    return ("pooling" if "pool" in module.kind else "convolution") + _AS_ATTENTION

@@ -9,7 +9,7 @@
 import pandas as pd
 from torch import Tensor, nn
 
-from vision.inspection.attention_distance import AS_ATTENTION, attention_distance
+from vision.inspection.attention_distance import attention_distance, is_fixed
 from vision.inspection.head_positions import head_positions
 
 COLUMNS = ["layer", "head", "distance", "row", "col", "width", "gate"]
@@ -31,5 +31,4 @@ def measure_heads(model: nn.Module, images: Tensor) -> pd.DataFrame:
     """
     distances = attention_distance(model, images)[["layer", "head", "distance", "kind"]]
     table = distances.merge(head_positions(model), on=["layer", "head"], how="outer", sort=False)
-    fixed = table["kind"].str.endswith(AS_ATTENTION).fillna(False).astype(bool)
-    return table.loc[~fixed, COLUMNS].reset_index(drop=True)
+    return table.loc[~is_fixed(table["kind"]), COLUMNS].reset_index(drop=True)

@@ -17,7 +17,7 @@ from vision.convert import Calibration
 from vision.convert.convolution_summary import ConvolutionModel
 from vision.convert.kernel_size import KernelSize
 from vision.inspection import kernel_shares
-from vision.inspection.attention_distance import AS_ATTENTION
+from vision.inspection.attention_distance import is_fixed
 from vision.results import EvaluationTable
 from vision.robustness import AS_THEY_ARE
 from vision.robustness.scores import scores
@@ -73,7 +73,7 @@ def kernel_share_rows(run: LoadedRun, images: ChosenImages, table: EvaluationTab
         return []
     classifier = run.classifier
     heads = kernel_shares(classifier.model, classifier.normalized(pixels), resamples=1).table
-    fixed = heads["kind"].str.endswith(AS_ATTENTION)
+    fixed = is_fixed(heads["kind"])
     heads = heads if fixed.all() else heads[~fixed]
     layers = heads.groupby("layer", sort=False)[["kernel", "position", "content", "width"]].mean()
     rows = layers.reset_index().assign(level=range(1, len(layers) + 1)).to_dict("records")
