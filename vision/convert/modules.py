@@ -25,13 +25,6 @@ def replace_module(model: nn.Module, name: str, module: nn.Module) -> None:
     setattr(model.get_submodule(parent), last, module)
 
 
-def replace_everywhere(model: nn.Module, module: nn.Module, other: nn.Module) -> None:
-    """Replace a submodule, in place, under each of its names: it may be used in several positions."""
-    for name, one in named_modules(model, remove_duplicate=False).items():
-        if one is module:
-            replace_module(model, name, other)
-
-
 def has_forward_of(module: nn.Module, *classes: type[nn.Module]) -> bool:
     """Return whether a module's forward is that of one of the classes, i.e. was not overridden."""
     forward = _forward(type(module))

@@ -13,7 +13,7 @@ from torch import nn
 
 from vision.convert.convolution_summary import ConvolutionRow, ConvolutionSummary, left
 from vision.convert.layers import AttentionLayer
-from vision.convert.modules import named_modules, replace_everywhere
+from vision.convert.modules import named_modules, replace_module
 from vision.convert.summary import Converted
 from vision.mixers import ConvAttention, Convolution
 
@@ -22,22 +22,29 @@ def undo_as_attention(model: nn.Module, summary: ConvolutionSummary) -> None:
     """Replace the layers of `as_attention` and the mixer conv_attention by what they are."""
     if hasattr(model, "conversion"):
         del cast(Converted, model).conversion
-    for name, module in named_modules(model).items():
-        try:
-            plain = _plain(module)
-        except ValueError as error:
-            summary.left.append(left(name, model, str(error)))
-            continue
-        if plain is None:
-            continue
-        if not name:
-            raise ValueError(f"the model is a single {type(module).__name__}; call its to_conv()")
-        replace_everywhere(model, module, plain.train(module.training))
-        kernel = "x".join(map(str, getattr(module, "kernel_size", ())))
-        heads = (
-            module.num_heads if isinstance(module, AttentionLayer) else len(cast(ConvAttention, module).heads)
-        )
-        summary.rows.append(ConvolutionRow(name, "exact", kernel, heads, 0.0))
+    plain: dict[nn.Module, nn.Module | None] = {}  # a shared layer stays shared
+    for name, module in named_modules(model, remove_duplicate=False).items():
+        if module not in plain:
+            plain[module] = _undone(model, name, module, summary)
+        if (layer := plain[module]) is not None:
+            replace_module(model, name, layer)
+
+
+def _undone(model: nn.Module, name: str, module: nn.Module, summary: ConvolutionSummary) -> nn.Module | None:
+    """Return what a layer is, with a row in the summary, or None if it stays."""
+    try:
+        plain = _plain(module)
+    except ValueError as error:
+        summary.left.append(left(name, model, str(error)))
+        return None
+    if plain is None:
+        return None
+    if not name:
+        raise ValueError(f"the model is a single {type(module).__name__}; call its to_conv()")
+    kernel = "x".join(map(str, getattr(module, "kernel_size", ())))
+    heads = module.num_heads if isinstance(module, AttentionLayer) else len(cast(ConvAttention, module).heads)
+    summary.rows.append(ConvolutionRow(name, "exact", kernel, heads, 0.0))
+    return plain.train(module.training)
 
 
 def _plain(module: nn.Module) -> nn.Module | None:
