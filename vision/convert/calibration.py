@@ -13,13 +13,14 @@ So the normal equations of every kernel size are sums of the same products of T_
 torch.Size([2, 4, 2, 4])
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
 from vision.convert.head_maps import HeadMaps
 from vision.convert.input_shape import does_not_run
+from vision.convert.layers.tokens import tokens_of
 from vision.models.modes import evaluating
 
 
@@ -94,35 +95,9 @@ def inputs_outputs(
             handle.remove()
 
 
-def output_tokens(model: nn.Module, names: Sequence[str], image: Tensor) -> dict[str, list[int]]:
-    """Return the tokens that each named module puts out in each of its calls for one image (1, C, H, W).
-
-    Raises:
-        ValueError: the model does not run on images of this size.
-    """
-    calls: dict[str, list[int]] = {name: [] for name in names}
-
-    def count(name: str) -> Callable[[nn.Module, object, Tensor], None]:
-        def hook(module: nn.Module, inputs: object, output: Tensor) -> None:
-            calls[name].append(as_tokens(output).shape[1])
-
-        return hook
-
-    handles = [model.get_submodule(name).register_forward_hook(count(name)) for name in names]
-    try:
-        with evaluating(model), torch.no_grad():
-            model(image)
-    except Exception as error:
-        raise does_not_run(model, image, error) from error
-    finally:
-        for handle in handles:
-            handle.remove()
-    return calls
-
-
 def as_tokens(x: Tensor) -> Tensor:
     """(B, C, H, W) or (B, N, C) -> (B, N, C)."""
-    return x.flatten(2).transpose(1, 2) if x.ndim == 4 else x
+    return tokens_of(x) if x.ndim == 4 else x
 
 
 class _Enough(Exception):

@@ -17,21 +17,19 @@ from torch import Tensor, nn
 
 from vision.argument_types import check_type, checked
 from vision.attention.relative_kernel import nearest_kernel, relative_offsets
-from vision.convert.calibration import as_tokens, inputs_outputs, output_tokens
+from vision.convert.calibration import as_tokens, inputs_outputs
 from vision.convert.convolution_summary import ConvolutionModel, ConvolutionRow, ConvolutionSummary, left
 from vision.convert.distillation import distill
 from vision.convert.head_maps import as_soft, head_maps, mean_weights
+from vision.convert.input_shape import does_not_run
 from vision.convert.kernel_size import KernelSize, kernel_sides
 from vision.convert.known_attention import exact_attention, fitted_attention, unknown_attention, why_none
 from vision.convert.layers.head_convolution import HeadConvolution
 from vision.convert.modules import replace_module
 from vision.convert.normal_equations import EXACT
 from vision.convert.position_fit import fit_position
-from vision.convert.position_start import (
-    start_at_centres,
-    start_at_query,
-    start_position,
-)
+from vision.convert.position_start import start_at_centres, start_at_query, start_position
+from vision.convert.tracing.observe import observe
 from vision.convert.undo_attention import undo_as_attention
 from vision.models import prefix_tokens, token_grid
 from vision.models.modes import evaluating
@@ -177,15 +175,18 @@ class Calibration:
 
     def _reasons(self) -> dict[str, str]:
         """Return the layers with maps that stay, and why."""
-        if self.images is None or not self.fitted:
-            return {}
-        if self.grid is None:
+        if self.images is None or self.grid is None:
             return dict.fromkeys(self.fitted, "the model states no grid of its tokens")
+        try:
+            ran = observe(self.model, tuple(self.images.shape[1:])).modules
+        except Exception as error:
+            raise does_not_run(self.model, self.images, error) from error
         reasons: dict[str, str] = {}
-        for name, tokens in output_tokens(self.model, self.fitted, self.images[:1]).items():
-            if len(tokens) != 1:
-                reasons[name] = f"it runs {len(tokens)} times for an image"
-            elif tokens[0] != self.grid.size + self.prefix:
+        for name in self.fitted:
+            runs = ran[name].runs if name in ran else 0
+            if runs != 1:
+                reasons[name] = f"it runs {runs} times for an image"
+            elif _token_count(ran[name].output_shape) != self.grid.size + self.prefix:
                 reasons[name] = f"its tokens are not the {self.grid.rows} x {self.grid.cols} patches"
         return reasons
 
@@ -212,3 +213,8 @@ class Calibration:
 def _fitted(name: str, layer: HeadConvolution, error: float) -> ConvolutionRow:
     kernel = "x".join(map(str, layer.kernel_size))
     return ConvolutionRow(name, "fitted", kernel, layer.num_heads, error)
+
+
+def _token_count(shape: Sequence[int]) -> int:
+    """Return N of a shape (B, N, C), or H * W of (B, C, H, W)."""
+    return math.prod(shape[2:]) if len(shape) == 4 else shape[1]

@@ -56,6 +56,7 @@ class ModuleCall:
         argument_names: names of the arguments that its forward got.
         runs: how often it ran.
         function_calls: calls of torch's functions by itself, not by its submodules.
+        output_shape: that of the tensor that its last run returned, with the batch axis.
         input_id, output_id: id() of the first tensor that it read, and of the one that it returned.
     """
 
@@ -65,6 +66,7 @@ class ModuleCall:
     argument_names: frozenset[str] = frozenset()
     runs: int = 0
     function_calls: list[FunctionCall] = field(default_factory=list[FunctionCall])
+    output_shape: tuple[int, ...] = ()
     input_id: int = 0
     output_id: int = 0
 
@@ -198,6 +200,7 @@ class _Recorder(TorchFunctionMode):
             if isinstance(output, Tensor):
                 self.outputs.append(output)
                 self.modules[name].output_id = id(output)
+                self.modules[name].output_shape = tuple(output.shape)
 
         return hook
 
